@@ -1,1 +1,114 @@
-//! Placeholder.
+//! SQLite as the embedded store: one writer thread that commits in groups, a few readers, and
+//! migrations. It knows nothing of what is stored.
+
+mod error;
+mod migrate;
+mod readers;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+pub use error::StorageError;
+pub use migrate::Migration;
+use readers::Readers;
+use writer::Writer;
+
+/// How long an open waits for another process to let go of the file.
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// An open database. Clones share it; it closes when the last is dropped.
+#[derive(Clone, Debug)]
+pub struct Database {
+    writer: Writer,
+    readers: Arc<Readers>,
+}
+
+impl Database {
+    /// Opens the file, creating it (mode 0600) where there is none, and brings its schema up to
+    /// `migrations`. Blocks; meant for the start of a process.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the file cannot be opened, is no database, belongs to a newer version,
+    /// or stays locked for 5 s.
+    pub fn open(path: &Path, migrations: &[Migration]) -> Result<Self, StorageError> {
+        create_private(path)?;
+        let mut connection = connect(path, OpenFlags::default())?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        migrate::run(&mut connection, migrations)?;
+        let readers = Readers::open(path)?;
+        Ok(Self {
+            writer: Writer::start(connection)?,
+            readers: Arc::new(readers),
+        })
+    }
+
+    /// Runs `work` in a transaction and returns what it returns, once that is durable on disk.
+    /// An error rolls back what `work` did, and nothing else. Work that arrives together is
+    /// committed together, each piece in a savepoint of its own, in the order of arrival.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`StorageError`] if the commit fails or the store is closed.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        self.writer.run(work).await
+    }
+
+    /// Runs `work` on a reading connection, which sees everything that was committed before.
+    ///
+    /// # Errors
+    /// Those of `work`, and [`StorageError`] if the store is closed.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+        F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        match tokio::task::spawn_blocking(move || readers.run(work)).await {
+            Ok(result) => result,
+            Err(_) => Err(StorageError::Closed.into()),
+        }
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(LOCK_WAIT)?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    // Freed pages are overwritten: what was deleted does not linger in the file.
+    connection.pragma_update(None, "secure_delete", true)?;
+    // How many prepared statements a connection keeps: more than any one service has.
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+#[cfg(unix)]
+fn create_private(path: &Path) -> Result<(), StorageError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let options = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path);
+    options.map(drop).map_err(|source| StorageError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(not(unix))]
+fn create_private(_: &Path) -> Result<(), StorageError> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! What can go wrong with the store itself, whatever is stored.
+
+use std::path::PathBuf;
+
+/// A fault of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// SQLite refused; a violated constraint is in here with its name.
+    #[error("the database refused an operation")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The file cannot be created or opened.
+    #[error("cannot open {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The schema is of a later version than this program knows.
+    #[error("the database has schema version {found}, this program knows up to {known}")]
+    Newer {
+        /// The version in the file.
+        found: u32,
+        /// The latest that this program knows.
+        known: u32,
+    },
+    /// A migration failed; nothing of it stays.
+    #[error("migration {name} failed")]
+    Migration {
+        /// Which one.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// Work could not be committed with its group.
+    #[error("a commit failed: {0}")]
+    Commit(String),
+    /// The writer has stopped.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl StorageError {
+    /// The message of a violated constraint, which names it, such as
+    /// `CHECK constraint failed: hold_amount_positive` or
+    /// `UNIQUE constraint failed: provider_key.owner_uid, …`; `None` for other faults.
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite(rusqlite::Error::SqliteFailure(error, Some(message)))
+                if error.code == rusqlite::ErrorCode::ConstraintViolation =>
+            {
+                Some(message)
+            }
+            _ => None,
+        }
+    }
+}
