@@ -1,1 +1,37 @@
-//! Placeholder.
+//! The models that Keyward knows: names, providers, limits, prices; and the providers themselves.
+//! Data, not behaviour: nothing here calls anybody or knows whose key serves.
+
+mod catalog;
+mod data;
+mod model;
+mod provider;
+mod reference;
+
+pub use catalog::Catalog;
+pub use model::{Endpoint, Model, Offer};
+pub use provider::{Dialect, ProviderInfo};
+pub use reference::ModelRef;
+
+/// Why a catalogue cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// It is not JSON of the expected form.
+    #[error("the catalogue is not of the expected form")]
+    Malformed(#[from] serde_json::Error),
+    /// It was written for another version of this program.
+    #[error("the catalogue has schema {found}, expected {expected}")]
+    Schema {
+        /// What it says.
+        found: u32,
+        /// What is understood here.
+        expected: u32,
+    },
+    /// It contradicts itself.
+    #[error("the catalogue contradicts itself at {name:?}: {problem}")]
+    Contradiction {
+        /// The model, alias or provider concerned.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+}
