@@ -1,1 +1,13 @@
-//! Placeholder.
+//! What every role needs to run, whatever it does: settings, telemetry, errors on the wire, serving
+//! and draining. Nothing of keys, routes or money is in here.
+
+pub mod error;
+pub mod ids;
+pub mod metrics;
+pub mod ops;
+pub mod page;
+pub mod serve;
+pub mod settings;
+pub mod telemetry;
+pub mod time;
+pub mod trace;

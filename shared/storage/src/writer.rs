@@ -106,6 +106,6 @@ fn write_group(connection: &Connection, group: impl Iterator<Item = Job>) {
         error.to_string()
     });
     for finish in finishes {
-        finish(committed.as_ref().map(|()| ()).map_err(String::as_str));
+        finish(committed.as_ref().copied().map_err(String::as_str));
     }
 }

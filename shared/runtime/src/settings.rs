@@ -1,0 +1,156 @@
+//! Settings: from a file and the environment, checked as a whole, or the process does not start.
+//!
+//! `raw` is the form that people write, `sources` gathers it, and this is the form that the program
+//! uses: nothing unknown, nothing optional that has a default, every value of its own type.
+
+mod error;
+mod providers;
+mod raw;
+mod sources;
+mod validate;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keyward_secret::Secret;
+use url::Url;
+
+pub use error::SettingsError;
+pub use providers::{ProviderSettings, ProvidersSettings};
+pub use sources::Environment;
+
+/// Everything that can be set, after defaults and checks.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where embedded stores and generated keys live.
+    pub data_dir: PathBuf,
+    /// HTTP.
+    pub edge: EdgeSettings,
+    /// gRPC.
+    pub grpc: GrpcSettings,
+    /// The ops port.
+    pub ops_listen: SocketAddr,
+    /// Where the roles of several processes leave tokens for each other.
+    pub peer_token_dir: PathBuf,
+    /// Where roles are that do not run in this process.
+    pub urls: RoleUrls,
+    /// Custody.
+    pub vault: VaultSettings,
+    /// The admin access key, if given.
+    pub bootstrap_admin_key: Option<Secret>,
+    /// Providers.
+    pub providers: ProvidersSettings,
+    /// Whose key goes first, and what may follow.
+    pub routing: RoutingSettings,
+    /// Logging.
+    pub log: LogSettings,
+    /// How long a stopping process finishes what is in flight.
+    pub shutdown_grace: Duration,
+}
+
+/// Settings of the HTTP edge.
+#[derive(Debug, Clone)]
+pub struct EdgeSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether JSON answers carry key source, provider and charge as top-level fields.
+    pub body_metadata: bool,
+}
+
+/// Settings of the gRPC listener.
+#[derive(Debug, Clone)]
+pub struct GrpcSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether server reflection is on; by default on, but for a vault that runs apart.
+    pub reflection: Option<bool>,
+}
+
+/// Where roles are that do not run in this process.
+#[derive(Debug, Clone, Default)]
+pub struct RoleUrls {
+    /// The router.
+    pub router: Option<Url>,
+    /// The vault.
+    pub vault: Option<Url>,
+    /// Metering.
+    pub metering: Option<Url>,
+}
+
+/// Settings of the vault.
+#[derive(Debug, Clone)]
+pub struct VaultSettings {
+    /// The first is current, the rest only open; empty means the one generated in `data_dir`.
+    pub master_keys: Vec<MasterKey>,
+    /// How long an own key may be used after a change that a cut-off replica cannot learn of.
+    pub revocation_bound: Duration,
+}
+
+/// A master key as given.
+#[derive(Debug, Clone)]
+pub struct MasterKey {
+    /// Its id, kept with what it wraps.
+    pub id: String,
+    /// 32 bytes in base64.
+    pub key: Secret,
+}
+
+/// Settings of routing.
+#[derive(Debug, Clone)]
+pub struct RoutingSettings {
+    /// Which of a user's own keys goes first.
+    pub prefer: Prefer,
+    /// Whether a failing own key may fall back to the platform's.
+    pub fallback_to_credits: bool,
+    /// The most that such a request may cost, in decimal credits.
+    pub fallback_max_charge: String,
+}
+
+/// Which of a user's own keys goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prefer {
+    /// OpenRouter's.
+    Openrouter,
+    /// The provider's own.
+    Provider,
+}
+
+/// Settings of logging.
+#[derive(Debug, Clone)]
+pub struct LogSettings {
+    /// How lines look.
+    pub format: LogFormat,
+    /// Which lines are written, as in `RUST_LOG`.
+    pub filter: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, else JSON.
+    #[serde(skip)]
+    Auto,
+    /// For people.
+    Text,
+    /// For machines, an object a line.
+    Json,
+}
+
+impl Settings {
+    /// Reads the settings of this process.
+    ///
+    /// # Errors
+    /// [`SettingsError`], which names the setting, where it was set, and what was expected.
+    pub fn load(environment: &Environment) -> Result<Self, SettingsError> {
+        let gathered = sources::gather(environment)?;
+        let raw = raw::RawSettings::read(&gathered)?;
+        validate::validate(raw, environment)
+    }
+}
+
+#[cfg(test)]
+mod tests;

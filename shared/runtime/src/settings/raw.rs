@@ -1,0 +1,188 @@
+//! The form in which people write settings: sections and fields as in the documentation, everything
+//! optional, nothing unknown.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use keyward_secret::Secret;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+use super::providers::RawProvider;
+use super::sources::Gathered;
+use super::values::{duration, secret, text};
+use super::{LogFormat, Prefer, SettingsError};
+
+/// Declares a section: fields that are all optional, others refused.
+macro_rules! section {
+    ($name:ident { $($(#[$attribute:meta])* $field:ident: $kind:ty,)* }) => {
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        pub(super) struct $name {
+            $($(#[$attribute])* pub(super) $field: $kind,)*
+        }
+    };
+}
+
+section!(RawSettings {
+    #[serde(deserialize_with = "text")]
+    data_dir: Option<String>,
+    edge: RawEdge,
+    grpc: RawGrpc,
+    ops: RawOps,
+    peers: RawPeers,
+    router: RawRole,
+    vault: RawVault,
+    metering: RawRole,
+    store: RawStore,
+    redis: RawRedis,
+    bootstrap: RawBootstrap,
+    tls: RawTls,
+    routing: RawRouting,
+    telemetry: RawTelemetry,
+    log: RawLog,
+    compat: RawCompat,
+    shutdown: RawShutdown,
+    #[serde(skip)]
+    providers: RawProviders,
+});
+
+section!(RawEdge { listen: Option<String>, tls: Option<RawTls>, trusted_proxies: Option<Vec<String>>, });
+section!(RawGrpc { listen: Option<String>, insecure: Option<bool>, reflection: Option<bool>, });
+section!(RawOps { listen: Option<String>, });
+section!(RawPeers { token_dir: Option<String>, });
+section!(RawRole { url: Option<String>, store: Option<RawStore>, });
+section!(RawStore { url: Option<String>, });
+section!(RawRedis { url: Option<String>, });
+section!(RawTls { cert: Option<String>, key: Option<String>, ca: Option<String>, });
+section!(RawTelemetry { otlp_endpoint: Option<String>, });
+section!(RawCompat { body_metadata: Option<bool>, });
+section!(RawBootstrap {
+    #[serde(deserialize_with = "secret")]
+    admin_key: Option<Secret>,
+});
+section!(RawShutdown {
+    #[serde(deserialize_with = "duration")]
+    grace: Option<Duration>,
+});
+section!(RawVault {
+    url: Option<String>,
+    store: Option<RawStore>,
+    master_keys: Option<Vec<RawMasterKey>>,
+    fernet_keys: Option<Vec<String>>,
+    cipher: Option<String>,
+    audit: RawAudit,
+    #[serde(deserialize_with = "duration")]
+    revocation_bound: Option<Duration>,
+});
+section!(RawAudit { checkpoint_dir: Option<String>, });
+section!(RawRouting {
+    prefer: Option<Prefer>,
+    fallback_to_credits: Option<bool>,
+    #[serde(deserialize_with = "text")]
+    fallback_max_charge: Option<String>,
+});
+section!(RawLog { format: Option<LogFormat>, filter: Option<String>, });
+
+/// A master key as written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMasterKey {
+    pub(super) id: String,
+    #[serde(deserialize_with = "secret")]
+    pub(super) key: Option<Secret>,
+}
+
+/// The section `providers`: some fields of its own, every other name a provider.
+#[derive(Debug, Default)]
+pub(super) struct RawProviders {
+    pub(super) general: RawProvidersGeneral,
+    pub(super) by_name: BTreeMap<String, RawProvider>,
+}
+
+section!(RawProvidersGeneral {
+    proxy: Option<String>,
+    ca_file: Option<String>,
+    private_allow: Option<Vec<String>>,
+    allow_private_base_urls: Option<bool>,
+});
+
+/// The fields of `providers` that are no providers.
+const PROVIDERS_GENERAL: [&str; 4] = [
+    "proxy",
+    "ca_file",
+    "private_allow",
+    "allow_private_base_urls",
+];
+
+impl RawSettings {
+    pub(super) fn read(gathered: &Gathered) -> Result<Self, SettingsError> {
+        let mut table = gathered.table.clone();
+        let providers = table.remove("providers");
+        let mut raw: Self = read(Value::Table(table), "", gathered)?;
+        match providers {
+            None => {}
+            Some(Value::Table(providers)) => raw.providers = read_providers(providers, gathered)?,
+            Some(_) => {
+                return Err(SettingsError::Invalid {
+                    name: "providers".to_owned(),
+                    origin: gathered.origin("providers"),
+                    message: "expected a section".to_owned(),
+                });
+            }
+        }
+        Ok(raw)
+    }
+}
+
+fn read_providers(table: Table, gathered: &Gathered) -> Result<RawProviders, SettingsError> {
+    let (general, named): (Table, Table) = table
+        .into_iter()
+        .partition(|(name, _)| PROVIDERS_GENERAL.contains(&name.as_str()));
+    let general = read(Value::Table(general), "providers", gathered)?;
+    let by_name = named
+        .into_iter()
+        .map(|(name, value)| {
+            let provider = read(value, &format!("providers.{name}"), gathered)?;
+            Ok((name, provider))
+        })
+        .collect::<Result<_, SettingsError>>()?;
+    Ok(RawProviders { general, by_name })
+}
+
+fn read<T: DeserializeOwned>(
+    value: Value,
+    prefix: &str,
+    gathered: &Gathered,
+) -> Result<T, SettingsError> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        let message = error.into_inner().message().to_owned();
+        let mut name = match (prefix, path.as_str()) {
+            (prefix, ".") => prefix.to_owned(),
+            ("", path) => path.to_owned(),
+            (prefix, path) => format!("{prefix}.{path}"),
+        };
+        // For an unknown field the path may end at the section that it is in.
+        if let Some(field) = message
+            .strip_prefix("unknown field `")
+            .and_then(|rest| rest.split('`').next())
+            && !name
+                .split('.')
+                .next_back()
+                .is_some_and(|last| last == field)
+        {
+            name = if name.is_empty() {
+                field.to_owned()
+            } else {
+                format!("{name}.{field}")
+            };
+        }
+        SettingsError::Invalid {
+            origin: gathered.origin(&name),
+            name,
+            message,
+        }
+    })
+}

@@ -1,0 +1,170 @@
+//! Settings as people write them: what is taken, and what is refused with which words.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Environment, Prefer, Settings};
+
+fn load(variables: &[(&str, &str)], file: Option<&str>) -> Result<Settings, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let config = file.map(|text| {
+        let path = folder.path().join("keyward.toml");
+        std::fs::write(&path, text).unwrap();
+        path
+    });
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Settings::load(&Environment::of(variables, config)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn defaults_need_nothing() {
+    let settings = load(&[], None).unwrap();
+    assert_eq!(settings.edge.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.grpc.listen.to_string(), "127.0.0.1:50051");
+    assert_eq!(settings.data_dir, PathBuf::from("./keyward-data"));
+    assert_eq!(settings.routing.prefer, Prefer::Openrouter);
+    assert_eq!(settings.vault.revocation_bound, Duration::from_secs(1));
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let file = "data_dir = '/a'\n[routing]\nprefer = 'provider'\n[edge]\nlisten = '127.0.0.1:1'";
+    let settings = load(&[("KEYWARD_EDGE__LISTEN", "127.0.0.1:2")], Some(file)).unwrap();
+    assert_eq!(settings.edge.listen.port(), 2);
+    assert_eq!(settings.routing.prefer, Prefer::Provider);
+    assert_eq!(settings.data_dir, PathBuf::from("/a"));
+}
+
+#[test]
+fn lists_and_tables_are_json_in_a_variable() {
+    let settings = load(
+        &[
+            ("KEYWARD_PROVIDERS__PRIVATE_ALLOW", r#"["10.0.0.0/8"]"#),
+            (
+                "KEYWARD_VAULT__MASTER_KEYS",
+                r#"[{"id": "a", "key": "b64"}]"#,
+            ),
+            (
+                "KEYWARD_PROVIDERS__OPENAI",
+                r#"{"base_url": "http://127.0.0.1:9/v1"}"#,
+            ),
+        ],
+        None,
+    )
+    .unwrap();
+    assert_eq!(settings.providers.private_allow, ["10.0.0.0/8"]);
+    assert_eq!(settings.vault.master_keys[0].key.expose(), "b64");
+    let openai = &settings.providers.by_name["openai"];
+    assert_eq!(
+        openai.base_url.as_ref().unwrap().as_str(),
+        "http://127.0.0.1:9/v1"
+    );
+}
+
+#[test]
+fn a_secret_can_come_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, "sk-from-file\n").unwrap();
+    let settings = load(
+        &[(
+            "KEYWARD_PROVIDERS__OPENAI__SYSTEM_KEY_FILE",
+            path.to_str().unwrap(),
+        )],
+        None,
+    )
+    .unwrap();
+    let key = settings.providers.by_name["openai"]
+        .system_key
+        .as_ref()
+        .unwrap();
+    assert_eq!(key.expose(), "sk-from-file");
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
+    let cases: &[(&[(&str, &str)], Option<&str>, &[&str])] = &[
+        (
+            &[("KEYWARD_EDGE__LISTNE", "x")],
+            None,
+            &["edge.listne", "KEYWARD_EDGE__LISTNE", "expected"],
+        ),
+        (
+            &[],
+            Some("[edge]\nlistne = 'x'"),
+            &["edge.listne", "keyward.toml", "expected"],
+        ),
+        (&[], Some("colour = 'red'"), &["`colour`", "keyward.toml"]),
+        (
+            &[("KEYWARD_PROVIDERS__OPENAI__BASEURL", "x")],
+            None,
+            &["providers.openai.baseurl"],
+        ),
+        (
+            &[("KEYWARD_COMPAT__BODY_METADATA", "yes")],
+            None,
+            &["compat.body_metadata", "boolean"],
+        ),
+        (&[("KEYWARD_EDGE__LISTEN", "8080")], None, &["edge.listen"]),
+        (
+            &[("KEYWARD_EDGE__LISTEN", "nowhere")],
+            None,
+            &["edge.listen", "127.0.0.1:8080"],
+        ),
+        (
+            &[("KEYWARD_ROUTING__PREFER", "mine")],
+            None,
+            &["routing.prefer", "openrouter"],
+        ),
+        (
+            &[("KEYWARD_VAULT__REVOCATION_BOUND", "31s")],
+            None,
+            &["vault.revocation_bound", "30s"],
+        ),
+        (
+            &[("KEYWARD_GRPC__LISTEN", "0.0.0.0:1")],
+            None,
+            &["grpc.listen", "grpc.insecure"],
+        ),
+        (
+            &[("KEYWARD_STORE__URL", "postgres://x")],
+            None,
+            &["store.url", "not available"],
+        ),
+        (
+            &[("KEYWARD_BOOTSTRAP__ADMIN_KEY_FILE", "/nope")],
+            None,
+            &["admin_key_file", "/nope"],
+        ),
+    ];
+    for (variables, file, expected) in cases {
+        let error = load(variables, *file).unwrap_err();
+        for part in *expected {
+            assert!(error.contains(part), "{error:?} lacks {part:?}");
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_in_no_error() {
+    let file = "[bootstrap]\nadmin_key = 'kw_canary'\nadmin_key = 'kw_canary'";
+    assert!(!load(&[], Some(file)).unwrap_err().contains("canary"));
+    let settings = load(&[("KEYWARD_BOOTSTRAP__ADMIN_KEY", "kw_canary")], None).unwrap();
+    assert!(!format!("{settings:?}").contains("canary"));
+}
+
+#[test]
+fn names_that_kubernetes_adds_are_no_settings() {
+    let variables = [(
+        "KEYWARD_EDGE_PORT".to_owned(),
+        "tcp://10.0.0.1:80".to_owned(),
+    )];
+    let environment = Environment::of(variables, None);
+    assert!(Settings::load(&environment).is_ok());
+    assert_eq!(
+        environment.strangers().collect::<Vec<_>>(),
+        ["KEYWARD_EDGE_PORT"]
+    );
+}

@@ -1,0 +1,215 @@
+//! From settings as written to settings as used: defaults, ranges, and what this version lacks.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use super::providers::RawProvider;
+use super::raw::{RawMasterKey, RawProviders, RawSettings, RawStore};
+use super::sources::Environment;
+use super::{
+    EdgeSettings, GrpcSettings, LogFormat, LogSettings, MasterKey, Prefer, ProviderSettings,
+    ProvidersSettings, RoleUrls, RoutingSettings, Settings, SettingsError, VaultSettings,
+};
+
+/// The longest that a revoked key may be used by a replica that cannot learn of it.
+const REVOCATION_BOUND_MAX: Duration = Duration::from_secs(30);
+
+/// The kinds of server that a provider given by settings alone can be.
+const KINDS: [&str; 4] = ["openai", "anthropic", "google", "azure"];
+
+pub(super) fn validate(
+    raw: RawSettings,
+    environment: &Environment,
+) -> Result<Settings, SettingsError> {
+    refuse_what_is_not_there_yet(&raw)?;
+    let data_dir = PathBuf::from(raw.data_dir.unwrap_or_else(|| "./keyward-data".to_owned()));
+    Ok(Settings {
+        edge: EdgeSettings {
+            listen: address("edge.listen", raw.edge.listen, "127.0.0.1:8080")?,
+            body_metadata: raw.compat.body_metadata.unwrap_or(false),
+        },
+        grpc: grpc(raw.grpc.listen, raw.grpc.insecure, raw.grpc.reflection)?,
+        ops_listen: address("ops.listen", raw.ops.listen, "127.0.0.1:9464")?,
+        peer_token_dir: raw
+            .peers
+            .token_dir
+            .map_or_else(|| data_dir.join("peers"), PathBuf::from),
+        urls: RoleUrls {
+            router: url("router.url", raw.router.url)?,
+            vault: url("vault.url", raw.vault.url)?,
+            metering: url("metering.url", raw.metering.url)?,
+        },
+        vault: VaultSettings {
+            master_keys: master_keys(raw.vault.master_keys.unwrap_or_default())?,
+            revocation_bound: revocation_bound(raw.vault.revocation_bound)?,
+        },
+        bootstrap_admin_key: raw.bootstrap.admin_key,
+        providers: providers(raw.providers)?,
+        routing: RoutingSettings {
+            prefer: raw.routing.prefer.unwrap_or(Prefer::Openrouter),
+            fallback_to_credits: raw.routing.fallback_to_credits.unwrap_or(true),
+            fallback_max_charge: raw
+                .routing
+                .fallback_max_charge
+                .unwrap_or_else(|| "0.05".to_owned()),
+        },
+        log: LogSettings {
+            format: raw.log.format.unwrap_or(LogFormat::Auto),
+            filter: raw
+                .log
+                .filter
+                .or_else(|| environment.get("RUST_LOG").map(str::to_owned))
+                .unwrap_or_else(|| "info".to_owned()),
+        },
+        shutdown_grace: raw.shutdown.grace.unwrap_or(Duration::from_secs(30)),
+        data_dir,
+    })
+}
+
+/// Settings that have a name already and no effect yet stop the start: an operator who sets them
+/// relies on them.
+fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> {
+    let not_sqlite = |store: Option<&RawStore>| {
+        store
+            .and_then(|store| store.url.as_deref())
+            .is_some_and(|url| !url.starts_with("sqlite:"))
+    };
+    let missing = [
+        ("store.url", not_sqlite(Some(&raw.store))),
+        ("vault.store.url", not_sqlite(raw.vault.store.as_ref())),
+        (
+            "metering.store.url",
+            not_sqlite(raw.metering.store.as_ref()),
+        ),
+        ("router.store.url", not_sqlite(raw.router.store.as_ref())),
+        ("redis.url", raw.redis.url.is_some()),
+        ("edge.tls", raw.edge.tls.is_some()),
+        ("edge.trusted_proxies", raw.edge.trusted_proxies.is_some()),
+        (
+            "tls",
+            raw.tls.cert.is_some() || raw.tls.key.is_some() || raw.tls.ca.is_some(),
+        ),
+        (
+            "telemetry.otlp_endpoint",
+            raw.telemetry.otlp_endpoint.is_some(),
+        ),
+        ("vault.fernet_keys", raw.vault.fernet_keys.is_some()),
+        (
+            "vault.cipher",
+            raw.vault
+                .cipher
+                .as_deref()
+                .is_some_and(|cipher| cipher != "aes-256-gcm"),
+        ),
+        (
+            "vault.audit.checkpoint_dir",
+            raw.vault.audit.checkpoint_dir.is_some(),
+        ),
+        ("providers.proxy", raw.providers.general.proxy.is_some()),
+    ];
+    match missing.into_iter().find(|(_, set)| *set) {
+        Some((name, _)) => Err(SettingsError::NotYet { name }),
+        None => Ok(()),
+    }
+}
+
+fn invalid(name: &str, message: impl Into<String>) -> SettingsError {
+    SettingsError::Invalid {
+        name: name.to_owned(),
+        origin: "as set".to_owned(),
+        message: message.into(),
+    }
+}
+
+fn address(name: &str, text: Option<String>, default: &str) -> Result<SocketAddr, SettingsError> {
+    let text = text.unwrap_or_else(|| default.to_owned());
+    text.parse().map_err(|_| {
+        invalid(
+            name,
+            format!("expected an address such as `{default}`, found `{text}`"),
+        )
+    })
+}
+
+fn grpc(
+    listen: Option<String>,
+    insecure: Option<bool>,
+    reflection: Option<bool>,
+) -> Result<GrpcSettings, SettingsError> {
+    let listen = address("grpc.listen", listen, "127.0.0.1:50051")?;
+    if !listen.ip().is_loopback() && insecure != Some(true) {
+        return Err(invalid(
+            "grpc.listen",
+            "an address that others can reach needs `tls.*`, which this version does not have yet, \
+             or `grpc.insecure = true`",
+        ));
+    }
+    Ok(GrpcSettings { listen, reflection })
+}
+
+fn url(name: &str, text: Option<String>) -> Result<Option<Url>, SettingsError> {
+    let Some(text) = text else { return Ok(None) };
+    let expected = || invalid(name, "expected a URL such as `http://127.0.0.1:50051`");
+    let url = Url::parse(&text).map_err(|_| expected())?;
+    let usable = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    if usable {
+        Ok(Some(url))
+    } else {
+        Err(expected())
+    }
+}
+
+fn master_keys(raw: Vec<RawMasterKey>) -> Result<Vec<MasterKey>, SettingsError> {
+    raw.into_iter()
+        .map(|RawMasterKey { id, key }| match key {
+            Some(key) if !id.is_empty() => Ok(MasterKey { id, key }),
+            _ => Err(invalid(
+                "vault.master_keys",
+                "each needs an `id` and a `key`",
+            )),
+        })
+        .collect()
+}
+
+fn revocation_bound(bound: Option<Duration>) -> Result<Duration, SettingsError> {
+    match bound.unwrap_or(Duration::from_secs(1)) {
+        bound if bound.is_zero() || bound > REVOCATION_BOUND_MAX => Err(invalid(
+            "vault.revocation_bound",
+            "expected more than 0 and at most 30s",
+        )),
+        bound => Ok(bound),
+    }
+}
+
+fn providers(raw: RawProviders) -> Result<ProvidersSettings, SettingsError> {
+    let by_name = raw
+        .by_name
+        .into_iter()
+        .map(|(name, provider)| Ok((name.clone(), provider_settings(&name, provider)?)))
+        .collect::<Result<_, SettingsError>>()?;
+    Ok(ProvidersSettings {
+        ca_file: raw.general.ca_file.map(PathBuf::from),
+        private_allow: raw.general.private_allow.unwrap_or_default(),
+        allow_private_base_urls: raw.general.allow_private_base_urls.unwrap_or(false),
+        by_name,
+    })
+}
+
+fn provider_settings(name: &str, raw: RawProvider) -> Result<ProviderSettings, SettingsError> {
+    if let Some(kind) = raw.kind.as_deref().filter(|kind| !KINDS.contains(kind)) {
+        let name = format!("providers.{name}.kind");
+        return Err(invalid(
+            &name,
+            format!("expected one of {}, found `{kind}`", KINDS.join(", ")),
+        ));
+    }
+    Ok(ProviderSettings {
+        base_url: url(&format!("providers.{name}.base_url"), raw.base_url)?,
+        system_key: raw.system_key,
+        enabled: raw.enabled,
+        kind: raw.kind,
+    })
+}
