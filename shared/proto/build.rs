@@ -21,8 +21,10 @@ const SECRET_MESSAGES: [&str; 11] = [
 ];
 
 /// Fields that carry bodies: reference-counted, so that passing them on copies nothing.
-const BODY_FIELDS: [&str; 2] =
-    [".keyward.router.v1.InvokeRequest.part.chunk", ".keyward.router.v1.InvokeResponse.part.chunk"];
+const BODY_FIELDS: [&str; 2] = [
+    ".keyward.router.v1.InvokeRequest.part.chunk",
+    ".keyward.router.v1.InvokeResponse.part.chunk",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new("../../proto");
@@ -39,7 +41,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for field in BODY_FIELDS {
         builder = builder.bytes(field);
     }
-    builder.skip_debug(SECRET_MESSAGES).compile_fds(descriptors)?;
+    builder
+        .skip_debug(SECRET_MESSAGES)
+        .compile_fds(descriptors)?;
     Ok(())
 }
 
@@ -48,7 +52,10 @@ fn collect_protos(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()
         let path = entry?.path();
         if path.is_dir() {
             collect_protos(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "proto") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "proto")
+        {
             files.push(path);
         }
     }

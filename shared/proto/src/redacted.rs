@@ -69,7 +69,11 @@ impl fmt::Debug for vault::CreateAccessKeyResponse {
 
 impl fmt::Debug for router::RoutingOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inline_key = if self.inline_key.is_empty() { "none" } else { REDACTED };
+        let inline_key = if self.inline_key.is_empty() {
+            "none"
+        } else {
+            REDACTED
+        };
         f.debug_struct("RoutingOptions")
             .field("inline_key", &inline_key)
             .field("byok_provider", &self.byok_provider)
@@ -81,7 +85,9 @@ impl fmt::Debug for router::RoutingOptions {
 
 impl fmt::Debug for router::InvokeRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InvokeRequest").field("part", &self.part).finish()
+        f.debug_struct("InvokeRequest")
+            .field("part", &self.part)
+            .finish()
     }
 }
 
@@ -97,7 +103,9 @@ impl fmt::Debug for router::invoke_request::Part {
 
 impl fmt::Debug for router::InvokeResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InvokeResponse").field("part", &self.part).finish()
+        f.debug_struct("InvokeResponse")
+            .field("part", &self.part)
+            .finish()
     }
 }
 

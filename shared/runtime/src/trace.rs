@@ -1,6 +1,6 @@
 //! W3C trace context: read from a caller, passed on to services, given back in the answer.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -89,7 +89,12 @@ impl FromStr for TraceContext {
 pub struct InvalidTraceparent;
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn bytes<const N: usize>(text: Option<&str>) -> Result<[u8; N], InvalidTraceparent> {

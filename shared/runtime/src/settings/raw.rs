@@ -168,10 +168,7 @@ fn read<T: DeserializeOwned>(
         if let Some(field) = message
             .strip_prefix("unknown field `")
             .and_then(|rest| rest.split('`').next())
-            && !name
-                .split('.')
-                .next_back()
-                .is_some_and(|last| last == field)
+            && name.split('.').next_back() != Some(field)
         {
             name = if name.is_empty() {
                 field.to_owned()

@@ -85,7 +85,13 @@ fn a_secret_can_come_from_a_file() {
 
 #[test]
 fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
-    let cases: &[(&[(&str, &str)], Option<&str>, &[&str])] = &[
+    /// Variables, file, what the error must say.
+    type Case = (
+        &'static [(&'static str, &'static str)],
+        Option<&'static str>,
+        &'static [&'static str],
+    );
+    let cases: &[Case] = &[
         (
             &[("KEYWARD_EDGE__LISTNE", "x")],
             None,

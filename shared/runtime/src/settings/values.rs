@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn durations_need_a_unit() {
         assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
-        assert_eq!(parse_duration("2m"), Some(Duration::from_secs(120)));
+        assert_eq!(parse_duration("2m"), Some(Duration::from_mins(2)));
         for text in ["", "5", "s", "1d", "-1s", "1.5s"] {
             assert_eq!(parse_duration(text), None, "{text}");
         }

@@ -1,0 +1,234 @@
+//! Turns credentials into callers: has the vault exchange them for grants, keeps what it learnt for
+//! less than a grant lives, and forgets it when told.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
+use keyward_proto::vault::v1::{ExchangeCredentialRequest, GetGrantKeysRequest, GrantKey};
+use keyward_runtime::error::{Reason, status};
+use keyward_runtime::time;
+use keyward_secret::Secret;
+use moka::future::Cache;
+use ring::digest::{Context, SHA256};
+use tonic::Status;
+
+use crate::access_key;
+use crate::caller::Caller;
+use crate::connection::Connection;
+use crate::grant::{GrantError, GrantToken, GrantVerifier};
+
+/// How long a caller is kept: shorter than a grant lives, so that one that is forwarded has 15 s
+/// left for the call.
+const CALLER_TTL: Duration = Duration::from_secs(45);
+
+/// How many callers are kept: some kilobytes each.
+const CALLERS_MAX: u64 = 20_000;
+
+/// What the vault gives for a credential.
+#[derive(Debug, Clone)]
+pub struct Exchanged {
+    /// The grant.
+    pub grant: GrantToken,
+    /// The keys by which grants are verified.
+    pub keys: Vec<GrantKey>,
+}
+
+/// Exchanges credentials for grants: the vault itself, or a client of it.
+#[async_trait]
+pub trait CredentialExchanger: Send + Sync + 'static {
+    /// Exchanges a credential; `organization` says which to act in, empty for its own.
+    ///
+    /// # Errors
+    /// A status: unauthenticated for a credential that is none, unavailable if nobody can tell.
+    async fn exchange(&self, credential: &Secret, organization: &str) -> Result<Exchanged, Status>;
+
+    /// The keys by which grants are verified.
+    ///
+    /// # Errors
+    /// A status if they cannot be had.
+    async fn grant_keys(&self) -> Result<Vec<GrantKey>, Status>;
+}
+
+/// Exchanges by asking the vault.
+#[derive(Clone, Debug)]
+pub struct RemoteExchanger {
+    client: IdentityServiceClient<Connection>,
+}
+
+impl RemoteExchanger {
+    /// Asks the vault at the end of `vault`.
+    pub fn new(vault: Connection) -> Self {
+        Self {
+            client: IdentityServiceClient::new(vault),
+        }
+    }
+}
+
+#[async_trait]
+impl CredentialExchanger for RemoteExchanger {
+    async fn exchange(&self, credential: &Secret, organization: &str) -> Result<Exchanged, Status> {
+        let request = ExchangeCredentialRequest {
+            credential: credential.expose().to_owned(),
+            organization: organization.to_owned(),
+        };
+        let response = self
+            .client
+            .clone()
+            .exchange_credential(request)
+            .await?
+            .into_inner();
+        Ok(Exchanged {
+            grant: GrantToken::new(&response.grant),
+            keys: response.grant_keys,
+        })
+    }
+
+    async fn grant_keys(&self) -> Result<Vec<GrantKey>, Status> {
+        let response = self
+            .client
+            .clone()
+            .get_grant_keys(GetGrantKeysRequest {})
+            .await?;
+        Ok(response.into_inner().grant_keys)
+    }
+}
+
+/// Knows callers by credential or grant. Clones share what they know.
+#[derive(Clone)]
+pub struct Authenticator {
+    exchanger: Arc<dyn CredentialExchanger>,
+    verifier: Arc<GrantVerifier>,
+    /// By SHA-256 of credential and organisation.
+    by_credential: Cache<[u8; 32], Caller>,
+    /// By SHA-256 of the grant: checking a signature costs more than the rest of a call.
+    by_grant: Cache<[u8; 32], Caller>,
+}
+
+impl Authenticator {
+    /// An authenticator that knows nobody yet.
+    pub fn new(exchanger: Arc<dyn CredentialExchanger>) -> Self {
+        let cache = || {
+            Cache::builder()
+                .max_capacity(CALLERS_MAX)
+                .time_to_live(CALLER_TTL)
+                .support_invalidation_closures()
+                .build()
+        };
+        Self {
+            exchanger,
+            verifier: Arc::new(GrantVerifier::new()),
+            by_credential: cache(),
+            by_grant: cache(),
+        }
+    }
+
+    /// The caller with this credential.
+    ///
+    /// # Errors
+    /// Unauthenticated if it is none; unavailable if the vault cannot be asked.
+    pub async fn by_credential(
+        &self,
+        credential: &Secret,
+        organization: &str,
+    ) -> Result<Caller, Status> {
+        if !access_key::is_well_formed(credential.expose()) {
+            return Err(invalid_access_key());
+        }
+        let key = fingerprint(&[credential.expose_bytes(), organization.as_bytes()]);
+        let exchange = async {
+            let exchanged = self.exchanger.exchange(credential, organization).await?;
+            self.verifier.learn(&exchanged.keys);
+            self.read(&exchanged.grant).map_err(|error| {
+                tracing::error!(%error, "the vault gave a grant that does not verify");
+                status(Reason::Internal, "an internal error occurred", Vec::new())
+            })
+        };
+        // Callers who come at the same time wait for one exchange. Refusals are not kept.
+        let known = self.by_credential.try_get_with(key, exchange).await;
+        known.map_err(|status: Arc<Status>| Status::clone(&status))
+    }
+
+    /// The caller whom a forwarded grant states.
+    ///
+    /// # Errors
+    /// Unauthenticated if the grant is none of the vault's, or has ended.
+    pub async fn by_grant(&self, grant: &str) -> Result<Caller, Status> {
+        let key = fingerprint(&[grant.as_bytes()]);
+        if let Some(known) = self.by_grant.get(&key).await {
+            // Kept for less time than it is valid, but it may have been old when it came.
+            return match time::now() < known.expires {
+                true => Ok(known),
+                false => Err(invalid_grant(GrantError::NotValidNow)),
+            };
+        }
+        let token = GrantToken::new(grant);
+        let caller = match self.read(&token) {
+            Err(GrantError::BadSignature) => {
+                self.verifier.learn(&self.exchanger.grant_keys().await?);
+                self.read(&token)
+            }
+            read => read,
+        }
+        .map_err(invalid_grant)?;
+        self.by_grant.insert(key, caller.clone()).await;
+        Ok(caller)
+    }
+
+    /// Forgets the callers with this access key.
+    pub fn forget_access_key(&self, access_key_id: &str) {
+        let id = access_key_id.to_owned();
+        // Fails only where invalidation closures are not supported, in which case all is forgotten.
+        let with_id = move |_: &[u8; 32], caller: &Caller| caller.principal.access_key_id == id;
+        if self.by_credential.invalidate_entries_if(with_id).is_err() {
+            self.forget_all();
+        }
+    }
+
+    /// Forgets everybody.
+    pub fn forget_all(&self) {
+        self.by_credential.invalidate_all();
+    }
+
+    fn read(&self, token: &GrantToken) -> Result<Caller, GrantError> {
+        let verified = self.verifier.verify(token.as_str(), time::now())?;
+        Ok(Caller {
+            principal: Arc::new(verified.principal),
+            grant: token.clone(),
+            grant_id: verified.grant_id.into(),
+            expires: verified.expires,
+        })
+    }
+}
+
+impl fmt::Debug for Authenticator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authenticator").finish_non_exhaustive()
+    }
+}
+
+fn fingerprint(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    let mut fingerprint = [0; 32];
+    fingerprint.copy_from_slice(context.finish().as_ref());
+    fingerprint
+}
+
+/// The one refusal of a credential, whatever is wrong with it.
+pub(crate) fn invalid_access_key() -> Status {
+    status(
+        Reason::InvalidAccessKey,
+        "the access key is missing, wrong, expired or revoked",
+        Vec::new(),
+    )
+}
+
+fn invalid_grant(error: GrantError) -> Status {
+    status(Reason::InvalidAccessKey, &error.to_string(), Vec::new())
+}

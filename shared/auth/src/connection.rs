@@ -1,0 +1,164 @@
+//! Connections between services. The generated clients work over either kind and cannot tell: to a
+//! server in this process by a function call, to one elsewhere over HTTP/2.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Response};
+use keyward_runtime::error::{Reason, status};
+use keyward_secret::Secret;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tonic::transport::{Channel, Endpoint, Error, Uri};
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt as _};
+
+use crate::metadata;
+use crate::peer::Peer;
+
+/// How long a connection to a peer may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often an idle connection is asked whether it still lives.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+
+type LocalService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
+
+/// The servers of a role in this process, by service name.
+#[derive(Clone, Default)]
+pub struct LocalServices {
+    by_name: HashMap<&'static str, LocalService>,
+}
+
+impl LocalServices {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a server, as the authenticating layer wraps it.
+    #[must_use]
+    pub fn with<S>(mut self, server: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        self.by_name
+            .insert(S::NAME, BoxCloneSyncService::new(server));
+        self
+    }
+}
+
+impl fmt::Debug for LocalServices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.by_name.keys()).finish()
+    }
+}
+
+/// A connection of one role to another. Clones are cheap and share it.
+#[derive(Clone, Debug)]
+pub struct Connection(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Local {
+        services: Arc<LocalServices>,
+        peer: Peer,
+    },
+    Remote {
+        channel: Channel,
+        shown: HeaderValue,
+    },
+}
+
+impl Connection {
+    /// To servers in this process; `peer` is the role that calls.
+    pub fn local(services: LocalServices, peer: Peer) -> Self {
+        Self(Kind::Local {
+            services: Arc::new(services),
+            peer,
+        })
+    }
+
+    /// To a server elsewhere, connected when first needed and again when lost. `shown` is what the
+    /// calling role shows to be known by.
+    ///
+    /// # Errors
+    /// What is wrong with the address, or with the token.
+    pub fn remote(uri: Uri, shown: &Secret) -> Result<Self, InvalidPeer> {
+        let channel = Endpoint::from(uri)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
+            .keep_alive_while_idle(true)
+            .tcp_nodelay(true)
+            .connect_lazy();
+        let mut shown = HeaderValue::from_str(shown.expose()).map_err(|_| InvalidPeer)?;
+        shown.set_sensitive(true);
+        Ok(Self(Kind::Remote { channel, shown }))
+    }
+}
+
+/// A peer token that cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the peer token holds characters that cannot be sent")]
+pub struct InvalidPeer;
+
+impl Service<Request<Body>> for Connection {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = BoxFuture<'static, Result<Response<Body>, Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        match &mut self.0 {
+            Kind::Local { .. } => Poll::Ready(Ok(())),
+            Kind::Remote { channel, .. } => channel.poll_ready(context),
+        }
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        match &mut self.0 {
+            Kind::Local { services, peer } => {
+                request.extensions_mut().insert(*peer);
+                Box::pin(call_local(find(services, request.uri().path()), request))
+            }
+            Kind::Remote { channel, shown } => {
+                request.headers_mut().insert(metadata::PEER, shown.clone());
+                Box::pin(channel.call(request))
+            }
+        }
+    }
+}
+
+/// The server for a path, `/package.Service/Method`.
+fn find(services: &LocalServices, path: &str) -> Option<LocalService> {
+    let name = path.strip_prefix('/')?.split('/').next()?;
+    services.by_name.get(name).cloned()
+}
+
+async fn call_local(
+    service: Option<LocalService>,
+    request: Request<Body>,
+) -> Result<Response<Body>, Error> {
+    let Some(service) = service else {
+        let missing = status(
+            Reason::Internal,
+            "this process has no such service",
+            Vec::new(),
+        );
+        return Ok(missing.into_http());
+    };
+    match service.oneshot(request).await {
+        Ok(response) => Ok(response),
+        Err(never) => match never {},
+    }
+}

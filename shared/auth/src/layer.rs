@@ -1,0 +1,200 @@
+//! The layer in front of every service: finds out which role and which caller a request comes from,
+//! and holds both against the table of methods. Credentials end here: handlers never see one.
+
+use std::convert::Infallible;
+use std::task::{Context, Poll};
+
+use futures::future::BoxFuture;
+use http::{HeaderMap, Request, Response};
+use keyward_runtime::error::{Reason, status};
+use keyward_runtime::trace::{TRACEPARENT, TraceContext};
+use keyward_secret::Secret;
+use tonic::Status;
+use tonic::body::Body;
+use tonic::server::NamedService;
+use tower::{Layer, Service};
+
+use crate::authenticator::{Authenticator, invalid_access_key};
+use crate::caller::Caller;
+use crate::metadata;
+use crate::methods::{self, CallerRule, MethodRule};
+use crate::peer::{Peer, PeerTokens};
+
+/// Puts [`AuthService`] in front of a server.
+#[derive(Clone, Debug)]
+pub struct AuthLayer {
+    authenticator: Authenticator,
+    tokens: Option<PeerTokens>,
+}
+
+impl AuthLayer {
+    /// A layer that knows callers by `authenticator`, and roles of other processes by `tokens`,
+    /// where there are any.
+    pub fn new(authenticator: Authenticator, tokens: Option<PeerTokens>) -> Self {
+        Self {
+            authenticator,
+            tokens,
+        }
+    }
+}
+
+impl<S> Layer<S> for AuthLayer {
+    type Service = AuthService<S>;
+
+    fn layer(&self, inner: S) -> AuthService<S> {
+        AuthService {
+            layer: self.clone(),
+            inner,
+        }
+    }
+}
+
+/// A server behind the layer.
+#[derive(Clone, Debug)]
+pub struct AuthService<S> {
+    layer: AuthLayer,
+    inner: S,
+}
+
+impl<S: NamedService> NamedService for AuthService<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<Request<Body>> for AuthService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let layer = self.layer.clone();
+        // The service that is ready goes into the future, a fresh clone stays.
+        let inner = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, inner);
+        Box::pin(async move {
+            match layer.admit(&mut request).await {
+                Ok(()) => inner.call(request).await,
+                Err(refused) => Ok(refused.into_http()),
+            }
+        })
+    }
+}
+
+impl AuthLayer {
+    /// Leaves peer, caller and trace in the request's extensions, and no credential in its headers.
+    async fn admit(&self, request: &mut Request<Body>) -> Result<(), Status> {
+        let rule = methods::rule(request.uri().path()).ok_or_else(peer_not_allowed)?;
+        let peer = self.peer(request)?;
+        let caller = self.caller(request.headers(), peer).await?;
+        check(rule, peer, caller.as_ref())?;
+        let trace = trace(request.headers());
+        strip_credentials(request.headers_mut());
+        let extensions = request.extensions_mut();
+        extensions.insert(peer);
+        extensions.insert(trace);
+        if let Some(caller) = caller {
+            extensions.insert(caller);
+        }
+        Ok(())
+    }
+
+    fn peer(&self, request: &Request<Body>) -> Result<Peer, Status> {
+        if let Some(fixed) = request.extensions().get::<Peer>() {
+            return Ok(*fixed);
+        }
+        match request.headers().get(metadata::PEER) {
+            None => Ok(Peer::Outside),
+            Some(shown) => shown
+                .to_str()
+                .ok()
+                .zip(self.tokens.as_ref())
+                .and_then(|(shown, tokens)| tokens.recognise(shown))
+                .ok_or_else(peer_not_allowed),
+        }
+    }
+
+    async fn caller(&self, headers: &HeaderMap, peer: Peer) -> Result<Option<Caller>, Status> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        if let Some(grant) = text(metadata::GRANT) {
+            return match peer {
+                Peer::Outside => Err(invalid_access_key()),
+                _ => self.authenticator.by_grant(grant).await.map(Some),
+            };
+        }
+        let Some(credential) = credential(headers)? else {
+            return Ok(None);
+        };
+        let organization = text(metadata::ORGANIZATION).unwrap_or_default();
+        self.authenticator
+            .by_credential(&credential, organization)
+            .await
+            .map(Some)
+    }
+}
+
+/// The credential in the `authorization` metadata, if there is any.
+fn credential(headers: &HeaderMap) -> Result<Option<Secret>, Status> {
+    let Some(value) = headers.get(metadata::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let text = value.to_str().map_err(|_| invalid_access_key())?;
+    let (scheme, credential) = text.split_once(' ').ok_or_else(invalid_access_key)?;
+    match scheme.eq_ignore_ascii_case("bearer") {
+        true => Ok(Some(Secret::new(credential.trim()))),
+        false => Err(invalid_access_key()),
+    }
+}
+
+fn check(rule: &MethodRule, peer: Peer, caller: Option<&Caller>) -> Result<(), Status> {
+    if !rule.peers.contains(&peer) {
+        return Err(peer_not_allowed());
+    }
+    let needed = match rule.caller {
+        CallerRule::Scope(_) | CallerRule::Any => true,
+        CallerRule::Optional => peer == Peer::Outside,
+    };
+    match (rule.caller, caller) {
+        (_, None) if needed => Err(invalid_access_key()),
+        (CallerRule::Scope(scope), Some(caller)) if !caller.principal.has(scope) => Err(status(
+            Reason::InsufficientScope,
+            &format!(
+                "this needs an access key with the scope `{}`",
+                scope.as_str()
+            ),
+            Vec::new(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn trace(headers: &HeaderMap) -> TraceContext {
+    headers
+        .get(TRACEPARENT)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(TraceContext::new_root)
+}
+
+fn strip_credentials(headers: &mut HeaderMap) {
+    for name in [metadata::AUTHORIZATION, metadata::GRANT, metadata::PEER] {
+        headers.remove(name);
+    }
+}
+
+fn peer_not_allowed() -> Status {
+    status(
+        Reason::PeerNotAllowed,
+        "this method is not for callers like this one",
+        Vec::new(),
+    )
+}

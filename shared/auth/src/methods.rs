@@ -1,0 +1,121 @@
+//! The one table of methods: who may call each. What is not in it is refused; a test holds it against
+//! the contracts.
+
+use crate::peer::Peer;
+use crate::principal::Scope;
+
+/// Who may call a method.
+#[derive(Debug, Clone, Copy)]
+pub struct MethodRule {
+    /// Its path, `/package.Service/Method`.
+    pub path: &'static str,
+    /// The roles that may call it, `Outside` among them where callers may do so themselves.
+    pub peers: &'static [Peer],
+    /// What is asked of the caller in whose name it is called.
+    pub caller: CallerRule,
+}
+
+/// What a method asks of the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerRule {
+    /// A caller with this scope.
+    Scope(Scope),
+    /// Any caller; what it may do depends on whose things it touches.
+    Any,
+    /// None is needed when a service calls for itself; from outside one is.
+    Optional,
+}
+
+use CallerRule::{Any, Optional, Scope as Needs};
+
+const ROUTER: &[Peer] = &[Peer::Router];
+const SERVICES: &[Peer] = &[Peer::Edge, Peer::Router, Peer::Metering];
+const CALLERS: &[Peer] = &[Peer::Edge, Peer::Outside];
+const CALLERS_AND_SERVICES: &[Peer] = &[Peer::Edge, Peer::Router, Peer::Metering, Peer::Outside];
+
+/// Rows of one service: method names with the same rule.
+macro_rules! table {
+    ($($service:literal { $($peers:ident, $caller:expr => $($method:ident),+;)+ })+) => {
+        &[$($($(MethodRule {
+            path: concat!("/", $service, "/", stringify!($method)),
+            peers: $peers,
+            caller: $caller,
+        },)+)+)+]
+    };
+}
+
+/// Every method of every service.
+pub const METHODS: &[MethodRule] = table! {
+    "keyward.vault.v1.ProviderKeyService" {
+        CALLERS, Needs(Scope::Keys) => CreateProviderKey, GetProviderKey, ListProviderKeys,
+            UpdateProviderKey, RotateProviderKey, DeleteProviderKey;
+    }
+    "keyward.vault.v1.VaultService" {
+        ROUTER, Any => ListUsableKeys;
+        ROUTER, Optional => UnsealProviderKey, ReportKeyOutcome, WatchChanges;
+    }
+    "keyward.vault.v1.IdentityService" {
+        SERVICES, Optional => ExchangeCredential, GetGrantKeys, ResolveAccount;
+        CALLERS, Needs(Scope::Admin) => CreateUser, UpdateUser, DeleteUser,
+            CreateOrganization, UpdateOrganization, DeleteOrganization;
+        CALLERS, Any => GetUser, ListUsers, GetOrganization, ListOrganizations,
+            CreateProject, GetProject, ListProjects, UpdateProject, DeleteProject,
+            SetMember, GetMember, ListMembers, RemoveMember,
+            CreateAccessKey, GetAccessKey, ListAccessKeys, RevokeAccessKey;
+    }
+    "keyward.vault.v1.AuditService" {
+        CALLERS, Needs(Scope::Keys) => ListAuditEvents;
+    }
+    "keyward.router.v1.RouterService" {
+        CALLERS, Needs(Scope::Inference) => Invoke, ListModels, GetModel;
+        CALLERS, Needs(Scope::Keys) => ResolveRoute;
+    }
+    "keyward.metering.v1.MeteringService" {
+        ROUTER, Needs(Scope::Inference) => PlaceHold;
+        ROUTER, Optional => SettleUsage, VoidHold, RecordUsage;
+    }
+    "keyward.metering.v1.CreditService" {
+        CALLERS, Needs(Scope::Usage) => GetBalance;
+        CALLERS, Needs(Scope::Billing) => ListTransactions;
+        CALLERS, Needs(Scope::Admin) => GrantCredits;
+    }
+    "keyward.metering.v1.UsageService" {
+        CALLERS, Needs(Scope::Usage) => ListUsageRecords, GetReceipt;
+    }
+    "keyward.metering.v1.PricingService" {
+        CALLERS_AND_SERVICES, Optional => ListTiers, GetTier, GetPrice;
+        CALLERS, Needs(Scope::Admin) => UpdateTier;
+    }
+};
+
+/// The rule for a path; `None` for one that is in no contract.
+pub fn rule(path: &str) -> Option<&'static MethodRule> {
+    METHODS.iter().find(|rule| rule.path == path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use prost_reflect::DescriptorPool;
+
+    use super::METHODS;
+
+    #[test]
+    fn every_method_of_the_contracts_has_exactly_one_row_and_no_other_has() {
+        let pool = DescriptorPool::decode(keyward_proto::DESCRIPTORS).unwrap();
+        let contracts: BTreeSet<String> = pool
+            .services()
+            .flat_map(|service| {
+                let name = service.full_name().to_owned();
+                service
+                    .methods()
+                    .map(move |method| format!("/{name}/{}", method.name()))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        let table: BTreeSet<String> = METHODS.iter().map(|rule| rule.path.to_owned()).collect();
+        assert_eq!(table.len(), METHODS.len(), "a method has two rows");
+        assert_eq!(table, contracts);
+    }
+}
