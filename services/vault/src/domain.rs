@@ -1,0 +1,16 @@
+//! The vault's rules: what is sealed and how, which keys look right, who may do what. Pure: no
+//! store, no clock, no randomness of its own; times and random bytes come in as arguments.
+
+pub mod access;
+pub mod audit;
+pub mod base_url;
+pub mod change;
+pub mod envelope;
+pub mod fingerprint;
+pub mod identity;
+pub mod key_format;
+pub mod mask;
+pub mod master_key;
+pub mod name;
+pub mod owner;
+pub mod provider_key;

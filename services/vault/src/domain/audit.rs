@@ -1,0 +1,183 @@
+//! Audit events: who touched what, when, with what outcome. They never hold a secret: what callers
+//! and providers wrote is cut, and redacted before it gets here.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+/// What was done. The names are what people search for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// A provider key was stored.
+    ProviderKeyCreate,
+    /// Label, weight, expiry.
+    ProviderKeyUpdate,
+    /// Switched on.
+    ProviderKeyEnable,
+    /// Switched off.
+    ProviderKeyDisable,
+    /// Given a new secret.
+    ProviderKeyRotate,
+    /// Destroyed.
+    ProviderKeyDelete,
+    /// Opened.
+    ProviderKeyUnseal,
+    /// Its status changed by what a provider answered.
+    ProviderKeyReport,
+    /// Issued.
+    AccessKeyCreate,
+    /// Revoked.
+    AccessKeyRevoke,
+    /// Made.
+    UserCreate,
+    /// Changed.
+    UserUpdate,
+    /// Deleted, with its data key.
+    UserDelete,
+    /// Made.
+    OrganizationCreate,
+    /// Changed.
+    OrganizationUpdate,
+    /// Deleted, with its data key.
+    OrganizationDelete,
+    /// Made.
+    ProjectCreate,
+    /// Changed.
+    ProjectUpdate,
+    /// Deleted, with its data key.
+    ProjectDelete,
+    /// Added, or given another role.
+    MemberSet,
+    /// Taken out.
+    MemberRemove,
+}
+
+impl Action {
+    /// Its name in the audit log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ProviderKeyCreate => "provider_key.create",
+            Self::ProviderKeyUpdate => "provider_key.update",
+            Self::ProviderKeyEnable => "provider_key.enable",
+            Self::ProviderKeyDisable => "provider_key.disable",
+            Self::ProviderKeyRotate => "provider_key.rotate",
+            Self::ProviderKeyDelete => "provider_key.delete",
+            Self::ProviderKeyUnseal => "provider_key.unseal",
+            Self::ProviderKeyReport => "provider_key.report",
+            Self::AccessKeyCreate => "access_key.create",
+            Self::AccessKeyRevoke => "access_key.revoke",
+            Self::UserCreate => "user.create",
+            Self::UserUpdate => "user.update",
+            Self::UserDelete => "user.delete",
+            Self::OrganizationCreate => "organization.create",
+            Self::OrganizationUpdate => "organization.update",
+            Self::OrganizationDelete => "organization.delete",
+            Self::ProjectCreate => "project.create",
+            Self::ProjectUpdate => "project.update",
+            Self::ProjectDelete => "project.delete",
+            Self::MemberSet => "member.set",
+            Self::MemberRemove => "member.remove",
+        }
+    }
+}
+
+/// Whether it was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was.
+    Ok,
+    /// It was not allowed.
+    Refused,
+    /// It was allowed, and did not work.
+    Failed,
+}
+
+impl Outcome {
+    /// Its name in the audit log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// In whose name something is done, and through whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Actor {
+    /// The role that called: `edge`, `router`, `metering`, `caller`; `vault` for the vault itself.
+    pub peer: String,
+    /// The access key; empty for the platform itself.
+    pub access_key_id: String,
+    /// The user's id; empty for none.
+    pub user: String,
+    /// The user's internal UUID.
+    pub user_uid: Option<Uuid>,
+    /// The organisation's id; empty for none.
+    pub organization: String,
+    /// The organisation's internal UUID.
+    pub organization_uid: Option<Uuid>,
+    /// W3C trace id; empty for none.
+    pub trace_id: String,
+}
+
+/// One audit event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditEvent {
+    /// Its id, a UUIDv7.
+    pub id: Uuid,
+    /// When it happened.
+    pub time: Timestamp,
+    /// What was done: an [`Action`]'s name.
+    pub action: String,
+    /// An [`Outcome`]'s name.
+    pub outcome: String,
+    /// Why it was refused or failed; empty otherwise.
+    pub reason: String,
+    /// In whose name.
+    pub actor: Actor,
+    /// What it was about.
+    pub resource_id: String,
+    /// Its version, where it has one.
+    pub resource_version: u64,
+    /// What a key was opened for: `serve`, `refresh`, `test`; empty otherwise.
+    pub purpose: String,
+    /// The inference it belongs to; empty for none.
+    pub inference_id: String,
+    /// The lease that was given; empty for none.
+    pub lease_id: String,
+}
+
+impl AuditEvent {
+    /// An event about something that was done.
+    pub fn new(id: Uuid, time: Timestamp, actor: &Actor, action: Action, resource: &str) -> Self {
+        Self {
+            id,
+            time,
+            action: action.name().to_owned(),
+            outcome: Outcome::Ok.name().to_owned(),
+            reason: String::new(),
+            actor: actor.clone(),
+            resource_id: resource.to_owned(),
+            resource_version: 0,
+            purpose: String::new(),
+            inference_id: String::new(),
+            lease_id: String::new(),
+        }
+    }
+
+    /// The same, about a version.
+    #[must_use]
+    pub fn version(mut self, version: u64) -> Self {
+        self.resource_version = version;
+        self
+    }
+
+    /// The same, but it was not done.
+    #[must_use]
+    pub fn not_done(mut self, outcome: Outcome, reason: impl Into<String>) -> Self {
+        outcome.name().clone_into(&mut self.outcome);
+        self.reason = reason.into();
+        self
+    }
+}

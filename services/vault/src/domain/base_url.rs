@@ -1,0 +1,171 @@
+//! Which addresses the owner of a key may send it to. Names are not resolved here: the router
+//! checks addresses at every connect.
+
+use ipnet::IpNet;
+use std::net::IpAddr;
+use url::{Host, Url};
+
+/// The longest base URL: far above any provider's.
+const URL_BYTES_MAX: usize = 1024;
+
+/// Why a base URL is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BaseUrlError {
+    /// No URL with a host, or too long.
+    #[error("the base URL is not a URL of the form https://HOST/PATH")]
+    Form,
+    /// Not https.
+    #[error("the base URL must start with https://")]
+    Scheme,
+    /// A name or password within it.
+    #[error("the base URL must not have a user name or password in it")]
+    UserInfo,
+    /// A query or fragment.
+    #[error("the base URL must not have a query or fragment")]
+    Query,
+    /// An address instead of a name.
+    #[error("the base URL must name a host, not an IP address")]
+    Literal,
+    /// Another port than 443.
+    #[error("the base URL must not name a port")]
+    Port,
+}
+
+/// What the operator lets key owners reach though it is private.
+#[derive(Debug, Clone, Default)]
+pub struct PrivateAllow {
+    /// Every base URL may be http, an address, and of any port; for tests.
+    pub everything: bool,
+    networks: Vec<IpNet>,
+    names: Vec<String>,
+}
+
+impl PrivateAllow {
+    /// From the operator's list of addresses, networks and names (`*.svc.cluster.local`).
+    pub fn new<'a>(entries: impl IntoIterator<Item = &'a str>, everything: bool) -> Self {
+        let mut allow = Self {
+            everything,
+            ..Self::default()
+        };
+        for entry in entries {
+            if let Ok(network) = entry.parse::<IpNet>() {
+                allow.networks.push(network);
+            } else if let Ok(address) = entry.parse::<IpAddr>() {
+                allow.networks.push(IpNet::from(address));
+            } else {
+                allow.names.push(entry.to_ascii_lowercase());
+            }
+        }
+        allow
+    }
+
+    fn names(&self, host: &Host<&str>) -> bool {
+        let in_networks = |address: IpAddr| self.networks.iter().any(|net| net.contains(&address));
+        match host {
+            Host::Domain(name) => self.names.iter().any(|pattern| name_fits(pattern, name)),
+            Host::Ipv4(address) => in_networks(IpAddr::V4(*address)),
+            Host::Ipv6(address) => in_networks(IpAddr::V6(*address)),
+        }
+    }
+}
+
+/// Checks a base URL, and returns it in its normal form without a slash at the end.
+///
+/// # Errors
+/// [`BaseUrlError`], which says what is wrong with it.
+pub fn check_base_url(text: &str, allow: &PrivateAllow) -> Result<String, BaseUrlError> {
+    let text = text.trim();
+    if text.len() > URL_BYTES_MAX {
+        return Err(BaseUrlError::Form);
+    }
+    let url = Url::parse(text).map_err(|_| BaseUrlError::Form)?;
+    let host = url.host().ok_or(BaseUrlError::Form)?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(BaseUrlError::UserInfo);
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(BaseUrlError::Query);
+    }
+    let excepted = allow.everything || allow.names(&host);
+    match url.scheme() {
+        "https" => {}
+        "http" if excepted => {}
+        _ => return Err(BaseUrlError::Scheme),
+    }
+    if !excepted && !matches!(host, Host::Domain(_)) {
+        return Err(BaseUrlError::Literal);
+    }
+    if !excepted && url.port().is_some() {
+        return Err(BaseUrlError::Port);
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn name_fits(pattern: &str, name: &str) -> bool {
+    let name = name.trim_end_matches('.');
+    match pattern.strip_prefix('*') {
+        Some(suffix) => name.len() > suffix.len() && name.ends_with(suffix),
+        None => pattern == name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_public_https_names_pass_by_default() {
+        let none = PrivateAllow::default();
+        for (url, expect) in [
+            ("https://llm.example/v1", Ok("https://llm.example/v1")),
+            (" https://LLM.example/v1/ ", Ok("https://llm.example/v1")),
+            ("https://llm.example:443", Ok("https://llm.example")),
+            ("http://llm.example", Err(BaseUrlError::Scheme)),
+            ("ftp://llm.example", Err(BaseUrlError::Scheme)),
+            ("https://llm.example:8443", Err(BaseUrlError::Port)),
+            ("https://bob:pw@llm.example", Err(BaseUrlError::UserInfo)),
+            ("https://bob@llm.example", Err(BaseUrlError::UserInfo)),
+            ("https://llm.example?x=1", Err(BaseUrlError::Query)),
+            ("https://llm.example/#x", Err(BaseUrlError::Query)),
+            ("https://127.0.0.1", Err(BaseUrlError::Literal)),
+            ("https://2130706433/", Err(BaseUrlError::Literal)),
+            ("https://0x7f.1/", Err(BaseUrlError::Literal)),
+            ("https://[::1]/", Err(BaseUrlError::Literal)),
+            ("https://", Err(BaseUrlError::Form)),
+            ("llm.example", Err(BaseUrlError::Form)),
+            ("file:///etc/passwd", Err(BaseUrlError::Form)),
+            ("", Err(BaseUrlError::Form)),
+        ] {
+            assert_eq!(
+                check_base_url(url, &none),
+                expect.map(str::to_owned),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_operator_names_may_be_private() {
+        let allow = PrivateAllow::new(["10.0.0.0/8", "::1", "*.svc.cluster.local", "box"], false);
+        for url in [
+            "http://10.1.2.3:8000/v1",
+            "http://[::1]:9",
+            "http://llm.svc.cluster.local:80/v1",
+            "http://box:8080",
+        ] {
+            assert!(check_base_url(url, &allow).is_ok(), "{url}");
+        }
+        for url in [
+            "http://11.1.2.3",
+            "http://svc.cluster.local",
+            "http://evil-box",
+            "http://box.evil.example",
+            "http://bob@box",
+        ] {
+            assert!(check_base_url(url, &allow).is_err(), "{url}");
+        }
+        let everything = PrivateAllow::new([], true);
+        assert!(check_base_url("http://127.0.0.1:1/v1", &everything).is_ok());
+        assert!(check_base_url("gopher://127.0.0.1:1/v1", &everything).is_err());
+    }
+}

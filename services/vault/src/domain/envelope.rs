@@ -1,0 +1,111 @@
+//! How secrets are sealed at rest. A master key wraps one data key per owner; from that a record
+//! key is derived for each record, which seals with AES-256-GCM. What a record may be used for is
+//! part of what is authenticated, so a record opens only where it belongs.
+//!
+//! Byte layouts (numbers big-endian, `lp` = u32 length prefix):
+//! ```text
+//! wrapped data key: 01 | suite 01 | len(master key id) u8 | master key id | nonce 12 | ct 32 | tag 16
+//! record          : 01 | suite 01 | generation u32 | salt 16 | nonce 12 | ct | tag 16
+//! ```
+//! An unknown version or suite is an error, never a reason to try another.
+
+mod data_key;
+mod record;
+#[cfg(test)]
+mod tests;
+
+pub use data_key::{DATA_KEY_BYTES, DataKey, unwrap_data_key, wrap_data_key, wrapped_by};
+pub use record::{Binding, Purpose, open_record, record_generation, seal_record};
+
+/// Bytes of a GCM nonce.
+pub const NONCE_BYTES: usize = 12;
+/// Bytes of a record's HKDF salt.
+pub const SALT_BYTES: usize = 16;
+
+const TAG_BYTES: usize = 16;
+const LAYOUT_VERSION: u8 = 1;
+const SUITE_AES_256_GCM: u8 = 1;
+
+/// Why something sealed did not open. None of these holds anything of the content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Shorter than its layout.
+    #[error("the sealed record is cut off")]
+    Truncated,
+    /// Made by a later version, or not by this program at all.
+    #[error("the sealed record is of an unknown layout or suite")]
+    UnknownSuite,
+    /// Sealed under a master key that is not in the ring.
+    #[error("the sealed record needs a master key that is not configured")]
+    UnknownMasterKey,
+    /// The record names another generation of the owner's data key.
+    #[error("the sealed record belongs to another generation of its data key")]
+    OtherGeneration,
+    /// It was changed, or moved from where it belongs.
+    #[error("the sealed record does not belong here or was changed")]
+    NotAuthentic,
+}
+
+/// Sealing failed; only an exhausted or misused cipher does that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the record cannot be sealed")]
+pub struct SealError;
+
+/// Appends `bytes` with their length before them, so that no two lists of fields look alike.
+fn push_prefixed(out: &mut Vec<u8>, bytes: &[u8]) {
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(bytes);
+}
+
+fn seal_aes_256_gcm(
+    key: &[u8],
+    nonce: [u8; NONCE_BYTES],
+    aad: &[u8],
+    plaintext: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).map_err(|_| SealError)?);
+    // Room for the tag up front: growing would leave a copy of the plaintext behind.
+    let mut sealed = Vec::with_capacity(plaintext.len() + TAG_BYTES);
+    sealed.extend_from_slice(plaintext);
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    key.seal_in_place_append_tag(nonce, Aad::from(aad), &mut sealed)
+        .map_err(|_| SealError)?;
+    Ok(sealed)
+}
+
+fn open_aes_256_gcm(
+    key: &[u8],
+    nonce: [u8; NONCE_BYTES],
+    aad: &[u8],
+    sealed: &[u8],
+) -> Result<zeroize::Zeroizing<Vec<u8>>, OpenError> {
+    use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| OpenError::NotAuthentic)?;
+    let mut buffer = zeroize::Zeroizing::new(sealed.to_vec());
+    let nonce = Nonce::assume_unique_for_key(nonce);
+    let length = LessSafeKey::new(key)
+        .open_in_place(nonce, Aad::from(aad), &mut buffer)
+        .map_err(|_| OpenError::NotAuthentic)?
+        .len();
+    buffer.truncate(length);
+    Ok(buffer)
+}
+
+/// Splits the first `N` bytes off.
+fn take<const N: usize>(bytes: &[u8]) -> Result<([u8; N], &[u8]), OpenError> {
+    match bytes.split_first_chunk::<N>() {
+        Some((first, rest)) => Ok((*first, rest)),
+        None => Err(OpenError::Truncated),
+    }
+}
+
+/// Checks the two bytes that every layout starts with, and returns the rest.
+fn take_suite(bytes: &[u8]) -> Result<&[u8], OpenError> {
+    let ([version, suite], rest) = take::<2>(bytes)?;
+    if version != LAYOUT_VERSION || suite != SUITE_AES_256_GCM {
+        return Err(OpenError::UnknownSuite);
+    }
+    Ok(rest)
+}

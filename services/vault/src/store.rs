@@ -1,0 +1,322 @@
+//! What the vault keeps, by topic. Every engine implements these traits, and one suite holds them to
+//! the same behaviour. Mutations take their audit events and changes along, so that all is written
+//! in one transaction or nothing is.
+
+pub mod sqlite;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::domain::audit::AuditEvent;
+use crate::domain::change::{Change, NumberedChange};
+use crate::domain::identity::{AccessKey, Account, Member, Project};
+use crate::domain::owner::{Owner, OwnerKind};
+use crate::domain::provider_key::ProviderKey;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Something with that id, hash or fingerprint is there already.
+    #[error("it exists already")]
+    Exists,
+    /// It has changed since it was read, or is gone.
+    #[error("it has changed meanwhile")]
+    Changed,
+    /// What it belongs to is gone.
+    #[error("what it belongs to does not exist")]
+    OwnerGone,
+    /// A row does not hold what it should.
+    #[error("a stored value is malformed: {0}")]
+    Malformed(&'static str),
+    /// The store itself failed.
+    #[error("the store failed")]
+    Fault(#[from] keyward_storage::StorageError),
+}
+
+/// What every store method returns.
+pub type Stored<T> = Result<T, StoreError>;
+
+/// What is written together with a mutation.
+#[derive(Debug, Clone, Default)]
+pub struct Effects {
+    /// Who did it.
+    pub audit: Vec<AuditEvent>,
+    /// Who must learn of it.
+    pub changes: Vec<Change>,
+}
+
+impl Effects {
+    /// One event and one change.
+    pub fn new(audit: AuditEvent, change: Change) -> Self {
+        Self {
+            audit: vec![audit],
+            changes: vec![change],
+        }
+    }
+
+    /// One event that nobody need learn of.
+    pub fn audit(event: AuditEvent) -> Self {
+        Self {
+            audit: vec![event],
+            changes: Vec::new(),
+        }
+    }
+}
+
+/// Which page of a list is wanted; lists are newest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// At most this many rows; one more is returned where there is one.
+    pub size: u32,
+    /// Only rows older than this one.
+    pub before: Option<Uuid>,
+}
+
+/// Users and organisations.
+#[async_trait]
+pub trait AccountStore: Send + Sync {
+    /// Stores a new one; its id must be free.
+    async fn account_insert(&self, account: Account, effects: Effects) -> Stored<u64>;
+    /// The one with this id.
+    async fn account_find(&self, kind: OwnerKind, id: &str) -> Stored<Option<Account>>;
+    /// The one with this UUID.
+    async fn account_get(&self, owner: Owner) -> Stored<Option<Account>>;
+    /// All of a kind.
+    async fn account_list(&self, kind: OwnerKind, page: Page) -> Stored<Vec<Account>>;
+    /// The organisations that a user is a member of.
+    async fn organizations_of(&self, user: Uuid, page: Page) -> Stored<Vec<Account>>;
+    /// Replaces it if its stored revision is still `revision`.
+    async fn account_update(
+        &self,
+        account: Account,
+        revision: u64,
+        effects: Effects,
+    ) -> Stored<u64>;
+    /// Deletes it with its projects, members, access keys and provider keys, and destroys their
+    /// data keys.
+    async fn account_delete(&self, owner: Owner, now: Timestamp, effects: Effects) -> Stored<u64>;
+}
+
+/// Projects.
+#[async_trait]
+pub trait ProjectStore: Send + Sync {
+    /// Stores a new one; its id must be free within its holder.
+    async fn project_insert(&self, project: Project, effects: Effects) -> Stored<u64>;
+    /// The one with this id of this holder.
+    async fn project_find(&self, holder: Owner, id: &str) -> Stored<Option<Project>>;
+    /// The one with this UUID.
+    async fn project_get(&self, uid: Uuid) -> Stored<Option<Project>>;
+    /// Those of a holder.
+    async fn project_list(&self, holder: Owner, page: Page) -> Stored<Vec<Project>>;
+    /// Replaces it if its stored revision is still `revision`.
+    async fn project_update(
+        &self,
+        project: Project,
+        revision: u64,
+        effects: Effects,
+    ) -> Stored<u64>;
+    /// Deletes it with its access keys and provider keys, and destroys its data key.
+    async fn project_delete(&self, uid: Uuid, now: Timestamp, effects: Effects) -> Stored<u64>;
+}
+
+/// Memberships.
+#[async_trait]
+pub trait MemberStore: Send + Sync {
+    /// Adds a member, or changes its role; with `create_only` it must not be one yet.
+    async fn member_set(&self, member: Member, create_only: bool, effects: Effects) -> Stored<u64>;
+    /// A user's membership in an organisation.
+    async fn member_get(&self, organization: Uuid, user: Uuid) -> Stored<Option<Member>>;
+    /// The members of an organisation.
+    async fn member_list(&self, organization: Uuid, page: Page) -> Stored<Vec<Member>>;
+    /// A user's memberships, at most `limit`.
+    async fn memberships_of(&self, user: Uuid, limit: u32) -> Stored<Vec<Member>>;
+    /// Takes a member out.
+    async fn member_remove(&self, organization: Uuid, user: Uuid, effects: Effects) -> Stored<u64>;
+}
+
+/// Access keys.
+#[async_trait]
+pub trait AccessKeyStore: Send + Sync {
+    /// Stores a new one under the SHA-256 of its secret.
+    async fn access_key_insert(
+        &self,
+        key: AccessKey,
+        hash: [u8; 32],
+        effects: Effects,
+    ) -> Stored<u64>;
+    /// The one of that secret, whether it works or not.
+    async fn access_key_by_hash(&self, hash: [u8; 32]) -> Stored<Option<AccessKey>>;
+    /// The one with this id.
+    async fn access_key_get(&self, id: &str) -> Stored<Option<AccessKey>>;
+    /// Those of a user, or those of an organisation.
+    async fn access_key_list(&self, owner: Owner, page: Page) -> Stored<Vec<AccessKey>>;
+    /// Revokes one of this owner; it must not be revoked yet.
+    async fn access_key_revoke(&self, id: &str, now: Timestamp, effects: Effects) -> Stored<u64>;
+}
+
+/// A provider key with its sealed secret and the wrapped data key that opens it.
+#[derive(Debug, Clone)]
+pub struct SealedKey {
+    /// What is known of it.
+    pub key: ProviderKey,
+    /// The sealed secret.
+    pub record: Vec<u8>,
+}
+
+/// Provider keys.
+#[async_trait]
+pub trait ProviderKeyStore: Send + Sync {
+    /// Whose key this is: all that may be asked without naming the owner.
+    async fn provider_key_owner(&self, id: Uuid) -> Stored<Option<Owner>>;
+    /// Stores a new one; its fingerprint must be free for its owner and provider.
+    async fn provider_key_insert(&self, sealed: SealedKey, effects: Effects) -> Stored<u64>;
+    /// One of this owner.
+    async fn provider_key_get(&self, owner: Owner, id: Uuid) -> Stored<Option<SealedKey>>;
+    /// The one of this owner and provider with that fingerprint.
+    async fn provider_key_by_fingerprint(
+        &self,
+        owner: Owner,
+        provider: &str,
+        fingerprint: [u8; 16],
+    ) -> Stored<Option<Uuid>>;
+    /// Those of an owner.
+    async fn provider_key_list(&self, owner: Owner, page: Page) -> Stored<Vec<ProviderKey>>;
+    /// Those of several owners, at most `limit`, and the change sequence that this includes.
+    async fn provider_keys_usable(
+        &self,
+        owners: &[Owner],
+        limit: u32,
+    ) -> Stored<(Vec<ProviderKey>, u64)>;
+    /// Replaces it if its stored revision is still `revision`; with a record, the old one is
+    /// overwritten.
+    async fn provider_key_update(
+        &self,
+        key: ProviderKey,
+        record: Option<Vec<u8>>,
+        revision: u64,
+        effects: Effects,
+    ) -> Stored<u64>;
+    /// Overwrites and deletes it if its stored revision is still `revision`.
+    async fn provider_key_delete(
+        &self,
+        owner: Owner,
+        id: Uuid,
+        revision: u64,
+        effects: Effects,
+    ) -> Stored<u64>;
+    /// Writes that a key is given out: its audit event, and the time of use. False, with nothing
+    /// written, if it is not at that version any more, or not enabled, or expired.
+    async fn provider_key_lease(&self, lease: Lease) -> Stored<bool>;
+}
+
+/// A key that is about to be given out.
+#[derive(Debug, Clone)]
+pub struct Lease {
+    /// Whose key.
+    pub owner: Owner,
+    /// Which.
+    pub id: Uuid,
+    /// Which version was opened.
+    pub version: u64,
+    /// When.
+    pub now: Timestamp,
+    /// Whether it is for a test.
+    pub is_test: bool,
+    /// What the audit log will say.
+    pub event: AuditEvent,
+}
+
+/// A wrapped data key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredDataKey {
+    /// Whose.
+    pub owner: Owner,
+    /// Which of the owner's.
+    pub generation: u32,
+    /// Which master key wraps it.
+    pub master_key_id: String,
+    /// The wrapped key.
+    pub wrapped: Vec<u8>,
+}
+
+/// Data keys and the vault's own secrets.
+#[async_trait]
+pub trait SealStore: Send + Sync {
+    /// Stores an owner's data key unless there is one of that generation; returns the one that is
+    /// stored.
+    async fn data_key_put(&self, key: StoredDataKey, now: Timestamp) -> Stored<StoredDataKey>;
+    /// An owner's data key of a generation, or its newest; none if destroyed.
+    async fn data_key_get(
+        &self,
+        owner: Owner,
+        generation: Option<u32>,
+    ) -> Stored<Option<StoredDataKey>>;
+    /// One of the vault's own secrets: its UUID, version and record.
+    async fn system_secret_get(&self, name: &str) -> Stored<Option<(Uuid, u64, Vec<u8>)>>;
+    /// Stores one unless there is one of that name.
+    async fn system_secret_put(&self, name: &str, uid: Uuid, record: Vec<u8>) -> Stored<()>;
+}
+
+/// Changes, for those who hold copies.
+#[async_trait]
+pub trait ChangeStore: Send + Sync {
+    /// The number of the last change; 0 before the first.
+    async fn change_head(&self) -> Stored<u64>;
+    /// Changes after `sequence`, in order, at most `limit`.
+    async fn changes_after(&self, sequence: u64, limit: u32) -> Stored<Vec<NumberedChange>>;
+    /// Forgets changes older than `before`, except the last.
+    async fn changes_prune(&self, before: Timestamp) -> Stored<()>;
+}
+
+/// Whose audit events are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuditScope {
+    /// Everybody's.
+    All,
+    /// Those in the name of this user.
+    User(Uuid),
+    /// Those in the name of this organisation.
+    Organization(Uuid),
+}
+
+/// The audit log.
+#[async_trait]
+pub trait AuditStore: Send + Sync {
+    /// Writes an event of its own, such as a refusal.
+    async fn audit_insert(&self, event: AuditEvent) -> Stored<()>;
+    /// Events, newest first; with `resource`, only those about it.
+    async fn audit_list(
+        &self,
+        scope: AuditScope,
+        resource: Option<&str>,
+        page: Page,
+    ) -> Stored<Vec<AuditEvent>>;
+    /// Whether the key was opened to serve this actor since `since`.
+    async fn audit_served_since(&self, key: Uuid, actor: &str, since: Timestamp) -> Stored<bool>;
+}
+
+/// All of it.
+pub trait Store:
+    AccountStore
+    + ProjectStore
+    + MemberStore
+    + AccessKeyStore
+    + ProviderKeyStore
+    + SealStore
+    + ChangeStore
+    + AuditStore
+{
+}
+
+impl<T> Store for T where
+    T: AccountStore
+        + ProjectStore
+        + MemberStore
+        + AccessKeyStore
+        + ProviderKeyStore
+        + SealStore
+        + ChangeStore
+        + AuditStore
+{
+}

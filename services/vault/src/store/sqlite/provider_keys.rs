@@ -1,0 +1,315 @@
+//! Provider keys. Every statement but one names the owner; records are overwritten before they go.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, Row, named_params};
+use uuid::Uuid;
+
+use super::row::{get, json, millis, millis_opt, owner, signed, time, time_opt, to_json, unsigned};
+use super::{SqliteStore, audit, changes, execute, execute_one, query_all, query_one};
+use crate::domain::fingerprint::Fingerprint;
+use crate::domain::owner::Owner;
+use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
+use crate::store::{Effects, Lease, Page, ProviderKeyStore, SealedKey, StoreError, Stored};
+
+const OWNER: &str = "SELECT owner_kind, owner_uid FROM provider_keys WHERE uid = :uid";
+
+const INSERT: &str = include_str!("provider_key_insert.sql");
+const UPDATE: &str = include_str!("provider_key_update.sql");
+const GET: &str = include_str!("provider_key_get.sql");
+const LIST: &str = include_str!("provider_key_list.sql");
+
+const BY_FINGERPRINT: &str = "
+    SELECT uid FROM provider_keys
+    WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid AND provider = :provider
+        AND fingerprint = :fingerprint";
+
+const OVERWRITE: &str = "
+    UPDATE provider_keys SET record = zeroblob(length(record))
+    WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid AND uid = :uid
+        AND revision = :revision";
+
+const OVERWRITE_ALL: &str = "
+    UPDATE provider_keys SET record = zeroblob(length(record))
+    WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid";
+
+const DELETE: &str = "
+    DELETE FROM provider_keys
+    WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid AND uid = :uid";
+
+const DELETE_ALL: &str = "
+    DELETE FROM provider_keys WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid";
+
+/// Refuses whatever has changed since the key was opened; neither use nor test counts as a change.
+const LEASE: &str = "
+    UPDATE provider_keys SET
+        last_used_time = CASE WHEN :is_test THEN last_used_time ELSE :now END,
+        last_tested_time = CASE WHEN :is_test THEN :now ELSE last_tested_time END
+    WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid AND uid = :uid
+        AND version = :version AND enabled = 1
+        AND (expire_time IS NULL OR expire_time > :now)";
+
+fn read(row: &Row<'_>) -> Stored<ProviderKey> {
+    let origin: i64 = get(row, "origin")?;
+    let fingerprint: [u8; 16] = get(row, "fingerprint")?;
+    Ok(ProviderKey {
+        id: get(row, "uid")?,
+        owner: owner(row, "owner_kind", "owner_uid")?,
+        owner_id: get(row, "owner_id")?,
+        provider: get(row, "provider")?,
+        label: get(row, "label")?,
+        masked: get(row, "masked")?,
+        fingerprint: Fingerprint(fingerprint),
+        enabled: get(row, "enabled")?,
+        health: Health::from_number(get(row, "health")?)
+            .ok_or(StoreError::Malformed("a health"))?,
+        health_reason: get(row, "health_reason")?,
+        version: unsigned(row, "version")?,
+        base_url: get(row, "base_url")?,
+        settings: read_settings(row)?,
+        weight: get(row, "weight")?,
+        origin: if origin == 0 {
+            Origin::Caller
+        } else {
+            Origin::Settings
+        },
+        create_time: time(row, "create_time")?,
+        update_time: time(row, "update_time")?,
+        expire_time: time_opt(row, "expire_time")?,
+        last_used_time: time_opt(row, "last_used_time")?,
+        last_tested_time: time_opt(row, "last_tested_time")?,
+        revision: unsigned(row, "revision")?,
+    })
+}
+
+fn read_settings(row: &Row<'_>) -> Stored<KeySettings> {
+    let deployments: BTreeMap<String, String> = json(row, "deployments")?;
+    Ok(KeySettings {
+        endpoint: get(row, "endpoint")?,
+        api_version: get(row, "api_version")?,
+        deployments,
+        skip_format_check: get(row, "skip_format_check")?,
+    })
+}
+
+fn read_sealed(row: &Row<'_>) -> Stored<SealedKey> {
+    Ok(SealedKey {
+        key: read(row)?,
+        record: get(row, "record")?,
+    })
+}
+
+fn insert(connection: &Connection, sealed: &SealedKey) -> Stored<()> {
+    let key = &sealed.key;
+    execute_one(
+        connection,
+        INSERT,
+        named_params! {
+            ":uid": key.id,
+            ":owner_kind": key.owner.kind.number(),
+            ":owner_uid": key.owner.uid,
+            ":provider": key.provider,
+            ":label": key.label,
+            ":masked": key.masked,
+            ":fingerprint": key.fingerprint.0,
+            ":enabled": key.enabled,
+            ":health": key.health as u8,
+            ":health_reason": key.health_reason,
+            ":version": signed(key.version),
+            ":base_url": key.base_url,
+            ":endpoint": key.settings.endpoint,
+            ":api_version": key.settings.api_version,
+            ":deployments": to_json(&key.settings.deployments)?,
+            ":skip_format_check": key.settings.skip_format_check,
+            ":weight": key.weight,
+            ":origin": key.origin as u8,
+            ":create_time": millis(key.create_time),
+            ":update_time": millis(key.update_time),
+            ":expire_time": millis_opt(key.expire_time),
+            ":revision": signed(key.revision),
+            ":record": sealed.record,
+        },
+    )
+}
+
+/// What a key is used for never changes without its secret, so it is not among the columns.
+fn update(
+    connection: &Connection,
+    key: &ProviderKey,
+    record: Option<&[u8]>,
+    revision: u64,
+) -> Stored<()> {
+    execute_one(
+        connection,
+        UPDATE,
+        named_params! {
+            ":uid": key.id,
+            ":owner_kind": key.owner.kind.number(),
+            ":owner_uid": key.owner.uid,
+            ":label": key.label,
+            ":masked": key.masked,
+            ":fingerprint": key.fingerprint.0,
+            ":enabled": key.enabled,
+            ":health": key.health as u8,
+            ":health_reason": key.health_reason,
+            ":version": signed(key.version),
+            ":weight": key.weight,
+            ":update_time": millis(key.update_time),
+            ":expire_time": millis_opt(key.expire_time),
+            ":next": signed(key.revision),
+            ":record": record,
+            ":revision": signed(revision),
+        },
+    )
+}
+
+fn list(connection: &Connection, owner: Owner, page: Page) -> Stored<Vec<ProviderKey>> {
+    let params = named_params! {
+        ":owner_kind": owner.kind.number(),
+        ":owner_uid": owner.uid,
+        ":below": page.below(),
+        ":limit": page.limit(),
+    };
+    query_all(connection, LIST, params, read)
+}
+
+/// Overwrites and deletes all keys of an owner.
+pub(super) fn delete_all(connection: &Connection, owner: Owner) -> Stored<()> {
+    let kind = owner.kind.number();
+    let params: &[(&str, &dyn ToSql)] = &[(":owner_kind", &kind), (":owner_uid", &owner.uid)];
+    execute(connection, OVERWRITE_ALL, params)?;
+    execute(connection, DELETE_ALL, params).map(drop)
+}
+
+fn lease(connection: &Connection, lease: &Lease) -> Stored<bool> {
+    let params = named_params! {
+        ":owner_kind": lease.owner.kind.number(),
+        ":owner_uid": lease.owner.uid,
+        ":uid": lease.id,
+        ":version": signed(lease.version),
+        ":is_test": lease.is_test,
+        ":now": millis(lease.now),
+    };
+    if execute(connection, LEASE, params)? != 1 {
+        return Ok(false);
+    }
+    audit::insert(connection, &lease.event)?;
+    Ok(true)
+}
+
+#[async_trait]
+impl ProviderKeyStore for SqliteStore {
+    async fn provider_key_owner(&self, id: Uuid) -> Stored<Option<Owner>> {
+        self.read(move |connection| {
+            query_one(connection, OWNER, named_params! { ":uid": id }, |row| {
+                owner(row, "owner_kind", "owner_uid")
+            })
+        })
+        .await
+    }
+
+    async fn provider_key_insert(&self, sealed: SealedKey, effects: Effects) -> Stored<u64> {
+        self.mutate(effects, move |connection| insert(connection, &sealed))
+            .await
+    }
+
+    async fn provider_key_get(&self, owner: Owner, id: Uuid) -> Stored<Option<SealedKey>> {
+        self.read(move |connection| {
+            let params = named_params! {
+                ":owner_kind": owner.kind.number(), ":owner_uid": owner.uid, ":uid": id,
+            };
+            query_one(connection, GET, params, read_sealed)
+        })
+        .await
+    }
+
+    async fn provider_key_by_fingerprint(
+        &self,
+        owner: Owner,
+        provider: &str,
+        fingerprint: [u8; 16],
+    ) -> Stored<Option<Uuid>> {
+        let provider = provider.to_owned();
+        self.read(move |connection| {
+            let params = named_params! {
+                ":owner_kind": owner.kind.number(),
+                ":owner_uid": owner.uid,
+                ":provider": provider,
+                ":fingerprint": fingerprint,
+            };
+            query_one(connection, BY_FINGERPRINT, params, |row| get(row, "uid"))
+        })
+        .await
+    }
+
+    async fn provider_key_list(&self, owner: Owner, page: Page) -> Stored<Vec<ProviderKey>> {
+        self.read(move |connection| list(connection, owner, page))
+            .await
+    }
+
+    async fn provider_keys_usable(
+        &self,
+        owners: &[Owner],
+        limit: u32,
+    ) -> Stored<(Vec<ProviderKey>, u64)> {
+        let owners = owners.to_vec();
+        self.read(move |connection| {
+            // Read first: what is committed meanwhile is listed too, and only announced twice.
+            let sequence = changes::head(connection)?;
+            let mut keys = Vec::new();
+            for owner in owners {
+                let page = Page {
+                    size: limit,
+                    before: None,
+                };
+                keys.extend(list(connection, owner, page)?);
+            }
+            Ok((keys, sequence))
+        })
+        .await
+    }
+
+    async fn provider_key_update(
+        &self,
+        key: ProviderKey,
+        record: Option<Vec<u8>>,
+        revision: u64,
+        effects: Effects,
+    ) -> Stored<u64> {
+        let work =
+            move |connection: &Connection| update(connection, &key, record.as_deref(), revision);
+        self.mutate(effects, work).await
+    }
+
+    async fn provider_key_delete(
+        &self,
+        owner: Owner,
+        id: Uuid,
+        revision: u64,
+        effects: Effects,
+    ) -> Stored<u64> {
+        let work = move |connection: &Connection| {
+            let kind = owner.kind.number();
+            let params = named_params! {
+                ":owner_kind": kind,
+                ":owner_uid": owner.uid,
+                ":uid": id,
+                ":revision": signed(revision),
+            };
+            execute_one(connection, OVERWRITE, params)?;
+            let params = named_params! {
+                ":owner_kind": kind, ":owner_uid": owner.uid, ":uid": id,
+            };
+            execute_one(connection, DELETE, params)
+        };
+        self.mutate(effects, work).await
+    }
+
+    async fn provider_key_lease(&self, wanted: Lease) -> Stored<bool> {
+        self.database
+            .write(move |connection| lease(connection, &wanted))
+            .await
+    }
+}
