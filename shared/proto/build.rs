@@ -22,8 +22,8 @@ const SECRET_MESSAGES: [&str; 11] = [
 
 /// Fields that carry bodies: reference-counted, so that passing them on copies nothing.
 const BODY_FIELDS: [&str; 2] = [
-    ".keyward.router.v1.InvokeRequest.part.chunk",
-    ".keyward.router.v1.InvokeResponse.part.chunk",
+    ".keyward.router.v1.InvokeRequest.chunk",
+    ".keyward.router.v1.InvokeResponse.chunk",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

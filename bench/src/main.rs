@@ -1,0 +1,80 @@
+//! Measures what a request costs: CPU time of the gateway beside that of a bare reverse proxy which
+//! reads nothing, on the same machine in the same run, and the share of the in-process gRPC in it.
+#![allow(
+    clippy::print_stdout,
+    reason = "a benchmark's result goes to standard output"
+)]
+
+mod cpu;
+mod load;
+mod mock;
+mod proxy;
+mod rpc;
+mod suite;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+/// What is measured, and the parts to measure with.
+#[derive(Debug, Parser)]
+#[command(about = "Benchmarks of Keyward")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs everything against a gateway binary and prints a table.
+    Suite {
+        /// The gateway, built with `--release`.
+        #[arg(long, default_value = "target/release/keyward")]
+        gateway: PathBuf,
+        /// How often each case is run; the median is printed.
+        #[arg(long, default_value_t = 3)]
+        rounds: usize,
+        /// Requests of a round.
+        #[arg(long, default_value_t = 4000)]
+        requests: usize,
+    },
+    /// A provider that answers at once.
+    Mock {
+        /// Where it listens.
+        #[arg(long)]
+        listen: SocketAddr,
+    },
+    /// A reverse proxy that reads nothing.
+    Proxy {
+        /// Where it listens.
+        #[arg(long)]
+        listen: SocketAddr,
+        /// Where it forwards to.
+        #[arg(long)]
+        upstream: SocketAddr,
+    },
+    /// The cost of the in-process gRPC alone.
+    Rpc {
+        /// How many calls.
+        #[arg(long, default_value_t = 20_000)]
+        calls: usize,
+    },
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Suite {
+            gateway,
+            rounds,
+            requests,
+        } => suite::run(&gateway, rounds, requests).await,
+        Command::Mock { listen } => mock::serve(listen).await,
+        Command::Proxy { listen, upstream } => proxy::serve(listen, upstream).await,
+        Command::Rpc { calls } => {
+            println!("{}", rpc::measure(calls).await?);
+            Ok(())
+        }
+    }
+}
