@@ -1,0 +1,11 @@
+//! The router's rules: reading a request, planning, classifying failures, watching a stream. Pure:
+//! no async, no clock, no I/O; time and randomness come in as arguments.
+
+pub(crate) mod estimate;
+pub(crate) mod failure;
+pub(crate) mod health;
+pub mod plan;
+pub mod providers;
+pub mod request;
+pub(crate) mod stream;
+pub(crate) mod usage;

@@ -1,0 +1,222 @@
+//! What a request is expected to use at most, for its hold; and what a broken stream is taken to
+//! have used, where the provider did not say.
+
+use keyward_money::Usage;
+use serde::Deserialize;
+
+/// An answer whose length nobody bounded: until answers of the model have been seen.
+const OUTPUT_TOKENS_DEFAULT: u64 = 1024;
+/// Bytes of a prompt per token, on the safe side.
+const PROMPT_BYTES_PER_TOKEN: u64 = 3;
+/// Bytes of an answer's text per token, as it is on average: what was delivered is not padded.
+const ANSWER_BYTES_PER_TOKEN: u64 = 4;
+
+/// How tokens are counted for a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// By bytes, as nothing better is known.
+    Bytes,
+    /// By words: the sandbox, whose answers can be foreseen exactly.
+    Words,
+}
+
+/// What estimates are made from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Prompt<'a> {
+    /// The body's length.
+    pub(crate) body_bytes: usize,
+    /// The messages, as JSON text.
+    pub(crate) messages: &'a str,
+    /// The name of the model at the provider.
+    pub(crate) upstream_model: &'a str,
+    /// The bound on one answer that the caller set.
+    pub(crate) max_output_tokens: Option<u64>,
+    /// The model's own bound; 0 where unknown.
+    pub(crate) model_output_tokens: u64,
+    /// How many answers are asked for.
+    pub(crate) choices: u64,
+}
+
+/// The most that a request is expected to use.
+pub(crate) fn most(counting: Counting, prompt: &Prompt<'_>) -> Usage {
+    match counting {
+        Counting::Words => words(prompt),
+        Counting::Bytes => {
+            let bound = match prompt.model_output_tokens {
+                0 => u64::MAX,
+                tokens => tokens,
+            };
+            let each = prompt
+                .max_output_tokens
+                .unwrap_or(OUTPUT_TOKENS_DEFAULT)
+                .min(bound);
+            let input = (prompt.body_bytes as u64).div_ceil(PROMPT_BYTES_PER_TOKEN);
+            usage(input, each.saturating_mul(prompt.choices))
+        }
+    }
+}
+
+fn words(prompt: &Prompt<'_>) -> Usage {
+    let messages = SandboxMessage::read(prompt.messages);
+    let input = messages
+        .iter()
+        .map(|message| message.words().count() as u64)
+        .sum();
+    let output = match crate::sandbox::Behaviour::of(prompt.upstream_model) {
+        Some(crate::sandbox::Behaviour::Lorem) => prompt
+            .max_output_tokens
+            .unwrap_or(crate::sandbox::LOREM_WORDS_DEFAULT)
+            .min(crate::sandbox::LOREM_WORDS_MAX),
+        _ => echo(&messages).split_whitespace().count() as u64,
+    };
+    usage(input, output)
+}
+
+/// What was delivered of an answer that broke off, and the prompt it was to.
+pub(crate) fn delivered(
+    counting: Counting,
+    prompt: &Prompt<'_>,
+    text_bytes: usize,
+    chunks: u64,
+) -> Usage {
+    let most = most(counting, prompt);
+    let output = match counting {
+        // The sandbox sends a word a chunk.
+        Counting::Words => chunks,
+        Counting::Bytes => (text_bytes as u64)
+            .div_ceil(ANSWER_BYTES_PER_TOKEN)
+            .max(chunks.min(1)),
+    };
+    Usage {
+        output_tokens: signed(output),
+        ..most
+    }
+}
+
+fn usage(input: u64, output: u64) -> Usage {
+    Usage {
+        input_tokens: signed(input),
+        output_tokens: signed(output),
+        ..Usage::default()
+    }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A message as the sandbox reads it: text, or parts of which some are text.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SandboxMessage {
+    #[serde(default)]
+    role: String,
+    #[serde(default)]
+    content: Option<SandboxContent>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum SandboxContent {
+    Text(String),
+    Parts(Vec<SandboxPart>),
+    Other(serde::de::IgnoredAny),
+}
+
+#[derive(Debug, Deserialize)]
+struct SandboxPart {
+    #[serde(default)]
+    text: Option<String>,
+}
+
+impl SandboxMessage {
+    /// The messages; none where they are no messages.
+    pub(crate) fn read(messages: &str) -> Vec<Self> {
+        serde_json::from_str(messages).unwrap_or_default()
+    }
+
+    /// Its text.
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let (one, many) = match &self.content {
+            Some(SandboxContent::Text(text)) => (Some(text.as_str()), &[][..]),
+            Some(SandboxContent::Parts(parts)) => (None, parts.as_slice()),
+            Some(SandboxContent::Other(_)) | None => (None, &[][..]),
+        };
+        one.into_iter()
+            .chain(many.iter().filter_map(|part| part.text.as_deref()))
+    }
+
+    /// Its words: what white space separates.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.texts().flat_map(str::split_whitespace)
+    }
+}
+
+/// The text of the last user message.
+pub(crate) fn echo(messages: &[SandboxMessage]) -> String {
+    let last = messages.iter().rev().find(|message| message.role == "user");
+    last.map(|message| message.texts().collect::<Vec<_>>().join(" "))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn prompt<'a>(model: &'a str, messages: &'a str) -> Prompt<'a> {
+        Prompt {
+            body_bytes: 300,
+            messages,
+            upstream_model: model,
+            max_output_tokens: None,
+            model_output_tokens: 0,
+            choices: 1,
+        }
+    }
+
+    #[test]
+    fn bytes_are_counted_on_the_safe_side() {
+        let base = prompt("m", "[]");
+        assert_eq!(most(Counting::Bytes, &base), usage(100, 1024));
+        let asked = Prompt {
+            max_output_tokens: Some(5000),
+            model_output_tokens: 4096,
+            ..base
+        };
+        assert_eq!(most(Counting::Bytes, &asked), usage(100, 4096));
+        let many = Prompt {
+            max_output_tokens: Some(10),
+            choices: 3,
+            ..base
+        };
+        assert_eq!(most(Counting::Bytes, &many), usage(100, 30));
+    }
+
+    #[test]
+    fn the_sandbox_is_foreseen_to_the_word() {
+        let messages = r#"[{"role":"system","content":"be brief"},
+            {"role":"user","content":[{"type":"text","text":"one  two"},{"type":"image"}]},
+            {"role":"assistant","content":null}]"#;
+        assert_eq!(
+            most(Counting::Words, &prompt("echo", messages)),
+            usage(4, 2)
+        );
+        assert_eq!(
+            most(Counting::Words, &prompt("lorem", messages)),
+            usage(4, 64)
+        );
+        let asked = Prompt {
+            max_output_tokens: Some(7),
+            ..prompt("lorem", messages)
+        };
+        assert_eq!(most(Counting::Words, &asked), usage(4, 7));
+    }
+
+    #[test]
+    fn what_was_delivered_is_charged_and_no_more() {
+        let base = prompt("m", "[]");
+        assert_eq!(delivered(Counting::Bytes, &base, 0, 0), usage(100, 0));
+        assert_eq!(delivered(Counting::Bytes, &base, 9, 3), usage(100, 3));
+        let echo = prompt("echo", r#"[{"role":"user","content":"a b c"}]"#);
+        assert_eq!(delivered(Counting::Words, &echo, 99, 2), usage(3, 2));
+    }
+}

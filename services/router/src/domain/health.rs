@@ -1,0 +1,240 @@
+//! What is remembered of keys that failed: cool-downs, breakers, absent models. A state machine with
+//! the time as an argument. It orders candidates and never excludes one.
+
+use std::collections::HashMap;
+
+use super::failure::Failure;
+
+/// A key without credit is left alone this long, then tried again: credit can be bought.
+const QUOTA_REST_MS: u64 = 60_000;
+/// How long a model counts as absent for a key.
+const ABSENT_MS: u64 = 600_000;
+/// So many failures in a row open the breaker.
+const BREAKER_FAILURES: u32 = 3;
+/// How long it stays open first; doubled with each failure after.
+const BREAKER_OPEN_MS: u64 = 5_000;
+/// The longest it stays open, so that a provider which heals is found out soon.
+const BREAKER_OPEN_MS_MAX: u64 = 60_000;
+/// How many keys are remembered; beyond it, those that rest no more are forgotten.
+const KEYS_MAX: usize = 10_000;
+
+/// How a key stands with a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// Nothing is known against it.
+    #[default]
+    Good,
+    /// The provider lacks the model for this key, as far as is known.
+    Absent,
+    /// It is cooling down, or its breaker is open.
+    Resting {
+        /// Until when, in milliseconds since 1970.
+        until_ms: u64,
+    },
+}
+
+/// Tells how keys stand.
+pub trait HealthView {
+    /// How a version of a key stands with a model.
+    fn standing(&self, key_id: &str, version: u64, upstream_model: &str, now_ms: u64) -> Standing;
+}
+
+#[derive(Debug, Default)]
+struct ModelHealth {
+    limited_until_ms: u64,
+    absent_until_ms: u64,
+    open_until_ms: u64,
+    failures: u32,
+}
+
+#[derive(Debug, Default)]
+struct KeyHealth {
+    version: u64,
+    no_credit_until_ms: u64,
+    models: HashMap<String, ModelHealth>,
+}
+
+impl KeyHealth {
+    fn rests_until_ms(&self) -> u64 {
+        let models = self.models.values();
+        let longest = |model: &ModelHealth| {
+            model
+                .limited_until_ms
+                .max(model.absent_until_ms)
+                .max(model.open_until_ms)
+        };
+        models
+            .map(longest)
+            .max()
+            .unwrap_or(0)
+            .max(self.no_credit_until_ms)
+    }
+}
+
+/// What is remembered of keys, by id; it belongs to a key's version.
+#[derive(Debug, Default)]
+pub(crate) struct Health {
+    keys: HashMap<String, KeyHealth>,
+}
+
+impl Health {
+    /// An attempt went well: breakers close.
+    pub(crate) fn succeeded(&mut self, key_id: &str, version: u64, model: &str) {
+        let Some(key) = self
+            .keys
+            .get_mut(key_id)
+            .filter(|key| key.version == version)
+        else {
+            return;
+        };
+        key.no_credit_until_ms = 0;
+        key.models.remove(model);
+        if key.models.is_empty() {
+            self.keys.remove(key_id);
+        }
+    }
+
+    /// An attempt failed. The caller's own errors never count against a key.
+    pub(crate) fn failed(
+        &mut self,
+        key_id: &str,
+        version: u64,
+        model: &str,
+        failure: Failure,
+        now_ms: u64,
+    ) {
+        if matches!(failure, Failure::Caller | Failure::KeyRejected) {
+            return;
+        }
+        self.make_room(now_ms);
+        let key = self.keys.entry(key_id.to_owned()).or_default();
+        if key.version != version {
+            *key = KeyHealth {
+                version,
+                ..KeyHealth::default()
+            };
+        }
+        if failure == Failure::QuotaExhausted {
+            key.no_credit_until_ms = now_ms + QUOTA_REST_MS;
+            return;
+        }
+        let model = key.models.entry(model.to_owned()).or_default();
+        match failure {
+            Failure::RateLimited { retry_after_ms } => {
+                model.limited_until_ms = now_ms.saturating_add(retry_after_ms);
+            }
+            Failure::ModelAbsent => model.absent_until_ms = now_ms + ABSENT_MS,
+            _ => {
+                model.failures += 1;
+                model.open_until_ms = now_ms + breaker_open_ms(model.failures);
+            }
+        }
+    }
+
+    /// Forgets a key: it was changed, or tested with success.
+    pub(crate) fn forget(&mut self, key_id: &str) {
+        self.keys.remove(key_id);
+    }
+
+    fn make_room(&mut self, now_ms: u64) {
+        if self.keys.len() >= KEYS_MAX {
+            self.keys.retain(|_, key| key.rests_until_ms() > now_ms);
+        }
+    }
+}
+
+impl HealthView for Health {
+    fn standing(&self, key_id: &str, version: u64, model: &str, now_ms: u64) -> Standing {
+        let Some(key) = self.keys.get(key_id).filter(|key| key.version == version) else {
+            return Standing::Good;
+        };
+        let known = key.models.get(model);
+        let rest = known.map_or(0, |known| known.limited_until_ms.max(known.open_until_ms));
+        let until_ms = rest.max(key.no_credit_until_ms);
+        if until_ms > now_ms {
+            Standing::Resting { until_ms }
+        } else if known.is_some_and(|known| known.absent_until_ms > now_ms) {
+            Standing::Absent
+        } else {
+            Standing::Good
+        }
+    }
+}
+
+fn breaker_open_ms(failures: u32) -> u64 {
+    match failures.checked_sub(BREAKER_FAILURES) {
+        None => 0,
+        Some(more) => (BREAKER_OPEN_MS << more.min(10)).min(BREAKER_OPEN_MS_MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_key_rests_for_that_model_as_long_as_told() {
+        let mut health = Health::default();
+        health.failed(
+            "k",
+            1,
+            "m",
+            Failure::RateLimited {
+                retry_after_ms: 500,
+            },
+            1000,
+        );
+        assert_eq!(
+            health.standing("k", 1, "m", 1499),
+            Standing::Resting { until_ms: 1500 }
+        );
+        assert_eq!(health.standing("k", 1, "m", 1500), Standing::Good);
+        assert_eq!(health.standing("k", 1, "other", 1200), Standing::Good);
+        assert_eq!(health.standing("k", 2, "m", 1200), Standing::Good);
+    }
+
+    #[test]
+    fn a_breaker_opens_after_failures_in_a_row_and_closes_with_a_success() {
+        let mut health = Health::default();
+        for _ in 0..2 {
+            health.failed("k", 1, "m", Failure::Broken, 0);
+        }
+        assert_eq!(health.standing("k", 1, "m", 0), Standing::Good);
+        health.failed("k", 1, "m", Failure::TimedOut, 0);
+        assert_eq!(
+            health.standing("k", 1, "m", 0),
+            Standing::Resting { until_ms: 5000 }
+        );
+        health.failed("k", 1, "m", Failure::Unreachable, 0);
+        assert_eq!(
+            health.standing("k", 1, "m", 0),
+            Standing::Resting { until_ms: 10_000 }
+        );
+        health.succeeded("k", 1, "m");
+        assert_eq!(health.standing("k", 1, "m", 0), Standing::Good);
+    }
+
+    #[test]
+    fn quota_rests_the_whole_key_and_absence_one_model() {
+        let mut health = Health::default();
+        health.failed("k", 1, "m", Failure::QuotaExhausted, 0);
+        assert_eq!(
+            health.standing("k", 1, "x", 0),
+            Standing::Resting { until_ms: 60_000 }
+        );
+        health.failed("l", 1, "m", Failure::ModelAbsent, 0);
+        assert_eq!(health.standing("l", 1, "m", 1), Standing::Absent);
+        assert_eq!(health.standing("l", 1, "m", 600_000), Standing::Good);
+        health.forget("k");
+        assert_eq!(health.standing("k", 1, "x", 0), Standing::Good);
+    }
+
+    #[test]
+    fn the_callers_own_errors_never_count() {
+        let mut health = Health::default();
+        for _ in 0..9 {
+            health.failed("k", 1, "m", Failure::Caller, 0);
+        }
+        assert_eq!(health.standing("k", 1, "m", 0), Standing::Good);
+    }
+}

@@ -1,0 +1,528 @@
+//! The table of precedence and consent, as data. A key is written `owner:provider[:state]`, with
+//! `u`ser, `p`roject, `o`rganisation, `s`ystem; a candidate `owner:provider`, `i` being inline.
+
+use std::collections::BTreeMap;
+
+use keyward_catalog::Catalog;
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::health::{HealthView, Standing};
+use crate::domain::providers::{ProviderOverride, Providers};
+
+const NOW_MS: u64 = 1_000_000;
+
+/// Reads the standing out of the key's id, which is the key as it is written.
+struct WrittenHealth;
+
+impl HealthView for WrittenHealth {
+    fn standing(&self, key_id: &str, _: u64, _: &str, now_ms: u64) -> Standing {
+        if key_id.contains(":resting") {
+            let longer = u64::from(key_id.ends_with('2'));
+            Standing::Resting {
+                until_ms: now_ms + 10 + longer,
+            }
+        } else if key_id.contains(":absent") {
+            Standing::Absent
+        } else {
+            Standing::Good
+        }
+    }
+}
+
+fn key(written: &str) -> PlanKey {
+    let mut parts = written.split(':');
+    let source = match parts.next() {
+        Some("u") => KeySource::User,
+        Some("p") => KeySource::Project,
+        Some("o") => KeySource::Organization,
+        _ => KeySource::System,
+    };
+    let provider = parts.next().unwrap().to_owned();
+    let state = match parts.next().unwrap_or("") {
+        "disabled" => KeyState::Disabled,
+        "expired" => KeyState::Expired,
+        "error" => KeyState::Rejected("no such key".into()),
+        "quota" => KeyState::QuotaExhausted("empty".into()),
+        _ => KeyState::Connected,
+    };
+    let expires_ms = written.ends_with("past").then_some(NOW_MS);
+    PlanKey {
+        id: written.into(),
+        version: 1,
+        source,
+        provider,
+        base_url: None,
+        state,
+        expires_ms,
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    request: RouteRequest,
+    keys: Vec<PlanKey>,
+    principal: PlanPrincipal,
+    policy: Policy,
+}
+
+impl Case {
+    fn new(model: &str, keys: &str) -> Self {
+        Self {
+            request: RouteRequest {
+                model: model.into(),
+                ..RouteRequest::default()
+            },
+            keys: keys.split_whitespace().map(key).collect(),
+            principal: PlanPrincipal {
+                organization_keys: true,
+                allowed_models: vec![],
+            },
+            policy: Policy {
+                prefer: Prefer::OpenRouter,
+                fallback_to_credits: true,
+                fallback_max_charge: Nanos::new(50_000_000),
+            },
+        }
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    fn plan(&self) -> Plan {
+        static CATALOG: std::sync::OnceLock<Catalog> = std::sync::OnceLock::new();
+        let catalog = CATALOG.get_or_init(|| Catalog::embedded().unwrap());
+        let local = ProviderOverride {
+            base_url: Some("http://127.0.0.1:8000/v1".parse().unwrap()),
+            kind: None,
+            enabled: true,
+        };
+        let overrides = BTreeMap::from([("local".to_owned(), local)]);
+        let providers = Providers::new(catalog, &overrides).unwrap();
+        plan(&PlanInput {
+            request: &self.request,
+            principal: &self.principal,
+            keys: &self.keys,
+            policy: self.policy,
+            catalog,
+            providers: &providers,
+            health: &WrittenHealth,
+            now_ms: NOW_MS,
+        })
+    }
+
+    fn order(&self) -> String {
+        let written = |candidate: &Candidate| {
+            let owner = match candidate.source {
+                KeySource::Inline => "i",
+                KeySource::User => "u",
+                KeySource::Project => "p",
+                KeySource::Organization => "o",
+                _ => "s",
+            };
+            format!("{owner}:{}", candidate.provider)
+        };
+        self.plan()
+            .candidates
+            .iter()
+            .map(written)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
+fn check(model: &str, keys: &str, expect: &str) {
+    assert_eq!(
+        Case::new(model, keys).order(),
+        expect,
+        "{model} with {keys}"
+    );
+}
+
+#[test]
+fn the_table_of_precedence_holds() {
+    let all =
+        "s:openai s:openrouter o:openai o:openrouter p:openai p:openrouter u:openai u:openrouter";
+    check(
+        "gpt-4o",
+        all,
+        "u:openrouter u:openai p:openrouter p:openai o:openrouter o:openai s:openai s:openrouter",
+    );
+    check("gpt-4o", "s:openai", "s:openai");
+    check("gpt-4o", "s:openai u:groq", "s:openai");
+    check("gpt-4o", "u:openai s:openai", "u:openai s:openai");
+    check("gpt-4o", "o:openai p:openai", "p:openai o:openai");
+    check("openai/gpt-4o", "u:openrouter", "u:openrouter");
+    check("claude-3-opus-20240229", "u:openrouter", "u:openrouter");
+    check(
+        "sandbox/echo",
+        "u:sandbox u:openrouter s:sandbox",
+        "u:sandbox s:sandbox",
+    );
+    check("sandbox/status-429", "s:sandbox", "s:sandbox");
+}
+
+#[test]
+fn a_preference_for_providers_holds_within_each_level() {
+    let keys = "u:openrouter u:openai p:openrouter p:openai o:openrouter";
+    let case = Case::new("gpt-4o", keys).with(|case| case.policy.prefer = Prefer::Provider);
+    assert_eq!(
+        case.order(),
+        "u:openai u:openrouter p:openai p:openrouter o:openrouter"
+    );
+    let case = Case::new("anthropic/claude-3-opus", "u:openrouter u:openai")
+        .with(|case| case.policy.prefer = Prefer::Provider);
+    assert_eq!(case.order(), "u:openrouter");
+}
+
+#[test]
+fn models_that_nobody_listed_work_with_own_keys_only() {
+    check("openai/gpt-99", "u:openai s:openai", "u:openai");
+    check("openai/gpt-99", "u:openrouter", "u:openrouter");
+    check("gpt-99", "u:openai u:openrouter s:openai", "u:openai");
+    check(
+        "openrouter/some/model",
+        "u:openrouter u:openai",
+        "u:openrouter",
+    );
+    check(
+        "openrouter/openai/gpt-4o",
+        "u:openrouter u:openai s:openai",
+        "u:openrouter",
+    );
+    check("local/llama", "u:local", "u:local");
+    check("gpt-4o:free", "u:openrouter u:openai", "u:openrouter");
+}
+
+#[test]
+fn keys_that_are_off_are_no_candidates_and_need_no_consent() {
+    for state in ["disabled", "expired", "ok:past"] {
+        let keys = format!("u:openai:{state} s:openai");
+        let plan = Case::new("gpt-4o", &keys).with(|case| case.policy.fallback_to_credits = false);
+        assert_eq!(plan.order(), "s:openai", "{state}");
+        assert_eq!(plan.plan().candidates[0].charge_cap, None, "{state}");
+    }
+    let case = Case::new("gpt-4o", "o:openai s:openai")
+        .with(|case| case.principal.organization_keys = false);
+    assert_eq!(case.order(), "s:openai");
+}
+
+#[test]
+fn credits_instead_of_an_own_key_need_consent() {
+    let forbidden = |case: &mut Case| case.policy.fallback_to_credits = false;
+    let asks = |allowance| move |case: &mut Case| case.request.allowance = allowance;
+    let case = |state: &str| Case::new("gpt-4o", &format!("u:openai:{state} s:openai"));
+    for (state, allowed) in [
+        ("ok", "u:openai s:openai"),
+        ("error", "s:openai"),
+        ("quota", "u:openai s:openai"),
+        ("resting", "s:openai u:openai"),
+        ("absent", "s:openai u:openai"),
+    ] {
+        let refused = if state == "error" { "" } else { "u:openai" };
+        assert_eq!(case(state).order(), allowed, "{state}");
+        assert_eq!(
+            case(state).with(asks(Allowance::Credits)).order(),
+            allowed,
+            "{state}"
+        );
+        assert_eq!(case(state).with(forbidden).order(), refused, "{state}");
+        assert_eq!(
+            case(state).with(asks(Allowance::None)).order(),
+            refused,
+            "{state}"
+        );
+        assert_eq!(
+            case(state).with(asks(Allowance::OwnKeys)).order(),
+            refused,
+            "{state}"
+        );
+        let both = case(state).with(forbidden).with(asks(Allowance::Credits));
+        assert_eq!(both.order(), refused, "{state}");
+    }
+    let plan = case("error").with(forbidden).plan();
+    assert!(
+        matches!(plan.refusal, Some(Refusal::KeyRejected(said)) if said.contains("no such key"))
+    );
+}
+
+#[test]
+fn the_cap_is_the_smaller_of_policy_and_request() {
+    let case = Case::new("gpt-4o", "u:openai s:openai");
+    let cap = |case: Case| case.plan().candidates[1].charge_cap.map(Nanos::get);
+    assert_eq!(cap(case.clone()), Some(50_000_000));
+    let asks = |nanos| {
+        move |case: &mut Case| {
+            case.request.fallback_max_charge = Some(Nanos::new(nanos));
+        }
+    };
+    assert_eq!(cap(case.clone().with(asks(1))), Some(1));
+    assert_eq!(cap(case.with(asks(1_000_000_000))), Some(50_000_000));
+}
+
+#[test]
+fn a_request_narrows_who_serves() {
+    let keys = "u:openrouter u:openai p:openai s:openai";
+    let asks = |allowance| move |case: &mut Case| case.request.allowance = allowance;
+    let case = Case::new("gpt-4o", keys);
+    assert_eq!(
+        case.clone().with(asks(Allowance::None)).order(),
+        "u:openrouter"
+    );
+    let own = case.clone().with(asks(Allowance::OwnKeys));
+    assert_eq!(own.order(), "u:openrouter u:openai p:openai");
+    let named = case.with(|case| case.request.byok_provider = Some("openai".into()));
+    assert_eq!(named.order(), "u:openai p:openai s:openai");
+    let system = Case::new("gpt-4o", "s:openai s:openrouter").with(asks(Allowance::None));
+    assert_eq!(system.order(), "s:openai");
+    let none = Case::new("gpt-4o", "s:openai u:groq")
+        .with(|case| case.request.byok_provider = Some("openai".into()));
+    assert_eq!(
+        none.plan().refusal,
+        Some(Refusal::NoKey(vec!["openai".into(), "openrouter".into()]))
+    );
+    let first = Case::new("gpt-4o", "u:openrouter:resting u:openai").with(asks(Allowance::None));
+    assert_eq!(first.order(), "u:openrouter");
+    let refused = Case::new("gpt-4o", "u:openrouter:error u:openai").with(asks(Allowance::None));
+    assert_eq!(refused.order(), "");
+}
+
+#[test]
+fn cool_downs_order_and_never_exclude() {
+    check(
+        "gpt-4o",
+        "u:openrouter:resting u:openai p:openai",
+        "u:openai p:openai u:openrouter",
+    );
+    check(
+        "gpt-4o",
+        "u:openrouter:resting2 u:openai:resting1",
+        "u:openai u:openrouter",
+    );
+    check(
+        "gpt-4o",
+        "u:openai:absent p:openai:resting o:openai",
+        "o:openai u:openai p:openai",
+    );
+    check("gpt-4o", "u:openai:resting", "u:openai");
+}
+
+fn inline(model: &str, key: &str, provider: Option<&str>, allowance: Allowance) -> Case {
+    Case::new(model, "u:openai u:openrouter s:openai").with(|case| {
+        case.request.inline_key = Some(InlineKey::of(key));
+        case.request.byok_provider = provider.map(str::to_owned);
+        case.request.allowance = allowance;
+    })
+}
+
+#[test]
+fn an_inline_key_is_first_and_alone_unless_the_request_allows_more() {
+    let none = Allowance::Policy;
+    for (model, key, provider, expect) in [
+        ("gpt-4o", "sk-abc", None, "i:openai"),
+        ("gpt-4o", "sk-or-v1-abc", None, "i:openrouter"),
+        ("gpt-4o", "sk-abc", Some("openai"), "i:openai"),
+        ("groq/llama2-70b", "gsk_abc", None, "i:groq"),
+        (
+            "claude-3-opus-20240229",
+            "sk-or-v1-abc",
+            None,
+            "i:openrouter",
+        ),
+        ("gpt-99", "sk-abc", None, "i:openai"),
+        ("sandbox/echo", "sk-sandbox-x", None, "i:sandbox"),
+        ("local/llama", "anything", None, "i:local"),
+    ] {
+        assert_eq!(
+            inline(model, key, provider, none).order(),
+            expect,
+            "{model} {key}"
+        );
+    }
+    let own = inline("gpt-4o", "sk-abc", None, Allowance::OwnKeys);
+    assert_eq!(own.order(), "i:openai u:openrouter u:openai");
+    let credits = inline("gpt-4o", "sk-abc", None, Allowance::Credits);
+    assert_eq!(credits.order(), "i:openai u:openrouter u:openai s:openai");
+    let narrowed = credits.with(|case| case.policy.fallback_to_credits = false);
+    assert_eq!(narrowed.order(), "i:openai u:openrouter u:openai");
+}
+
+#[test]
+fn a_key_of_another_provider_is_a_mismatch() {
+    for (model, key, provider) in [
+        ("claude-3-opus-20240229", "sk-proj-abc", None),
+        ("claude-3-opus-20240229", "sk-abc", Some("openai")),
+        ("gpt-4o", "sk-or-v1-abc", Some("openai")),
+        ("sandbox/echo", "sk-or-v1-abc", None),
+    ] {
+        let plan = inline(model, key, provider, Allowance::Credits).plan();
+        assert!(
+            matches!(plan.refusal, Some(Refusal::KeyMismatch(_))),
+            "{model} {key}: {plan:?}"
+        );
+        assert!(plan.candidates.is_empty());
+    }
+    let stored = Case::new("gpt-4o", "u:openai")
+        .with(|case| case.request.byok_provider = Some("groq".into()));
+    assert!(matches!(
+        stored.plan().refusal,
+        Some(Refusal::KeyMismatch(_))
+    ));
+}
+
+#[test]
+fn what_cannot_be_served_says_why() {
+    let refusal = |model: &str, keys: &str| Case::new(model, keys).plan().refusal.unwrap();
+    assert_eq!(
+        refusal("nonsense", "u:openrouter s:openai"),
+        Refusal::ModelNotFound
+    );
+    assert_eq!(refusal("nobody/nonsense", ""), Refusal::ModelNotFound);
+    let both = vec!["openai".to_owned(), "openrouter".to_owned()];
+    assert_eq!(refusal("gpt-4o", "u:groq"), Refusal::NoKey(both));
+    // Anthropic's own form cannot be called yet.
+    let openrouter = vec!["openrouter".to_owned()];
+    assert_eq!(
+        refusal("claude-3-opus-20240229", "u:anthropic"),
+        Refusal::NoKey(openrouter)
+    );
+    let plan = Case::new("gpt-4o", "u:groq").plan();
+    let reasons: Vec<&str> = plan
+        .left_out
+        .iter()
+        .map(|left| left.reason.as_str())
+        .collect();
+    assert!(
+        reasons.contains(&"you have no key for openai"),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn an_access_key_names_only_what_it_may() {
+    for (allowed, model, may) in [
+        ("gpt-4o", "gpt-4o", true),
+        ("gpt-4o", "openai/gpt-4o", true),
+        ("openai/*", "gpt-4o", true),
+        ("openai/gpt-4o", "gpt-4o-mini", false),
+        ("anthropic/*", "gpt-4o", false),
+    ] {
+        let case = Case::new(model, "u:openai")
+            .with(|case| case.principal.allowed_models = vec![allowed.into()]);
+        let refused = case.plan().refusal == Some(Refusal::ModelNotAllowed);
+        assert_eq!(!refused, may, "{allowed} for {model}");
+    }
+}
+
+fn any_case() -> impl Strategy<Value = Case> {
+    let key = (
+        prop::sample::select(vec!["u", "p", "o", "s"]),
+        prop::sample::select(vec![
+            "openai",
+            "openrouter",
+            "groq",
+            "anthropic",
+            "sandbox",
+            "gone",
+        ]),
+        prop::sample::select(vec![
+            "ok", "disabled", "expired", "error", "quota", "resting1", "resting2", "absent",
+        ]),
+    );
+    let keys = prop::collection::vec(key, 0..10).prop_map(|keys| {
+        let written = |(owner, provider, state)| format!("{owner}:{provider}:{state}");
+        keys.into_iter().map(written).collect::<Vec<_>>().join(" ")
+    });
+    let models = vec![
+        "gpt-4o",
+        "claude-3-opus-20240229",
+        "groq/llama2-70b",
+        "sandbox/echo",
+        "x",
+    ];
+    let allowances = vec![
+        Allowance::Policy,
+        Allowance::None,
+        Allowance::OwnKeys,
+        Allowance::Credits,
+    ];
+    let knobs = (
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        prop::sample::select(allowances),
+    );
+    (prop::sample::select(models), keys, knobs, any::<bool>()).prop_map(
+        |(model, keys, (provider_first, credits, tier, allowance), is_inline)| {
+            Case::new(model, &keys).with(|case| {
+                if provider_first {
+                    case.policy.prefer = Prefer::Provider;
+                }
+                case.policy.fallback_to_credits = credits;
+                case.principal.organization_keys = tier;
+                case.request.allowance = allowance;
+                case.request.inline_key = is_inline.then(|| InlineKey::of("sk-any"));
+            })
+        },
+    )
+}
+
+fn id(candidate: &Candidate) -> &str {
+    match &candidate.key {
+        CandidateKey::Inline => "",
+        CandidateKey::Stored { id, .. } => id,
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_ineligible_key_is_ever_a_candidate(case in any_case()) {
+        for candidate in case.plan().candidates {
+            let key = id(&candidate);
+            for state in ["disabled", "expired", "error"] {
+                prop_assert!(!key.contains(state), "{}", key);
+            }
+            prop_assert!(!["anthropic", "gone"].contains(&candidate.provider.as_str()));
+            prop_assert!(case.principal.organization_keys || candidate.source != KeySource::Organization);
+        }
+    }
+
+    #[test]
+    fn credits_never_stand_in_for_an_own_key_without_consent(case in any_case()) {
+        let plan = case.plan();
+        let system = plan.candidates.iter().filter(|candidate| candidate.source == KeySource::System);
+        let own_may_serve = plan.candidates.iter().any(|candidate| candidate.source != KeySource::System);
+        for candidate in system {
+            if own_may_serve || case.request.inline_key.is_some() {
+                prop_assert!(case.policy.fallback_to_credits);
+                prop_assert!(matches!(case.request.allowance, Allowance::Policy | Allowance::Credits));
+                prop_assert!(candidate.charge_cap.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn no_fallback_means_one_candidate(case in any_case()) {
+        let narrow = case.with(|case| case.request.allowance = Allowance::None);
+        prop_assert!(narrow.plan().candidates.len() <= 1);
+    }
+
+    #[test]
+    fn narrowing_adds_no_candidate_and_order_is_stable(case in any_case()) {
+        let wide = case.clone().with(|case| case.request.allowance = Allowance::Credits).plan();
+        let ids: Vec<&str> = wide.candidates.iter().map(id).collect();
+        for candidate in &case.plan().candidates {
+            // A key on its own needs no consent, whatever the request says of fallbacks.
+            prop_assert!(ids.contains(&id(candidate)));
+        }
+        prop_assert_eq!(case.plan(), case.plan());
+    }
+
+    #[test]
+    fn where_nothing_serves_there_is_a_reason(case in any_case()) {
+        let plan = case.plan();
+        prop_assert_eq!(plan.candidates.is_empty(), plan.refusal.is_some());
+    }
+}

@@ -1,0 +1,120 @@
+//! The providers that can be called here: the catalogue's, as the operator's settings change them,
+//! and those that only the settings know.
+
+use std::collections::BTreeMap;
+
+use keyward_catalog::{Catalog, Dialect};
+use url::Url;
+
+/// The provider that carries other vendors' models.
+pub const OPENROUTER: &str = "openrouter";
+/// Whose form callers speak, and who gets bare names that nobody knows.
+pub(crate) const OPENAI: &str = "openai";
+/// The built-in one.
+pub const SANDBOX: &str = "sandbox";
+
+/// What the operator's settings say of a provider.
+#[derive(Debug, Clone, Default)]
+pub struct ProviderOverride {
+    /// Where requests go instead of the provider's own address.
+    pub base_url: Option<Url>,
+    /// The dialect of a provider that the catalogue does not know: `openai`, `anthropic`, `google`
+    /// or `azure`.
+    pub kind: Option<String>,
+    /// Whether it may be used at all.
+    pub enabled: bool,
+}
+
+/// A provider as it is called here.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    /// How it is spoken to.
+    pub dialect: Dialect,
+    /// Where requests go, unless a key says otherwise.
+    pub base_url: Option<Url>,
+    /// Whether the address is from the operator's settings, and so needs no guard.
+    pub is_operators_address: bool,
+    /// Whether it stops billing when a request is cancelled.
+    pub cancel_stops_billing: bool,
+    /// Whether it takes `stream_options` in a streamed request.
+    pub takes_stream_options: bool,
+}
+
+/// All providers, by name.
+#[derive(Debug, Clone, Default)]
+pub struct Providers {
+    by_name: BTreeMap<String, Provider>,
+}
+
+/// A provider of the settings has a `kind` that there is not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("providers.{name}.kind is {kind:?}: expected openai, anthropic, google or azure")]
+pub struct UnknownKind {
+    /// The provider.
+    pub name: String,
+    /// What was written.
+    pub kind: String,
+}
+
+impl Providers {
+    /// The catalogue's providers, changed and added to by the settings.
+    pub fn new(
+        catalog: &Catalog,
+        overrides: &BTreeMap<String, ProviderOverride>,
+    ) -> Result<Self, UnknownKind> {
+        let mut by_name = BTreeMap::new();
+        for info in catalog.providers() {
+            let provider = Provider {
+                dialect: info.dialect,
+                base_url: info
+                    .base_url
+                    .as_deref()
+                    .and_then(|url| Url::parse(url).ok()),
+                is_operators_address: false,
+                cancel_stops_billing: info.cancel_stops_billing,
+                // Mistral refuses members that it does not know, and reports usage anyway.
+                takes_stream_options: info.name != "mistral",
+            };
+            by_name.insert(info.name.clone(), provider);
+        }
+        for (name, given) in overrides {
+            if !given.enabled {
+                by_name.remove(name);
+                continue;
+            }
+            let provider = by_name.entry(name.clone()).or_insert(Provider {
+                dialect: Dialect::OpenAi,
+                base_url: None,
+                is_operators_address: false,
+                cancel_stops_billing: false,
+                takes_stream_options: true,
+            });
+            if let Some(kind) = &given.kind {
+                provider.dialect = dialect(name, kind)?;
+            }
+            if let Some(base_url) = &given.base_url {
+                provider.base_url = Some(base_url.clone());
+                provider.is_operators_address = true;
+            }
+        }
+        Ok(Self { by_name })
+    }
+
+    /// A provider by name.
+    pub fn get(&self, name: &str) -> Option<&Provider> {
+        self.by_name.get(name)
+    }
+}
+
+fn dialect(name: &str, kind: &str) -> Result<Dialect, UnknownKind> {
+    match kind {
+        "openai" | "openai-compatible" => Ok(Dialect::OpenAi),
+        "anthropic" => Ok(Dialect::Anthropic),
+        "google" => Ok(Dialect::Google),
+        "azure" => Ok(Dialect::Azure),
+        _ => Err(UnknownKind {
+            name: name.to_owned(),
+            kind: kind.to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,226 @@
+//! Where the top-level members of a body are: byte ranges, found in one pass without a tree.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::RequestError;
+
+/// A member that routing acts upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Member {
+    Model,
+    Messages,
+    Stream,
+    StreamOptions,
+    MaxTokens,
+    MaxCompletionTokens,
+    Choices,
+    InlineKey,
+    Models,
+    Provider,
+}
+
+const MEMBERS: [Member; 10] = [
+    Member::Model,
+    Member::Messages,
+    Member::Stream,
+    Member::StreamOptions,
+    Member::MaxTokens,
+    Member::MaxCompletionTokens,
+    Member::Choices,
+    Member::InlineKey,
+    Member::Models,
+    Member::Provider,
+];
+
+impl Member {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Messages => "messages",
+            Self::Stream => "stream",
+            Self::StreamOptions => "stream_options",
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+            Self::Choices => "n",
+            Self::InlineKey => "byok_api_key",
+            Self::Models => "models",
+            Self::Provider => "provider",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        MEMBERS.into_iter().find(|member| member.name() == name)
+    }
+}
+
+/// Where a member is.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Place {
+    value: Range<usize>,
+    /// How many members stand before it.
+    ordinal: usize,
+    /// Where the member before it ends, or the object opens.
+    previous_end: usize,
+    /// Behind the comma that follows it, if one does.
+    comma_end: usize,
+}
+
+/// The places of the members that routing acts upon.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    places: [Option<Place>; MEMBERS.len()],
+}
+
+impl Members {
+    pub(super) fn read(text: &str) -> Result<Self, RequestError> {
+        let mut members = Self::default();
+        let mut previous_end = text.find('{').map_or(0, |brace| brace + 1);
+        let pairs = pairs(text).map_err(|error| not_an_object(text, &error))?;
+        for (ordinal, (name, value)) in pairs.into_iter().enumerate() {
+            let end = value.end;
+            if let Some(member) = Member::named(&name) {
+                let comma_end = comma_end(text, end);
+                members.put(
+                    member,
+                    Place {
+                        value,
+                        ordinal,
+                        previous_end,
+                        comma_end,
+                    },
+                )?;
+            }
+            previous_end = end;
+        }
+        Ok(members)
+    }
+
+    fn put(&mut self, member: Member, place: Place) -> Result<(), RequestError> {
+        let slot = &mut self.places[member as usize];
+        if slot.replace(place).is_some() {
+            // Readers disagree on which of two counts: what we route by must be what is served.
+            let name = member.name();
+            return Err(RequestError::new(
+                Some(name),
+                format!("`{name}` is given twice"),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn span(&self, member: Member) -> Option<&Range<usize>> {
+        self.places[member as usize]
+            .as_ref()
+            .map(|place| &place.value)
+    }
+
+    /// What to cut so that these members are gone and the commas still fit: each with the comma
+    /// before it, but those at the very front with the comma behind.
+    pub(super) fn removals(&self, unwanted: &[Member]) -> Vec<Range<usize>> {
+        let mut places: Vec<&Place> = unwanted
+            .iter()
+            .filter_map(|member| self.places[*member as usize].as_ref())
+            .collect();
+        places.sort_by_key(|place| place.ordinal);
+        let at_front = |index: usize, place: &Place| place.ordinal == index;
+        places
+            .iter()
+            .enumerate()
+            .map(|(index, place)| {
+                let end = if at_front(index, place) {
+                    place.comma_end
+                } else {
+                    place.value.end
+                };
+                place.previous_end..end
+            })
+            .collect()
+    }
+
+    pub(super) fn raw<'a>(&self, member: Member, text: &'a str) -> Option<&'a str> {
+        self.span(member).map(|span| &text[span.clone()])
+    }
+}
+
+/// The range of one member's value in an object; two of that name are an error.
+pub(super) fn find(
+    object: &str,
+    name: &str,
+    param: &'static str,
+) -> Result<Option<Range<usize>>, RequestError> {
+    let wrong = |_| RequestError::new(Some(param), format!("`{param}` must be an object"));
+    let mut found = None;
+    for (key, value) in pairs(object).map_err(wrong)? {
+        if key == name && found.replace(value).is_some() {
+            return Err(RequestError::new(
+                Some(param),
+                format!("`{param}.{name}` is given twice"),
+            ));
+        }
+    }
+    Ok(found)
+}
+
+fn comma_end(text: &str, value_end: usize) -> usize {
+    let rest = &text[value_end..];
+    let gap = rest.len() - rest.trim_start().len();
+    if rest[gap..].starts_with(',') {
+        value_end + gap + 1
+    } else {
+        value_end
+    }
+}
+
+fn not_an_object(text: &str, error: &serde_json::Error) -> RequestError {
+    let message = if text.trim().is_empty() {
+        "the body is empty: a JSON object is expected".to_owned()
+    } else if error.is_data() {
+        "the body must be a JSON object".to_owned()
+    } else {
+        format!("the body is not valid JSON: {error}")
+    };
+    RequestError::new(None, message)
+}
+
+type Pair<'a> = (Cow<'a, str>, Range<usize>);
+
+/// Names and value ranges of an object's members, in order. Nested values are skipped over, not
+/// read into memory; depth costs no stack.
+fn pairs(text: &str) -> Result<Vec<Pair<'_>>, serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let pairs = deserializer.deserialize_map(PairsVisitor {
+        base: text.as_ptr() as usize,
+    })?;
+    deserializer.end()?;
+    Ok(pairs)
+}
+
+struct PairsVisitor {
+    base: usize,
+}
+
+/// A member's name, borrowed where it has no escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for PairsVisitor {
+    type Value = Vec<Pair<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut pairs = Vec::with_capacity(16);
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+            let start = value.get().as_ptr() as usize - self.base;
+            pairs.push((name, start..start + value.get().len()));
+        }
+        Ok(pairs)
+    }
+}

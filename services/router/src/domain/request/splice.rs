@@ -1,0 +1,181 @@
+//! The body as a provider shall see it: the caller's bytes with a few places replaced, in segments
+//! that share the caller's buffer, so that nothing but the changes is copied.
+
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf as _, Bytes};
+use http_body::{Frame, SizeHint};
+
+use super::members::{self, Member};
+use super::{ChatRequest, RequestError};
+
+/// What must change for a candidate.
+#[derive(Debug, Clone, Copy)]
+pub struct Splice<'a> {
+    /// The model's name at the provider.
+    pub upstream_model: &'a str,
+    /// Whether OpenRouter's `models` and `provider` stay in.
+    pub keep_routing_members: bool,
+    /// Whether usage is to be asked for in streams: some providers refuse the member.
+    pub force_usage: bool,
+}
+
+struct Edit {
+    range: Range<usize>,
+    with: Bytes,
+}
+
+impl ChatRequest {
+    /// Makes the body for a candidate. Unknown members, and the order and spelling of all others,
+    /// stay as the caller wrote them.
+    pub fn splice(&self, splice: &Splice<'_>) -> Result<UpstreamBody, RequestError> {
+        let mut edits = Vec::with_capacity(4);
+        self.edit_model(splice.upstream_model, &mut edits);
+        let unwanted: &[Member] = if splice.keep_routing_members {
+            &[Member::InlineKey]
+        } else {
+            &[Member::InlineKey, Member::Models, Member::Provider]
+        };
+        let cut = |range| Edit {
+            range,
+            with: Bytes::new(),
+        };
+        edits.extend(self.members.removals(unwanted).into_iter().map(cut));
+        if self.stream && !self.include_usage && splice.force_usage {
+            self.edit_stream_options(&mut edits)?;
+        }
+        Ok(self.apply(edits))
+    }
+
+    fn edit_model(&self, upstream_model: &str, edits: &mut Vec<Edit>) {
+        if upstream_model == self.model {
+            return;
+        }
+        let name = serde_json::Value::from(upstream_model).to_string();
+        if let Some(range) = self.members.span(Member::Model) {
+            edits.push(Edit {
+                range: range.clone(),
+                with: name.into(),
+            });
+        }
+    }
+
+    fn edit_stream_options(&self, edits: &mut Vec<Edit>) -> Result<(), RequestError> {
+        let Some(span) = self.members.span(Member::StreamOptions) else {
+            // Behind the model's value: the one member that is always there and never removed.
+            let at = self
+                .members
+                .span(Member::Model)
+                .map_or(0, |model| model.end);
+            let with = Bytes::from_static(br#","stream_options":{"include_usage":true}"#);
+            edits.push(Edit {
+                range: at..at,
+                with,
+            });
+            return Ok(());
+        };
+        let raw = self.text(span);
+        if raw == "null" {
+            let with = Bytes::from_static(br#"{"include_usage":true}"#);
+            edits.push(Edit {
+                range: span.clone(),
+                with,
+            });
+            return Ok(());
+        }
+        let edit = match members::find(raw, "include_usage", "stream_options")? {
+            Some(value) => Edit {
+                range: span.start + value.start..span.start + value.end,
+                with: Bytes::from_static(b"true"),
+            },
+            None if raw[1..].trim_start().starts_with('}') => Edit {
+                range: span.start + 1..span.start + 1,
+                with: Bytes::from_static(br#""include_usage":true"#),
+            },
+            None => Edit {
+                range: span.start + 1..span.start + 1,
+                with: Bytes::from_static(br#""include_usage":true,"#),
+            },
+        };
+        edits.push(edit);
+        Ok(())
+    }
+
+    fn apply(&self, mut edits: Vec<Edit>) -> UpstreamBody {
+        edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+        let mut segments = Vec::with_capacity(edits.len() * 2 + 1);
+        let mut at = 0;
+        for edit in edits {
+            // Two members removed from the front overlap in the comma between them.
+            if edit.range.start > at {
+                segments.push(self.body.slice(at..edit.range.start));
+            }
+            at = at.max(edit.range.end);
+            if !edit.with.is_empty() {
+                segments.push(edit.with);
+            }
+        }
+        if at < self.body.len() {
+            segments.push(self.body.slice(at..));
+        }
+        UpstreamBody::new(segments)
+    }
+}
+
+/// A request body of known length in segments. Cloning it copies no bytes.
+#[derive(Debug, Clone, Default)]
+pub struct UpstreamBody {
+    segments: Vec<Bytes>,
+    next: usize,
+}
+
+impl UpstreamBody {
+    /// A body of these segments.
+    pub fn new(segments: Vec<Bytes>) -> Self {
+        Self { segments, next: 0 }
+    }
+
+    /// How many bytes are left to send.
+    pub fn remaining(&self) -> usize {
+        self.segments[self.next..].iter().map(Bytes::len).sum()
+    }
+
+    /// All bytes in one piece; copies only where there is more than one segment.
+    pub fn to_bytes(&self) -> Bytes {
+        match &self.segments[self.next..] {
+            [one] => one.clone(),
+            segments => {
+                let mut all = bytes::BytesMut::with_capacity(self.remaining());
+                for segment in segments {
+                    all.extend_from_slice(segment.chunk());
+                }
+                all.freeze()
+            }
+        }
+    }
+}
+
+impl http_body::Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let at = self.next;
+        let segment = self.segments.get_mut(at).map(std::mem::take);
+        self.next += usize::from(segment.is_some());
+        Poll::Ready(segment.map(|segment| Ok(Frame::data(segment))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.next >= self.segments.len()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.remaining() as u64)
+    }
+}

@@ -1,0 +1,263 @@
+use super::*;
+
+fn parse(body: &str) -> Result<ChatRequest, RequestError> {
+    ChatRequest::parse(Bytes::copy_from_slice(body.as_bytes()))
+}
+
+const SPLICE: Splice<'_> = Splice {
+    upstream_model: "up",
+    keep_routing_members: false,
+    force_usage: true,
+};
+
+fn spliced(body: &str, splice: &Splice<'_>) -> String {
+    let bytes = parse(body).unwrap().splice(splice).unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn a_faulty_body_is_refused_with_the_member_at_fault() {
+    let cases: &[(&str, Option<&str>, &str)] = &[
+        ("", None, "the body is empty"),
+        ("{", None, "not valid JSON"),
+        ("hello", None, "not valid JSON"),
+        ("[]", None, "must be a JSON object"),
+        ("3", None, "must be a JSON object"),
+        (r#"{"model":"m","messages":[{}]} x"#, None, "not valid JSON"),
+        (r#"{"messages":[{}]}"#, Some("model"), "`model` is missing"),
+        (
+            r#"{"model":null,"messages":[{}]}"#,
+            Some("model"),
+            "must be a string",
+        ),
+        (
+            r#"{"model":7,"messages":[{}]}"#,
+            Some("model"),
+            "must be a string",
+        ),
+        (
+            r#"{"model":" ","messages":[{}]}"#,
+            Some("model"),
+            "must not be empty",
+        ),
+        (
+            r#"{"model":"a\nb","messages":[{}]}"#,
+            Some("model"),
+            "not a name",
+        ),
+        (
+            r#"{"model":"m","mod\u0065l":"n","messages":[{}]}"#,
+            Some("model"),
+            "given twice",
+        ),
+        (
+            r#"{"model":"m"}"#,
+            Some("messages"),
+            "`messages` is missing",
+        ),
+        (
+            r#"{"model":"m","messages":"hi"}"#,
+            Some("messages"),
+            "must be an array",
+        ),
+        (
+            r#"{"model":"m","messages":[ ]}"#,
+            Some("messages"),
+            "must not be empty",
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"stream":"yes"}"#,
+            Some("stream"),
+            "true or false",
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"stream":1}"#,
+            Some("stream"),
+            "true or false",
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"max_tokens":-1}"#,
+            Some("max_tokens"),
+            "whole number",
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"max_tokens":"1"}"#,
+            Some("max_tokens"),
+            "whole number",
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"n":0}"#,
+            Some("n"),
+            "between 1 and 128",
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"byok_api_key":1}"#,
+            Some("byok_api_key"),
+            "a string",
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"stream_options":1}"#,
+            Some("stream_options"),
+            "object",
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"stream_options":{"include_usage":1}}"#,
+            Some("stream_options"),
+            "true or false",
+        ),
+    ];
+    for (body, param, message) in cases {
+        let error = parse(body).expect_err(body);
+        assert_eq!(error.param, *param, "{body}");
+        assert!(error.message.contains(message), "{body}: {error}");
+    }
+    let error = ChatRequest::parse(Bytes::from_static(b"{\"model\":\"\xff\"}")).unwrap_err();
+    assert!(error.message.contains("UTF-8"));
+}
+
+#[test]
+fn what_routing_needs_is_read() {
+    let mut request = parse(
+        r#"{"model":"gpt-4o","messages":[{"role":"user","content":"hi"}],"stream":true,
+            "stream_options":{"include_usage":true},"max_tokens":10,"max_completion_tokens":20,
+            "n":2,"byok_api_key":" sk-1 "}"#,
+    )
+    .unwrap();
+    assert_eq!(request.model(), "gpt-4o");
+    assert!(request.is_stream() && request.asks_usage());
+    assert_eq!(
+        (request.max_output_tokens(), request.choices()),
+        (Some(20), 2)
+    );
+    assert_eq!(request.messages(), r#"[{"role":"user","content":"hi"}]"#);
+    assert_eq!(request.take_inline_key().unwrap().expose(), "sk-1");
+    assert!(request.take_inline_key().is_none());
+}
+
+#[test]
+fn deep_nesting_costs_no_stack() {
+    let deep = "[".repeat(200_000) + &"]".repeat(200_000);
+    let body = format!(r#"{{"model":"m","x":{deep},"messages":[{{}}]}}"#);
+    assert_eq!(parse(&body).unwrap().model(), "m");
+}
+
+#[test]
+fn only_what_must_change_changes() {
+    let cases: &[(&str, &str)] = &[
+        (
+            r#"{ "model" : "m" , "messages":[{}], "strange": {"a": [1, 2.50, "\u00e9"]}}"#,
+            r#"{ "model" : "up" , "messages":[{}], "strange": {"a": [1, 2.50, "\u00e9"]}}"#,
+        ),
+        (
+            r#"{"byok_api_key":"k", "model":"m","messages":[{}]}"#,
+            r#"{ "model":"up","messages":[{}]}"#,
+        ),
+        (
+            r#"{"model":"m","messages":[{}] , "byok_api_key":"k"}"#,
+            r#"{"model":"up","messages":[{}]}"#,
+        ),
+        (
+            r#"{"byok_api_key":"k","models":["a"],"provider":{},"model":"m","messages":[{}]}"#,
+            r#"{"model":"up","messages":[{}]}"#,
+        ),
+        (
+            r#"{"x":1,"byok_api_key":"k","y":2,"models":[],"model":"m","provider":{},"messages":[{}]}"#,
+            r#"{"x":1,"y":2,"model":"up","messages":[{}]}"#,
+        ),
+        (
+            r#"{"model":"m","byok_api_key":"k","messages":[{}],"stream":true}"#,
+            r#"{"model":"up","stream_options":{"include_usage":true},"messages":[{}],"stream":true}"#,
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"stream":true,"stream_options":null}"#,
+            r#"{"model":"up","messages":[{}],"stream":true,"stream_options":{"include_usage":true}}"#,
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"stream":true,"stream_options":{ }}"#,
+            r#"{"model":"up","messages":[{}],"stream":true,"stream_options":{"include_usage":true }}"#,
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"stream":true,"stream_options":{"o":1}}"#,
+            r#"{"model":"up","messages":[{}],"stream":true,"stream_options":{"include_usage":true,"o":1}}"#,
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"stream":true,"stream_options":{"include_usage":false}}"#,
+            r#"{"model":"up","messages":[{}],"stream":true,"stream_options":{"include_usage":true}}"#,
+        ),
+    ];
+    for (body, expect) in cases {
+        assert_eq!(spliced(body, &SPLICE), *expect, "{body}");
+    }
+}
+
+#[test]
+fn an_openrouter_key_keeps_the_routing_members() {
+    let body = r#"{"models":["a"],"provider":{"sort":"price"},"model":"m","messages":[{}]}"#;
+    let keep = Splice {
+        upstream_model: "m",
+        keep_routing_members: true,
+        force_usage: true,
+    };
+    assert_eq!(spliced(body, &keep), body);
+}
+
+#[test]
+fn usage_is_not_forced_where_the_provider_refuses_the_member() {
+    let body = r#"{"model":"m","messages":[{}],"stream":true}"#;
+    let splice = Splice {
+        upstream_model: "m",
+        keep_routing_members: false,
+        force_usage: false,
+    };
+    assert_eq!(spliced(body, &splice), body);
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn member() -> impl Strategy<Value = (String, String)> {
+        prop_oneof![
+            Just(("byok_api_key".to_owned(), r#""secret-key""#.to_owned())),
+            Just(("models".to_owned(), r#"["a", "b"]"#.to_owned())),
+            Just(("provider".to_owned(), r#"{"x":1}"#.to_owned())),
+            Just(("stream".to_owned(), "true".to_owned())),
+            Just(("stream_options".to_owned(), r#"{"z":[]}"#.to_owned())),
+            ("[a-c]{4,6}", Just(r#"{"deep": [null, -1e3]}"#.to_owned())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_splice_is_json_again_and_keeps_what_is_unknown(
+            others in proptest::collection::vec(member(), 0..8),
+            at in 0_usize..8,
+            gap in "[ \n]{0,2}",
+        ) {
+            let mut pairs: Vec<(String, String)> = Vec::new();
+            for pair in others {
+                if pairs.iter().all(|(name, _)| *name != pair.0) {
+                    pairs.push(pair);
+                }
+            }
+            pairs.insert(at.min(pairs.len()), ("model".into(), r#""m""#.into()));
+            pairs.push(("messages".into(), "[{}]".into()));
+            let text = pairs.iter().map(|(name, value)| format!("{gap}\"{name}\"{gap}:{gap}{value}{gap}"));
+            let body = format!("{{{}}}", text.collect::<Vec<_>>().join(","));
+            let out: serde_json::Value = serde_json::from_str(&spliced(&body, &SPLICE)).unwrap();
+            prop_assert_eq!(&out["model"], "up");
+            for (name, value) in &pairs {
+                match name.as_str() {
+                    "byok_api_key" | "models" | "provider" => prop_assert!(out.get(name).is_none()),
+                    "model" | "stream_options" => {}
+                    _ => prop_assert_eq!(out[name].clone(), serde_json::from_str::<serde_json::Value>(value).unwrap()),
+                }
+            }
+        }
+
+        #[test]
+        fn no_input_panics(text in ".{0,60}") {
+            let _ = parse(&text);
+        }
+    }
+}

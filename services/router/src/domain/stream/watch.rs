@@ -1,0 +1,302 @@
+//! The state of one stream as its chunks pass.
+
+use bytes::{Bytes, BytesMut};
+use keyward_money::MeasuredUsage;
+
+use super::event::{self, Chunk};
+use super::split::Splitter;
+use crate::domain::usage;
+
+/// What may wait before the first content: comments and role-only chunks are small; more than this
+/// is an answer that we do not recognise, and is passed on.
+pub(crate) const UNCOMMITTED_BYTES_MAX: usize = 16 * 1024;
+/// The longest event that is looked into; an image in base64 may be longer and then just passes.
+const EVENT_BYTES_MAX: usize = 1024 * 1024;
+
+/// A stream that says it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BrokenStream {
+    /// The error's JSON, as the provider wrote it.
+    pub(crate) error: String,
+}
+
+/// What a chunk brought.
+#[derive(Debug, Default)]
+pub(crate) struct Pushed {
+    /// To be passed on now, in order; empty while the answer is not committed.
+    pub(crate) forward: Vec<Bytes>,
+    /// Whether the stream has come to its `[DONE]`: nothing more is to be read.
+    pub(crate) done: bool,
+}
+
+/// Watches one stream. Feed it with [`StreamWatch::push`] until it is done or the provider closes.
+#[derive(Debug)]
+pub(crate) struct StreamWatch {
+    splitter: Splitter,
+    /// The beginning of an event whose end has not come.
+    open: BytesMut,
+    /// An event too long to be looked into is passing.
+    passing: bool,
+    /// Before the commit: what waits.
+    waiting: Vec<Bytes>,
+    waiting_bytes: usize,
+    committed: bool,
+    withhold_usage: bool,
+    usage: Option<MeasuredUsage>,
+    usage_unreadable: bool,
+    usage_chunk: Option<Bytes>,
+    finished: bool,
+    done_event: Option<Bytes>,
+    delivered_bytes: usize,
+    delivered_chunks: u64,
+}
+
+impl StreamWatch {
+    /// Watches a stream; `withhold_usage` where the caller did not ask for the usage chunk.
+    pub(crate) fn new(withhold_usage: bool) -> Self {
+        Self {
+            splitter: Splitter::default(),
+            open: BytesMut::new(),
+            passing: false,
+            waiting: Vec::new(),
+            waiting_bytes: 0,
+            committed: false,
+            withhold_usage,
+            usage: None,
+            usage_unreadable: false,
+            usage_chunk: None,
+            finished: false,
+            done_event: None,
+            delivered_bytes: 0,
+            delivered_chunks: 0,
+        }
+    }
+
+    /// Takes the next bytes. A failure that the provider reports is an error: before the commit
+    /// another candidate may serve, afterwards what was passed on stays passed on.
+    pub(crate) fn push(&mut self, chunk: &Bytes) -> Result<Pushed, BrokenStream> {
+        let mut out = Forward::default();
+        let mut at = 0;
+        while self.done_event.is_none() {
+            let Some(end) = self.splitter.event_end(&chunk[at..]) else {
+                break;
+            };
+            self.take_event(chunk, at..at + end, &mut out)?;
+            at += end;
+        }
+        if self.done_event.is_none() && at < chunk.len() {
+            self.take_open(chunk, at, &mut out);
+        }
+        self.release(out.finish(chunk))
+    }
+
+    fn take_event(
+        &mut self,
+        chunk: &Bytes,
+        range: std::ops::Range<usize>,
+        out: &mut Forward,
+    ) -> Result<(), BrokenStream> {
+        if std::mem::take(&mut self.passing) {
+            out.keep(range);
+            return Ok(());
+        }
+        if self.open.is_empty() {
+            return if self.look(&chunk[range.clone()], || chunk.slice(range.clone()))? {
+                out.keep(range);
+                Ok(())
+            } else {
+                out.cut(chunk, range);
+                Ok(())
+            };
+        }
+        self.open.extend_from_slice(&chunk[range.clone()]);
+        let event = self.open.split().freeze();
+        let passes = self.look(&event, || event.clone())?;
+        out.cut(chunk, range);
+        if passes {
+            out.insert(event);
+        }
+        Ok(())
+    }
+
+    /// Keeps the beginning of an event until its end is there.
+    fn take_open(&mut self, chunk: &Bytes, at: usize, out: &mut Forward) {
+        if self.passing {
+            out.keep(at..chunk.len());
+            return;
+        }
+        self.open.extend_from_slice(&chunk[at..]);
+        out.cut(chunk, at..chunk.len());
+        if self.open.len() > EVENT_BYTES_MAX {
+            self.passing = true;
+            self.committed = true;
+            out.insert(self.open.split().freeze());
+        }
+    }
+
+    /// Reads an event; says whether it passes.
+    fn look(&mut self, event: &[u8], share: impl Fn() -> Bytes) -> Result<bool, BrokenStream> {
+        let Some(data) = event::data(event) else {
+            return Ok(true);
+        };
+        if event::is_done(&data) {
+            self.done_event = Some(share());
+            return Ok(false);
+        }
+        let reports_usage = event::names_usage(&data);
+        let may_fail = memchr::memmem::find(&data, b"\"error\"").is_some();
+        let may_finish =
+            !self.finished && memchr::memmem::find(&data, b"\"finish_reason\"").is_some();
+        self.delivered_bytes += event::delivered_bytes(&data);
+        if self.committed && !reports_usage && !may_fail && !may_finish {
+            self.delivered_chunks += 1;
+            return Ok(true);
+        }
+        let Some(parsed) = Chunk::read(&data) else {
+            return Ok(true);
+        };
+        if let Some(error) = parsed.error() {
+            return Err(BrokenStream {
+                error: error.to_owned(),
+            });
+        }
+        self.finished |= parsed.finishes();
+        let commits = parsed.commits();
+        self.committed |= commits;
+        self.delivered_chunks += u64::from(commits);
+        if !reports_usage {
+            return Ok(true);
+        }
+        self.take_usage(&data);
+        if parsed.has_no_choices() {
+            // Held until the charge is known, or withheld for good.
+            self.usage_chunk = (!self.withhold_usage).then(share);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn take_usage(&mut self, data: &[u8]) {
+        self.committed = true;
+        match usage::read(data) {
+            Some(usage) => self.usage = Some(usage),
+            None => self.usage_unreadable = true,
+        }
+    }
+
+    /// Passes on what may be passed on, or lets it wait.
+    fn release(&mut self, forward: Vec<Bytes>) -> Result<Pushed, BrokenStream> {
+        let done = self.done_event.is_some();
+        self.committed |= done;
+        if !self.committed {
+            self.waiting_bytes += forward.iter().map(Bytes::len).sum::<usize>();
+            self.waiting.extend(forward);
+            self.committed = self.waiting_bytes > UNCOMMITTED_BYTES_MAX;
+            return Ok(Pushed {
+                forward: self.waited(),
+                done,
+            });
+        }
+        let forward = if self.waiting.is_empty() {
+            forward
+        } else {
+            self.waiting.extend(forward);
+            self.waited()
+        };
+        Ok(Pushed { forward, done })
+    }
+
+    fn waited(&mut self) -> Vec<Bytes> {
+        if self.committed {
+            std::mem::take(&mut self.waiting)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Commits although nothing was said yet: it has taken long enough.
+    pub(crate) fn commit(&mut self) -> Vec<Bytes> {
+        self.committed = true;
+        self.waited()
+    }
+
+    /// Whether another candidate is out of the question.
+    pub(crate) fn is_committed(&self) -> bool {
+        self.committed
+    }
+
+    /// Whether the answer is whole: it came to `[DONE]`, or to a finish where a provider has none.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.done_event.is_some() || self.finished
+    }
+
+    /// What the provider reported last.
+    pub(crate) fn usage(&self) -> Option<MeasuredUsage> {
+        self.usage
+    }
+
+    /// Whether usage was reported that could not be read.
+    pub(crate) fn usage_unreadable(&self) -> bool {
+        self.usage_unreadable
+    }
+
+    /// The usage chunk, held until the charge is known.
+    pub(crate) fn take_usage_chunk(&mut self) -> Option<Bytes> {
+        self.usage_chunk.take()
+    }
+
+    /// The `[DONE]` event as the provider wrote it.
+    pub(crate) fn take_done_event(&mut self) -> Option<Bytes> {
+        self.done_event.take()
+    }
+
+    /// Bytes of text delivered so far.
+    pub(crate) fn delivered_bytes(&self) -> usize {
+        self.delivered_bytes
+    }
+
+    /// Chunks with content delivered so far.
+    pub(crate) fn delivered_chunks(&self) -> u64 {
+        self.delivered_chunks
+    }
+}
+
+/// Gathers what passes in as few pieces as possible, so that what arrived in one piece leaves in
+/// one.
+#[derive(Debug, Default)]
+struct Forward {
+    pieces: Vec<Bytes>,
+    run: std::ops::Range<usize>,
+}
+
+impl Forward {
+    fn keep(&mut self, range: std::ops::Range<usize>) {
+        if self.run.is_empty() {
+            self.run.start = range.start;
+        }
+        self.run.end = range.end;
+    }
+
+    fn cut(&mut self, chunk: &Bytes, range: std::ops::Range<usize>) {
+        self.close(chunk);
+        self.run = range.end..range.end;
+    }
+
+    fn insert(&mut self, piece: Bytes) {
+        self.pieces.push(piece);
+    }
+
+    fn close(&mut self, chunk: &Bytes) {
+        if !self.run.is_empty() {
+            self.pieces.push(chunk.slice(self.run.clone()));
+        }
+    }
+
+    fn finish(mut self, chunk: &Bytes) -> Vec<Bytes> {
+        self.close(chunk);
+        self.pieces
+    }
+}
+
+#[cfg(test)]
+mod tests;

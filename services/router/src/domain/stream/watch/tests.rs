@@ -1,0 +1,132 @@
+use super::*;
+use proptest::prelude::*;
+
+const ROLE: &str = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}],\"usage\":null}\n\n";
+const HELLO: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"hello\"}}],\"usage\":null}\n\n";
+const FINISH: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+const USAGE: &str =
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n";
+const DONE: &str = "data: [DONE]\n\n";
+
+fn push(watch: &mut StreamWatch, text: &str) -> (String, bool) {
+    let pushed = watch
+        .push(&Bytes::copy_from_slice(text.as_bytes()))
+        .unwrap();
+    (text_of(&pushed.forward), pushed.done)
+}
+
+fn text_of(pieces: &[Bytes]) -> String {
+    String::from_utf8(pieces.concat()).unwrap()
+}
+
+#[test]
+fn nothing_leaves_before_the_first_content() {
+    let mut watch = StreamWatch::new(true);
+    assert_eq!(push(&mut watch, ": PROCESSING\n\n"), (String::new(), false));
+    assert_eq!(push(&mut watch, ROLE), (String::new(), false));
+    assert!(!watch.is_committed());
+    assert_eq!(
+        push(&mut watch, HELLO).0,
+        format!(": PROCESSING\n\n{ROLE}{HELLO}")
+    );
+    assert!(watch.is_committed() && !watch.is_whole());
+}
+
+#[test]
+fn waiting_is_bounded_in_bytes_and_by_command() {
+    let mut watch = StreamWatch::new(true);
+    assert_eq!(text_of(&watch.commit()), "");
+    assert_eq!(push(&mut watch, ROLE).0, ROLE);
+    let mut watch = StreamWatch::new(true);
+    let comment = format!(": {}\n\n", "x".repeat(UNCOMMITTED_BYTES_MAX));
+    assert_eq!(push(&mut watch, &comment).0, comment);
+}
+
+#[test]
+fn the_usage_chunk_is_withheld_from_who_did_not_ask() {
+    let mut watch = StreamWatch::new(true);
+    let all = [ROLE, HELLO, FINISH, USAGE, DONE].concat();
+    assert_eq!(
+        push(&mut watch, &all),
+        ([ROLE, HELLO, FINISH].concat(), true)
+    );
+    assert_eq!(watch.usage().unwrap().usage.input_tokens, 3);
+    assert_eq!(watch.take_usage_chunk(), None);
+    assert_eq!(watch.take_done_event().unwrap(), DONE);
+}
+
+#[test]
+fn the_usage_chunk_is_held_for_who_asked() {
+    let mut watch = StreamWatch::new(false);
+    let all = [HELLO, USAGE, DONE].concat();
+    assert_eq!(push(&mut watch, &all), (HELLO.to_owned(), true));
+    assert_eq!(watch.take_usage_chunk().unwrap(), USAGE);
+}
+
+#[test]
+fn usage_beside_choices_passes() {
+    let chunk = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n";
+    let mut watch = StreamWatch::new(true);
+    assert_eq!(push(&mut watch, chunk).0, chunk);
+    assert!(watch.is_whole());
+    assert_eq!(watch.usage().unwrap().usage.output_tokens, 2);
+}
+
+#[test]
+fn an_error_event_is_told_before_and_after_the_commit() {
+    let error = Bytes::from_static(b"data: {\"error\":{\"code\":502,\"message\":\"no\"}}\n\n");
+    let mut watch = StreamWatch::new(true);
+    push(&mut watch, ROLE);
+    let broken = watch.push(&error).unwrap_err();
+    assert_eq!(broken.error, r#"{"code":502,"message":"no"}"#);
+    assert!(!watch.is_committed());
+    let mut watch = StreamWatch::new(true);
+    push(&mut watch, HELLO);
+    assert!(watch.push(&error).is_err() && watch.is_committed());
+}
+
+#[test]
+fn what_arrived_in_one_piece_leaves_in_one() {
+    let mut watch = StreamWatch::new(true);
+    push(&mut watch, HELLO);
+    let chunk = Bytes::from(HELLO.repeat(3));
+    let pushed = watch.push(&chunk).unwrap();
+    assert_eq!(pushed.forward.len(), 1);
+    assert_eq!(pushed.forward[0].as_ptr(), chunk.as_ptr());
+}
+
+#[test]
+fn an_endless_event_passes_and_the_next_is_read_again() {
+    let mut watch = StreamWatch::new(true);
+    let huge = format!(
+        "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}",
+        "x".repeat(EVENT_BYTES_MAX)
+    );
+    assert_eq!(push(&mut watch, &huge).0.len(), huge.len());
+    assert_eq!(push(&mut watch, "yz").0, "yz");
+    assert_eq!(push(&mut watch, "\"}}]}\n\n").0, "\"}}]}\n\n");
+    assert!(push(&mut watch, &[USAGE, DONE].concat()).1);
+    assert!(watch.usage().is_some());
+}
+
+proptest! {
+    #[test]
+    fn however_it_is_cut_the_same_bytes_leave(cuts in proptest::collection::vec(0_usize..700, 0..12)) {
+        let all = [": hi\r\n\r\n", ROLE, HELLO, HELLO, FINISH, USAGE, DONE].concat();
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(all.len())).collect();
+        cuts.extend([0, all.len()]);
+        cuts.sort_unstable();
+        let mut watch = StreamWatch::new(true);
+        let mut out = String::new();
+        let mut done = false;
+        for pair in cuts.windows(2) {
+            let (text, is_done) = push(&mut watch, &all[pair[0]..pair[1]]);
+            out.push_str(&text);
+            done |= is_done;
+        }
+        prop_assert!(done);
+        prop_assert_eq!(out, [": hi\r\n\r\n", ROLE, HELLO, HELLO, FINISH].concat());
+        prop_assert_eq!(watch.usage().unwrap().usage.output_tokens, 2);
+        prop_assert_eq!(watch.delivered_bytes(), 10);
+    }
+}

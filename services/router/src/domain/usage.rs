@@ -1,0 +1,202 @@
+//! Usage as providers of OpenAI's form report it, made disjoint. Takes the variants that are seen in
+//! the wild: details, DeepSeek's cache hits, Groq's `x_groq`, reasoning counted beside the answer.
+
+use keyward_money::{MeasuredUsage, OverlappingUsage, Usage};
+use serde::Deserialize;
+use serde_json::Number;
+
+/// A whole answer or one chunk of a stream, as far as usage goes.
+#[derive(Debug, Default, Deserialize)]
+struct Envelope {
+    #[serde(default)]
+    usage: Option<Reported>,
+    #[serde(default)]
+    x_groq: Option<Groq>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Groq {
+    #[serde(default)]
+    usage: Option<Reported>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Reported {
+    prompt_tokens: Option<Number>,
+    completion_tokens: Option<Number>,
+    total_tokens: Option<Number>,
+    prompt_tokens_details: Option<PromptDetails>,
+    completion_tokens_details: Option<CompletionDetails>,
+    /// DeepSeek.
+    prompt_cache_hit_tokens: Option<Number>,
+    /// Perplexity.
+    num_search_queries: Option<Number>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PromptDetails {
+    cached_tokens: Option<Number>,
+    cache_write_tokens: Option<Number>,
+    audio_tokens: Option<Number>,
+    image_tokens: Option<Number>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CompletionDetails {
+    reasoning_tokens: Option<Number>,
+    audio_tokens: Option<Number>,
+    image_tokens: Option<Number>,
+}
+
+/// Reads the usage out of a JSON answer or chunk; `None` where there is none to be read.
+pub(crate) fn read(json: &[u8]) -> Option<MeasuredUsage> {
+    let envelope: Envelope = serde_json::from_slice(json).ok()?;
+    let reported = envelope
+        .usage
+        .or_else(|| envelope.x_groq.and_then(|groq| groq.usage))?;
+    // An empty object says nothing; zero would be a claim.
+    reported
+        .prompt_tokens
+        .as_ref()
+        .or(reported.completion_tokens.as_ref())?;
+    Some(disjoint(&reported))
+}
+
+fn disjoint(reported: &Reported) -> MeasuredUsage {
+    let none = PromptDetails::default();
+    let prompt = reported.prompt_tokens_details.as_ref().unwrap_or(&none);
+    let none = CompletionDetails::default();
+    let completion = reported.completion_tokens_details.as_ref().unwrap_or(&none);
+    let mut figures = OverlappingUsage {
+        prompt_tokens: whole(reported.prompt_tokens.as_ref()),
+        cached_tokens: whole(
+            prompt
+                .cached_tokens
+                .as_ref()
+                .or(reported.prompt_cache_hit_tokens.as_ref()),
+        ),
+        cache_write_tokens: whole(prompt.cache_write_tokens.as_ref()),
+        prompt_audio_tokens: whole(prompt.audio_tokens.as_ref()),
+        prompt_image_tokens: whole(prompt.image_tokens.as_ref()),
+        completion_tokens: whole(reported.completion_tokens.as_ref()),
+        reasoning_tokens: whole(completion.reasoning_tokens.as_ref()),
+        completion_audio_tokens: whole(completion.audio_tokens.as_ref()),
+        completion_image_tokens: whole(completion.image_tokens.as_ref()),
+        searches: whole(reported.num_search_queries.as_ref()),
+    };
+    if reasons_beside_the_answer(&figures, whole(reported.total_tokens.as_ref())) {
+        figures.completion_tokens = figures
+            .completion_tokens
+            .saturating_add(figures.reasoning_tokens);
+    }
+    Usage::from_overlapping(figures)
+}
+
+/// xAI counts reasoning beside `completion_tokens`, others within: the total tells which.
+fn reasons_beside_the_answer(figures: &OverlappingUsage, total: i64) -> bool {
+    let without = figures
+        .prompt_tokens
+        .saturating_add(figures.completion_tokens);
+    figures.reasoning_tokens > 0 && total == without.saturating_add(figures.reasoning_tokens)
+}
+
+/// Some servers write counts as `12.0`.
+#[allow(clippy::cast_possible_truncation)]
+fn whole(number: Option<&Number>) -> i64 {
+    let Some(number) = number else { return 0 };
+    number
+        .as_i64()
+        .or_else(|| number.as_f64().map(|count| count.round() as i64))
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(json: &str, expect: Usage, inconsistent: bool) {
+        let measured = read(json.as_bytes()).expect(json);
+        assert_eq!(
+            (measured.usage, measured.inconsistent),
+            (expect, inconsistent),
+            "{json}"
+        );
+    }
+
+    #[test]
+    fn each_way_of_reporting_becomes_disjoint() {
+        let usage = |input_tokens, output_tokens| Usage {
+            input_tokens,
+            output_tokens,
+            ..Usage::default()
+        };
+        check(
+            r#"{"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15}}"#,
+            usage(10, 5),
+            false,
+        );
+        check(
+            r#"{"usage":{"prompt_tokens":100,"completion_tokens":50,
+                "prompt_tokens_details":{"cached_tokens":60,"audio_tokens":10},
+                "completion_tokens_details":{"reasoning_tokens":30,"audio_tokens":5}}}"#,
+            Usage {
+                input_tokens: 30,
+                cache_read_tokens: 60,
+                input_audio_tokens: 10,
+                output_tokens: 15,
+                reasoning_tokens: 30,
+                output_audio_tokens: 5,
+                ..Usage::default()
+            },
+            false,
+        );
+        check(
+            r#"{"usage":{"prompt_tokens":100,"completion_tokens":5,"prompt_cache_hit_tokens":64,
+                "prompt_cache_miss_tokens":36}}"#,
+            Usage {
+                cache_read_tokens: 64,
+                ..usage(36, 5)
+            },
+            false,
+        );
+        check(
+            r#"{"choices":[],"x_groq":{"id":"r","usage":{"prompt_tokens":7.0,"completion_tokens":3}}}"#,
+            usage(7, 3),
+            false,
+        );
+        check(
+            r#"{"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":35,
+                "completion_tokens_details":{"reasoning_tokens":20}}}"#,
+            Usage {
+                reasoning_tokens: 20,
+                ..usage(10, 5)
+            },
+            false,
+        );
+        check(
+            r#"{"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":15,
+                "prompt_tokens_details":{"cached_tokens":12},"completion_tokens_details":null}}"#,
+            Usage {
+                cache_read_tokens: 12,
+                ..usage(0, 5)
+            },
+            true,
+        );
+    }
+
+    #[test]
+    fn what_reports_nothing_is_nothing() {
+        for json in [
+            "{}",
+            r#"{"usage":null}"#,
+            r#"{"usage":{}}"#,
+            "nonsense",
+            r#"{"usage":"many"}"#,
+        ] {
+            assert!(read(json.as_bytes()).is_none(), "{json}");
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The built-in provider: answers in OpenAI's form, deterministic, without network, so that keys,
+//! routing, streaming and charging can be tried with no account anywhere. It stands behind the same
+//! seam as the providers reached by HTTP, so nothing about it is special but the absence of a wire.
+
+mod answer;
+mod body;
+
+use std::time::Duration;
+
+use http::{Response, StatusCode};
+use keyward_secret::Secret;
+
+use crate::domain::request::UpstreamBody;
+use answer::Answer;
+pub(crate) use body::SandboxBody;
+
+/// What `sandbox/lorem` answers where the caller sets no bound.
+pub(crate) const LOREM_WORDS_DEFAULT: u64 = 64;
+/// The most words that are made up: an answer should fit in memory many times.
+pub(crate) const LOREM_WORDS_MAX: u64 = 100_000;
+/// The pause of `sandbox/slow` between two words.
+const SLOW_PAUSE: Duration = Duration::from_millis(50);
+/// What a sandbox key looks like.
+pub(crate) const KEY_PREFIX: &str = "sk-sandbox-";
+
+/// What a model of the sandbox does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behaviour {
+    /// Answers with the last user message.
+    Echo,
+    /// The same, slowly.
+    Slow,
+    /// Answers with as many words as are asked for.
+    Lorem,
+    /// Fails with this status.
+    Status(u16),
+    /// Never answers.
+    Hang,
+    /// Closes in mid-stream.
+    Cut,
+}
+
+impl Behaviour {
+    /// What a model does, by its name with or without the prefix; `None` for one there is not.
+    pub(crate) fn of(model: &str) -> Option<Self> {
+        match model.strip_prefix("sandbox/").unwrap_or(model) {
+            "echo" => Some(Self::Echo),
+            "slow" => Some(Self::Slow),
+            "lorem" => Some(Self::Lorem),
+            "hang" => Some(Self::Hang),
+            "cut" => Some(Self::Cut),
+            name => {
+                let status = name.strip_prefix("status-")?.parse().ok()?;
+                (400..600).contains(&status).then_some(Self::Status(status))
+            }
+        }
+    }
+}
+
+/// The words of an answer, and how they leave.
+#[derive(Debug)]
+struct Script {
+    words: Vec<String>,
+    prompt_tokens: usize,
+    pause: Option<Duration>,
+    /// Closes after this many words.
+    cut_after: Option<usize>,
+}
+
+/// Answers one request, or never.
+pub(crate) async fn answer(key: &Secret, body: &UpstreamBody) -> Response<SandboxBody> {
+    let failure = |status: u16, kind: &str, code: &str, message: &str| {
+        SandboxBody::failure(
+            StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY),
+            kind,
+            code,
+            message,
+        )
+    };
+    match key.expose() {
+        "sk-sandbox-revoked" => {
+            return failure(
+                401,
+                "authentication_error",
+                "invalid_api_key",
+                "the key was revoked",
+            );
+        }
+        "sk-sandbox-empty" => {
+            return failure(
+                402,
+                "insufficient_quota",
+                "insufficient_credits",
+                "no credit is left",
+            );
+        }
+        "sk-sandbox-limited" => {
+            return failure(
+                429,
+                "rate_limit_error",
+                "rate_limit_exceeded",
+                "too many requests",
+            );
+        }
+        key if !key.starts_with(KEY_PREFIX) => {
+            return failure(
+                401,
+                "authentication_error",
+                "invalid_api_key",
+                "not a sandbox key",
+            );
+        }
+        _ => {}
+    }
+    let Some(asked) = answer::Asked::read(&body.to_bytes()) else {
+        return failure(
+            400,
+            "invalid_request_error",
+            "invalid_request",
+            "not a chat request",
+        );
+    };
+    let script = match Behaviour::of(&asked.model) {
+        None => {
+            let message = format!("the sandbox has no model {:?}", asked.model);
+            return failure(404, "invalid_request_error", "model_not_found", &message);
+        }
+        Some(Behaviour::Status(status)) => {
+            let message = format!("the sandbox was asked to fail with {status}");
+            return failure(
+                status,
+                "sandbox_error",
+                &format!("status_{status}"),
+                &message,
+            );
+        }
+        Some(Behaviour::Hang) => return std::future::pending().await,
+        Some(Behaviour::Echo) => asked.script(asked.echo(), None, None),
+        Some(Behaviour::Slow) => asked.script(asked.echo(), Some(SLOW_PAUSE), None),
+        Some(Behaviour::Cut) => {
+            let words = asked.echo();
+            let half = words.len().div_ceil(2);
+            asked.script(words, None, Some(half))
+        }
+        Some(Behaviour::Lorem) => asked.script(asked.lorem(), None, None),
+    };
+    Answer::new(asked, script).into_response()
+}
+
+#[cfg(test)]
+mod tests;

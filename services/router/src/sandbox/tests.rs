@@ -1,0 +1,109 @@
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+
+use super::*;
+
+async fn ask(key: &str, body: &str) -> Response<SandboxBody> {
+    let body = UpstreamBody::new(vec![Bytes::copy_from_slice(body.as_bytes())]);
+    answer(&Secret::new(key), &body).await
+}
+
+async fn text(response: Response<SandboxBody>) -> String {
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+const ECHO: &str = r#"{"model":"echo","messages":[{"role":"system","content":"be brief"},
+    {"role":"user","content":"one two three"}]}"#;
+
+#[tokio::test]
+async fn echo_answers_the_last_user_message_and_counts_words() {
+    let response = ask("sk-sandbox-1", ECHO).await;
+    assert_eq!(response.status(), 200);
+    let answer: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
+    assert_eq!(answer["choices"][0]["message"]["content"], "one two three");
+    let usage = serde_json::json!({"prompt_tokens":5,"completion_tokens":3,"total_tokens":8});
+    assert_eq!(answer["usage"], usage);
+}
+
+#[tokio::test]
+async fn keys_and_models_fail_as_they_are_named() {
+    let cases = [
+        ("sk-sandbox-revoked", "echo", 401),
+        ("sk-sandbox-empty", "echo", 402),
+        ("sk-sandbox-limited", "echo", 429),
+        ("sk-other", "echo", 401),
+        ("sk-sandbox-1", "status-418", 418),
+        ("sk-sandbox-1", "sandbox/status-599", 599),
+        ("sk-sandbox-1", "status-600", 404),
+        ("sk-sandbox-1", "nothing", 404),
+    ];
+    for (key, model, status) in cases {
+        let response = ask(key, &ECHO.replace("echo", model)).await;
+        assert_eq!(response.status(), status, "{key} {model}");
+        assert!(text(response).await.starts_with(r#"{"error":{"message":"#));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_words_then_usage_then_done() {
+    let body = ECHO.replace(
+        r#""model":"echo""#,
+        r#""model":"echo","stream":true,"stream_options":{"include_usage":true}"#,
+    );
+    let text = text(ask("sk-sandbox-1", &body).await).await;
+    let events: Vec<&str> = text.split_terminator("\n\n").collect();
+    assert_eq!(events.len(), 7);
+    assert!(events[2].contains(r#""content":" two""#));
+    assert!(events[4].contains(r#""finish_reason":"stop""#));
+    assert!(events[5].contains(r#""choices":[],"usage":{"#));
+    assert_eq!(events[6], "data: [DONE]");
+}
+
+#[tokio::test]
+async fn lorem_is_as_long_as_asked() {
+    let count = |text: String| {
+        let answer: serde_json::Value = serde_json::from_str(&text).unwrap();
+        answer["usage"]["completion_tokens"].as_u64().unwrap()
+    };
+    let body = ECHO.replace("echo", "lorem");
+    assert_eq!(count(text(ask("sk-sandbox-1", &body).await).await), 64);
+    let body = body.replace(r#""model""#, r#""max_tokens":9,"model""#);
+    assert_eq!(count(text(ask("sk-sandbox-1", &body).await).await), 9);
+}
+
+#[tokio::test]
+async fn cut_breaks_off_plain_and_streamed() {
+    let body = ECHO.replace("echo", "cut");
+    assert!(
+        ask("sk-sandbox-1", &body)
+            .await
+            .into_body()
+            .collect()
+            .await
+            .is_err()
+    );
+    let body = body.replace(r#""model""#, r#""stream":true,"model""#);
+    assert!(
+        ask("sk-sandbox-1", &body)
+            .await
+            .into_body()
+            .collect()
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_waits_between_words_and_hang_for_ever() {
+    let start = tokio::time::Instant::now();
+    text(ask("sk-sandbox-1", &ECHO.replace("echo", "slow")).await).await;
+    assert_eq!(start.elapsed().as_millis(), 100);
+    let hang = ECHO.replace("echo", "hang");
+    let hanging = ask("sk-sandbox-1", &hang);
+    assert!(
+        tokio::time::timeout(Duration::from_secs(3600), hanging)
+            .await
+            .is_err()
+    );
+}
