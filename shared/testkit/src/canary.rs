@@ -1,0 +1,132 @@
+//! Provider keys made up for one test, of valid form, and the search for them in whatever the system
+//! puts out: as they are, in hexadecimal, and in base64 at every alignment.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+use memchr::memmem;
+
+/// The characters at a key's start and end that a mask may show.
+const SHOWN: usize = 16;
+
+/// A new key of this provider's form.
+pub fn provider_key(provider: &str) -> String {
+    match provider {
+        "openrouter" => format!("sk-or-v1-{}", characters(64)),
+        "openai" => format!("sk-proj-{}", characters(48)),
+        "anthropic" => format!("sk-ant-{}", characters(95)),
+        "groq" => format!("gsk_{}", characters(52)),
+        "deepseek" => format!("sk-{}", characters(43)),
+        "sandbox" => format!("sk-sandbox-{}", characters(32)),
+        _ => characters(48),
+    }
+}
+
+/// Characters that no one else has: letters and digits.
+pub fn characters(count: usize) -> String {
+    const ALPHABET: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    let mut text = String::with_capacity(count);
+    while text.len() < count {
+        let mut number = RandomState::new().build_hasher().finish();
+        for _ in 0..8.min(count - text.len()) {
+            let index = usize::try_from(number % ALPHABET.len() as u64).unwrap();
+            text.push(char::from(ALPHABET[index]));
+            number /= ALPHABET.len() as u64;
+        }
+    }
+    text
+}
+
+/// A short name that no one else has, fit for users and organisations.
+pub fn name(prefix: &str) -> String {
+    format!("{prefix}-{}", characters(10).to_lowercase())
+}
+
+/// The forms in which a key could lie somewhere.
+#[derive(Debug, Clone)]
+pub struct Search {
+    needles: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Search {
+    /// For the middle of this key: masks may show its ends.
+    pub fn of(key: &str) -> Self {
+        let core = key.as_bytes();
+        let core = match core.len() > 2 * SHOWN + 8 {
+            true => &core[SHOWN..core.len() - SHOWN],
+            false => core,
+        };
+        let mut needles = vec![
+            ("raw", core.to_vec()),
+            ("hexadecimal", hex::encode(core).into_bytes()),
+            ("HEXADECIMAL", hex::encode_upper(core).into_bytes()),
+        ];
+        for skipped in 0..3 {
+            let plain = base64_at(&STANDARD_NO_PAD, core, skipped);
+            let for_urls = base64_at(&URL_SAFE_NO_PAD, core, skipped);
+            if plain != for_urls {
+                needles.push(("base64url", for_urls));
+            }
+            needles.push(("base64", plain));
+        }
+        Self { needles }
+    }
+
+    /// In which form it is there, if it is.
+    pub fn found_in(&self, bytes: &[u8]) -> Option<&'static str> {
+        let found = |needle: &Vec<u8>| memmem::find(bytes, needle).is_some();
+        self.needles
+            .iter()
+            .find(|(_, needle)| found(needle))
+            .map(|(form, _)| *form)
+    }
+}
+
+/// The characters of base64 that depend on `core` alone when `skipped` bytes of something else stand
+/// before it in the group of three.
+fn base64_at(engine: &impl base64::Engine, core: &[u8], skipped: usize) -> Vec<u8> {
+    let whole = [&[0; 2][..skipped], core].concat();
+    let text = engine.encode(&whole).into_bytes();
+    let first = (skipped * 8).div_ceil(6);
+    let end = whole.len() * 8 / 6;
+    text[first..end].to_vec()
+}
+
+/// Panics if the key, in any form, is in these bytes; `place` says what they are.
+#[track_caller]
+pub fn assert_absent(key: &str, bytes: &[u8], place: &str) {
+    if let Some(form) = Search::of(key).found_in(bytes) {
+        panic!("a provider key is in {place} ({form})");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+
+    use super::{Search, provider_key};
+
+    #[test]
+    fn a_key_is_found_in_every_form_and_at_every_alignment() {
+        let key = provider_key("openrouter");
+        let search = Search::of(&key);
+        for before in ["", "a", "ab", "abc", "user:"] {
+            let text = format!("{before}{key}?after");
+            for bytes in [
+                text.clone().into_bytes(),
+                hex::encode(&text).into_bytes(),
+                hex::encode_upper(&text).into_bytes(),
+                STANDARD.encode(&text).into_bytes(),
+                URL_SAFE.encode(&text).into_bytes(),
+            ] {
+                assert!(search.found_in(&bytes).is_some());
+            }
+        }
+        let masked = format!("sk-or-v1-…{}", &key[key.len() - 4..]);
+        assert_eq!(search.found_in(masked.as_bytes()), None);
+        let other = provider_key("openrouter");
+        assert_eq!(search.found_in(other.as_bytes()), None);
+    }
+}

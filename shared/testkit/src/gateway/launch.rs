@@ -1,0 +1,75 @@
+//! With which settings a gateway is started.
+
+use std::collections::BTreeMap;
+
+use crate::ScriptedUpstream;
+use crate::canary::characters;
+
+use super::{Gateway, Topology};
+
+/// A gateway to be started, and its settings.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    pub(super) topology: Topology,
+    pub(super) admin_key: Option<String>,
+    /// For every process.
+    pub(super) settings: BTreeMap<String, String>,
+    /// For the process with the vault alone.
+    pub(super) vault_settings: BTreeMap<String, String>,
+}
+
+impl Launch {
+    /// With free ports, a data folder of its own, an admin key, and the log at `trace`.
+    pub fn new(topology: Topology) -> Self {
+        let launch = Self {
+            topology,
+            admin_key: Some(format!("kw_{}", characters(40))),
+            settings: BTreeMap::new(),
+            vault_settings: BTreeMap::new(),
+        };
+        launch.set("log.filter", "trace").set("log.format", "json")
+    }
+
+    /// Without a given admin key: the gateway makes one.
+    #[must_use]
+    pub fn without_admin_key(mut self) -> Self {
+        self.admin_key = None;
+        self
+    }
+
+    /// A setting for every process, by its name in the documentation.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: &str) -> Self {
+        self.settings.insert(variable(name), value.to_owned());
+        self
+    }
+
+    /// Sends a provider's requests to this upstream.
+    #[must_use]
+    pub fn provider(self, name: &str, upstream: &ScriptedUpstream) -> Self {
+        let setting = format!("providers.{name}.base_url");
+        self.set(&setting, &upstream.base_url())
+    }
+
+    /// The platform's own key at a provider; given to the vault alone.
+    #[must_use]
+    pub fn system_key(mut self, provider: &str, key: &str) -> Self {
+        let setting = format!("providers.{provider}.system_key");
+        self.vault_settings
+            .insert(variable(&setting), key.to_owned());
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    pub async fn start(self) -> Gateway {
+        Gateway::start(self).await
+    }
+}
+
+/// The environment variable of a setting.
+fn variable(setting: &str) -> String {
+    match setting {
+        "data_dir" => "KEYWARD_DATA_DIR".to_owned(),
+        _ => format!("KEYWARD_{}", setting.replace('.', "__").to_uppercase()),
+    }
+}
