@@ -14,6 +14,7 @@ use keyward_runtime::error::{Reason, status};
 use keyward_secret::Secret;
 use tonic::body::Body;
 use tonic::server::NamedService;
+use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint, Error, Uri};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
@@ -29,10 +30,12 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
 type LocalService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
-/// The servers of a role in this process, by service name.
+/// The servers of one or more roles in this process: by name for callers in it, as routes for
+/// callers elsewhere.
 #[derive(Clone, Default)]
 pub struct LocalServices {
     by_name: HashMap<&'static str, LocalService>,
+    routes: Routes,
 }
 
 impl LocalServices {
@@ -54,8 +57,19 @@ impl LocalServices {
         S::Future: Send + 'static,
     {
         self.by_name
-            .insert(S::NAME, BoxCloneSyncService::new(server));
+            .insert(S::NAME, BoxCloneSyncService::new(server.clone()));
+        self.routes = self.routes.add_service(server);
         self
+    }
+
+    /// The names of the services, `package.Service`, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.by_name.keys().copied()
+    }
+
+    /// The same servers as routes, to be served on a port.
+    pub fn routes(&self) -> Routes {
+        self.routes.clone()
     }
 }
 
