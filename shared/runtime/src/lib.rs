@@ -2,6 +2,7 @@
 //! and draining. Nothing of keys, routes or money is in here.
 
 pub mod error;
+pub mod health;
 pub mod ids;
 pub mod metrics;
 pub mod ops;
