@@ -1,0 +1,119 @@
+//! Balances, grants, the ledger.
+
+use keyward_money::Nanos;
+use keyward_runtime::{ids, page, time};
+
+use super::App;
+use crate::MeteringError;
+use crate::domain::account::{AccountKey, AccountName};
+use crate::domain::requester::Requester;
+use crate::store::{Balance, Granted, NewGrant, Transaction};
+
+/// The longest idempotency key: a UUID with a word before it fits many times.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+/// The longest note.
+const NOTE_BYTES_MAX: usize = 1_000;
+
+/// A grant of credits that is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Grant {
+    pub(crate) account: String,
+    pub(crate) amount: Nanos,
+    pub(crate) request_id: String,
+    pub(crate) note: String,
+}
+
+impl App {
+    /// What an account has and holds.
+    pub(crate) async fn balance(
+        &self,
+        requester: &Requester,
+        account: &str,
+    ) -> Result<(AccountName, Balance), MeteringError> {
+        let (name, key) = self.account(requester, account).await?;
+        Ok((name, self.store.balance(key).await?))
+    }
+
+    /// A page of an account's ledger, newest first.
+    pub(crate) async fn transactions(
+        &self,
+        requester: &Requester,
+        account: &str,
+        page_size: u32,
+        page_token: &str,
+    ) -> Result<(Vec<Transaction>, String), MeteringError> {
+        let (_, key) = self.account(requester, account).await?;
+        let size = page::size(page_size);
+        let before = before(page_token)?;
+        let rows = self.store.transactions(key, before, size + 1).await?;
+        Ok(page::cut(rows, size, |row| row.sequence.to_string()))
+    }
+
+    /// Grants credits; says whether that had been done before.
+    pub(crate) async fn grant(
+        &self,
+        requester: &Requester,
+        asked: Grant,
+    ) -> Result<(Transaction, bool), MeteringError> {
+        if !requester.is_platform_admin {
+            return Err(MeteringError::NotAllowed);
+        }
+        check(&asked)?;
+        let (_, account) = self.account(requester, &asked.account).await?;
+        self.post_grant(account, asked).await
+    }
+
+    pub(super) async fn post_grant(
+        &self,
+        account: AccountKey,
+        asked: Grant,
+    ) -> Result<(Transaction, bool), MeteringError> {
+        let grant = NewGrant {
+            id: ids::new(),
+            account,
+            amount: asked.amount,
+            request_id: asked.request_id,
+            note: asked.note,
+            time: time::now(),
+        };
+        match self.store.grant(grant).await? {
+            Granted::Posted {
+                transaction,
+                duplicate,
+            } => Ok((transaction, duplicate)),
+            Granted::Mismatch => Err(MeteringError::IdempotencyMismatch),
+        }
+    }
+}
+
+fn check(asked: &Grant) -> Result<(), MeteringError> {
+    if asked.account.is_empty() {
+        return Err(MeteringError::invalid("account", "`account` is missing"));
+    }
+    if asked.amount <= Nanos::ZERO {
+        return Err(MeteringError::invalid(
+            "amount",
+            "`amount` must be more than zero",
+        ));
+    }
+    if asked.request_id.is_empty() || asked.request_id.len() > REQUEST_ID_BYTES_MAX {
+        let message = "the idempotency key must have 1 to 128 characters";
+        return Err(MeteringError::invalid("request_id", message));
+    }
+    if asked.note.len() > NOTE_BYTES_MAX {
+        return Err(MeteringError::invalid(
+            "note",
+            "`note` is longer than 1000 bytes",
+        ));
+    }
+    Ok(())
+}
+
+/// The sequence that a page ends before.
+pub(super) fn before(page_token: &str) -> Result<Option<i64>, MeteringError> {
+    let key = page::key(page_token).map_err(|error| MeteringError::invalid("page_token", error))?;
+    key.map(|key| key.parse())
+        .transpose()
+        .map_err(|_| MeteringError::invalid("page_token", page::InvalidPageToken))
+}

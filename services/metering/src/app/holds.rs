@@ -1,0 +1,208 @@
+//! Holding credits, charging what was used, giving back what was not.
+
+use std::time::Duration;
+
+use keyward_money::{MoneyError, Nanos, Usage};
+use keyward_proto::metering::v1::{UsageEvent, UsageOwner};
+use keyward_runtime::{ids, time};
+use uuid::Uuid;
+
+use super::App;
+use crate::MeteringError;
+use crate::domain::charging::{Hold, HoldRequest, Priced, Terms};
+use crate::domain::event::Event;
+use crate::domain::requester::Requester;
+use crate::store::{NewHold, Placed, Posted, QuarantineReason, Settlement};
+
+/// How long a hold stands where nothing is said: longer than any answer takes.
+const LIFETIME_DEFAULT: Duration = Duration::from_mins(10);
+
+/// How long a hold can stand: a router that is lost for longer settles late.
+const LIFETIME_MAX: Duration = Duration::from_hours(1);
+
+/// A request for a hold.
+#[derive(Debug, Clone)]
+pub(crate) struct PlaceHold {
+    pub(crate) id: Uuid,
+    pub(crate) inference_id: String,
+    pub(crate) provider: String,
+    pub(crate) model: String,
+    pub(crate) estimate: Usage,
+    pub(crate) charge_cap: Option<Nanos>,
+    pub(crate) lifetime: Option<Duration>,
+}
+
+impl App {
+    /// Holds credits for a request of the caller's, at the prices and the markup of now.
+    pub(crate) async fn place_hold(
+        &self,
+        requester: &Requester,
+        asked: PlaceHold,
+    ) -> Result<Hold, MeteringError> {
+        let terms = self.terms(requester, &asked)?;
+        let amount = terms
+            .amount_to_hold(&asked.estimate)
+            .map_err(|error| match error {
+                MoneyError::Unpriced => unpriced(&asked),
+                MoneyError::Overflow => {
+                    MeteringError::invalid("estimate", "`estimate` is too large")
+                }
+            })?;
+        if let Some(cap) = asked.charge_cap.filter(|cap| amount > *cap) {
+            let shortage = terms.shortage(amount, cap, &asked.estimate);
+            return Err(MeteringError::CapExceeded(shortage.into()));
+        }
+        let now = time::now();
+        let lifetime = asked.lifetime.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
+        let new = NewHold {
+            request: hold_request(requester, &asked)?,
+            terms: terms.clone(),
+            amount,
+            create_time: now,
+            expire_time: now.checked_add(lifetime).unwrap_or(now),
+        };
+        match self.store.hold_place(new).await? {
+            Placed::Held(hold) => Ok(*hold),
+            Placed::Conflict => Err(MeteringError::Conflict("a hold")),
+            Placed::Short { available } => {
+                let shortage = terms.shortage(amount, available, &asked.estimate);
+                Err(MeteringError::InsufficientCredits(shortage.into()))
+            }
+        }
+    }
+
+    fn terms(&self, requester: &Requester, asked: &PlaceHold) -> Result<Terms, MeteringError> {
+        let prices = self.prices.get(&asked.provider, &asked.model);
+        let prices = prices.ok_or_else(|| match self.catalog.resolve(&asked.model) {
+            Some(_) => unpriced(asked),
+            None => MeteringError::ModelUnknown {
+                provider: asked.provider.clone(),
+                model: asked.model.clone(),
+            },
+        })?;
+        Ok(Terms {
+            price_version: self.prices.version,
+            prices: prices.clone(),
+            markup: self.current_tiers().markup(&requester.tier),
+            cap: asked.charge_cap,
+        })
+    }
+
+    /// Charges an event against its hold. Usage is a fact: neither an empty balance nor an expired
+    /// hold stops it.
+    pub(crate) async fn settle(
+        &self,
+        request_id: &str,
+        hold_id: Uuid,
+        event: Option<UsageEvent>,
+    ) -> Result<(Priced, bool), MeteringError> {
+        let event = self.event_of_hold(request_id, hold_id, event).await?;
+        let settlement = Settlement {
+            event,
+            hold_id,
+            charge_id: ids::new(),
+            absorbed_id: ids::new(),
+            time: time::now(),
+        };
+        let event_id = settlement.event.id;
+        match self.store.hold_settle(settlement).await? {
+            Posted::Recorded { priced, duplicate } => Ok((priced, duplicate)),
+            Posted::Quarantined(reason) => Err(put_aside(event_id, Some(hold_id), reason)),
+        }
+    }
+
+    /// Gives a hold back, and records the attempt that failed, if one was made. Says whether the
+    /// hold had been closed before.
+    pub(crate) async fn void(
+        &self,
+        request_id: &str,
+        hold_id: Uuid,
+        event: Option<UsageEvent>,
+    ) -> Result<bool, MeteringError> {
+        let event = match event {
+            None => None,
+            event => Some(self.event_of_hold(request_id, hold_id, event).await?),
+        };
+        let event_id = event.as_ref().map(|event| event.id);
+        let voided = self.store.hold_void(hold_id, event, time::now()).await?;
+        match (voided.quarantined, event_id) {
+            (Some(reason), Some(event_id)) => Err(put_aside(event_id, Some(hold_id), reason)),
+            _ => Ok(voided.duplicate),
+        }
+    }
+
+    /// The event in the name of who placed the hold, whatever the event itself says.
+    async fn event_of_hold(
+        &self,
+        request_id: &str,
+        hold_id: Uuid,
+        event: Option<UsageEvent>,
+    ) -> Result<Event, MeteringError> {
+        let owner = self
+            .store
+            .hold_get(hold_id)
+            .await?
+            .map(|hold| hold.request.owner);
+        Event::parse(request_id, event, owner)
+            .map_err(|error| MeteringError::invalid("event", error))
+    }
+}
+
+fn unpriced(asked: &PlaceHold) -> MeteringError {
+    MeteringError::ModelUnpriced {
+        provider: asked.provider.clone(),
+        model: asked.model.clone(),
+    }
+}
+
+fn hold_request(requester: &Requester, asked: &PlaceHold) -> Result<HoldRequest, MeteringError> {
+    let (_, account) = requester
+        .billing_account()
+        .ok_or(MeteringError::NotFound("account"))?;
+    let uid = |subject: &Option<crate::domain::requester::Subject>| {
+        subject
+            .as_ref()
+            .map(|subject| subject.uid.to_string())
+            .unwrap_or_default()
+    };
+    Ok(HoldRequest {
+        id: asked.id,
+        account,
+        owner: UsageOwner {
+            account: account.to_string(),
+            user_uid: uid(&requester.user),
+            organization_uid: uid(&requester.organization),
+            project_uid: requester
+                .project_uid
+                .map(|uid| uid.to_string())
+                .unwrap_or_default(),
+            access_key_id: requester.access_key_id.clone(),
+        },
+        inference_id: asked.inference_id.clone(),
+        provider: asked.provider.clone(),
+        model: asked.model.clone(),
+    })
+}
+
+/// Logs an event that was put aside: it is a fault of the router's or of an attacker's, and nobody
+/// else will notice.
+pub(super) fn put_aside(
+    event_id: Uuid,
+    hold_id: Option<Uuid>,
+    reason: QuarantineReason,
+) -> MeteringError {
+    tracing::error!(
+        event.id = %event_id,
+        hold.id = hold_id.map(tracing::field::display),
+        quarantine.reason = reason.name(),
+        "a usage event contradicts what is stored; it is kept in quarantine and not counted"
+    );
+    match reason {
+        QuarantineReason::UnknownHold => MeteringError::NotFound("hold"),
+        QuarantineReason::OtherFigures => MeteringError::Conflict("an event with other figures"),
+        QuarantineReason::HoldSettled => MeteringError::Conflict("the hold is settled already"),
+        QuarantineReason::Overflow | QuarantineReason::Malformed => {
+            MeteringError::invalid("event", "the event cannot be priced")
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Usage records and receipts.
+
+use keyward_money::Prices;
+use keyward_proto::metering::v1::{RecordUsageRequest, UsageEvent};
+use keyward_runtime::{page, time};
+use prost::Message as _;
+
+use super::App;
+use super::credits::before;
+use super::holds::put_aside;
+use crate::MeteringError;
+use crate::domain::charging::price_own_key;
+use crate::domain::event::{EVENT_BYTES_MAX, Event};
+use crate::domain::receipt::{Record, Summary, served, summarize};
+use crate::domain::requester::{Requester, Visibility};
+use crate::store::{NewRecord, Posted, QuarantineReason, RecordQuery, Reject};
+
+/// What became of a batch of reported attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    /// Every event of the batch up to this sequence is stored.
+    pub(crate) sequence: u64,
+}
+
+/// Everything about one request.
+#[derive(Debug, Clone)]
+pub(crate) struct Receipt {
+    pub(crate) attempts: Vec<Record>,
+    pub(crate) summary: Summary,
+    pub(crate) prices: Option<Prices>,
+}
+
+impl App {
+    /// Stores attempts that never had a hold. What cannot be counted is put aside and acknowledged
+    /// all the same: sent again it would be no better, and it must not stop what comes after it.
+    pub(crate) async fn record_usage(
+        &self,
+        batch: Vec<RecordUsageRequest>,
+    ) -> Result<Recorded, MeteringError> {
+        let sequence = batch
+            .iter()
+            .map(|request| request.sequence)
+            .max()
+            .unwrap_or(0);
+        let mut records = Vec::with_capacity(batch.len());
+        for request in batch {
+            match Event::parse(&request.request_id, request.event.clone(), None) {
+                Ok(event) => records.push(self.price_record(event)),
+                Err(error) => self.reject(request, &error).await?,
+            }
+        }
+        let event_ids: Vec<_> = records.iter().map(|record| record.event.id).collect();
+        let posted = self.store.records_insert(records).await?;
+        for (event_id, posted) in event_ids.into_iter().zip(posted) {
+            if let Posted::Quarantined(reason) = posted {
+                drop(put_aside(event_id, None, reason));
+            }
+        }
+        Ok(Recorded { sequence })
+    }
+
+    fn price_record(&self, event: Event) -> NewRecord {
+        let prices = self
+            .prices
+            .get(&event.message.provider, &event.message.model);
+        let priced = price_own_key(&event, prices);
+        let price_version = if priced.list_cost.is_some() {
+            self.prices.version
+        } else {
+            0
+        };
+        NewRecord {
+            event,
+            priced,
+            price_version,
+            time: time::now(),
+        }
+    }
+
+    async fn reject(
+        &self,
+        request: RecordUsageRequest,
+        error: &crate::domain::event::InvalidEvent,
+    ) -> Result<(), MeteringError> {
+        tracing::error!(
+            event.id = %request.request_id.escape_default(),
+            %error,
+            "an incomplete usage event is kept in quarantine and not counted"
+        );
+        let mut body = request
+            .event
+            .as_ref()
+            .map(UsageEvent::encode_to_vec)
+            .unwrap_or_default();
+        body.truncate(EVENT_BYTES_MAX);
+        let reject = Reject {
+            event_id: request.request_id.chars().take(64).collect(),
+            reason: QuarantineReason::Malformed,
+            body,
+            time: time::now(),
+        };
+        Ok(self.store.quarantine(reject).await?)
+    }
+
+    /// A page of an account's usage records, newest first.
+    pub(crate) async fn usage_records(
+        &self,
+        requester: &Requester,
+        account: &str,
+        inference_id: &str,
+        page_size: u32,
+        page_token: &str,
+    ) -> Result<(Vec<Record>, String), MeteringError> {
+        let (name, key) = self.account(requester, account).await?;
+        let visibility = match requester.own_account(&name) {
+            Some(own) => requester.visibility_in(own),
+            None => Visibility {
+                account: Some(key),
+                user_uid: None,
+            },
+        };
+        let size = page::size(page_size);
+        let query = RecordQuery {
+            visibility,
+            inference_id: Some(inference_id.to_owned()).filter(|id| !id.is_empty()),
+            before: before(page_token)?,
+            limit: size + 1,
+        };
+        let rows = self.store.records(query).await?;
+        Ok(page::cut(rows, size, |row| row.sequence.to_string()))
+    }
+
+    /// Everything about one request, if the caller may see it.
+    pub(crate) async fn receipt(
+        &self,
+        requester: &Requester,
+        inference_id: &str,
+    ) -> Result<Receipt, MeteringError> {
+        let visibility = if requester.is_platform_admin {
+            Visibility {
+                account: None,
+                user_uid: None,
+            }
+        } else {
+            let (_, account) = requester
+                .billing_account()
+                .ok_or(MeteringError::NotFound("request"))?;
+            requester.visibility_in(account)
+        };
+        let attempts = self
+            .store
+            .attempts(inference_id.to_owned(), visibility)
+            .await?;
+        let prices = match served(&attempts).and_then(|served| attempts.get(served)) {
+            None => return Err(MeteringError::NotFound("request")),
+            Some(record) => self.prices_of(record).await?,
+        };
+        let markup = self.current_tiers().markup(&requester.tier);
+        let summary = summarize(&attempts, prices.as_ref(), markup)
+            .ok_or(MeteringError::NotFound("request"))?;
+        Ok(Receipt {
+            attempts,
+            summary,
+            prices,
+        })
+    }
+
+    /// The prices that a record was priced by.
+    async fn prices_of(&self, record: &Record) -> Result<Option<Prices>, MeteringError> {
+        if record.price_version == 0 {
+            return Ok(None);
+        }
+        let message = &record.event.message;
+        let (provider, model) = (message.provider.clone(), message.model.clone());
+        Ok(self
+            .store
+            .prices(record.price_version, provider, model)
+            .await?)
+    }
+}

@@ -1,0 +1,9 @@
+//! The rules of metering, pure: no clock, no store, no wire. Times and ids are arguments.
+
+pub(crate) mod account;
+pub(crate) mod charging;
+pub(crate) mod event;
+pub(crate) mod prices;
+pub(crate) mod receipt;
+pub(crate) mod requester;
+pub(crate) mod tier;

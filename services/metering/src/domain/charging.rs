@@ -1,0 +1,223 @@
+//! What is held and what is charged, from what was pinned and what was measured.
+
+use keyward_money::{
+    BasisPoints, Charge, MoneyError, Nanos, Prices, Usage, affordable_output_tokens,
+};
+use uuid::Uuid;
+
+use super::account::AccountKey;
+use super::event::{Event, Outcome};
+use keyward_proto::metering::v1 as wire;
+
+/// What a hold pins: whatever changes later, the request is charged by these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Terms {
+    pub(crate) price_version: u64,
+    pub(crate) prices: Prices,
+    pub(crate) markup: BasisPoints,
+    /// The most that the account is charged; what is beyond is the platform's.
+    pub(crate) cap: Option<Nanos>,
+}
+
+/// What a hold is for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct HoldRequest {
+    pub(crate) id: Uuid,
+    pub(crate) account: AccountKey,
+    pub(crate) owner: wire::UsageOwner,
+    pub(crate) inference_id: String,
+    pub(crate) provider: String,
+    pub(crate) model: String,
+}
+
+/// A hold as it stands in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Hold {
+    pub(crate) request: HoldRequest,
+    pub(crate) terms: Terms,
+    pub(crate) amount: Nanos,
+    pub(crate) state: HoldState,
+}
+
+/// Where a hold is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HoldState {
+    /// Its amount is held.
+    Open,
+    /// Charged.
+    Settled,
+    /// Given back.
+    Void,
+    /// Given back because nobody settled it in time. A late settle still posts.
+    Expired,
+}
+
+/// What an attempt costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Priced {
+    /// At list price; `None` where unpriced.
+    pub(crate) list_cost: Option<Nanos>,
+    /// What the account pays.
+    pub(crate) charge: Nanos,
+    /// What the platform pays beyond a cap.
+    pub(crate) absorbed: Nanos,
+}
+
+/// Why no hold is placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shortage {
+    /// What the request would need.
+    pub(crate) needed: Nanos,
+    /// What there is.
+    pub(crate) available: Nanos,
+    /// How many output tokens that would pay for; `None` where they cost nothing.
+    pub(crate) affordable_output_tokens: Option<i64>,
+}
+
+impl Terms {
+    /// What an estimate would be charged: what is held for it.
+    pub(crate) fn amount_to_hold(&self, estimate: &Usage) -> Result<Nanos, MoneyError> {
+        Charge::of(estimate, &self.prices, self.markup).map(|charge| charge.charge)
+    }
+
+    /// Says what an amount that does not cover an estimate would cover.
+    pub(crate) fn shortage(&self, needed: Nanos, available: Nanos, estimate: &Usage) -> Shortage {
+        let affordable = affordable_output_tokens(available, estimate, &self.prices, self.markup);
+        Shortage {
+            needed,
+            available,
+            affordable_output_tokens: affordable.unwrap_or(Some(0)),
+        }
+    }
+
+    /// What an attempt with the platform's key costs.
+    pub(crate) fn price(&self, event: &Event) -> Result<Priced, MoneyError> {
+        let charge = Charge::of(&event.usage, &self.prices, self.markup)?;
+        let list_cost = Some(charge.list_cost);
+        if event.outcome == Outcome::Failed {
+            return Ok(Priced {
+                list_cost,
+                ..Priced::default()
+            });
+        }
+        let capped = charge.capped(self.cap);
+        Ok(Priced {
+            list_cost,
+            charge: capped.charged,
+            absorbed: capped.absorbed,
+        })
+    }
+}
+
+/// What an attempt without a hold costs: nothing, whatever it would at list price.
+pub(crate) fn price_own_key(event: &Event, prices: Option<&Prices>) -> Priced {
+    let list_cost = prices
+        .and_then(|prices| Charge::of(&event.usage, prices, BasisPoints::ZERO).ok())
+        .map(|charge| charge.list_cost);
+    Priced {
+        list_cost,
+        ..Priced::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+    fn terms(cap: Option<i64>) -> Terms {
+        Terms {
+            price_version: 1,
+            prices: Prices::per_million(2_500_000_000, 10_000_000_000),
+            markup: BasisPoints::new(500),
+            cap: cap.map(Nanos::new),
+        }
+    }
+
+    fn event(input_tokens: i64, output_tokens: i64, status: wire::AttemptStatus) -> Event {
+        let message = wire::UsageEvent {
+            inference_id: ID.to_owned(),
+            attempt: 1,
+            owner: Some(wire::UsageOwner {
+                account: format!("users/{ID}"),
+                ..wire::UsageOwner::default()
+            }),
+            status: status.into(),
+            usage: Some(wire::Usage {
+                input_tokens,
+                output_tokens,
+                ..wire::Usage::default()
+            }),
+            ..wire::UsageEvent::default()
+        };
+        Event::parse(ID, Some(message), None).expect("valid")
+    }
+
+    #[test]
+    fn an_estimate_is_held_as_it_would_be_charged() {
+        let estimate = Usage {
+            input_tokens: 1_000,
+            output_tokens: 500,
+            ..Usage::default()
+        };
+        assert_eq!(
+            terms(None).amount_to_hold(&estimate),
+            Ok(Nanos::new(7_875_000))
+        );
+        let free = Terms {
+            prices: Prices::per_million(0, 0),
+            ..terms(None)
+        };
+        assert_eq!(free.amount_to_hold(&estimate), Ok(Nanos::ZERO));
+        let unpriced = Terms {
+            prices: Prices::default(),
+            ..terms(None)
+        };
+        assert_eq!(
+            unpriced.amount_to_hold(&estimate),
+            Err(MoneyError::Unpriced)
+        );
+    }
+
+    #[test]
+    fn what_was_used_is_charged_up_to_the_cap() {
+        let used = event(900, 200, wire::AttemptStatus::Ok);
+        let charge = |cap| {
+            let priced = terms(cap).price(&used).expect("priced");
+            (
+                priced.list_cost.map(Nanos::get),
+                priced.charge.get(),
+                priced.absorbed.get(),
+            )
+        };
+        assert_eq!(charge(None), (Some(4_250_000), 4_462_500, 0));
+        assert_eq!(charge(Some(5_000_000)), (Some(4_250_000), 4_462_500, 0));
+        assert_eq!(
+            charge(Some(4_000_000)),
+            (Some(4_250_000), 4_000_000, 462_500)
+        );
+    }
+
+    #[test]
+    fn an_attempt_that_delivered_nothing_is_not_charged() {
+        let failed = event(900, 0, wire::AttemptStatus::Failed);
+        let priced = terms(None).price(&failed).expect("priced");
+        assert_eq!(priced.charge, Nanos::ZERO);
+        for status in [wire::AttemptStatus::Cut, wire::AttemptStatus::Abandoned] {
+            let priced = terms(None).price(&event(900, 10, status)).expect("priced");
+            assert!(priced.charge > Nanos::ZERO);
+        }
+    }
+
+    #[test]
+    fn own_keys_cost_nothing_whatever_the_list_says() {
+        let used = event(900, 200, wire::AttemptStatus::Ok);
+        let known = price_own_key(&used, Some(&terms(None).prices));
+        assert_eq!(
+            (known.list_cost, known.charge),
+            (Some(Nanos::new(4_250_000)), Nanos::ZERO)
+        );
+        assert_eq!(price_own_key(&used, None), Priced::default());
+    }
+}

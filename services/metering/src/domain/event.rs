@@ -1,0 +1,221 @@
+//! Usage events: what the router reports of one attempt, checked.
+
+use keyward_money::Usage;
+use keyward_proto::metering::v1 as wire;
+use uuid::Uuid;
+
+use super::account::AccountKey;
+
+/// The most bytes of an event that is kept; larger ones are made by nobody honest.
+pub(crate) const EVENT_BYTES_MAX: usize = 64 * 1024;
+
+/// One attempt, as reported. The message is kept whole, so that what later versions of the router
+/// add is not lost; what decides money is read from it once, here.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Event {
+    pub(crate) id: Uuid,
+    /// The account it belongs to.
+    pub(crate) account: AccountKey,
+    pub(crate) usage: Usage,
+    pub(crate) outcome: Outcome,
+    pub(crate) message: wire::UsageEvent,
+}
+
+/// How an attempt ended, as far as charging goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Something was delivered.
+    Delivered,
+    /// Nothing was delivered: nothing is charged.
+    Failed,
+}
+
+/// What is wrong with an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum InvalidEvent {
+    #[error("`event` is missing")]
+    Missing,
+    #[error("`request_id` and `event.event_id` are not the same UUID")]
+    Id,
+    #[error("`event.inference_id` is not a UUID")]
+    InferenceId,
+    #[error("`event.attempt` counts from 1")]
+    Attempt,
+    #[error("`event.owner.account` is not `users/{{uid}}` or `organizations/{{uid}}`")]
+    Owner,
+    #[error("`event.status` is missing")]
+    Status,
+    #[error("the event is larger than 64 KiB")]
+    Size,
+}
+
+impl Event {
+    /// Checks an event. Its owner is `owner` where given (who the hold belongs to), else its own.
+    pub(crate) fn parse(
+        request_id: &str,
+        message: Option<wire::UsageEvent>,
+        owner: Option<wire::UsageOwner>,
+    ) -> Result<Self, InvalidEvent> {
+        let mut message = message.ok_or(InvalidEvent::Missing)?;
+        if owner.is_some() {
+            message.owner = owner;
+        }
+        if message.event_id.is_empty() {
+            request_id.clone_into(&mut message.event_id);
+        }
+        let id = Uuid::parse_str(request_id).map_err(|_| InvalidEvent::Id)?;
+        if Uuid::parse_str(&message.event_id) != Ok(id) {
+            return Err(InvalidEvent::Id);
+        }
+        Uuid::parse_str(&message.inference_id).map_err(|_| InvalidEvent::InferenceId)?;
+        if message.attempt == 0 {
+            return Err(InvalidEvent::Attempt);
+        }
+        if prost::Message::encoded_len(&message) > EVENT_BYTES_MAX {
+            return Err(InvalidEvent::Size);
+        }
+        let account = message
+            .owner
+            .as_ref()
+            .and_then(|owner| owner.account.parse().ok());
+        let account = account.ok_or(InvalidEvent::Owner)?;
+        let outcome = outcome(message.status()).ok_or(InvalidEvent::Status)?;
+        let measured = Usage::from_disjoint(usage_of(message.usage.unwrap_or_default()));
+        message.usage = Some(usage_message(&measured.usage));
+        message.usage_inconsistent |= measured.inconsistent;
+        Ok(Self {
+            id,
+            account,
+            usage: measured.usage,
+            outcome,
+            message,
+        })
+    }
+}
+
+fn outcome(status: wire::AttemptStatus) -> Option<Outcome> {
+    match status {
+        wire::AttemptStatus::Unspecified => None,
+        wire::AttemptStatus::Failed => Some(Outcome::Failed),
+        wire::AttemptStatus::Ok | wire::AttemptStatus::Cut | wire::AttemptStatus::Abandoned => {
+            Some(Outcome::Delivered)
+        }
+    }
+}
+
+/// A usage from the wire.
+pub(crate) fn usage_of(message: wire::Usage) -> Usage {
+    Usage {
+        input_tokens: message.input_tokens,
+        cache_read_tokens: message.cache_read_tokens,
+        cache_write_5m_tokens: message.cache_write_5m_tokens,
+        cache_write_1h_tokens: message.cache_write_1h_tokens,
+        input_audio_tokens: message.input_audio_tokens,
+        input_image_tokens: message.input_image_tokens,
+        output_tokens: message.output_tokens,
+        reasoning_tokens: message.reasoning_tokens,
+        output_audio_tokens: message.output_audio_tokens,
+        output_image_tokens: message.output_image_tokens,
+        searches: message.searches,
+        images: message.images,
+        audio_ms: message.audio_ms,
+        characters: message.characters,
+    }
+}
+
+fn usage_message(usage: &Usage) -> wire::Usage {
+    wire::Usage {
+        input_tokens: usage.input_tokens,
+        cache_read_tokens: usage.cache_read_tokens,
+        cache_write_5m_tokens: usage.cache_write_5m_tokens,
+        cache_write_1h_tokens: usage.cache_write_1h_tokens,
+        input_audio_tokens: usage.input_audio_tokens,
+        input_image_tokens: usage.input_image_tokens,
+        output_tokens: usage.output_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+        output_audio_tokens: usage.output_audio_tokens,
+        output_image_tokens: usage.output_image_tokens,
+        searches: usage.searches,
+        images: usage.images,
+        audio_ms: usage.audio_ms,
+        characters: usage.characters,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+    fn message() -> wire::UsageEvent {
+        wire::UsageEvent {
+            event_id: ID.to_owned(),
+            inference_id: ID.to_owned(),
+            attempt: 1,
+            owner: Some(wire::UsageOwner {
+                account: format!("users/{ID}"),
+                ..wire::UsageOwner::default()
+            }),
+            status: wire::AttemptStatus::Ok.into(),
+            ..wire::UsageEvent::default()
+        }
+    }
+
+    #[test]
+    fn what_is_incomplete_is_refused() {
+        let check = |change: fn(&mut wire::UsageEvent), error| {
+            let mut changed = message();
+            change(&mut changed);
+            assert_eq!(Event::parse(ID, Some(changed), None), Err(error));
+        };
+        check(|event| event.event_id.push('0'), InvalidEvent::Id);
+        check(
+            |event| event.inference_id.clear(),
+            InvalidEvent::InferenceId,
+        );
+        check(|event| event.attempt = 0, InvalidEvent::Attempt);
+        check(|event| event.owner = None, InvalidEvent::Owner);
+        check(|event| event.status = 0, InvalidEvent::Status);
+        check(|event| event.status = 99, InvalidEvent::Status);
+        check(
+            |event| event.reason = "x".repeat(EVENT_BYTES_MAX),
+            InvalidEvent::Size,
+        );
+        assert_eq!(Event::parse(ID, None, None), Err(InvalidEvent::Missing));
+        assert_eq!(
+            Event::parse("x", Some(message()), None),
+            Err(InvalidEvent::Id)
+        );
+    }
+
+    #[test]
+    fn negative_figures_are_clamped_and_flagged() {
+        let usage = wire::Usage {
+            input_tokens: -5,
+            output_tokens: 7,
+            ..wire::Usage::default()
+        };
+        let reported = wire::UsageEvent {
+            usage: Some(usage),
+            ..message()
+        };
+        let event = Event::parse(ID, Some(reported), None).expect("valid");
+        assert_eq!(
+            (event.usage.input_tokens, event.usage.output_tokens),
+            (0, 7)
+        );
+        assert!(event.message.usage_inconsistent);
+    }
+
+    #[test]
+    fn the_owner_of_a_hold_counts_more_than_what_is_said() {
+        let owner = wire::UsageOwner {
+            account: "organizations/01890a5d-ac96-774b-bcce-b302099a8058".to_owned(),
+            ..wire::UsageOwner::default()
+        };
+        let event = Event::parse(ID, Some(message()), Some(owner.clone())).expect("valid");
+        assert_eq!(event.account.to_string(), owner.account);
+        assert_eq!(event.message.owner, Some(owner));
+    }
+}

@@ -1,0 +1,151 @@
+//! What metering answers instead of what was asked for.
+
+use keyward_money::Nanos;
+use keyward_runtime::error::{Reason, ServiceError, metadata};
+
+use crate::domain::charging::Shortage;
+use crate::store::StoreError;
+
+/// An error of metering.
+#[derive(Debug, thiserror::Error)]
+pub enum MeteringError {
+    /// The request is malformed.
+    #[error("{message}")]
+    Invalid {
+        /// The field at fault.
+        param: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// There is no such thing, or not for this caller.
+    #[error("there is no such {0}")]
+    NotFound(&'static str),
+    /// The caller may not do this.
+    #[error("this needs an access key with the scope `admin`")]
+    NotAllowed,
+    /// The balance does not cover the request.
+    #[error("{}", insufficient_credits(.0))]
+    InsufficientCredits(#[doc = "What is needed and what there is."] HoldShortage),
+    /// The request is expected to cost more than its cap.
+    #[error("falling back to credits would cost more than the cap on it allows")]
+    CapExceeded(#[doc = "What is needed and what is allowed."] HoldShortage),
+    /// Nobody knows the model.
+    #[error("the model {model:?} is not known at {provider}")]
+    ModelUnknown {
+        /// The provider.
+        provider: String,
+        /// The model.
+        model: String,
+    },
+    /// The model has no price, so credits cannot pay for it.
+    #[error(
+        "the model {model:?} has no price at {provider}, so credits cannot pay for it; a key of \
+         your own can"
+    )]
+    ModelUnpriced {
+        /// The provider.
+        provider: String,
+        /// The model.
+        model: String,
+    },
+    /// The same id came with something else before.
+    #[error("this id was used for something else: {0}")]
+    Conflict(&'static str),
+    /// The same idempotency key came with something else before.
+    #[error("this `request_id` was used with another amount")]
+    IdempotencyMismatch,
+    /// The vault, which knows accounts, cannot be asked.
+    #[error("accounts cannot be looked up at present")]
+    DirectoryUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The catalogue that this program was built with cannot be read.
+    #[error("the embedded catalogue cannot be used")]
+    Catalog(#[from] keyward_catalog::CatalogError),
+    /// The store failed.
+    #[error("the store of metering failed")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a hold would have needed, and what there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HoldShortage {
+    /// What is needed.
+    pub needed: Nanos,
+    /// What there is.
+    pub available: Nanos,
+    /// How many output tokens that would pay for; `None` where they cost nothing.
+    pub affordable_output_tokens: Option<i64>,
+}
+
+impl From<Shortage> for HoldShortage {
+    fn from(shortage: Shortage) -> Self {
+        Self {
+            needed: shortage.needed,
+            available: shortage.available,
+            affordable_output_tokens: shortage.affordable_output_tokens,
+        }
+    }
+}
+
+fn insufficient_credits(shortage: &HoldShortage) -> String {
+    let HoldShortage {
+        needed, available, ..
+    } = shortage;
+    let tokens = shortage.affordable_output_tokens.unwrap_or(0);
+    format!(
+        "insufficient credits: this request may cost {needed}, {available} are available, which \
+         would pay for {tokens} output tokens"
+    )
+}
+
+impl MeteringError {
+    pub(crate) fn invalid(param: &'static str, message: impl std::fmt::Display) -> Self {
+        Self::Invalid {
+            param,
+            message: message.to_string(),
+        }
+    }
+}
+
+impl From<StoreError> for MeteringError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}
+
+impl ServiceError for MeteringError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::Invalid { .. } => Reason::InvalidRequest,
+            Self::NotFound(_) => Reason::NotFound,
+            Self::NotAllowed => Reason::InsufficientScope,
+            Self::InsufficientCredits(_) => Reason::InsufficientCredits,
+            Self::CapExceeded(_) => Reason::FallbackCapExceeded,
+            Self::ModelUnknown { .. } => Reason::ModelNotFound,
+            Self::ModelUnpriced { .. } => Reason::NoKeyForModel,
+            Self::Conflict(_) => Reason::AlreadyExists,
+            Self::IdempotencyMismatch => Reason::IdempotencyMismatch,
+            Self::DirectoryUnavailable(_) => Reason::Overloaded,
+            Self::Catalog(_) | Self::Store(_) => Reason::Internal,
+        }
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Invalid { param, .. } => vec![(metadata::PARAM, (*param).to_owned())],
+            Self::InsufficientCredits(shortage) | Self::CapExceeded(shortage) => {
+                let mut facts = vec![
+                    (metadata::NEEDED_NANOS, shortage.needed.get().to_string()),
+                    (
+                        metadata::AVAILABLE_NANOS,
+                        shortage.available.get().to_string(),
+                    ),
+                ];
+                if let Some(tokens) = shortage.affordable_output_tokens {
+                    facts.push((metadata::AFFORDABLE_OUTPUT_TOKENS, tokens.to_string()));
+                }
+                facts
+            }
+            _ => Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The services of the contract: decode, ask the application, encode. The only place that names
+//! tonic.
+
+mod convert;
+mod credit;
+pub(crate) mod directory;
+mod metering;
+mod pricing;
+mod usage;
+
+use std::sync::Arc;
+
+use keyward_auth::{AuthLayer, LocalServices, OrganizationRole, Principal};
+use keyward_proto::metering::v1::credit_service_server::CreditServiceServer;
+use keyward_proto::metering::v1::metering_service_server::MeteringServiceServer;
+use keyward_proto::metering::v1::pricing_service_server::PricingServiceServer;
+use keyward_proto::metering::v1::usage_service_server::UsageServiceServer;
+use keyward_runtime::error::to_status;
+use tonic::service::Routes;
+use tonic::{Request, Status};
+use tower::Layer as _;
+use uuid::Uuid;
+
+use crate::app::App;
+use crate::domain::requester::{Requester, Subject};
+use crate::{Metering, MeteringError};
+
+/// Serves the contract over the application. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Grpc {
+    app: Arc<App>,
+}
+
+impl Grpc {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        Self { app }
+    }
+}
+
+impl Metering {
+    /// The names of its services, for health and reflection.
+    pub const SERVICES: [&str; 4] = [
+        keyward_proto::metering::v1::metering_service_server::SERVICE_NAME,
+        keyward_proto::metering::v1::credit_service_server::SERVICE_NAME,
+        keyward_proto::metering::v1::usage_service_server::SERVICE_NAME,
+        keyward_proto::metering::v1::pricing_service_server::SERVICE_NAME,
+    ];
+
+    /// Its servers for callers in this process, behind the layer that authenticates.
+    pub fn local_services(&self, layer: &AuthLayer) -> LocalServices {
+        self.add_local_services(LocalServices::new(), layer)
+    }
+
+    /// The same beside those of other roles.
+    pub fn add_local_services(&self, others: LocalServices, layer: &AuthLayer) -> LocalServices {
+        let grpc = self.grpc();
+        others
+            .with(layer.layer(MeteringServiceServer::new(grpc.clone())))
+            .with(layer.layer(CreditServiceServer::new(grpc.clone())))
+            .with(layer.layer(UsageServiceServer::new(grpc.clone())))
+            .with(layer.layer(PricingServiceServer::new(grpc.clone())))
+    }
+
+    /// Its servers for callers elsewhere, behind the layer that authenticates, beside those of
+    /// other roles.
+    #[must_use]
+    pub fn add_routes(&self, others: Routes, layer: &AuthLayer) -> Routes {
+        let grpc = self.grpc();
+        others
+            .add_service(layer.layer(MeteringServiceServer::new(grpc.clone())))
+            .add_service(layer.layer(CreditServiceServer::new(grpc.clone())))
+            .add_service(layer.layer(UsageServiceServer::new(grpc.clone())))
+            .add_service(layer.layer(PricingServiceServer::new(grpc.clone())))
+    }
+}
+
+/// Who asks, of a request whose method needs a caller.
+fn requester<T>(request: &Request<T>) -> Result<Requester, Status> {
+    let caller = keyward_auth::caller(request)?;
+    requester_of(&caller.principal).map_err(status)
+}
+
+fn requester_of(principal: &Principal) -> Result<Requester, MeteringError> {
+    let subject = |subject: &keyward_auth::Subject| {
+        let uid = uid(&subject.uid)?;
+        Ok::<_, MeteringError>(Subject {
+            id: subject.id.clone(),
+            uid,
+        })
+    };
+    let role_sees_all = principal.organization_role >= Some(OrganizationRole::Admin);
+    Ok(Requester {
+        user: principal.user.as_ref().map(subject).transpose()?,
+        organization: principal.organization.as_ref().map(subject).transpose()?,
+        project_uid: principal
+            .project
+            .as_ref()
+            .map(|project| uid(&project.uid))
+            .transpose()?,
+        access_key_id: principal.access_key_id.clone(),
+        tier: principal.tier.clone(),
+        sees_whole_organization: role_sees_all || principal.is_platform_admin(),
+        is_platform_admin: principal.is_platform_admin(),
+    })
+}
+
+fn uid(text: &str) -> Result<Uuid, MeteringError> {
+    Uuid::parse_str(text).map_err(|_| MeteringError::NotFound("account"))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` passes")]
+fn status(error: MeteringError) -> Status {
+    to_status(&error)
+}

@@ -1,0 +1,116 @@
+//! `MeteringService`: for the router.
+
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _};
+use keyward_money::Nanos;
+use keyward_proto::metering::v1::metering_service_server::MeteringService;
+use keyward_proto::metering::v1::{
+    PlaceHoldRequest, PlaceHoldResponse, RecordUsageRequest, RecordUsageResponse,
+    SettleUsageRequest, SettleUsageResponse, VoidHoldRequest, VoidHoldResponse,
+};
+use tonic::{Request, Response, Status, Streaming, async_trait};
+
+use super::{Grpc, convert, requester, status};
+use crate::MeteringError;
+use crate::app::PlaceHold;
+use crate::domain::event::usage_of;
+
+/// How many events that have arrived are stored together.
+const RECORD_BATCH_MAX: usize = 256;
+
+#[async_trait]
+impl MeteringService for Grpc {
+    async fn place_hold(
+        &self,
+        request: Request<PlaceHoldRequest>,
+    ) -> Result<Response<PlaceHoldResponse>, Status> {
+        let requester = requester(&request)?;
+        let asked = place_hold(request.into_inner()).map_err(status)?;
+        let hold = self
+            .app
+            .place_hold(&requester, asked)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(PlaceHoldResponse {
+            hold_id: hold.request.id.to_string(),
+            amount_nanos: hold.amount.get(),
+            price_version: hold.terms.price_version,
+            markup_basis_points: hold.terms.markup.get(),
+        }))
+    }
+
+    async fn settle_usage(
+        &self,
+        request: Request<SettleUsageRequest>,
+    ) -> Result<Response<SettleUsageResponse>, Status> {
+        let SettleUsageRequest {
+            request_id,
+            hold_id,
+            event,
+        } = request.into_inner();
+        let hold_id = convert::uuid("hold_id", &hold_id).map_err(status)?;
+        let settled = self.app.settle(&request_id, hold_id, event).await;
+        let (priced, duplicate) = settled.map_err(status)?;
+        Ok(Response::new(SettleUsageResponse {
+            charge_nanos: priced.charge.get(),
+            list_cost_nanos: priced.list_cost.map(Nanos::get),
+            duplicate,
+        }))
+    }
+
+    async fn void_hold(
+        &self,
+        request: Request<VoidHoldRequest>,
+    ) -> Result<Response<VoidHoldResponse>, Status> {
+        let VoidHoldRequest {
+            request_id,
+            hold_id,
+            event,
+        } = request.into_inner();
+        let hold_id = convert::uuid("hold_id", &hold_id).map_err(status)?;
+        let duplicate = self
+            .app
+            .void(&request_id, hold_id, event)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(VoidHoldResponse { duplicate }))
+    }
+
+    type RecordUsageStream =
+        std::pin::Pin<Box<dyn Stream<Item = Result<RecordUsageResponse, Status>> + Send>>;
+
+    async fn record_usage(
+        &self,
+        request: Request<Streaming<RecordUsageRequest>>,
+    ) -> Result<Response<Self::RecordUsageStream>, Status> {
+        let app = self.app.clone();
+        let batches = request.into_inner().ready_chunks(RECORD_BATCH_MAX);
+        let answers = batches.then(move |batch| {
+            let app = app.clone();
+            async move {
+                let batch = batch.into_iter().collect::<Result<Vec<_>, Status>>()?;
+                let recorded = app.record_usage(batch).await.map_err(status)?;
+                Ok(RecordUsageResponse {
+                    acknowledged_sequence: recorded.sequence,
+                })
+            }
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+fn place_hold(request: PlaceHoldRequest) -> Result<PlaceHold, MeteringError> {
+    convert::uuid("inference_id", &request.inference_id)?;
+    Ok(PlaceHold {
+        id: convert::uuid("request_id", &request.request_id)?,
+        inference_id: request.inference_id,
+        provider: request.provider,
+        model: request.model,
+        estimate: usage_of(request.estimate.unwrap_or_default()),
+        charge_cap: request.charge_cap_nanos.map(Nanos::new),
+        lifetime: request
+            .lifetime
+            .and_then(|lifetime| Duration::try_from(lifetime).ok()),
+    })
+}

@@ -1,0 +1,73 @@
+//! Composition: from settings to servers and the tasks beside them.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use keyward_auth::Connection;
+use keyward_catalog::Catalog;
+use keyward_runtime::serve::Process;
+
+use crate::MeteringError;
+use crate::app::App;
+use crate::grpc::Grpc;
+use crate::grpc::directory::VaultDirectory;
+use crate::store::sqlite::SqliteStore;
+
+/// What metering has to be told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The SQLite file that it keeps everything in; created where there is none.
+    pub database: PathBuf,
+}
+
+/// The metering role, opened.
+#[derive(Clone)]
+pub struct Metering {
+    app: Arc<App>,
+    grpc: Grpc,
+}
+
+impl fmt::Debug for Metering {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Metering").finish_non_exhaustive()
+    }
+}
+
+impl Metering {
+    /// Opens the store and installs the catalogue's prices. `vault` is how metering asks who an
+    /// account belongs to; it may not answer yet. Nothing runs until [`Metering::start`].
+    pub async fn open(config: Config, vault: Connection) -> Result<Self, MeteringError> {
+        let store = tokio::task::spawn_blocking(move || SqliteStore::open(&config.database))
+            .await
+            .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
+        let directory = Arc::new(VaultDirectory::new(vault));
+        let app = App::open(Arc::new(store), directory, Catalog::embedded()?).await?;
+        let app = Arc::new(app);
+        Ok(Self {
+            grpc: Grpc::new(Arc::clone(&app)),
+            app,
+        })
+    }
+
+    /// Starts what runs beside the servers: freeing holds that expire, and granting the first
+    /// credits as soon as the vault answers. The process is not ready before that.
+    pub fn start(&self, process: &Process) {
+        let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
+        process.spawn(async move { app.sweep_until(stop).await });
+
+        let ready = process
+            .readiness
+            .condition("metering.vault", "the vault has not answered yet");
+        let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
+        process.spawn(async move {
+            if app.grant_first_credits_until(stop).await {
+                ready.met();
+            }
+        });
+    }
+
+    pub(crate) fn grpc(&self) -> &Grpc {
+        &self.grpc
+    }
+}

@@ -1,0 +1,769 @@
+//! What every engine must do, whatever it is. An engine runs all of it with [`conformance!`].
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use keyward_money::{BasisPoints, Nanos, Prices};
+use keyward_proto::metering::v1 as wire;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, TestRunner};
+use uuid::Uuid;
+
+use super::{
+    Balance, Granted, NewGrant, NewHold, NewRecord, Placed, Posted, QuarantineReason, RecordQuery,
+    Settlement, Store, TransactionKind,
+};
+use crate::domain::account::{AccountKey, AccountKind};
+use crate::domain::charging::{HoldRequest, Priced, Terms};
+use crate::domain::event::Event;
+use crate::domain::prices::PriceRow;
+use crate::domain::requester::Visibility;
+use crate::domain::tier::Tier;
+
+/// Runs the suite on an engine: `open` makes an empty store, with what must outlive it.
+macro_rules! conformance {
+    ($open:expr) => {
+        $crate::store::suite::conformance!($open;
+            a_grant_is_posted_once,
+            a_hold_needs_credit_and_is_placed_once,
+            a_hold_of_nothing_needs_no_credit,
+            a_settle_charges_what_was_used_and_frees_the_rest,
+            a_settle_may_take_the_balance_below_zero,
+            what_is_beyond_the_cap_is_the_platforms,
+            the_same_settle_again_has_no_second_effect,
+            a_settle_with_other_figures_is_put_aside,
+            a_hold_is_charged_for_one_event_only,
+            a_settle_of_an_unknown_hold_is_put_aside,
+            a_void_frees_the_hold_and_records_the_attempt,
+            an_expired_hold_is_freed_and_still_settles,
+            own_key_records_are_stored_once,
+            records_are_seen_by_their_owners_only,
+            pages_follow_each_other,
+            tiers_are_seeded_and_can_be_changed,
+            price_books_stay,
+            concurrent_holds_never_oversell,
+            any_history_adds_up,
+        );
+    };
+    ($open:expr; $($case:ident,)+) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let (store, _keep) = $open;
+            $crate::store::suite::$case(std::sync::Arc::new(store)).await;
+        })+
+    };
+}
+pub(crate) use conformance;
+
+fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).expect("in range")
+}
+
+fn account(number: u128) -> AccountKey {
+    AccountKey::new(AccountKind::User, Uuid::from_u128(number))
+}
+
+fn owner(account: AccountKey) -> wire::UsageOwner {
+    wire::UsageOwner {
+        account: account.to_string(),
+        user_uid: account.uid.to_string(),
+        ..wire::UsageOwner::default()
+    }
+}
+
+/// One nano-credit a token, without markup.
+fn terms(cap: Option<i64>) -> Terms {
+    Terms {
+        price_version: 1,
+        prices: Prices::per_million(1_000_000, 1_000_000),
+        markup: BasisPoints::ZERO,
+        cap: cap.map(Nanos::new),
+    }
+}
+
+fn hold(id: u128, account: AccountKey, amount: i64) -> NewHold {
+    NewHold {
+        request: HoldRequest {
+            id: Uuid::from_u128(id),
+            account,
+            owner: owner(account),
+            inference_id: Uuid::from_u128(id).to_string(),
+            provider: "sandbox".to_owned(),
+            model: "sandbox/echo".to_owned(),
+        },
+        terms: terms(None),
+        amount: Nanos::new(amount),
+        create_time: time(1_000),
+        expire_time: time(2_000),
+    }
+}
+
+fn event(id: u128, account: AccountKey, tokens: i64, status: wire::AttemptStatus) -> Event {
+    let id = Uuid::from_u128(id).to_string();
+    let message = wire::UsageEvent {
+        event_id: id.clone(),
+        inference_id: id.clone(),
+        attempt: 1,
+        owner: Some(owner(account)),
+        provider: "sandbox".to_owned(),
+        model: "sandbox/echo".to_owned(),
+        key_source: wire::KeySource::System.into(),
+        status: status.into(),
+        usage: Some(wire::Usage {
+            input_tokens: tokens,
+            ..wire::Usage::default()
+        }),
+        tags: [("a", "1"), ("b", "2"), ("c", "3")]
+            .map(|(k, v)| (k.into(), v.into()))
+            .into(),
+        ..wire::UsageEvent::default()
+    };
+    Event::parse(&id, Some(message), None).expect("valid")
+}
+
+fn settlement(event: Event, hold: u128) -> Settlement {
+    Settlement {
+        event,
+        hold_id: Uuid::from_u128(hold),
+        charge_id: Uuid::now_v7(),
+        absorbed_id: Uuid::now_v7(),
+        time: time(1_500),
+    }
+}
+
+async fn settle(store: &impl Store, id: u128, hold: u128, tokens: i64) -> Posted {
+    let event = event(id, account(1), tokens, wire::AttemptStatus::Ok);
+    store
+        .hold_settle(settlement(event, hold))
+        .await
+        .expect("the store works")
+}
+
+fn charged(amount: i64, duplicate: bool) -> Posted {
+    let amount = Nanos::new(amount);
+    let priced = Priced {
+        list_cost: Some(amount),
+        charge: amount,
+        absorbed: Nanos::ZERO,
+    };
+    Posted::Recorded { priced, duplicate }
+}
+
+async fn give(store: &impl Store, account: AccountKey, amount: i64, key: &str) -> Granted {
+    let grant = NewGrant {
+        id: Uuid::now_v7(),
+        account,
+        amount: Nanos::new(amount),
+        request_id: key.to_owned(),
+        note: "note".to_owned(),
+        time: time(1_000),
+    };
+    store.grant(grant).await.expect("the store works")
+}
+
+async fn place(store: &impl Store, hold: NewHold) -> Placed {
+    store.hold_place(hold).await.expect("the store works")
+}
+
+#[track_caller]
+fn assert_held(placed: &Placed) {
+    assert!(matches!(placed, Placed::Held(_)), "{placed:?}");
+}
+
+async fn assert_balance(store: &impl Store, balance: i64, held: i64) {
+    let expected = Balance {
+        balance: Nanos::new(balance),
+        held: Nanos::new(held),
+    };
+    assert_eq!(
+        store.balance(account(1)).await.expect("the store works"),
+        expected
+    );
+    assert_adds_up(store).await;
+}
+
+async fn assert_adds_up(store: &impl Store) {
+    let totals = store.totals().await.expect("the store works");
+    assert_eq!(totals.balances, Nanos::ZERO, "{totals:?}");
+    assert_eq!(totals.balances_off, 0, "{totals:?}");
+    assert_eq!(totals.held, totals.open_holds, "{totals:?}");
+    assert_eq!(totals.record_charges, totals.transfer_charges, "{totals:?}");
+}
+
+pub(crate) async fn a_grant_is_posted_once(store: Arc<impl Store + 'static>) {
+    let Granted::Posted {
+        transaction,
+        duplicate: false,
+    } = give(&*store, account(1), 70, "k").await
+    else {
+        panic!("not posted");
+    };
+    assert_eq!(
+        (transaction.kind, transaction.amount.get()),
+        (TransactionKind::Grant, 70)
+    );
+    let again = give(&*store, account(1), 70, "k").await;
+    assert_eq!(
+        again,
+        Granted::Posted {
+            transaction,
+            duplicate: true
+        }
+    );
+    assert_eq!(give(&*store, account(1), 71, "k").await, Granted::Mismatch);
+    let other = give(&*store, account(2), 71, "k").await;
+    assert!(
+        matches!(
+            other,
+            Granted::Posted {
+                duplicate: false,
+                ..
+            }
+        ),
+        "keys are per account"
+    );
+    assert_balance(&*store, 70, 0).await;
+}
+
+pub(crate) async fn a_hold_needs_credit_and_is_placed_once(store: Arc<impl Store + 'static>) {
+    let short = |available| Placed::Short {
+        available: Nanos::new(available),
+    };
+    assert_eq!(place(&*store, hold(1, account(1), 60)).await, short(0));
+    give(&*store, account(1), 100, "k").await;
+    let first = place(&*store, hold(1, account(1), 60)).await;
+    assert_held(&first);
+    assert_eq!(place(&*store, hold(1, account(1), 60)).await, first);
+    let mut dearer = hold(1, account(1), 90);
+    dearer.terms.markup = BasisPoints::new(500);
+    assert_eq!(
+        place(&*store, dearer).await,
+        first,
+        "the same hold keeps what it pinned"
+    );
+    assert_eq!(
+        place(&*store, hold(1, account(2), 60)).await,
+        Placed::Conflict
+    );
+    assert_eq!(place(&*store, hold(2, account(1), 41)).await, short(40));
+    assert_held(&place(&*store, hold(2, account(1), 40)).await);
+    assert_balance(&*store, 100, 100).await;
+}
+
+pub(crate) async fn a_hold_of_nothing_needs_no_credit(store: Arc<impl Store + 'static>) {
+    assert_held(&place(&*store, hold(1, account(1), 0)).await);
+    assert_eq!(settle(&*store, 10, 1, 0).await, charged(0, false));
+    assert_balance(&*store, 0, 0).await;
+    assert_eq!(
+        store
+            .transactions(account(1), None, 9)
+            .await
+            .expect("works"),
+        []
+    );
+}
+
+pub(crate) async fn a_settle_charges_what_was_used_and_frees_the_rest(
+    store: Arc<impl Store + 'static>,
+) {
+    give(&*store, account(1), 100, "k").await;
+    place(&*store, hold(1, account(1), 60)).await;
+    assert_eq!(settle(&*store, 10, 1, 25).await, charged(25, false));
+    assert_balance(&*store, 75, 0).await;
+    let ledger = store
+        .transactions(account(1), None, 9)
+        .await
+        .expect("works");
+    assert_eq!(
+        ledger
+            .iter()
+            .map(|row| row.amount.get())
+            .collect::<Vec<_>>(),
+        [-25, 100]
+    );
+    assert_eq!(ledger[0].inference_id, Uuid::from_u128(10).to_string());
+}
+
+pub(crate) async fn a_settle_may_take_the_balance_below_zero(store: Arc<impl Store + 'static>) {
+    give(&*store, account(1), 50, "k").await;
+    place(&*store, hold(1, account(1), 50)).await;
+    assert_eq!(settle(&*store, 10, 1, 80).await, charged(80, false));
+    assert_balance(&*store, -30, 0).await;
+    let refused = place(&*store, hold(2, account(1), 1)).await;
+    assert_eq!(
+        refused,
+        Placed::Short {
+            available: Nanos::new(-30)
+        }
+    );
+    give(&*store, account(1), 40, "top-up").await;
+    assert_held(&place(&*store, hold(2, account(1), 10)).await);
+}
+
+pub(crate) async fn what_is_beyond_the_cap_is_the_platforms(store: Arc<impl Store + 'static>) {
+    give(&*store, account(1), 100, "k").await;
+    place(
+        &*store,
+        NewHold {
+            terms: terms(Some(30)),
+            ..hold(1, account(1), 30)
+        },
+    )
+    .await;
+    let expected = Priced {
+        list_cost: Some(Nanos::new(80)),
+        charge: Nanos::new(30),
+        absorbed: Nanos::new(50),
+    };
+    let posted = settle(&*store, 10, 1, 80).await;
+    assert_eq!(
+        posted,
+        Posted::Recorded {
+            priced: expected,
+            duplicate: false
+        }
+    );
+    assert_balance(&*store, 70, 0).await;
+}
+
+pub(crate) async fn the_same_settle_again_has_no_second_effect(store: Arc<impl Store + 'static>) {
+    give(&*store, account(1), 100, "k").await;
+    place(&*store, hold(1, account(1), 60)).await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { settle(&*store, 10, 1, 25).await });
+    }
+    let posted = tasks.join_all().await;
+    assert_eq!(
+        posted
+            .iter()
+            .filter(|posted| **posted == charged(25, false))
+            .count(),
+        1
+    );
+    assert_eq!(
+        posted
+            .iter()
+            .filter(|posted| **posted == charged(25, true))
+            .count(),
+        99
+    );
+    assert_balance(&*store, 75, 0).await;
+}
+
+pub(crate) async fn a_settle_with_other_figures_is_put_aside(store: Arc<impl Store + 'static>) {
+    give(&*store, account(1), 100, "k").await;
+    place(&*store, hold(1, account(1), 60)).await;
+    settle(&*store, 10, 1, 25).await;
+    let contradiction = settle(&*store, 10, 1, 26).await;
+    assert_eq!(
+        contradiction,
+        Posted::Quarantined(QuarantineReason::OtherFigures)
+    );
+    assert_balance(&*store, 75, 0).await;
+}
+
+pub(crate) async fn a_hold_is_charged_for_one_event_only(store: Arc<impl Store + 'static>) {
+    give(&*store, account(1), 100, "k").await;
+    place(&*store, hold(1, account(1), 60)).await;
+    settle(&*store, 10, 1, 25).await;
+    let second = settle(&*store, 11, 1, 25).await;
+    assert_eq!(second, Posted::Quarantined(QuarantineReason::HoldSettled));
+    assert_balance(&*store, 75, 0).await;
+}
+
+pub(crate) async fn a_settle_of_an_unknown_hold_is_put_aside(store: Arc<impl Store + 'static>) {
+    let posted = settle(&*store, 10, 1, 25).await;
+    assert_eq!(posted, Posted::Quarantined(QuarantineReason::UnknownHold));
+    assert_balance(&*store, 0, 0).await;
+}
+
+pub(crate) async fn a_void_frees_the_hold_and_records_the_attempt(
+    store: Arc<impl Store + 'static>,
+) {
+    give(&*store, account(1), 100, "k").await;
+    place(&*store, hold(1, account(1), 60)).await;
+    let failed = event(10, account(1), 7, wire::AttemptStatus::Failed);
+    let void = |event| store.hold_void(Uuid::from_u128(1), event, time(1_500));
+    let first = void(Some(failed.clone())).await.expect("works");
+    assert_eq!((first.duplicate, first.quarantined), (false, None));
+    let again = void(Some(failed.clone())).await.expect("works");
+    assert_eq!((again.duplicate, again.quarantined), (true, None));
+    assert_balance(&*store, 100, 0).await;
+    let everything = Visibility {
+        account: None,
+        user_uid: None,
+    };
+    let stored = store
+        .attempts(failed.message.inference_id.clone(), everything)
+        .await;
+    let stored = stored.expect("works");
+    assert_eq!(stored.len(), 1);
+    assert_eq!(stored[0].event, failed);
+    assert_eq!(stored[0].priced.charge, Nanos::ZERO);
+    assert_eq!(
+        settle(&*store, 11, 1, 25).await,
+        charged(25, false),
+        "a late settle posts"
+    );
+    assert_balance(&*store, 75, 0).await;
+    let never_placed = store
+        .hold_void(Uuid::from_u128(99), None, time(1_500))
+        .await;
+    assert!(never_placed.expect("works").duplicate);
+}
+
+pub(crate) async fn an_expired_hold_is_freed_and_still_settles(store: Arc<impl Store + 'static>) {
+    give(&*store, account(1), 100, "k").await;
+    place(&*store, hold(1, account(1), 60)).await;
+    place(&*store, hold(2, account(1), 30)).await;
+    assert_eq!(store.holds_expire(time(1_999), 10).await.expect("works"), 0);
+    assert_balance(&*store, 100, 90).await;
+    assert_eq!(store.holds_expire(time(2_000), 1).await.expect("works"), 1);
+    assert_eq!(store.holds_expire(time(2_000), 10).await.expect("works"), 1);
+    assert_eq!(store.holds_expire(time(9_000), 10).await.expect("works"), 0);
+    assert_balance(&*store, 100, 0).await;
+    assert_eq!(settle(&*store, 10, 1, 25).await, charged(25, false));
+    assert_balance(&*store, 75, 0).await;
+    let voided = store
+        .hold_void(Uuid::from_u128(2), None, time(3_000))
+        .await
+        .expect("works");
+    assert!(voided.duplicate);
+    assert_balance(&*store, 75, 0).await;
+}
+
+fn record(id: u128, account: AccountKey, tokens: i64) -> NewRecord {
+    NewRecord {
+        event: event(id, account, tokens, wire::AttemptStatus::Ok),
+        priced: Priced {
+            list_cost: Some(Nanos::new(tokens)),
+            ..Priced::default()
+        },
+        price_version: 1,
+        time: time(1_500),
+    }
+}
+
+pub(crate) async fn own_key_records_are_stored_once(store: Arc<impl Store + 'static>) {
+    let batch = vec![
+        record(1, account(1), 5),
+        record(2, account(1), 6),
+        record(1, account(1), 5),
+    ];
+    let posted = store.records_insert(batch).await.expect("works");
+    let duplicates: Vec<_> = posted
+        .iter()
+        .map(|posted| {
+            matches!(
+                posted,
+                Posted::Recorded {
+                    duplicate: true,
+                    ..
+                }
+            )
+        })
+        .collect();
+    assert_eq!(duplicates, [false, false, true]);
+    let other = store
+        .records_insert(vec![record(1, account(1), 9)])
+        .await
+        .expect("works");
+    assert_eq!(other, [Posted::Quarantined(QuarantineReason::OtherFigures)]);
+    assert_eq!(list(&*store, Some(1), None, None).await, [6, 5]);
+    assert_balance(&*store, 0, 0).await;
+}
+
+/// The input tokens of the records that somebody sees.
+async fn list(
+    store: &impl Store,
+    of: Option<u128>,
+    user: Option<u128>,
+    inference: Option<u128>,
+) -> Vec<i64> {
+    let query = RecordQuery {
+        visibility: Visibility {
+            account: of.map(account),
+            user_uid: user.map(Uuid::from_u128),
+        },
+        inference_id: inference.map(|id| Uuid::from_u128(id).to_string()),
+        before: None,
+        limit: 10,
+    };
+    let records = store.records(query).await.expect("works");
+    records
+        .iter()
+        .map(|record| record.event.usage.input_tokens)
+        .collect()
+}
+
+pub(crate) async fn records_are_seen_by_their_owners_only(store: Arc<impl Store + 'static>) {
+    let batch = vec![record(1, account(1), 5), record(2, account(2), 6)];
+    store.records_insert(batch).await.expect("works");
+    assert_eq!(list(&*store, None, None, None).await, [6, 5]);
+    assert_eq!(list(&*store, Some(1), None, None).await, [5]);
+    assert_eq!(list(&*store, Some(1), Some(1), None).await, [5]);
+    assert_eq!(list(&*store, Some(1), Some(2), None).await, [0; 0]);
+    assert_eq!(list(&*store, Some(1), None, Some(1)).await, [5]);
+    assert_eq!(list(&*store, Some(1), None, Some(2)).await, [0; 0]);
+    let visibility = Visibility {
+        account: Some(account(2)),
+        user_uid: None,
+    };
+    let others = store
+        .attempts(Uuid::from_u128(1).to_string(), visibility)
+        .await;
+    assert_eq!(others.expect("works"), []);
+}
+
+pub(crate) async fn pages_follow_each_other(store: Arc<impl Store + 'static>) {
+    for number in 1..=5 {
+        give(&*store, account(1), number, &number.to_string()).await;
+    }
+    let page = |before| store.transactions(account(1), before, 2);
+    let first = page(None).await.expect("works");
+    let second = page(Some(first[1].sequence)).await.expect("works");
+    let third = page(Some(second[1].sequence)).await.expect("works");
+    let amounts: Vec<_> = [first, second, third]
+        .concat()
+        .iter()
+        .map(|r| r.amount.get())
+        .collect();
+    assert_eq!(amounts, [5, 4, 3, 2, 1]);
+}
+
+pub(crate) async fn tiers_are_seeded_and_can_be_changed(store: Arc<impl Store + 'static>) {
+    let tiers = || async { store.tiers().await.expect("works") };
+    let seeded: Vec<_> = tiers()
+        .await
+        .into_iter()
+        .map(|tier| (tier.name, tier.markup.get(), tier.organization_keys))
+        .collect();
+    let expected = [
+        ("enterprise", 0, true),
+        ("professional", 500, false),
+        ("starter", 1_000, false),
+        ("trial", 1_500, false),
+    ];
+    assert_eq!(
+        seeded,
+        expected.map(|(name, markup, keys)| (name.to_owned(), markup, keys))
+    );
+    let changed = Tier::new("starter", 900, true).expect("valid");
+    store.tier_put(changed.clone()).await.expect("works");
+    store
+        .tier_put(Tier::new("gold", 1, false).expect("valid"))
+        .await
+        .expect("works");
+    let now = tiers().await;
+    assert_eq!(now.len(), 5);
+    assert!(now.contains(&changed));
+}
+
+pub(crate) async fn price_books_stay(store: Arc<impl Store + 'static>) {
+    let row = |model: &str, price| PriceRow {
+        provider: "p".to_owned(),
+        model: model.to_owned(),
+        prices: Prices::per_million(price, price),
+    };
+    let install = |version, rows| store.price_book_install(version, rows, time(1));
+    assert_eq!(
+        install(3, vec![row("a", 1), row("b", 2)])
+            .await
+            .expect("works"),
+        3
+    );
+    assert_eq!(
+        install(3, vec![row("a", 1), row("b", 2)])
+            .await
+            .expect("works"),
+        3
+    );
+    assert_eq!(
+        install(3, vec![row("a", 5)]).await.expect("works"),
+        4,
+        "a version never changes"
+    );
+    assert_eq!(install(9, vec![row("a", 6)]).await.expect("works"), 9);
+    let price = |version, model: &str| store.prices(version, "p".to_owned(), model.to_owned());
+    assert_eq!(
+        price(3, "a").await.expect("works"),
+        Some(Prices::per_million(1, 1))
+    );
+    assert_eq!(
+        price(4, "a").await.expect("works"),
+        Some(Prices::per_million(5, 5))
+    );
+    assert_eq!(price(4, "b").await.expect("works"), None);
+    assert_eq!(price(5, "a").await.expect("works"), None);
+}
+
+pub(crate) async fn concurrent_holds_never_oversell(store: Arc<impl Store + 'static>) {
+    give(&*store, account(1), 500, "k").await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for id in 1..=1_000 {
+        let store = Arc::clone(&store);
+        tasks.spawn(async move { (id, place(&*store, hold(id, account(1), 1)).await) });
+    }
+    let placed: Vec<u128> = tasks
+        .join_all()
+        .await
+        .into_iter()
+        .filter_map(|(id, placed)| matches!(placed, Placed::Held(_)).then_some(id))
+        .collect();
+    assert_eq!(placed.len(), 500);
+    assert_balance(&*store, 500, 500).await;
+    for id in placed {
+        settle(&*store, 10_000 + id, id, 1).await;
+    }
+    assert_balance(&*store, 0, 0).await;
+}
+
+/// What may happen, with small numbers so that things meet.
+#[derive(Debug, Clone)]
+enum Step {
+    Grant(i64),
+    Place(u128, i64),
+    Settle(u128, u128, i64),
+    Void(u128),
+    Expire,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        1 => (1..200_i64).prop_map(Step::Grant),
+        4 => (1..12_u128, 0..60_i64).prop_map(|(id, amount)| Step::Place(id, amount)),
+        4 => (1..16_u128, 1..14_u128, 0..80_i64)
+            .prop_map(|(event, hold, tokens)| Step::Settle(event, hold, tokens)),
+        2 => (1..14_u128).prop_map(Step::Void),
+        1 => Just(Step::Expire),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+/// What the store should hold after a history, as simple as can be.
+#[derive(Debug, Default)]
+struct Model {
+    balance: i64,
+    /// Amount, and whether it is still held.
+    holds: std::collections::HashMap<u128, (i64, bool)>,
+    settled: std::collections::HashMap<u128, u128>,
+    events: std::collections::HashMap<u128, i64>,
+}
+
+impl Model {
+    fn held(&self) -> i64 {
+        self.holds
+            .values()
+            .filter(|(_, open)| *open)
+            .map(|(amount, _)| amount)
+            .sum()
+    }
+
+    fn place(&mut self, id: u128, amount: i64) -> bool {
+        if self.holds.contains_key(&id) {
+            return true;
+        }
+        let covered = amount == 0 || self.balance - self.held() >= amount;
+        if covered {
+            self.holds.insert(id, (amount, true));
+        }
+        covered
+    }
+
+    fn settle(&mut self, event: u128, hold: u128, tokens: i64) -> Option<(i64, bool)> {
+        if let Some(stored) = self.events.get(&event) {
+            return (*stored == tokens).then_some((tokens, true));
+        }
+        let (_, open) = self.holds.get_mut(&hold)?;
+        if self.settled.contains_key(&hold) {
+            return None;
+        }
+        *open = false;
+        self.settled.insert(hold, event);
+        self.events.insert(event, tokens);
+        self.balance -= tokens;
+        Some((tokens, false))
+    }
+
+    fn close(&mut self, id: u128) {
+        if let Some((_, open)) = self.holds.get_mut(&id) {
+            *open = false;
+        }
+    }
+}
+
+pub(crate) async fn any_history_adds_up(store: Arc<impl Store + 'static>) {
+    let mut runner = TestRunner::new(Config::with_cases(1));
+    // Each history has accounts and ids of its own in the one store.
+    for number in 0..60_u128 {
+        let history = steps().new_tree(&mut runner).expect("a history").current();
+        let base = (number + 1) << 32;
+        run_history(&*store, base, &history).await;
+    }
+    assert_adds_up(&*store).await;
+}
+
+async fn run_history(store: &impl Store, base: u128, history: &[Step]) {
+    let mut model = Model::default();
+    let who = account(base);
+    for (number, step) in history.iter().enumerate() {
+        match *step {
+            Step::Grant(amount) => {
+                give(store, who, amount, &number.to_string()).await;
+                model.balance += amount;
+            }
+            Step::Place(id, amount) => {
+                let placed = place(store, hold(base + id, who, amount)).await;
+                let expected = model.place(id, amount);
+                assert_eq!(
+                    matches!(placed, Placed::Held(_)),
+                    expected,
+                    "{step:?} of {history:?}"
+                );
+            }
+            Step::Settle(id, of, tokens) => {
+                let event = event(base + 1_000 + id, who, tokens, wire::AttemptStatus::Ok);
+                let posted = store
+                    .hold_settle(settlement(event, base + of))
+                    .await
+                    .expect("works");
+                let actual = match posted {
+                    Posted::Recorded { priced, duplicate } => {
+                        Some((priced.charge.get(), duplicate))
+                    }
+                    Posted::Quarantined(_) => None,
+                };
+                assert_eq!(
+                    actual,
+                    model.settle(id, of, tokens),
+                    "{step:?} of {history:?}"
+                );
+            }
+            Step::Void(id) => {
+                store
+                    .hold_void(Uuid::from_u128(base + id), None, time(1_500))
+                    .await
+                    .expect("works");
+                model.close(id);
+            }
+            Step::Expire => {
+                store
+                    .holds_expire(time(5_000), 10_000)
+                    .await
+                    .expect("works");
+                model.holds.values_mut().for_each(|(_, open)| *open = false);
+            }
+        }
+        let balance = store.balance(who).await.expect("works");
+        let expected = (model.balance, model.held());
+        assert_eq!(
+            (balance.balance.get(), balance.held.get()),
+            expected,
+            "{step:?} of {history:?}"
+        );
+    }
+    assert_adds_up(store).await;
+}
