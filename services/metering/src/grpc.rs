@@ -6,6 +6,8 @@ mod credit;
 pub(crate) mod directory;
 mod metering;
 mod pricing;
+#[cfg(test)]
+mod tests;
 mod usage;
 
 use std::sync::Arc;
@@ -16,7 +18,6 @@ use keyward_proto::metering::v1::metering_service_server::MeteringServiceServer;
 use keyward_proto::metering::v1::pricing_service_server::PricingServiceServer;
 use keyward_proto::metering::v1::usage_service_server::UsageServiceServer;
 use keyward_runtime::error::to_status;
-use tonic::service::Routes;
 use tonic::{Request, Status};
 use tower::Layer as _;
 use uuid::Uuid;
@@ -38,39 +39,16 @@ impl Grpc {
 }
 
 impl Metering {
-    /// The names of its services, for health and reflection.
-    pub const SERVICES: [&str; 4] = [
-        keyward_proto::metering::v1::metering_service_server::SERVICE_NAME,
-        keyward_proto::metering::v1::credit_service_server::SERVICE_NAME,
-        keyward_proto::metering::v1::usage_service_server::SERVICE_NAME,
-        keyward_proto::metering::v1::pricing_service_server::SERVICE_NAME,
-    ];
-
-    /// Its servers for callers in this process, behind the layer that authenticates.
-    pub fn local_services(&self, layer: &AuthLayer) -> LocalServices {
-        self.add_local_services(LocalServices::new(), layer)
-    }
-
-    /// The same beside those of other roles.
-    pub fn add_local_services(&self, others: LocalServices, layer: &AuthLayer) -> LocalServices {
+    /// Adds its servers to those of other roles in this process, behind the layer that
+    /// authenticates.
+    #[must_use]
+    pub fn add_services(&self, others: LocalServices, layer: &AuthLayer) -> LocalServices {
         let grpc = self.grpc();
         others
             .with(layer.layer(MeteringServiceServer::new(grpc.clone())))
             .with(layer.layer(CreditServiceServer::new(grpc.clone())))
             .with(layer.layer(UsageServiceServer::new(grpc.clone())))
             .with(layer.layer(PricingServiceServer::new(grpc.clone())))
-    }
-
-    /// Its servers for callers elsewhere, behind the layer that authenticates, beside those of
-    /// other roles.
-    #[must_use]
-    pub fn add_routes(&self, others: Routes, layer: &AuthLayer) -> Routes {
-        let grpc = self.grpc();
-        others
-            .add_service(layer.layer(MeteringServiceServer::new(grpc.clone())))
-            .add_service(layer.layer(CreditServiceServer::new(grpc.clone())))
-            .add_service(layer.layer(UsageServiceServer::new(grpc.clone())))
-            .add_service(layer.layer(PricingServiceServer::new(grpc.clone())))
     }
 }
 

@@ -43,11 +43,15 @@ impl Metering {
             .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
         let directory = Arc::new(VaultDirectory::new(vault));
         let app = App::open(Arc::new(store), directory, Catalog::embedded()?).await?;
+        Ok(Self::over(app))
+    }
+
+    pub(crate) fn over(app: App) -> Self {
         let app = Arc::new(app);
-        Ok(Self {
+        Self {
             grpc: Grpc::new(Arc::clone(&app)),
             app,
-        })
+        }
     }
 
     /// Starts what runs beside the servers: freeing holds that expire, and granting the first
@@ -65,6 +69,11 @@ impl Metering {
                 ready.met();
             }
         });
+    }
+
+    #[cfg(test)]
+    pub(crate) fn app(&self) -> &App {
+        &self.app
     }
 
     pub(crate) fn grpc(&self) -> &Grpc {

@@ -1,0 +1,7 @@
+//! The services as their callers meet them: over the generated clients, behind the authenticating
+//! layer, on a store of their own.
+
+mod accounts;
+mod holds;
+mod records;
+mod world;
