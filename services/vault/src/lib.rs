@@ -3,6 +3,20 @@
 //! The vault owns provider keys, users, organisations, projects, members, access keys and the audit
 //! log. It never makes an outbound call, never returns a provider key but to the router with an
 //! audit event already durable, and never writes a secret anywhere in the clear.
+//!
+//! [`Vault::open`] makes one from a [`VaultConfig`]; its servers go behind the authenticating layer,
+//! which has [`Vault::exchanger`] exchange credentials.
 
+mod app;
 pub mod domain;
+mod error;
+mod grpc;
 pub mod store;
+mod vault;
+
+pub use app::Clock;
+pub use app::bootstrap::{ADMIN, Bootstrap};
+pub use app::key_file::KeyFileError;
+pub use error::VaultError;
+pub use grpc::VaultGrpc;
+pub use vault::{MasterKeySetting, StartError, Vault, VaultConfig};

@@ -292,8 +292,14 @@ pub trait AuditStore: Send + Sync {
         resource: Option<&str>,
         page: Page,
     ) -> Stored<Vec<AuditEvent>>;
-    /// Whether the key was opened to serve this actor since `since`.
-    async fn audit_served_since(&self, key: Uuid, actor: &str, since: Timestamp) -> Stored<bool>;
+    /// Whether the key was opened to serve the caller with this access key, or anybody, since
+    /// `since`.
+    async fn audit_served_since(
+        &self,
+        key: Uuid,
+        access_key_id: Option<&str>,
+        since: Timestamp,
+    ) -> Stored<bool>;
 }
 
 /// All of it.

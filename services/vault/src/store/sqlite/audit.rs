@@ -29,7 +29,8 @@ const LIST: &str = "
 const SERVED_SINCE: &str = "
     SELECT 1 FROM audit_events
     WHERE resource_id = :resource AND time >= :since AND action = :action AND outcome = :outcome
-        AND purpose = 'serve' AND access_key_id = :access_key_id
+        AND purpose = 'serve'
+        AND (:access_key_id IS NULL OR access_key_id = :access_key_id)
     LIMIT 1";
 
 pub(super) fn insert(connection: &Connection, event: &AuditEvent) -> Stored<()> {
@@ -119,10 +120,10 @@ impl AuditStore for SqliteStore {
     async fn audit_served_since(
         &self,
         key: Uuid,
-        access_key_id: &str,
+        access_key_id: Option<&str>,
         since: Timestamp,
     ) -> Stored<bool> {
-        let access_key_id = access_key_id.to_owned();
+        let access_key_id = access_key_id.map(str::to_owned);
         self.read(move |connection| {
             let params = named_params! {
                 ":resource": key.to_string(),

@@ -1,0 +1,104 @@
+//! Use cases. They make ids and times, ask the domain what may be done, and the store to do it; the
+//! only place with control flow across both.
+
+pub(crate) mod access_keys;
+pub(crate) mod accounts;
+mod audit;
+pub(crate) mod bootstrap;
+mod check;
+mod context;
+pub(crate) mod exchange;
+pub(crate) mod hub;
+pub(crate) mod key_file;
+pub(crate) mod members;
+mod outcomes;
+mod owners;
+pub(crate) mod projects;
+pub(crate) mod provider_keys;
+mod sealing;
+pub(crate) mod system_keys;
+mod unseal;
+mod usable;
+pub(crate) mod watch;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keyward_auth::GrantSigner;
+use tokio_util::sync::CancellationToken;
+
+use crate::domain::base_url::PrivateAllow;
+use crate::domain::fingerprint::FingerprintKey;
+use crate::domain::master_key::MasterKeyRing;
+use crate::store::Store;
+
+pub(crate) use context::Context;
+pub(crate) use outcomes::{KeyOutcome, OutcomeReport};
+pub(crate) use owners::OwnerRef;
+pub(crate) use sealing::system_secret;
+pub(crate) use unseal::{UnsealPurpose, UnsealWish};
+
+use hub::ChangeHub;
+
+/// How long a change waits for connected watchers to confirm it: long enough for one that is well,
+/// short enough that one that hangs does not stop its owner from revoking a key.
+const ACKNOWLEDGE_WAIT: Duration = Duration::from_millis(250);
+
+/// How often an unconditional change is tried again when others change the same thing.
+const CHANGE_TRIES: usize = 5;
+
+/// Where the time comes from; tests bring their own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The system's.
+    pub fn system() -> Self {
+        Self::from_fn(keyward_runtime::time::now)
+    }
+
+    /// Another one.
+    pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The present in whole milliseconds, as the store keeps it.
+    pub fn now(&self) -> Timestamp {
+        keyward_runtime::time::from_millis((self.0)().as_millisecond())
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// What all use cases share.
+pub(crate) struct Core {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) masters: MasterKeyRing,
+    pub(crate) fingerprints: FingerprintKey,
+    pub(crate) signer: GrantSigner,
+    pub(crate) hub: ChangeHub,
+    pub(crate) clock: Clock,
+    pub(crate) private_allow: PrivateAllow,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Core {
+    /// Tells watchers of a committed change, and waits a little for them. Returns how many of those
+    /// connected have not confirmed it.
+    async fn publish(&self, sequence: u64) -> u32 {
+        self.hub.announce(sequence);
+        self.hub.confirmed(sequence, ACKNOWLEDGE_WAIT).await
+    }
+}
+
+impl fmt::Debug for Core {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Core").finish_non_exhaustive()
+    }
+}

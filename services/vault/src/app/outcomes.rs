@@ -1,0 +1,119 @@
+//! What a provider's answer said about a key.
+
+use keyward_auth::Peer;
+use keyward_secret::redact_key_shapes;
+
+use super::{CHANGE_TRIES, Context, Core};
+use crate::domain::audit::Action;
+use crate::domain::change::Change;
+use crate::domain::provider_key::{Health, ProviderKey, cut_reason};
+use crate::error::{Result, VaultError};
+use crate::store::{Effects, StoreError};
+
+/// What an answer said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyOutcome {
+    /// It was accepted.
+    Accepted,
+    /// It was refused for good.
+    Rejected,
+    /// It has no credit left.
+    QuotaExhausted,
+}
+
+/// A report of the router.
+#[derive(Debug, Clone)]
+pub(crate) struct OutcomeReport {
+    /// Which key.
+    pub id: String,
+    /// Which version was used.
+    pub version: u64,
+    /// What the answer said.
+    pub outcome: KeyOutcome,
+    /// The provider's reason.
+    pub reason: String,
+    /// The inference it was seen in.
+    pub inference_id: String,
+}
+
+impl Core {
+    /// Stores it, unless it is of an older version, or nothing new. A key that is gone is no error:
+    /// its last request may outlive it.
+    pub(crate) async fn report_outcome(
+        &self,
+        context: &Context,
+        report: &OutcomeReport,
+    ) -> Result<()> {
+        if context.peer != Peer::Router {
+            return Err(VaultError::PeerNotAllowed);
+        }
+        let (owner, id) = match self.provider_key_find(&report.id).await {
+            Err(VaultError::NotFound(_)) => return Ok(()),
+            found => found?,
+        };
+        for _ in 0..CHANGE_TRIES {
+            let Some(sealed) = self.store.provider_key_get(owner, id).await? else {
+                return Ok(());
+            };
+            let Some(after) = report.apply(&sealed.key, context) else {
+                return Ok(());
+            };
+            match self
+                .store_outcome(context, report, &sealed.key, after)
+                .await
+            {
+                Err(StoreError::Changed) => {}
+                result => return Ok(result?),
+            }
+        }
+        Err(VaultError::Stale)
+    }
+
+    async fn store_outcome(
+        &self,
+        context: &Context,
+        report: &OutcomeReport,
+        before: &ProviderKey,
+        after: ProviderKey,
+    ) -> std::result::Result<(), StoreError> {
+        let mut event = context
+            .event(Action::ProviderKeyReport, after.id)
+            .version(after.version);
+        event.reason.clone_from(&after.health_reason);
+        event.inference_id = report.inference_id.chars().take(64).collect();
+        let effects = Effects::new(event, Change::provider_key(after.id, after.owner));
+        let sequence = self
+            .store
+            .provider_key_update(after, None, before.revision, effects)
+            .await?;
+        // Nobody need confirm it: the router that reports it knows already.
+        self.hub.announce(sequence);
+        Ok(())
+    }
+}
+
+impl OutcomeReport {
+    /// The key as it is after this; none where nothing changes.
+    fn apply(&self, key: &ProviderKey, context: &Context) -> Option<ProviderKey> {
+        let (health, reason) = match self.outcome {
+            KeyOutcome::Accepted => (Health::Connected, String::new()),
+            KeyOutcome::Rejected => (Health::Rejected, self.kept_reason()),
+            KeyOutcome::QuotaExhausted => (Health::QuotaExhausted, self.kept_reason()),
+        };
+        if self.version != key.version || (key.health, &key.health_reason) == (health, &reason) {
+            return None;
+        }
+        Some(ProviderKey {
+            health,
+            health_reason: reason,
+            update_time: context.now,
+            revision: key.revision + 1,
+            ..key.clone()
+        })
+    }
+
+    /// Redacted here again: what is stored must not depend on somebody else's care.
+    fn kept_reason(&self) -> String {
+        cut_reason(&redact_key_shapes(&self.reason))
+    }
+}

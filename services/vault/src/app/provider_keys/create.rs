@@ -1,0 +1,202 @@
+//! Storing a new provider key.
+
+use keyward_secret::Secret;
+
+use super::{NewKey, WHAT};
+use crate::app::{Context, Core, OwnerRef, check};
+use crate::domain::access::Thing;
+use crate::domain::audit::{Action, AuditEvent};
+use crate::domain::base_url::check_base_url;
+use crate::domain::change::Change;
+use crate::domain::key_format::check_key;
+use crate::domain::mask::mask;
+use crate::domain::name::is_valid_id;
+use crate::domain::owner::Owner;
+use crate::domain::provider_key::{
+    DEPLOYMENTS_MAX, Health, KeySettings, Origin, ProviderKey, WEIGHT_DEFAULT, WEIGHT_MAX,
+};
+use crate::error::{Result, VaultError};
+use crate::store::{Effects, SealedKey, StoreError};
+
+/// The longest model or deployment name that is stored.
+const DEPLOYMENT_BYTES_MAX: usize = 256;
+
+impl Core {
+    /// Checks, seals and stores a key.
+    pub(crate) async fn provider_key_create(
+        &self,
+        context: &Context,
+        new: NewKey,
+    ) -> Result<ProviderKey> {
+        let name = new.owner.clone().unwrap_or_else(OwnerRef::caller);
+        let owner = self.resolve(context, &name).await?;
+        let denied = (Action::ProviderKeyCreate, "", "owner");
+        self.authorise_change(context, owner, Thing::ProviderKeys, denied)
+            .await?;
+        let (key, secret) = self.checked_key(context, owner, new)?;
+        let event = context
+            .event(Action::ProviderKeyCreate, key.id)
+            .version(key.version);
+        let key = self.provider_key_store(key, &secret, event).await?;
+        self.provider_key_load(owner, key.id)
+            .await
+            .map(|sealed| sealed.key)
+    }
+
+    fn checked_key(
+        &self,
+        context: &Context,
+        owner: Owner,
+        new: NewKey,
+    ) -> Result<(ProviderKey, Secret)> {
+        check_provider(&new.provider)?;
+        check::label("label", &new.label)?;
+        let weight = checked_weight(new.weight)?;
+        let secret = check_key(
+            &new.provider,
+            new.secret.expose(),
+            new.settings.skip_format_check,
+        )
+        .map_err(|error| VaultError::invalid("key", error))?;
+        let base_url = self.checked_url("base_url", &new.base_url)?;
+        let settings = self.checked_settings(&new.provider, &base_url, new.settings)?;
+        let fingerprint =
+            self.fingerprints
+                .fingerprint(owner.uid, &new.provider, secret.as_bytes());
+        let key = ProviderKey {
+            id: keyward_runtime::ids::new(),
+            owner,
+            owner_id: String::new(),
+            masked: mask(secret),
+            fingerprint,
+            provider: new.provider,
+            label: new.label,
+            enabled: true,
+            health: Health::Untested,
+            health_reason: String::new(),
+            version: 1,
+            base_url,
+            settings,
+            weight,
+            origin: Origin::Caller,
+            create_time: context.now,
+            update_time: context.now,
+            expire_time: check::whole_millis(new.expire_time),
+            last_used_time: None,
+            last_tested_time: None,
+            revision: 1,
+        };
+        Ok((key, Secret::new(secret)))
+    }
+
+    /// Seals and stores a key that was checked.
+    pub(in crate::app) async fn provider_key_store(
+        &self,
+        key: ProviderKey,
+        secret: &Secret,
+        event: AuditEvent,
+    ) -> Result<ProviderKey> {
+        self.refuse_twin(&key).await?;
+        let record = self.seal(&key.binding(), secret.expose_bytes()).await?;
+        let effects = Effects::new(event, Change::provider_key(key.id, key.owner));
+        let sealed = SealedKey {
+            key: key.clone(),
+            record,
+        };
+        match self.store.provider_key_insert(sealed, effects).await {
+            Ok(sequence) => {
+                self.publish(sequence).await;
+                Ok(key)
+            }
+            Err(StoreError::Exists) => {
+                // Somebody was faster with the same key.
+                self.refuse_twin(&key).await?;
+                Err(VaultError::Stale)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The same key twice for one owner is an error that names the first.
+    pub(in crate::app) async fn refuse_twin(&self, key: &ProviderKey) -> Result<()> {
+        let twin = self
+            .store
+            .provider_key_by_fingerprint(key.owner, &key.provider, key.fingerprint.0)
+            .await?;
+        match twin {
+            Some(id) if id != key.id => Err(VaultError::AlreadyExists {
+                what: WHAT,
+                existing: id.to_string(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    fn checked_url(&self, param: &'static str, url: &str) -> Result<String> {
+        if url.trim().is_empty() {
+            return Ok(String::new());
+        }
+        check_base_url(url, &self.private_allow).map_err(|error| VaultError::invalid(param, error))
+    }
+
+    fn checked_settings(
+        &self,
+        provider: &str,
+        base_url: &str,
+        settings: KeySettings,
+    ) -> Result<KeySettings> {
+        let endpoint = self.checked_url("settings.endpoint", &settings.endpoint)?;
+        if provider == "azure" && endpoint.is_empty() && base_url.is_empty() {
+            let message = "an Azure key needs `settings.endpoint`, https://NAME.openai.azure.com";
+            return Err(VaultError::invalid("settings.endpoint", message));
+        }
+        if provider == "azure" && settings.api_version.is_empty() {
+            let message = "an Azure key needs `settings.api_version`, such as 2024-10-21";
+            return Err(VaultError::invalid("settings.api_version", message));
+        }
+        if !is_api_version(&settings.api_version) {
+            let message = "the API version may have letters, digits, `.` and `-` only";
+            return Err(VaultError::invalid("settings.api_version", message));
+        }
+        let fits = |name: &String| name.len() <= DEPLOYMENT_BYTES_MAX;
+        let all_fit = settings
+            .deployments
+            .iter()
+            .all(|(model, name)| fits(model) && fits(name));
+        if settings.deployments.len() > DEPLOYMENTS_MAX || !all_fit {
+            let message = "at most 200 deployments with names of at most 256 bytes";
+            return Err(VaultError::invalid("settings.deployments", message));
+        }
+        Ok(KeySettings {
+            endpoint,
+            ..settings
+        })
+    }
+}
+
+fn check_provider(provider: &str) -> Result<()> {
+    if is_valid_id(provider) {
+        return Ok(());
+    }
+    let message = "provider must be a provider's name, such as `openai`";
+    Err(VaultError::invalid("provider", message))
+}
+
+/// The share of a key; 0 means the default.
+pub(super) fn checked_weight(weight: u32) -> Result<u32> {
+    match weight {
+        0 => Ok(WEIGHT_DEFAULT),
+        1..=WEIGHT_MAX => Ok(weight),
+        _ => Err(VaultError::invalid(
+            "weight",
+            "weight must be at most 1000000",
+        )),
+    }
+}
+
+fn is_api_version(text: &str) -> bool {
+    text.len() <= 64
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+}

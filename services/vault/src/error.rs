@@ -1,0 +1,124 @@
+//! The vault's one error: variants are what a caller can act on. None holds a secret.
+
+use keyward_runtime::error::{Reason, ServiceError, metadata};
+
+use crate::domain::envelope::{OpenError, SealError};
+use crate::store::StoreError;
+
+/// What every use case returns.
+pub(crate) type Result<T> = std::result::Result<T, VaultError>;
+
+/// Why the vault did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// There is no such thing, or not for this caller, who must not learn which.
+    #[error("{0} not found")]
+    NotFound(&'static str),
+    /// It is there already; with its id where the caller may see it.
+    #[error("{what} exists already{}", existing_text(.existing))]
+    AlreadyExists {
+        /// What kind of thing.
+        what: &'static str,
+        /// The id of the one that is there.
+        existing: String,
+    },
+    /// A field of the request is wrong.
+    #[error("{message}")]
+    Invalid {
+        /// Which.
+        param: &'static str,
+        /// What is wrong with it, and what was expected.
+        message: String,
+    },
+    /// It has changed since the caller read it.
+    #[error("it has changed since it was read")]
+    Stale,
+    /// The key is disabled or expired.
+    #[error("the provider key is {0}")]
+    NotUsable(&'static str),
+    /// The caller may know of it, but not do this.
+    #[error("this access key or role does not allow {0}")]
+    Forbidden(&'static str),
+    /// The credential is unknown, expired or revoked.
+    #[error("the access key is missing, wrong, expired or revoked")]
+    InvalidAccessKey,
+    /// The calling service may not do this.
+    #[error("this method is not for callers like this one")]
+    PeerNotAllowed,
+    /// The key's record does not open.
+    #[error("the provider key cannot be opened; enter it again")]
+    KeyUnavailable(#[source] OpenError),
+    /// The store does not answer, or an audit event could not be written.
+    #[error("the vault's store is not available")]
+    Unavailable(#[source] StoreError),
+    /// A fault of ours.
+    #[error("{0}")]
+    Internal(&'static str),
+}
+
+fn existing_text(existing: &str) -> String {
+    if existing.is_empty() {
+        String::new()
+    } else {
+        format!(": {existing}")
+    }
+}
+
+impl VaultError {
+    /// A field is wrong.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "callers have errors and texts alike"
+    )]
+    pub(crate) fn invalid(param: &'static str, message: impl ToString) -> Self {
+        Self::Invalid {
+            param,
+            message: message.to_string(),
+        }
+    }
+}
+
+impl From<StoreError> for VaultError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Exists => Self::AlreadyExists {
+                what: "it",
+                existing: String::new(),
+            },
+            StoreError::Changed => Self::Stale,
+            StoreError::OwnerGone => Self::NotFound("owner"),
+            StoreError::Malformed(what) => Self::Internal(what),
+            StoreError::Fault(_) => Self::Unavailable(error),
+        }
+    }
+}
+
+impl From<SealError> for VaultError {
+    fn from(_: SealError) -> Self {
+        Self::Internal("a secret could not be sealed")
+    }
+}
+
+impl ServiceError for VaultError {
+    fn reason(&self) -> Reason {
+        match self {
+            Self::NotFound(_) => Reason::NotFound,
+            Self::AlreadyExists { .. } => Reason::AlreadyExists,
+            Self::Invalid { .. } => Reason::InvalidRequest,
+            Self::Stale | Self::NotUsable(_) => Reason::PreconditionFailed,
+            Self::Forbidden(_) => Reason::InsufficientScope,
+            Self::InvalidAccessKey => Reason::InvalidAccessKey,
+            Self::PeerNotAllowed => Reason::PeerNotAllowed,
+            Self::KeyUnavailable(_) => Reason::ProviderKeyUnavailable,
+            Self::Unavailable(_) => Reason::Overloaded,
+            Self::Internal(_) => Reason::Internal,
+        }
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Invalid { param, .. } => vec![(metadata::PARAM, (*param).to_owned())],
+            _ => Vec::new(),
+        }
+    }
+}

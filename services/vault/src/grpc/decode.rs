@@ -1,0 +1,202 @@
+//! From the contract's messages to what use cases take.
+
+use jiff::Timestamp;
+use keyward_auth::{AccessKeyLimits, OrganizationRole, Scope, Scopes};
+use keyward_proto::vault::v1 as proto;
+use keyward_runtime::{page, time};
+use keyward_secret::Secret;
+use prost_types::{FieldMask, Timestamp as ProtoTimestamp};
+use uuid::Uuid;
+
+use crate::app::access_keys::NewAccessKey;
+use crate::app::accounts::AccountPatch;
+use crate::app::provider_keys::{KeyPatch, NewKey};
+use crate::app::{KeyOutcome, OutcomeReport, OwnerRef, UnsealPurpose, UnsealWish};
+use crate::domain::owner::OwnerKind;
+use crate::domain::provider_key::KeySettings;
+use crate::error::{Result, VaultError};
+use crate::store::Page;
+
+pub(super) fn page(size: u32, token: &str) -> Result<Page> {
+    let invalid = || VaultError::invalid("page_token", page::InvalidPageToken);
+    let key = page::key(token).map_err(|_| invalid())?;
+    let before: Option<Uuid> = match key {
+        Some(key) => Some(key.parse().map_err(|_| invalid())?),
+        None => None,
+    };
+    Ok(Page {
+        size: page::size(size),
+        before,
+    })
+}
+
+pub(super) fn owner(owner: &proto::Owner) -> Result<OwnerRef> {
+    let kind = match owner.kind() {
+        proto::OwnerKind::User => OwnerKind::User,
+        proto::OwnerKind::Organization => OwnerKind::Organization,
+        proto::OwnerKind::Project => OwnerKind::Project,
+        proto::OwnerKind::System => OwnerKind::System,
+        proto::OwnerKind::Unspecified => {
+            let message = "owner must be a user, project, organization or the system";
+            return Err(VaultError::invalid("owner", message));
+        }
+    };
+    let id = owner.id.clone();
+    Ok(OwnerRef { kind, id })
+}
+
+pub(super) fn new_key(request: proto::CreateProviderKeyRequest) -> Result<NewKey> {
+    // The message is dismantled, so that its secret is overwritten with the rest of `Secret`s.
+    let secret = Secret::new(request.key);
+    Ok(NewKey {
+        owner: request.owner.as_ref().map(owner).transpose()?,
+        provider: request.provider,
+        secret,
+        label: request.label,
+        base_url: request.base_url,
+        settings: settings(request.settings.unwrap_or_default()),
+        expire_time: timestamp("expire_time", request.expire_time.as_ref())?,
+        weight: request.weight,
+    })
+}
+
+fn settings(settings: proto::ProviderKeySettings) -> KeySettings {
+    KeySettings {
+        endpoint: settings.endpoint,
+        api_version: settings.api_version,
+        deployments: settings.deployments.into_iter().collect(),
+        skip_format_check: settings.skip_format_check,
+    }
+}
+
+pub(super) fn key_patch(key: &proto::ProviderKey, mask: Option<&FieldMask>) -> Result<KeyPatch> {
+    let mut patch = KeyPatch::default();
+    for path in paths(mask)? {
+        match path {
+            "label" => patch.label = Some(key.label.clone()),
+            "enabled" => patch.enabled = Some(key.enabled),
+            "weight" => patch.weight = Some(key.weight),
+            "expire_time" => {
+                patch.expire_time = Some(timestamp("expire_time", key.expire_time.as_ref())?);
+            }
+            other => return Err(unknown_path(other)),
+        }
+    }
+    Ok(patch)
+}
+
+pub(super) fn account_patch(
+    tier: &str,
+    display_name: &str,
+    mask: Option<&FieldMask>,
+) -> Result<AccountPatch> {
+    let mut patch = AccountPatch::default();
+    for path in paths(mask)? {
+        match path {
+            "tier" => patch.tier = Some(tier.to_owned()),
+            "display_name" => patch.display_name = Some(display_name.to_owned()),
+            other => return Err(unknown_path(other)),
+        }
+    }
+    Ok(patch)
+}
+
+/// Whether the only field of a project that can change is to be changed.
+pub(super) fn display_name<'a>(name: &'a str, mask: Option<&FieldMask>) -> Result<Option<&'a str>> {
+    let paths = paths(mask)?;
+    match paths.iter().find(|path| **path != "display_name") {
+        Some(other) => Err(unknown_path(other)),
+        None => Ok(Some(name)),
+    }
+}
+
+fn paths(mask: Option<&FieldMask>) -> Result<Vec<&str>> {
+    let paths: Vec<_> = mask
+        .into_iter()
+        .flat_map(|mask| &mask.paths)
+        .map(String::as_str)
+        .collect();
+    if paths.is_empty() {
+        return Err(VaultError::invalid(
+            "update_mask",
+            "update_mask must name what to change",
+        ));
+    }
+    Ok(paths)
+}
+
+fn unknown_path(path: &str) -> VaultError {
+    VaultError::invalid("update_mask", format!("`{path}` cannot be changed"))
+}
+
+pub(super) fn timestamp(
+    param: &'static str,
+    timestamp: Option<&ProtoTimestamp>,
+) -> Result<Option<Timestamp>> {
+    let read = |proto| {
+        let message = format!("{param} is not a time");
+        time::from_proto(proto).ok_or_else(|| VaultError::invalid(param, message))
+    };
+    timestamp.map(read).transpose()
+}
+
+pub(super) fn new_access_key(key: proto::AccessKey) -> Result<NewAccessKey> {
+    let unknown = || VaultError::invalid("scopes", "scopes holds one that is not known");
+    let scope = |scope: &i32| Scope::from_proto(*scope).ok_or_else(unknown);
+    let scopes: Scopes = key.scopes.iter().map(scope).collect::<Result<_>>()?;
+    let limits = key.limits.unwrap_or_default();
+    Ok(NewAccessKey {
+        scopes,
+        expire_time: timestamp("expire_time", key.expire_time.as_ref())?,
+        user: key.user,
+        organization: key.organization,
+        project: key.project,
+        label: key.label,
+        allowed_models: key.allowed_models,
+        limits: AccessKeyLimits {
+            requests_per_minute: limits.requests_per_minute,
+            tokens_per_minute: limits.tokens_per_minute,
+            concurrency: limits.concurrency,
+        },
+    })
+}
+
+pub(super) fn role(role: i32) -> Result<OrganizationRole> {
+    OrganizationRole::from_proto(role).ok_or_else(|| {
+        VaultError::invalid("role", "role must be one of viewer, member, admin, owner")
+    })
+}
+
+pub(super) fn wish(request: proto::UnsealProviderKeyRequest) -> Result<UnsealWish> {
+    let purpose = match request.purpose() {
+        proto::UnsealPurpose::Serve => UnsealPurpose::Serve,
+        proto::UnsealPurpose::Refresh => UnsealPurpose::Refresh,
+        proto::UnsealPurpose::Test => UnsealPurpose::Test,
+        proto::UnsealPurpose::Unspecified => {
+            return Err(VaultError::invalid("purpose", "purpose must be given"));
+        }
+    };
+    Ok(UnsealWish {
+        id: request.provider_key_id,
+        purpose,
+        inference_id: request.inference_id,
+    })
+}
+
+pub(super) fn report(request: proto::ReportKeyOutcomeRequest) -> Result<OutcomeReport> {
+    let outcome = match request.outcome() {
+        proto::KeyOutcome::Accepted => KeyOutcome::Accepted,
+        proto::KeyOutcome::Rejected => KeyOutcome::Rejected,
+        proto::KeyOutcome::QuotaExhausted => KeyOutcome::QuotaExhausted,
+        proto::KeyOutcome::Unspecified => {
+            return Err(VaultError::invalid("outcome", "outcome must be given"));
+        }
+    };
+    Ok(OutcomeReport {
+        id: request.provider_key_id,
+        version: request.version,
+        outcome,
+        reason: request.reason,
+        inference_id: request.inference_id,
+    })
+}

@@ -1,0 +1,83 @@
+//! `VaultService`: for the router alone.
+
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use keyward_auth::Peer;
+use keyward_proto::vault::v1::vault_service_server::VaultService;
+use keyward_proto::vault::v1::{
+    ListUsableKeysRequest, ListUsableKeysResponse, ReportKeyOutcomeRequest,
+    ReportKeyOutcomeResponse, UnsealProviderKeyRequest, UnsealProviderKeyResponse,
+    WatchChangesRequest, WatchChangesResponse,
+};
+use prost_types::Duration as ProtoDuration;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{VaultGrpc, decode, encode, status};
+use crate::app::watch;
+use crate::error::VaultError;
+
+#[tonic::async_trait]
+impl VaultService for VaultGrpc {
+    type WatchChangesStream = BoxStream<'static, Result<WatchChangesResponse, Status>>;
+
+    async fn list_usable_keys(
+        &self,
+        request: Request<ListUsableKeysRequest>,
+    ) -> Result<Response<ListUsableKeysResponse>, Status> {
+        let (context, _) = self.admit(request).await?;
+        let (keys, sequence) = self.core.usable_keys(&context).await.map_err(status)?;
+        let encode = |key| encode::usable_key(key, context.now);
+        let keys = keys.into_iter().map(encode).collect();
+        Ok(Response::new(ListUsableKeysResponse { keys, sequence }))
+    }
+
+    async fn unseal_provider_key(
+        &self,
+        request: Request<UnsealProviderKeyRequest>,
+    ) -> Result<Response<UnsealProviderKeyResponse>, Status> {
+        let (context, message) = self.admit(request).await?;
+        let wish = decode::wish(message).map_err(status)?;
+        let unsealed = self.core.unseal(&context, &wish).await.map_err(status)?;
+        Ok(Response::new(UnsealProviderKeyResponse {
+            secret: unsealed.secret.expose_bytes().to_vec(),
+            version: unsealed.version,
+            lease_id: unsealed.lease_id.to_string(),
+            lease_duration: ProtoDuration::try_from(unsealed.duration).ok(),
+        }))
+    }
+
+    async fn report_key_outcome(
+        &self,
+        request: Request<ReportKeyOutcomeRequest>,
+    ) -> Result<Response<ReportKeyOutcomeResponse>, Status> {
+        let (context, message) = self.admit(request).await?;
+        let report = decode::report(message).map_err(status)?;
+        self.core
+            .report_outcome(&context, &report)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(ReportKeyOutcomeResponse {}))
+    }
+
+    async fn watch_changes(
+        &self,
+        request: Request<Streaming<WatchChangesRequest>>,
+    ) -> Result<Response<Self::WatchChangesStream>, Status> {
+        let (context, messages) = self.admit(request).await?;
+        if context.peer != Peer::Router {
+            return Err(status(VaultError::PeerNotAllowed));
+        }
+        // A broken stream is one that has ended.
+        let confirmations = messages
+            .take_while(|message| futures::future::ready(message.is_ok()))
+            .filter_map(|message| async { message.ok().map(|m| m.acknowledged_sequence) });
+        let (out, notices) = mpsc::channel(watch::QUEUE_MAX);
+        let core = std::sync::Arc::clone(&self.core);
+        self.tracker
+            .spawn(watch::serve(core, confirmations.boxed(), out));
+        let notices = ReceiverStream::new(notices).map(|notice| Ok(encode::notice(notice)));
+        Ok(Response::new(notices.boxed()))
+    }
+}

@@ -1,0 +1,240 @@
+//! Putting the vault together: settings in, servers out.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use keyward_auth::{CredentialExchanger, GrantSigner};
+use keyward_proto::vault::v1::audit_service_server::AuditServiceServer;
+use keyward_proto::vault::v1::identity_service_server::IdentityServiceServer;
+use keyward_proto::vault::v1::provider_key_service_server::ProviderKeyServiceServer;
+use keyward_proto::vault::v1::vault_service_server::VaultServiceServer;
+use keyward_secret::Secret;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::bootstrap::Bootstrap;
+use crate::app::hub::ChangeHub;
+use crate::app::key_file::{self, KeyFileError};
+use crate::app::{Clock, Core, system_secret};
+use crate::domain::base_url::PrivateAllow;
+use crate::domain::fingerprint::FingerprintKey;
+use crate::domain::master_key::{MasterKey, MasterKeyError, MasterKeyRing};
+use crate::error::VaultError;
+use crate::grpc::VaultGrpc;
+use crate::store::Store;
+use crate::store::sqlite::SqliteStore;
+
+/// The store's file in `data_dir`.
+const STORE_FILE: &str = "vault.db";
+/// The generated master key's file in `data_dir`.
+const MASTER_KEY_FILE: &str = "master.key";
+
+/// How long changes are kept for watchers that come back: far longer than any of them keeps what
+/// it held.
+const CHANGES_KEPT: SignedDuration = SignedDuration::from_hours(1);
+/// How often older ones are forgotten.
+const PRUNE_EVERY: Duration = Duration::from_mins(5);
+
+/// A master key as the settings have it.
+#[derive(Debug, Clone)]
+pub struct MasterKeySetting {
+    /// Its id.
+    pub id: String,
+    /// 32 bytes in base64.
+    pub key: Secret,
+}
+
+/// What the vault needs to know. It reads no settings itself.
+#[derive(Debug, Clone)]
+pub struct VaultConfig {
+    /// Where the store lies, and the master key if it is a generated one. Must exist.
+    pub data_dir: PathBuf,
+    /// The master keys, the first of them current; none to have one generated in `data_dir`.
+    pub master_keys: Vec<MasterKeySetting>,
+    /// Addresses, networks and names that key owners may name though they are private.
+    pub private_allow: Vec<String>,
+    /// Whether key owners may name any address at all; for tests.
+    pub allow_private_base_urls: bool,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+impl VaultConfig {
+    /// The defaults for a folder.
+    pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            data_dir: data_dir.into(),
+            master_keys: Vec::new(),
+            private_allow: Vec::new(),
+            allow_private_base_urls: false,
+            clock: Clock::system(),
+        }
+    }
+}
+
+/// Why the vault does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The master key file.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// A master key in the settings.
+    #[error(transparent)]
+    MasterKey(#[from] MasterKeyError),
+    /// The store.
+    #[error("the vault's store cannot be opened")]
+    Store(#[from] keyward_storage::StorageError),
+    /// The store was sealed with another master key.
+    #[error("the master key does not open the store: it was made with another one")]
+    OtherMasterKey(#[source] VaultError),
+    /// Anything else.
+    #[error("the vault cannot start")]
+    Vault(#[from] VaultError),
+}
+
+/// A running vault. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Vault {
+    core: Arc<Core>,
+    grpc: VaultGrpc,
+}
+
+impl Vault {
+    /// Opens store and master key, both made if there are none, and starts what runs by itself on
+    /// `tracker` until `stopping`.
+    ///
+    /// # Errors
+    /// [`StartError`], in one line for the operator.
+    pub async fn open(
+        config: VaultConfig,
+        tracker: TaskTracker,
+        stopping: CancellationToken,
+    ) -> Result<Self, StartError> {
+        let store_path = config.data_dir.join(STORE_FILE);
+        // Before the store is made: a new key for an old store would only open nothing.
+        let masters = master_keys(&config, !store_path.exists())?;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store_path)?);
+        let core = Arc::new(core(config, masters, store, stopping).await?);
+        tracker.spawn(prune_changes(Arc::clone(&core)));
+        let grpc = VaultGrpc::new(Arc::clone(&core), tracker);
+        Ok(Self { core, grpc })
+    }
+
+    /// The server of `ProviderKeyService`.
+    pub fn provider_key_server(&self) -> ProviderKeyServiceServer<VaultGrpc> {
+        ProviderKeyServiceServer::new(self.grpc.clone())
+    }
+
+    /// The server of `VaultService`.
+    pub fn vault_server(&self) -> VaultServiceServer<VaultGrpc> {
+        VaultServiceServer::new(self.grpc.clone())
+    }
+
+    /// The server of `IdentityService`.
+    pub fn identity_server(&self) -> IdentityServiceServer<VaultGrpc> {
+        IdentityServiceServer::new(self.grpc.clone())
+    }
+
+    /// The server of `AuditService`.
+    pub fn audit_server(&self) -> AuditServiceServer<VaultGrpc> {
+        AuditServiceServer::new(self.grpc.clone())
+    }
+
+    /// What exchanges credentials in this process.
+    pub fn exchanger(&self) -> Arc<dyn CredentialExchanger> {
+        Arc::new(self.grpc.clone())
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub async fn ready(&self) -> Result<(), VaultError> {
+        self.core.store.change_head().await?;
+        Ok(())
+    }
+
+    /// Makes sure that there is a user `admin` with an access key of every scope: `given`, or a
+    /// generated one where there is none yet.
+    ///
+    /// # Errors
+    /// [`VaultError::Invalid`] if the given one is malformed.
+    pub async fn bootstrap_admin(&self, given: Option<Secret>) -> Result<Bootstrap, VaultError> {
+        self.core.bootstrap_admin(given).await
+    }
+
+    /// Makes the store's system keys those of the settings, by provider; with the sandbox, its own
+    /// too.
+    ///
+    /// # Errors
+    /// [`VaultError::Invalid`] if one of them can be no key.
+    pub async fn sync_system_keys(
+        &self,
+        wanted: BTreeMap<String, Secret>,
+        sandbox: bool,
+    ) -> Result<(), VaultError> {
+        self.core.sync_system_keys(wanted, sandbox).await
+    }
+}
+
+fn master_keys(config: &VaultConfig, may_make: bool) -> Result<MasterKeyRing, StartError> {
+    if config.master_keys.is_empty() {
+        let path = config.data_dir.join(MASTER_KEY_FILE);
+        let key = key_file::read_or_make(&path, may_make)?;
+        return Ok(MasterKeyRing::new(vec![key])?);
+    }
+    let key =
+        |setting: &MasterKeySetting| MasterKey::from_base64(&setting.id, setting.key.expose());
+    let keys: Result<Vec<_>, _> = config.master_keys.iter().map(key).collect();
+    Ok(MasterKeyRing::new(keys?)?)
+}
+
+/// The vault's own secrets prove at once whether the master key is the right one.
+async fn core(
+    config: VaultConfig,
+    masters: MasterKeyRing,
+    store: Arc<dyn Store>,
+    stopping: CancellationToken,
+) -> Result<Core, StartError> {
+    let own = |error| match error {
+        VaultError::KeyUnavailable(_) => StartError::OtherMasterKey(error),
+        error => StartError::Vault(error),
+    };
+    let fingerprint = system_secret(store.as_ref(), &masters, "fingerprint").await;
+    let (_, fingerprint) = fingerprint.map_err(own)?;
+    let signing = system_secret(store.as_ref(), &masters, "grant-signing").await;
+    let (signing_id, seed) = signing.map_err(own)?;
+    let signer = GrantSigner::from_seed(signing_id.to_string(), &seed)
+        .map_err(|_| VaultError::Internal("the grant signing key is malformed"))?;
+    let head = store.change_head().await.map_err(VaultError::from)?;
+    let allow = config.private_allow.iter().map(String::as_str);
+    Ok(Core {
+        store,
+        masters,
+        fingerprints: FingerprintKey::new(&fingerprint),
+        signer,
+        hub: ChangeHub::new(head),
+        clock: config.clock,
+        private_allow: PrivateAllow::new(allow, config.allow_private_base_urls),
+        stopping,
+    })
+}
+
+async fn prune_changes(core: Arc<Core>) {
+    let mut ticks = tokio::time::interval(PRUNE_EVERY);
+    loop {
+        tokio::select! {
+            () = core.stopping.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let before = core.clock.now().checked_sub(CHANGES_KEPT);
+        if let Ok(before) = before
+            && let Err(error) = core.store.changes_prune(before).await
+        {
+            tracing::warn!(%error, "old changes cannot be forgotten now");
+        }
+    }
+}
