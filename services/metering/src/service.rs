@@ -80,3 +80,34 @@ impl Metering {
         &self.grpc
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use keyward_auth::{LocalServices, Peer};
+
+    use super::*;
+
+    /// A vault that is not there yet.
+    fn no_vault() -> Connection {
+        Connection::local(LocalServices::new(), Peer::Metering)
+    }
+
+    #[tokio::test]
+    async fn without_its_vault_it_starts_but_is_not_ready_and_stops_at_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = Config {
+            database: folder.path().join("metering.db"),
+        };
+        for _ in 0..2 {
+            let process = Process::new();
+            let metering = Metering::open(config.clone(), no_vault())
+                .await
+                .expect("it opens");
+            metering.start(&process);
+            assert!(process.readiness.unmet().contains_key("metering.vault"));
+            assert!(process.drain(Duration::from_secs(5)).await, "its tasks end");
+        }
+    }
+}

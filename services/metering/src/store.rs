@@ -264,7 +264,9 @@ pub(crate) struct Reject {
 /// Which usage records to list.
 #[derive(Debug, Clone)]
 pub(crate) struct RecordQuery {
-    pub(crate) visibility: Visibility,
+    pub(crate) account: AccountKey,
+    /// Only those of this user; `None` for all.
+    pub(crate) user_uid: Option<Uuid>,
     /// Only those of this request, by our id or the caller's own.
     pub(crate) inference_id: Option<String>,
     /// Only those before the record with this sequence.

@@ -112,16 +112,11 @@ impl App {
         page_token: &str,
     ) -> Result<(Vec<Record>, String), MeteringError> {
         let (name, key) = self.account(requester, account).await?;
-        let visibility = match requester.own_account(&name) {
-            Some(own) => requester.visibility_in(own),
-            None => Visibility {
-                account: Some(key),
-                user_uid: None,
-            },
-        };
         let size = page::size(page_size);
+        let own = requester.own_account(&name);
         let query = RecordQuery {
-            visibility,
+            account: key,
+            user_uid: own.and_then(|own| requester.visibility_in(own).user_uid),
             inference_id: Some(inference_id.to_owned()).filter(|id| !id.is_empty()),
             before: before(page_token)?,
             limit: size + 1,

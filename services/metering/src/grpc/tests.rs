@@ -2,6 +2,7 @@
 //! layer, on a store of their own.
 
 mod accounts;
+mod directory;
 mod holds;
 mod records;
 mod world;

@@ -224,4 +224,42 @@ mod tests {
             assert!(format!("{error:?}").contains("immutable"), "{error:?}");
         }
     }
+
+    /// Pages and look-ups must cost what they show, however much is stored.
+    #[tokio::test]
+    async fn lists_walk_an_index() {
+        let (store, _folder) = open();
+        for (sql, index) in [
+            (super::usage::LIST_ALL, "usage_record_by_account"),
+            (super::usage::LIST_REQUEST, "usage_record_by_inference"),
+            (super::usage::LIST_REQUEST, "usage_record_by_client_request"),
+            (super::ledger::TRANSACTIONS, "transfer_by_debit"),
+            (super::ledger::TRANSACTIONS, "transfer_by_credit"),
+        ] {
+            let plan = store
+                .read(move |connection| {
+                    let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+                    let mut rows = statement.raw_query();
+                    let mut plan = String::new();
+                    while let Some(row) = rows.next()? {
+                        plan.push_str(&row.get::<_, String>(3)?);
+                        plan.push('\n');
+                    }
+                    Ok(plan)
+                })
+                .await
+                .expect("a plan");
+            assert!(plan.contains(index), "{plan}");
+            assert!(
+                !plan
+                    .lines()
+                    .any(|line| line.starts_with("SCAN usage_record")),
+                "{plan}"
+            );
+            assert!(
+                !plan.lines().any(|line| line.starts_with("SCAN transfer")),
+                "{plan}"
+            );
+        }
+    }
 }

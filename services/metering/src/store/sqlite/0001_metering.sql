@@ -104,8 +104,7 @@ CREATE TABLE usage_record (
 
 CREATE INDEX usage_record_by_account ON usage_record (account, sequence);
 CREATE INDEX usage_record_by_inference ON usage_record (inference_id, attempt);
-CREATE INDEX usage_record_by_client_request ON usage_record (client_request_id)
-    WHERE client_request_id <> '';
+CREATE INDEX usage_record_by_client_request ON usage_record (client_request_id);
 
 -- Events that contradict what is stored: kept aside for people to look at, never counted.
 CREATE TABLE quarantine (

@@ -132,19 +132,25 @@ fn granted_before(
         .transpose()
 }
 
+/// A page from either side, each along its index, then the newest of both.
+pub(super) const TRANSACTIONS: &str = "
+    SELECT * FROM (
+        SELECT sequence, transfer_id, post_ms, kind, -amount, inference_id, note, request_id
+        FROM transfer WHERE debit_account = :account AND sequence < :before
+        ORDER BY sequence DESC LIMIT :limit)
+    UNION ALL SELECT * FROM (
+        SELECT sequence, transfer_id, post_ms, kind, amount, inference_id, note, request_id
+        FROM transfer WHERE credit_account = :account AND sequence < :before
+        ORDER BY sequence DESC LIMIT :limit)
+    ORDER BY sequence DESC LIMIT :limit";
+
 pub(super) fn transactions(
     connection: &Connection,
     account: AccountKey,
     before: Option<i64>,
     limit: u32,
 ) -> Result<Vec<Transaction>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT sequence, transfer_id, post_ms, kind,
-             iif(credit_account = :account, amount, -amount), inference_id, note, request_id
-         FROM transfer
-         WHERE (debit_account = :account OR credit_account = :account) AND sequence < :before
-         ORDER BY sequence DESC LIMIT :limit",
-    )?;
+    let mut statement = connection.prepare_cached(TRANSACTIONS)?;
     let values = named_params! {
         ":account": account.to_string(),
         ":before": before.unwrap_or(i64::MAX),

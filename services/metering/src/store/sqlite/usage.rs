@@ -176,27 +176,43 @@ pub(super) fn quarantine(
     Ok(())
 }
 
+/// Walks the index by account, so that a page costs what it shows.
+pub(super) const LIST_ALL: &str = "
+    SELECT sequence, event, record_ms, list_cost, charge, absorbed, price_version,
+        markup_basis_points
+    FROM usage_record
+    WHERE account = :account AND (:user IS NULL OR user_uid = :user) AND sequence < :before
+    ORDER BY sequence DESC LIMIT :limit";
+
+/// Goes by the indices of both ids; the sign keeps it from walking all that the account has.
+pub(super) const LIST_REQUEST: &str = "
+    SELECT sequence, event, record_ms, list_cost, charge, absorbed, price_version,
+        markup_basis_points
+    FROM usage_record
+    WHERE (inference_id = :inference OR client_request_id = :inference)
+        AND +account = :account AND (:user IS NULL OR user_uid = :user) AND +sequence < :before
+    ORDER BY sequence DESC LIMIT :limit";
+
 pub(super) fn list(
     connection: &Connection,
     query: &RecordQuery,
 ) -> Result<Vec<Record>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT sequence, event, record_ms, list_cost, charge, absorbed, price_version,
-             markup_basis_points
-         FROM usage_record
-         WHERE (:account IS NULL OR account = :account)
-           AND (:user IS NULL OR user_uid = :user)
-           AND (:inference IS NULL OR inference_id = :inference OR client_request_id = :inference)
-           AND sequence < :before
-         ORDER BY sequence DESC LIMIT :limit",
-    )?;
-    collect(&mut statement.query(named_params! {
-        ":account": query.visibility.account.map(|account| account.to_string()),
-        ":user": query.visibility.user_uid.map(|uid| uid.to_string()),
-        ":inference": query.inference_id,
-        ":before": query.before.unwrap_or(i64::MAX),
-        ":limit": query.limit,
-    })?)
+    let account = query.account.to_string();
+    let user = query.user_uid.map(|uid| uid.to_string());
+    let before = query.before.unwrap_or(i64::MAX);
+    match &query.inference_id {
+        None => collect(
+            &mut connection.prepare_cached(LIST_ALL)?.query(named_params! {
+                ":account": account, ":user": user, ":before": before, ":limit": query.limit,
+            })?,
+        ),
+        Some(id) => collect(&mut connection.prepare_cached(LIST_REQUEST)?.query(
+            named_params! {
+                ":inference": id,
+                ":account": account, ":user": user, ":before": before, ":limit": query.limit,
+            },
+        )?),
+    }
 }
 
 pub(super) fn attempts(
