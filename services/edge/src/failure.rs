@@ -1,0 +1,190 @@
+//! What a caller is told when a request fails: OpenAI's error form, with the headers that tell how
+//! far the request came.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use keyward_runtime::error::{Reason, WireError, metadata};
+use serde_json::json;
+use tonic::Status;
+
+use crate::names;
+
+/// `retry-after` is given below this: who is told to come back in hours had better read the message.
+const RETRY_AFTER_SECONDS_BELOW: u64 = 3600;
+
+/// A request that failed, here or in a service.
+#[derive(Debug)]
+pub(crate) struct Failure(WireError);
+
+impl Failure {
+    pub(crate) fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Self(WireError {
+            reason,
+            message: message.into(),
+            facts: HashMap::new(),
+        })
+    }
+
+    /// A malformed request; `param` names the header, parameter or field.
+    pub(crate) fn invalid(param: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut failure = Self::new(Reason::InvalidRequest, message);
+        let param = param.into();
+        if !param.is_empty() {
+            failure.0.facts.insert(metadata::PARAM.to_owned(), param);
+        }
+        failure
+    }
+
+    pub(crate) fn body_too_large(limit_bytes: usize) -> Self {
+        Self::new(
+            Reason::RequestTooLarge,
+            format!("the body is larger than the {limit_bytes} bytes allowed here"),
+        )
+    }
+
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(Reason::NotFound, message)
+    }
+
+    pub(crate) fn no_credential() -> Self {
+        Self::new(
+            Reason::InvalidAccessKey,
+            "an access key is needed, as `Authorization: Bearer kw_…`",
+        )
+    }
+
+    /// A service answered with something that its contract does not allow.
+    pub(crate) fn broken_contract(what: &'static str) -> Self {
+        tracing::error!(what, "a service's answer breaks its contract");
+        Self::new(Reason::Internal, "an internal error occurred")
+    }
+
+    #[cfg(test)]
+    pub(crate) fn wire(&self) -> &WireError {
+        &self.0
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self(WireError::from(&status))
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let Self(error) = self;
+        let reason = error.reason;
+        let status =
+            StatusCode::from_u16(reason.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = json!({"error": {
+            "message": error.message,
+            "type": reason.openai_type(),
+            "param": error.fact(metadata::PARAM),
+            "code": reason.openai_code(),
+        }});
+        let mut response = (status, Json(body)).into_response();
+        add_headers(response.headers_mut(), &error);
+        response
+    }
+}
+
+fn add_headers(headers: &mut HeaderMap, error: &WireError) {
+    if error.reason.retry_is_pointless() {
+        headers.insert(names::SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    if let Some(seconds) = retry_after_seconds(error) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    let Some(inference_id) = error.fact(metadata::INFERENCE_ID) else {
+        return;
+    };
+    add_text(headers, names::REQUEST_ID, inference_id);
+    headers.insert(names::CACHE, HeaderValue::from_static("bypass"));
+    // A request that failed is charged nothing.
+    headers.insert(names::CREDITS_CHARGED, HeaderValue::from_static("0.00"));
+    for (fact, name) in [
+        (metadata::PROVIDER, names::PROVIDER),
+        (metadata::UPSTREAM_MODEL, names::MODEL),
+        (metadata::ATTEMPTS, names::ATTEMPTS),
+    ] {
+        if let Some(value) = error.fact(fact) {
+            add_text(headers, name, value);
+        }
+    }
+    if let Some(source) = error.fact(metadata::KEY_SOURCE) {
+        add_text(headers, names::KEY_SOURCE, source);
+        names::add_byok(headers, !source.starts_with("system"));
+    }
+}
+
+/// Adds a header whose value comes from elsewhere; one that cannot be sent is left out.
+fn add_text(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn retry_after_seconds(error: &WireError) -> Option<u64> {
+    if !matches!(error.reason.http_status(), 429 | 503) {
+        return None;
+    }
+    let seconds = error.retry_after_ms()?.div_ceil(1000);
+    (seconds < RETRY_AFTER_SECONDS_BELOW).then_some(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use keyward_runtime::error::{Reason, metadata, status};
+
+    use super::Failure;
+
+    #[test]
+    fn a_failure_after_routing_tells_how_far_it_came() {
+        let facts = vec![
+            (metadata::INFERENCE_ID, "0199".to_owned()),
+            (metadata::PROVIDER, "openrouter".to_owned()),
+            (metadata::KEY_SOURCE, "user:openrouter".to_owned()),
+            (metadata::ATTEMPTS, "2".to_owned()),
+            (metadata::RETRY_AFTER_MS, "1001".to_owned()),
+        ];
+        let failure = Failure::from(status(Reason::ProviderRateLimited, "slow down", facts));
+        let response = failure.into_response();
+        assert_eq!(response.status(), 429);
+        for (name, value) in [
+            ("x-request-id", "0199"),
+            ("x-provider", "openrouter"),
+            ("x-keyward-key-source", "user:openrouter"),
+            ("x-using-byok", "true"),
+            ("x-keyward-attempts", "2"),
+            ("x-credits-charged", "0.00"),
+            ("x-keyward-cache", "bypass"),
+            ("retry-after", "2"),
+        ] {
+            assert_eq!(response.headers()[name], value, "{name}");
+        }
+        assert!(!response.headers().contains_key("x-should-retry"));
+    }
+
+    #[test]
+    fn a_failure_before_routing_names_no_request() {
+        let response = Failure::invalid("model", "no model").into_response();
+        assert_eq!(response.status(), 400);
+        assert_eq!(response.headers()["x-should-retry"], "false");
+        assert!(!response.headers().contains_key("x-request-id"));
+    }
+
+    #[test]
+    fn waits_of_an_hour_are_not_given() {
+        for (wait_ms, header) in [("3599000", Some("3599")), ("3599001", None)] {
+            let facts = vec![(metadata::RETRY_AFTER_MS, wait_ms.to_owned())];
+            let response = Failure::from(status(Reason::Overloaded, "", facts)).into_response();
+            let given = response.headers().get("retry-after");
+            assert_eq!(given.map(|value| value.to_str().unwrap()), header);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `POST /v1/chat/completions`: the body goes to the router as it is, the answer comes back as it is.
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use keyward_proto::router::v1::invoke_response::Part;
+use keyward_proto::router::v1::{CallForm, InvokeRequestHead, InvokeResponse, InvokeResponseHead};
+use tonic::{Status, Streaming};
+
+use super::answer;
+use super::extras::Extras;
+use super::upload::upload;
+use crate::caller::Call;
+use crate::failure::Failure;
+use crate::server::BodyReader;
+use crate::services::Services;
+
+/// The largest body of a call to a model: long prompts with images, and no more than fits memory
+/// many times.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Serves a chat completion, plain or streamed.
+pub(crate) async fn chat_completions(
+    State(services): State<Services>,
+    call: Call,
+    extras: Extras,
+    request: Request,
+) -> Result<Response, Failure> {
+    let head = InvokeRequestHead {
+        form: CallForm::OpenaiChatCompletions.into(),
+        options: Some(extras.options),
+        tags: extras.tags,
+        client_request_id: extras.client_request_id,
+        body_metadata: services.config().body_metadata,
+    };
+    let (parts, body) = request.into_parts();
+    let body = BodyReader::new(&parts.headers, body, BODY_BYTES_MAX)?;
+    let (parts, fault) = upload(head, body);
+    let opening = open(services, call.request(parts));
+    let (head, rest) = tokio::select! {
+        // What is wrong with the caller's body is told first: the router only sees it end.
+        biased;
+        Ok(failure) = fault => return Err(failure),
+        opened = opening => opened?,
+    };
+    answer::answer(head, rest).await
+}
+
+async fn open<T>(
+    services: Services,
+    request: tonic::Request<T>,
+) -> Result<(InvokeResponseHead, Streaming<InvokeResponse>), Status>
+where
+    T: futures::Stream<Item = keyward_proto::router::v1::InvokeRequest> + Send + 'static,
+{
+    let mut parts = services.router().invoke(request).await?.into_inner();
+    match parts.message().await?.and_then(|message| message.part) {
+        Some(Part::Head(head)) => Ok((head, parts)),
+        _ => Err(Status::internal("an answer without a head")),
+    }
+}

@@ -1,0 +1,78 @@
+//! Reading a request's body within bounds: of size, and of how long a caller may be silent.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
+use http_body_util::BodyExt as _;
+
+use crate::failure::Failure;
+
+/// How long a caller may send nothing within a body.
+const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The body of a request, read piece by piece.
+pub(crate) struct BodyReader {
+    body: Body,
+    limit: usize,
+    left: usize,
+}
+
+impl BodyReader {
+    /// Refuses at once what says that it is too large.
+    pub(crate) fn new(headers: &HeaderMap, body: Body, limit: usize) -> Result<Self, Failure> {
+        let announced = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.parse::<u64>().ok());
+        match announced {
+            Some(length) if length > limit as u64 => Err(Failure::body_too_large(limit)),
+            _ => Ok(Self {
+                body,
+                limit,
+                left: limit,
+            }),
+        }
+    }
+
+    /// The next piece; `None` at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+        loop {
+            let frame = tokio::time::timeout(BODY_IDLE_TIMEOUT, self.body.frame())
+                .await
+                .map_err(|_| Failure::invalid("", "the rest of the body did not come in time"))?;
+            let Some(frame) = frame else {
+                return Ok(None);
+            };
+            let frame = frame.map_err(|_| Failure::invalid("", "the body broke off"))?;
+            // Trailers mean nothing to us.
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            self.left = self
+                .left
+                .checked_sub(data.len())
+                .ok_or_else(|| Failure::body_too_large(self.limit))?;
+            if !data.is_empty() {
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    /// All of it.
+    pub(crate) async fn all(mut self) -> Result<Bytes, Failure> {
+        let Some(first) = self.next().await? else {
+            return Ok(Bytes::new());
+        };
+        let Some(second) = self.next().await? else {
+            return Ok(first);
+        };
+        let mut whole = BytesMut::from(first);
+        whole.extend_from_slice(&second);
+        while let Some(piece) = self.next().await? {
+            whole.extend_from_slice(&piece);
+        }
+        Ok(whole.freeze())
+    }
+}

@@ -1,0 +1,371 @@
+//! Where HTTP/1 messages begin and end, and heads that two readers could take for different ones.
+//! Pure: bytes in, verdicts out.
+//!
+//! hyper resolves such heads by itself (it drops `Content-Length` beside `Transfer-Encoding`), so a
+//! service behind it cannot see them any more; a proxy in front may have resolved them otherwise,
+//! which is how requests are smuggled. They are refused before hyper reads them.
+
+/// The most bytes of a head, as hyper's own bound.
+pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// The most headers of a head: hyper's own default.
+const HEADERS_MAX: usize = 100;
+
+/// The header by which a refused head is told to the service. A caller who sends it is refused too.
+pub(crate) const MALFORMED: &str = "keyward-malformed";
+
+/// Why a head is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It does not say unmistakably where its body ends.
+    Ambiguous,
+    /// It is larger than allowed.
+    TooLarge,
+    /// The body's chunks are none.
+    BadChunk,
+}
+
+/// What to do with bytes that have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// So many from the front may be passed on, at least one.
+    Pass(usize),
+    /// A head that is not complete.
+    More,
+    /// Pass none of it on.
+    Refuse(Fault),
+}
+
+/// Follows the messages of one connection.
+#[derive(Debug)]
+pub(crate) struct Framing {
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Head,
+    Body {
+        left: u64,
+    },
+    Chunked(Chunk),
+    /// Not HTTP/1: nothing to follow.
+    Opaque,
+}
+
+/// Where in a chunked body (RFC 9112 §7.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chunk {
+    Size(u64),
+    Extension(u64),
+    SizeLineFeed(u64),
+    Data(u64),
+    DataReturn,
+    DataLineFeed,
+    TrailerStart,
+    Trailer,
+    LastLineFeed,
+    End,
+}
+
+impl Framing {
+    pub(crate) fn new() -> Self {
+        Self { state: State::Head }
+    }
+
+    /// Whether the next bytes open a message.
+    pub(crate) fn at_head(&self) -> bool {
+        self.state == State::Head
+    }
+
+    /// Takes the messages for something else from here on.
+    pub(crate) fn give_up(&mut self) {
+        self.state = State::Opaque;
+    }
+
+    /// Looks at `bytes`, which follow what was passed before.
+    pub(crate) fn advance(&mut self, bytes: &[u8]) -> Step {
+        match self.state {
+            State::Head => self.head(bytes),
+            State::Body { left } => {
+                let here = left.min(bytes.len() as u64);
+                self.state = match left - here {
+                    0 => State::Head,
+                    left => State::Body { left },
+                };
+                // Bounded by the length of a slice.
+                Step::Pass(usize::try_from(here).unwrap_or(bytes.len()))
+            }
+            State::Chunked(chunk) => self.chunked(chunk, bytes),
+            State::Opaque => Step::Pass(bytes.len()),
+        }
+    }
+
+    fn head(&mut self, bytes: &[u8]) -> Step {
+        let Some(length) = head_length(bytes) else {
+            return match bytes.len() > HEAD_BYTES_MAX {
+                true => Step::Refuse(Fault::TooLarge),
+                false => Step::More,
+            };
+        };
+        if length > HEAD_BYTES_MAX {
+            return Step::Refuse(Fault::TooLarge);
+        }
+        match body_of(&bytes[..length]) {
+            Ok(state) => {
+                self.state = state;
+                Step::Pass(length)
+            }
+            Err(fault) => Step::Refuse(fault),
+        }
+    }
+
+    fn chunked(&mut self, mut chunk: Chunk, bytes: &[u8]) -> Step {
+        let mut at = 0;
+        while at < bytes.len() && chunk != Chunk::End {
+            if let Chunk::Data(left) = chunk {
+                let here = left.min((bytes.len() - at) as u64);
+                at += usize::try_from(here).unwrap_or(bytes.len() - at);
+                chunk = match left - here {
+                    0 => Chunk::DataReturn,
+                    left => Chunk::Data(left),
+                };
+                continue;
+            }
+            match chunk.next(bytes[at]) {
+                Some(next) => chunk = next,
+                None => return Step::Refuse(Fault::BadChunk),
+            }
+            at += 1;
+        }
+        self.state = match chunk {
+            Chunk::End => State::Head,
+            chunk => State::Chunked(chunk),
+        };
+        Step::Pass(at)
+    }
+}
+
+impl Chunk {
+    /// After one byte that is not chunk data; `None` where it cannot stand.
+    fn next(self, byte: u8) -> Option<Self> {
+        Some(match (self, byte) {
+            (Self::Size(size) | Self::Extension(size), b'\r') => Self::SizeLineFeed(size),
+            (Self::Size(size), b';' | b' ' | b'\t') => Self::Extension(size),
+            (Self::Size(size), digit) => {
+                let digit = char::from(digit).to_digit(16)?;
+                Self::Size(size.checked_mul(16)?.checked_add(u64::from(digit))?)
+            }
+            (Self::Extension(_), b'\n') => return None,
+            (Self::Extension(size), _) => Self::Extension(size),
+            (Self::SizeLineFeed(0) | Self::Trailer, b'\n') => Self::TrailerStart,
+            (Self::SizeLineFeed(size), b'\n') => Self::Data(size),
+            (Self::DataReturn, b'\r') => Self::DataLineFeed,
+            (Self::DataLineFeed, b'\n') => Self::Size(0),
+            (Self::TrailerStart, b'\r') => Self::LastLineFeed,
+            (Self::TrailerStart | Self::Trailer, _) => Self::Trailer,
+            (Self::LastLineFeed, b'\n') => Self::End,
+            _ => return None,
+        })
+    }
+}
+
+/// How long the head at the front is, with the empty line that ends it; `None` if that is not there.
+fn head_length(bytes: &[u8]) -> Option<usize> {
+    let mut begun = false;
+    let mut from = 0;
+    while let Some(length) = bytes[from..].iter().position(|byte| *byte == b'\n') {
+        let line = trimmed(&bytes[from..from + length]);
+        from += length + 1;
+        match (line.is_empty(), begun) {
+            (true, true) => return Some(from),
+            // Empty lines before a request line are passed over, as hyper does.
+            (true, false) => {}
+            (false, _) => begun = true,
+        }
+    }
+    None
+}
+
+/// What follows a complete head.
+fn body_of(head: &[u8]) -> Result<State, Fault> {
+    let mut lines = head
+        .split(|byte| *byte == b'\n')
+        .map(trimmed)
+        .filter(|line| !line.is_empty());
+    let request_line = lines.next().unwrap_or_default();
+    if request_line == b"PRI * HTTP/2.0" {
+        return Ok(State::Opaque);
+    }
+    let mut length: Option<u64> = None;
+    let mut chunked = false;
+    for (index, line) in lines.enumerate() {
+        if index == HEADERS_MAX {
+            return Err(Fault::TooLarge);
+        }
+        let (name, value) = name_and_value(line);
+        if name.eq_ignore_ascii_case(b"content-length") {
+            let found = number(value).ok_or(Fault::Ambiguous)?;
+            if length.is_some_and(|earlier| earlier != found) {
+                return Err(Fault::Ambiguous);
+            }
+            length = Some(found);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            if chunked || !value.eq_ignore_ascii_case(b"chunked") {
+                return Err(Fault::Ambiguous);
+            }
+            chunked = true;
+        }
+    }
+    match (chunked, length) {
+        (true, Some(_)) => Err(Fault::Ambiguous),
+        (true, None) if request_line.ends_with(b"HTTP/1.0") => Err(Fault::Ambiguous),
+        (true, None) => Ok(State::Chunked(Chunk::Size(0))),
+        (false, Some(0) | None) => Ok(State::Head),
+        (false, Some(left)) => Ok(State::Body { left }),
+    }
+}
+
+fn name_and_value(line: &[u8]) -> (&[u8], &[u8]) {
+    match line.iter().position(|byte| *byte == b':') {
+        Some(colon) => (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()),
+        None => (line, b""),
+    }
+}
+
+fn number(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// A line without the return before its line feed.
+fn trimmed(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, Framing, HEAD_BYTES_MAX, Step};
+
+    fn check(head: &str, expect: Step) {
+        let text = format!("POST / HTTP/1.1\r\n{head}\r\n");
+        let expect = match expect {
+            Step::Pass(_) => Step::Pass(text.len()),
+            other => other,
+        };
+        assert_eq!(Framing::new().advance(text.as_bytes()), expect, "{head}");
+    }
+
+    #[test]
+    fn heads_that_can_be_read_in_two_ways_are_refused() {
+        let ambiguous = Step::Refuse(Fault::Ambiguous);
+        let pass = Step::Pass(0);
+        check("", pass);
+        check("Content-Length: 5\r\n", pass);
+        check("Content-Length: 5\r\ncontent-length:5 \r\n", pass);
+        check("Transfer-Encoding: Chunked\r\n", pass);
+        check("Content-Length: 5\r\nContent-Length: 6\r\n", ambiguous);
+        check("Content-Length: 5, 5\r\n", ambiguous);
+        check("Content-Length: +5\r\n", ambiguous);
+        check("Content-Length: \r\n", ambiguous);
+        check("Content-Length: 99999999999999999999\r\n", ambiguous);
+        check(
+            "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+            ambiguous,
+        );
+        check(
+            "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+            ambiguous,
+        );
+        check(
+            "Transfer-Encoding : chunked\r\nContent-Length: 5\r\n",
+            ambiguous,
+        );
+        check("Transfer-Encoding: gzip, chunked\r\n", ambiguous);
+        check("Transfer-Encoding: xchunked\r\n", ambiguous);
+        check(
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n",
+            ambiguous,
+        );
+    }
+
+    #[test]
+    fn large_heads_are_refused() {
+        let large = "a: b\r\n".repeat(101);
+        check(&large, Step::Refuse(Fault::TooLarge));
+        check(&"a: b\r\n".repeat(100), Step::Pass(0));
+        let endless = vec![b'a'; HEAD_BYTES_MAX + 1];
+        let step = Framing::new().advance(&endless);
+        assert_eq!(step, Step::Refuse(Fault::TooLarge));
+    }
+
+    #[test]
+    fn bodies_end_where_they_say_whatever_pieces_they_come_in() {
+        let messages: [&[u8]; 4] = [
+            b"GET /a HTTP/1.1\r\nhost: x\r\n\r\n",
+            b"POST /b HTTP/1.1\r\ncontent-length: 11\r\n\r\nGET / HTTP/\n",
+            b"POST /c HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n3;x=y\r\nabc\r\nA\r\n0123456789\r\n0\r\nt: 1\r\n\r\n",
+            b"GET /d HTTP/1.0\n\n",
+        ];
+        let messages = [
+            messages[0],
+            &messages[1][..messages[1].len() - 1],
+            messages[2],
+            messages[3],
+        ];
+        let all = messages.concat();
+        for size in 1..all.len() {
+            let mut framing = Framing::new();
+            let mut ends = Vec::new();
+            let (mut passed, mut arrived) = (0, 0);
+            while passed < all.len() {
+                arrived = (arrived + size).min(all.len());
+                while passed < arrived {
+                    match framing.advance(&all[passed..arrived]) {
+                        Step::Pass(count) => passed += count,
+                        Step::More => break,
+                        Step::Refuse(fault) => panic!("{fault:?} at {passed}"),
+                    }
+                    if framing.at_head() {
+                        ends.push(passed);
+                    }
+                }
+            }
+            let expect: Vec<usize> = messages
+                .iter()
+                .scan(0, |end, message| {
+                    *end += message.len();
+                    Some(*end)
+                })
+                .collect();
+            assert_eq!(ends, expect, "in pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn the_preface_of_http2_ends_the_following() {
+        let mut framing = Framing::new();
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        assert_eq!(framing.advance(preface), Step::Pass(18));
+        assert_eq!(framing.advance(&preface[18..]), Step::Pass(6));
+        assert_eq!(framing.advance(&[0xff; 100]), Step::Pass(100));
+    }
+
+    #[test]
+    fn a_chunk_that_is_none_is_refused() {
+        for body in ["x\r\n", "5\n", "5\r\n1234567\r\n", "fffffffffffffffff\r\n"] {
+            let mut framing = Framing::new();
+            framing.advance(b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n");
+            let step = framing.advance(body.as_bytes());
+            let step = match step {
+                Step::Pass(count) if count < body.len() => {
+                    framing.advance(&body.as_bytes()[count..])
+                }
+                step => step,
+            };
+            assert_eq!(step, Step::Refuse(Fault::BadChunk), "{body}");
+        }
+    }
+}

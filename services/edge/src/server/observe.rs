@@ -1,0 +1,242 @@
+//! What is seen of every request: its trace, a line in the log, metrics. Never a header, a query or
+//! a body.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http_body::{Frame, SizeHint};
+use keyward_runtime::error::Reason;
+use keyward_runtime::metrics::Metrics;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+use super::framing::MALFORMED;
+use crate::caller;
+use crate::failure::Failure;
+use crate::names;
+
+/// Upper bounds of durations, in seconds: from an answer out of memory to a long stream.
+const DURATION_BUCKETS: [f64; 12] = [
+    0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 180.0, 600.0,
+];
+
+/// Stands for every path that is no route, so that callers cannot make labels.
+const UNMATCHED: &str = "unmatched";
+
+/// The metrics of the edge. Clones count into the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Observer {
+    requests: Family<RequestLabels, Counter>,
+    durations: Family<RouteLabels, Histogram>,
+    in_flight: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    method: &'static str,
+    route: String,
+    status: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RouteLabels {
+    route: String,
+}
+
+impl Observer {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        let durations = Family::new_with_constructor(
+            (|| Histogram::new(DURATION_BUCKETS)) as fn() -> Histogram,
+        );
+        Self {
+            requests: metrics.register(
+                "http_requests",
+                "HTTP requests answered, by route and status class",
+                Family::default(),
+            ),
+            durations: metrics.register(
+                "http_request_duration_seconds",
+                "From a request's head to the last byte of its answer",
+                durations,
+            ),
+            in_flight: metrics.register(
+                "http_requests_in_flight",
+                "HTTP requests being answered",
+                Gauge::default(),
+            ),
+        }
+    }
+}
+
+/// Wraps every request: gives it a place in a trace, and watches its answer to the last byte.
+pub(crate) async fn observe(
+    State(observer): State<Observer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let trace = caller::trace(request.headers());
+    request.extensions_mut().insert(trace);
+    let client_request_id = client_request_id(request.headers());
+    let mut record = Record::begin(observer, &request, trace.trace_id());
+
+    let mut response = match malformed(request.headers()) {
+        Some(failure) => failure.into_response(),
+        None => next.run(request).await,
+    };
+
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::try_from(trace.to_string()) {
+        headers.insert(names::TRACEPARENT, value);
+    }
+    if let Some(id) = client_request_id {
+        headers.insert(names::CLIENT_REQUEST_ID, id);
+    }
+    record.status = Some(response.status());
+    record.inference_id = response.headers().get(names::REQUEST_ID).cloned();
+    response.map(|inner| Body::new(Watched { inner, record }))
+}
+
+/// The caller's own id, to be given back whatever becomes of the request.
+fn client_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let value = headers.get(names::REQUEST_ID)?;
+    (value.len() <= crate::openai::CLIENT_REQUEST_ID_BYTES_MAX && value.to_str().is_ok())
+        .then(|| value.clone())
+}
+
+/// A head that was refused before hyper read it.
+fn malformed(headers: &HeaderMap) -> Option<Failure> {
+    Some(match headers.get(MALFORMED)?.as_bytes() {
+        b"too-large" => Failure::new(
+            Reason::RequestTooLarge,
+            "the request's headers are larger or more than allowed",
+        ),
+        _ => Failure::invalid(
+            "",
+            "the headers `Content-Length` and `Transfer-Encoding` contradict themselves or each other",
+        ),
+    })
+}
+
+/// One request, told of when it is dropped: with the last byte of its answer, or when the caller
+/// leaves.
+struct Record {
+    observer: Observer,
+    method: &'static str,
+    route: Option<MatchedPath>,
+    trace_id: String,
+    begun: Instant,
+    status: Option<StatusCode>,
+    inference_id: Option<HeaderValue>,
+    cut: bool,
+}
+
+impl Record {
+    fn begin(observer: Observer, request: &Request, trace_id: String) -> Self {
+        observer.in_flight.inc();
+        Self {
+            observer,
+            method: method_label(request.method()),
+            route: request.extensions().get::<MatchedPath>().cloned(),
+            trace_id,
+            begun: Instant::now(),
+            status: None,
+            inference_id: None,
+            cut: false,
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let route = self.route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+        let elapsed = self.begun.elapsed();
+        self.observer.in_flight.dec();
+        let labels = RequestLabels {
+            method: self.method,
+            route: route.to_owned(),
+            status: status_class(self.status),
+        };
+        self.observer.requests.get_or_create(&labels).inc();
+        let labels = RouteLabels {
+            route: labels.route,
+        };
+        let durations = &self.observer.durations;
+        durations
+            .get_or_create(&labels)
+            .observe(elapsed.as_secs_f64());
+        let inference_id = self.inference_id.as_ref().and_then(|id| id.to_str().ok());
+        tracing::info!(
+            http.method = self.method,
+            http.route = route,
+            http.status = self.status.map(|status| status.as_u16()),
+            inference.id = inference_id,
+            trace.id = %self.trace_id,
+            duration_ms = elapsed.as_millis(),
+            cut = self.cut,
+            "request answered"
+        );
+    }
+}
+
+/// Methods that are asked for on purpose; any other word would make a label.
+fn method_label(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        _ => "other",
+    }
+}
+
+fn status_class(status: Option<StatusCode>) -> &'static str {
+    match status.map(|status| status.as_u16() / 100) {
+        Some(1) => "1xx",
+        Some(2) => "2xx",
+        Some(3) => "3xx",
+        Some(4) => "4xx",
+        Some(_) => "5xx",
+        None => "left",
+    }
+}
+
+/// An answer's body that keeps the record until it ends.
+struct Watched {
+    inner: Body,
+    record: Record,
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        if let Poll::Ready(Some(Err(_))) = &polled {
+            self.record.cut = true;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

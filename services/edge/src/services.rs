@@ -1,0 +1,70 @@
+//! The generated clients of the services, made once.
+
+use keyward_auth::Connection;
+use keyward_proto::metering::v1::credit_service_client::CreditServiceClient;
+use keyward_proto::metering::v1::usage_service_client::UsageServiceClient;
+use keyward_proto::router::v1::router_service_client::RouterServiceClient;
+use keyward_proto::vault::v1::audit_service_client::AuditServiceClient;
+use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
+use keyward_proto::vault::v1::provider_key_service_client::ProviderKeyServiceClient;
+
+use crate::{EdgeConfig, EdgeConnections};
+
+/// What handlers call. A client is cloned for each call: that is cheap, and calls need their own.
+#[derive(Clone, Debug)]
+pub(crate) struct Services {
+    config: EdgeConfig,
+    router: RouterServiceClient<Connection>,
+    provider_keys: ProviderKeyServiceClient<Connection>,
+    identity: IdentityServiceClient<Connection>,
+    audit: AuditServiceClient<Connection>,
+    credits: CreditServiceClient<Connection>,
+    usage: UsageServiceClient<Connection>,
+}
+
+impl Services {
+    pub(crate) fn new(config: EdgeConfig, connections: EdgeConnections) -> Self {
+        let EdgeConnections {
+            router,
+            vault,
+            metering,
+        } = connections;
+        Self {
+            config,
+            router: RouterServiceClient::new(router),
+            provider_keys: ProviderKeyServiceClient::new(vault.clone()),
+            identity: IdentityServiceClient::new(vault.clone()),
+            audit: AuditServiceClient::new(vault),
+            credits: CreditServiceClient::new(metering.clone()),
+            usage: UsageServiceClient::new(metering),
+        }
+    }
+
+    pub(crate) fn config(&self) -> EdgeConfig {
+        self.config
+    }
+
+    pub(crate) fn router(&self) -> RouterServiceClient<Connection> {
+        self.router.clone()
+    }
+
+    pub(crate) fn provider_keys(&self) -> ProviderKeyServiceClient<Connection> {
+        self.provider_keys.clone()
+    }
+
+    pub(crate) fn identity(&self) -> IdentityServiceClient<Connection> {
+        self.identity.clone()
+    }
+
+    pub(crate) fn audit(&self) -> AuditServiceClient<Connection> {
+        self.audit.clone()
+    }
+
+    pub(crate) fn credits(&self) -> CreditServiceClient<Connection> {
+        self.credits.clone()
+    }
+
+    pub(crate) fn usage(&self) -> UsageServiceClient<Connection> {
+        self.usage.clone()
+    }
+}
