@@ -1,5 +1,8 @@
 //! The models that Keyward knows: names, providers, limits, prices; and the providers themselves.
 //! Data, not behaviour: nothing here calls anybody or knows whose key serves.
+//!
+//! Prices are published list prices. Where one depends on the time of day the dearest is listed;
+//! where one is not certain the offer has none, and only own keys can use it.
 
 mod catalog;
 mod data;
