@@ -18,6 +18,7 @@ use keyward_proto::metering::v1::metering_service_server::MeteringServiceServer;
 use keyward_proto::metering::v1::pricing_service_server::PricingServiceServer;
 use keyward_proto::metering::v1::usage_service_server::UsageServiceServer;
 use keyward_runtime::error::to_status;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 use tower::Layer as _;
 use uuid::Uuid;
@@ -30,11 +31,13 @@ use crate::{Metering, MeteringError};
 #[derive(Clone)]
 pub(crate) struct Grpc {
     app: Arc<App>,
+    /// Cancelled when the process stops.
+    stopping: CancellationToken,
 }
 
 impl Grpc {
-    pub(crate) fn new(app: Arc<App>) -> Self {
-        Self { app }
+    pub(crate) fn new(app: Arc<App>, stopping: CancellationToken) -> Self {
+        Self { app, stopping }
     }
 }
 

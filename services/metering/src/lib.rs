@@ -1,8 +1,8 @@
 //! Metering: holds, charges, usage records, credits, tiers and prices. It owns what things cost and
 //! who has paid; it never sees a provider key, and never calls a provider.
 //!
-//! [`Metering::open`] builds it, [`Metering::add_services`] puts its servers behind the authenticating
-//! layer, [`Metering::start`] starts what runs beside them.
+//! [`Metering::open`] builds it and starts what runs beside its servers,
+//! [`Metering::add_services`] puts those behind the authenticating layer.
 
 mod app;
 mod domain;

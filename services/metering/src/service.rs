@@ -7,6 +7,7 @@ use std::sync::Arc;
 use keyward_auth::Connection;
 use keyward_catalog::Catalog;
 use keyward_runtime::serve::Process;
+use tokio_util::sync::CancellationToken;
 
 use crate::MeteringError;
 use crate::app::App;
@@ -35,28 +36,34 @@ impl fmt::Debug for Metering {
 }
 
 impl Metering {
-    /// Opens the store and installs the catalogue's prices. `vault` is how metering asks who an
-    /// account belongs to; it may not answer yet. Nothing runs until [`Metering::start`].
-    pub async fn open(config: Config, vault: Connection) -> Result<Self, MeteringError> {
+    /// Opens the store, installs the catalogue's prices, and starts what runs beside the servers:
+    /// freeing holds that expire, and granting the first credits as soon as the vault answers. The
+    /// process is not ready before that. `vault` is how metering asks who an account belongs to; it
+    /// may not answer yet.
+    pub async fn open(
+        config: Config,
+        vault: Connection,
+        process: &Process,
+    ) -> Result<Self, MeteringError> {
         let store = tokio::task::spawn_blocking(move || SqliteStore::open(&config.database))
             .await
             .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
         let directory = Arc::new(VaultDirectory::new(vault));
         let app = App::open(Arc::new(store), directory, Catalog::embedded()?).await?;
-        Ok(Self::over(app))
+        let metering = Self::over(app, process.stopping.clone());
+        metering.start(process);
+        Ok(metering)
     }
 
-    pub(crate) fn over(app: App) -> Self {
+    pub(crate) fn over(app: App, stopping: CancellationToken) -> Self {
         let app = Arc::new(app);
         Self {
-            grpc: Grpc::new(Arc::clone(&app)),
+            grpc: Grpc::new(Arc::clone(&app), stopping),
             app,
         }
     }
 
-    /// Starts what runs beside the servers: freeing holds that expire, and granting the first
-    /// credits as soon as the vault answers. The process is not ready before that.
-    pub fn start(&self, process: &Process) {
+    fn start(&self, process: &Process) {
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
         process.spawn(async move { app.sweep_until(stop).await });
 
@@ -102,10 +109,8 @@ mod tests {
         };
         for _ in 0..2 {
             let process = Process::new();
-            let metering = Metering::open(config.clone(), no_vault())
-                .await
-                .expect("it opens");
-            metering.start(&process);
+            let opened = Metering::open(config.clone(), no_vault(), &process).await;
+            assert!(opened.is_ok(), "{opened:?}");
             assert!(process.readiness.unmet().contains_key("metering.vault"));
             assert!(process.drain(Duration::from_secs(5)).await, "its tasks end");
         }

@@ -9,6 +9,7 @@ use keyward_proto::metering::v1::{
     PlaceHoldRequest, PlaceHoldResponse, RecordUsageRequest, RecordUsageResponse,
     SettleUsageRequest, SettleUsageResponse, VoidHoldRequest, VoidHoldResponse,
 };
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{Grpc, convert, requester, status};
@@ -18,6 +19,10 @@ use crate::domain::event::usage_of;
 
 /// How many events that have arrived are stored together.
 const RECORD_BATCH_MAX: usize = 256;
+
+/// How long a stopping process waits for another event on a stream: little, beside the time that it
+/// has to stop.
+const IDLE_WHILE_STOPPING: Duration = Duration::from_millis(100);
 
 #[async_trait]
 impl MeteringService for Grpc {
@@ -85,7 +90,7 @@ impl MeteringService for Grpc {
         request: Request<Streaming<RecordUsageRequest>>,
     ) -> Result<Response<Self::RecordUsageStream>, Status> {
         let app = self.app.clone();
-        let batches = request.into_inner().ready_chunks(RECORD_BATCH_MAX);
+        let batches = batches(request.into_inner(), self.stopping.clone());
         let answers = batches.then(move |batch| {
             let app = app.clone();
             async move {
@@ -98,6 +103,27 @@ impl MeteringService for Grpc {
         });
         Ok(Response::new(Box::pin(answers)))
     }
+}
+
+/// Events in batches as they arrive. A stopping process would wait for such a stream, which its
+/// sender keeps open, so it ends once nothing comes any more; requests that are still being
+/// finished can bring theirs, over another stream if need be.
+fn batches<S>(incoming: S, stopping: CancellationToken) -> impl Stream<Item = Vec<S::Item>>
+where
+    S: Stream + Unpin,
+{
+    let incoming = incoming.ready_chunks(RECORD_BATCH_MAX);
+    futures::stream::unfold((incoming, stopping), async |(mut incoming, stopping)| {
+        let idle_while_stopping = async {
+            stopping.cancelled().await;
+            tokio::time::sleep(IDLE_WHILE_STOPPING).await;
+        };
+        let batch = tokio::select! {
+            batch = incoming.next() => batch?,
+            () = idle_while_stopping => return None,
+        };
+        Some((batch, (incoming, stopping)))
+    })
 }
 
 fn place_hold(request: PlaceHoldRequest) -> Result<PlaceHold, MeteringError> {

@@ -1,5 +1,6 @@
 //! Records of own keys, and who sees what.
 
+use futures::StreamExt as _;
 use keyward_proto::metering::v1 as wire;
 use keyward_runtime::error::Reason;
 use keyward_runtime::ids;
@@ -210,4 +211,29 @@ async fn attempts_of_a_request_are_listed_in_order_and_charged_once() {
         (receipt.charge_nanos, receipt.saved_nanos),
         (9_450, Some(0))
     );
+}
+
+#[tokio::test]
+async fn a_stopping_process_takes_what_comes_and_ends_idle_streams() {
+    let world = World::new().await;
+    world.stopping.cancel();
+    let event = own_key("bob", None);
+    let request = wire::RecordUsageRequest {
+        request_id: event.event_id.clone(),
+        sequence: 7,
+        event: Some(event),
+    };
+    let never_ending = futures::stream::iter([request]).chain(futures::stream::pending());
+    let answers = world
+        .metering()
+        .record_usage(Request::new(never_ending))
+        .await;
+    let mut answers = answers.expect("a stream").into_inner();
+    let first = answers
+        .message()
+        .await
+        .expect("an answer")
+        .expect("an acknowledgement");
+    assert_eq!(first.acknowledged_sequence, 7);
+    assert!(answers.message().await.expect("the end").is_none());
 }

@@ -18,6 +18,7 @@ use keyward_proto::vault::v1::GrantKey;
 use keyward_runtime::error::{Reason, WireError};
 use keyward_runtime::{ids, time};
 use keyward_secret::Secret;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
@@ -122,6 +123,7 @@ impl AccountDirectory for Directory {
 /// A metering role, opened.
 pub(super) struct World {
     pub(super) metering: Metering,
+    pub(super) stopping: CancellationToken,
     services: LocalServices,
     _folder: tempfile::TempDir,
 }
@@ -137,16 +139,18 @@ impl World {
         let app = App::open(Arc::new(store), directory, catalog)
             .await
             .expect("it opens");
-        let metering = Metering::over(app);
+        let stopping = CancellationToken::new();
+        let metering = Metering::over(app, stopping.clone());
         let signer = GrantSigner::from_seed("k1", &[7; 32]).expect("a seed");
         let layer = AuthLayer::new(Authenticator::new(Arc::new(Exchanger(signer))), None);
         let services = metering.add_services(LocalServices::new(), &layer);
         metering
             .app()
-            .grant_first_credits_until(tokio_util::sync::CancellationToken::new())
+            .grant_first_credits_until(CancellationToken::new())
             .await;
         Self {
             metering,
+            stopping,
             services,
             _folder: folder,
         }
