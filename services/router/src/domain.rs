@@ -4,6 +4,7 @@
 pub(crate) mod estimate;
 pub(crate) mod failure;
 pub(crate) mod health;
+pub(crate) mod metadata;
 pub mod plan;
 pub mod providers;
 pub mod request;

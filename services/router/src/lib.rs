@@ -1,8 +1,18 @@
 //! The router: decides whose key serves a request, calls the provider and streams the answer back.
 //! It never stores a provider key, and holds one only as long as its lease.
+//!
+//! [`Router::open`] sets it up; [`Router::server`] is its gRPC service, to be put behind the layer
+//! that authenticates.
 
-// Until the use cases that stand on them are in.
-#![allow(dead_code)]
-
+mod app;
+pub mod config;
 pub mod domain;
+pub mod egress;
+mod grpc;
+mod router;
 mod sandbox;
+mod upstream;
+
+pub use config::{RouterConfig, Timeouts};
+pub use grpc::RouterApi;
+pub use router::{Router, RouterConnections, RouterError};

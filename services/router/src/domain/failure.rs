@@ -130,6 +130,42 @@ pub(crate) fn message(body: &[u8]) -> Option<String> {
         .filter(|message| !message.trim().is_empty())
 }
 
+/// The message of an error that a stream reports.
+pub(crate) fn event_message(error: &str) -> String {
+    let wrapped = format!("{{\"error\":{error}}}");
+    message(wrapped.as_bytes()).unwrap_or_else(|| "it reported an error".to_owned())
+}
+
+/// The failure that an answer with a good status tells all the same: an error instead of choices,
+/// or something that is no JSON object.
+pub(crate) fn in_answer(body: &[u8]) -> Option<(Failure, String)> {
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Some((
+            Failure::Broken,
+            "it answered with something that is no JSON".to_owned(),
+        ));
+    }
+    memchr::memmem::find(body, b"\"error\"")?;
+    let answer: ErrorInAnswer<'_> = serde_json::from_slice(body).ok()?;
+    let error = answer
+        .error
+        .map(RawValue::get)
+        .filter(|error| *error != "null")?;
+    answer
+        .choices
+        .is_none()
+        .then(|| (Failure::classify_event(error), event_message(error)))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ErrorInAnswer<'a> {
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    #[serde(borrow)]
+    choices: Option<&'a RawValue>,
+}
+
 /// The usual members of an error body.
 #[derive(Debug, Default)]
 struct Said {
@@ -290,6 +326,21 @@ mod tests {
             Failure::Broken
         );
         assert_eq!(Failure::classify_event(r#""broken""#), Failure::Broken);
+    }
+
+    #[test]
+    fn an_error_with_a_good_status_is_one_all_the_same() {
+        let failure = |body: &str| in_answer(body.as_bytes()).map(|(failure, _)| failure);
+        assert_eq!(
+            failure(r#"{"error":{"code":402,"message":"m"}}"#),
+            Some(Failure::QuotaExhausted)
+        );
+        assert_eq!(failure("<html>"), Some(Failure::Broken));
+        assert_eq!(failure(r#"{"choices":[],"error":null}"#), None);
+        assert_eq!(
+            failure(r#"{"choices":[{"message":{"content":"\"error\""}}]}"#),
+            None
+        );
     }
 
     #[test]

@@ -89,7 +89,8 @@ pub struct Plan {
     pub candidates: Vec<Candidate>,
     /// Who may not.
     pub left_out: Vec<LeftOut>,
-    /// Why nobody may, where there are no candidates.
+    /// What the caller is told if nobody serves: always there where there are no candidates, and
+    /// where an own key that was refused earlier would have come first.
     pub refusal: Option<Refusal>,
 }
 

@@ -36,6 +36,7 @@ struct Reported {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_field_names)] // The names are the wire's.
 struct PromptDetails {
     cached_tokens: Option<Number>,
     cache_write_tokens: Option<Number>,
@@ -45,6 +46,7 @@ struct PromptDetails {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_field_names)] // The names are the wire's.
 struct CompletionDetails {
     reasoning_tokens: Option<Number>,
     audio_tokens: Option<Number>,
@@ -58,6 +60,19 @@ pub(crate) fn read(json: &[u8]) -> Option<MeasuredUsage> {
         .usage
         .or_else(|| envelope.x_groq.and_then(|groq| groq.usage))?;
     // An empty object says nothing; zero would be a claim.
+    reported
+        .prompt_tokens
+        .as_ref()
+        .or(reported.completion_tokens.as_ref())?;
+    Some(disjoint(&reported))
+}
+
+/// Reads the usage out of the end of a large answer, whose beginning is gone already.
+pub(crate) fn read_tail(tail: &[u8]) -> Option<MeasuredUsage> {
+    let at = memchr::memmem::rfind(tail, b"\"usage\"")? + b"\"usage\"".len();
+    let value = tail[at..].trim_ascii_start().strip_prefix(b":")?;
+    let mut values = serde_json::Deserializer::from_slice(value).into_iter::<Reported>();
+    let reported = values.next()?.ok()?;
     reported
         .prompt_tokens
         .as_ref()
@@ -185,6 +200,13 @@ mod tests {
             },
             true,
         );
+    }
+
+    #[test]
+    fn the_end_of_a_large_answer_is_enough() {
+        let tail = br#"...text"}}],"usage": {"prompt_tokens":3,"completion_tokens":4},"x":[1]}"#;
+        assert_eq!(read_tail(tail).unwrap().usage.output_tokens, 4);
+        assert!(read_tail(b"no such thing").is_none());
     }
 
     #[test]

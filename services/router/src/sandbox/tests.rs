@@ -102,7 +102,7 @@ async fn slow_waits_between_words_and_hang_for_ever() {
     let hang = ECHO.replace("echo", "hang");
     let hanging = ask("sk-sandbox-1", &hang);
     assert!(
-        tokio::time::timeout(Duration::from_secs(3600), hanging)
+        tokio::time::timeout(Duration::from_hours(1), hanging)
             .await
             .is_err()
     );

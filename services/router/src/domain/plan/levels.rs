@@ -346,11 +346,10 @@ impl<'a, 'b> Levels<'a, 'b> {
             Standing::Resting { until_ms } => (2, until_ms),
         });
         let candidates: Vec<Candidate> = all.into_iter().map(|ranked| ranked.candidate).collect();
-        let refusal = self.refusal.filter(|_| candidates.is_empty());
         Plan {
             candidates,
             left_out: self.left_out,
-            refusal,
+            refusal: self.refusal,
         }
     }
 

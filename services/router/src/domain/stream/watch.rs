@@ -31,6 +31,7 @@ pub(crate) struct Pushed {
 
 /// Watches one stream. Feed it with [`StreamWatch::push`] until it is done or the provider closes.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // Each is a fact of its own about the stream.
 pub(crate) struct StreamWatch {
     splitter: Splitter,
     /// The beginning of an event whose end has not come.
@@ -87,7 +88,7 @@ impl StreamWatch {
         if self.done_event.is_none() && at < chunk.len() {
             self.take_open(chunk, at, &mut out);
         }
-        self.release(out.finish(chunk))
+        Ok(self.release(out.finish(chunk)))
     }
 
     fn take_event(
@@ -185,17 +186,17 @@ impl StreamWatch {
     }
 
     /// Passes on what may be passed on, or lets it wait.
-    fn release(&mut self, forward: Vec<Bytes>) -> Result<Pushed, BrokenStream> {
+    fn release(&mut self, forward: Vec<Bytes>) -> Pushed {
         let done = self.done_event.is_some();
         self.committed |= done;
         if !self.committed {
             self.waiting_bytes += forward.iter().map(Bytes::len).sum::<usize>();
             self.waiting.extend(forward);
             self.committed = self.waiting_bytes > UNCOMMITTED_BYTES_MAX;
-            return Ok(Pushed {
+            return Pushed {
                 forward: self.waited(),
                 done,
-            });
+            };
         }
         let forward = if self.waiting.is_empty() {
             forward
@@ -203,7 +204,7 @@ impl StreamWatch {
             self.waiting.extend(forward);
             self.waited()
         };
-        Ok(Pushed { forward, done })
+        Pushed { forward, done }
     }
 
     fn waited(&mut self) -> Vec<Bytes> {

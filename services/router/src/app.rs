@@ -1,0 +1,52 @@
+//! The router's use cases, and its ports to the vault and to metering. The only place with control
+//! flow across them; makes ids and takes the time.
+
+pub(crate) mod answer;
+mod attempt;
+mod body;
+mod dispatch;
+mod error;
+mod explain;
+mod health;
+mod invoke;
+mod ledger;
+pub(crate) mod metering;
+mod plain;
+mod serve;
+mod streamed;
+pub(crate) mod vault;
+
+use std::sync::Arc;
+
+use keyward_catalog::Catalog;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Timeouts;
+use crate::domain::plan::Policy;
+use crate::domain::providers::Providers;
+use crate::egress::Egress;
+pub(crate) use error::RouteError;
+pub(crate) use health::HealthBook;
+pub(crate) use invoke::{Invocation, Options};
+use metering::MeteringPort;
+use vault::VaultPort;
+
+/// What all requests share. Nothing in it is locked across an await.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) providers: Providers,
+    pub(crate) policy: Policy,
+    pub(crate) health: Arc<HealthBook>,
+    pub(crate) vault: Arc<VaultPort>,
+    pub(crate) metering: MeteringPort,
+    pub(crate) egress: Egress,
+    pub(crate) timeouts: Timeouts,
+    /// Requests in flight, which shutdown waits for.
+    pub(crate) tracker: TaskTracker,
+}
+
+/// The present, in milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    u64::try_from(keyward_runtime::time::now().as_millisecond()).unwrap_or(0)
+}

@@ -1,0 +1,136 @@
+//! The way from the task that serves a request to the caller's stream, which only reads.
+
+use bytes::Bytes;
+use keyward_money::{Nanos, Usage};
+use keyward_proto::metering::v1::{KeySource, UsageSource};
+use tokio::sync::{mpsc, oneshot};
+
+use super::RouteError;
+
+/// Parts on their way to the caller: enough for bursts, few enough to feel a slow reader.
+const PARTS_MAX: usize = 16;
+
+/// What opens an answer.
+#[derive(Debug, Clone)]
+pub(crate) struct AnswerHead {
+    pub(crate) inference_id: String,
+    pub(crate) http_status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) provider: String,
+    pub(crate) upstream_model: String,
+    pub(crate) source: KeySource,
+    pub(crate) attempts: u32,
+    pub(crate) charge: Option<Nanos>,
+}
+
+/// What closes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Summary {
+    pub(crate) charge: Nanos,
+    pub(crate) list_cost: Option<Nanos>,
+    pub(crate) usage: Usage,
+    pub(crate) usage_source: UsageSource,
+}
+
+impl Summary {
+    /// Nothing was used, and nothing charged.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            charge: Nanos::ZERO,
+            list_cost: None,
+            usage: Usage::default(),
+            usage_source: UsageSource::Unspecified,
+        }
+    }
+}
+
+/// What comes after the head.
+#[derive(Debug)]
+pub(crate) enum Part {
+    Chunk(Bytes),
+    Summary(Summary),
+}
+
+/// The caller has gone.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gone;
+
+/// The serving end.
+#[derive(Debug)]
+pub(crate) struct AnswerSender {
+    head: Option<oneshot::Sender<Result<AnswerHead, RouteError>>>,
+    parts: mpsc::Sender<Part>,
+}
+
+/// The reading end. Dropping it says that the caller has gone.
+#[derive(Debug)]
+pub(crate) struct AnswerReceiver {
+    head: oneshot::Receiver<Result<AnswerHead, RouteError>>,
+    parts: mpsc::Receiver<Part>,
+}
+
+pub(crate) fn channel() -> (AnswerSender, AnswerReceiver) {
+    let (head_sender, head) = oneshot::channel();
+    let (sender, parts) = mpsc::channel(PARTS_MAX);
+    (
+        AnswerSender {
+            head: Some(head_sender),
+            parts: sender,
+        },
+        AnswerReceiver { head, parts },
+    )
+}
+
+impl AnswerSender {
+    /// Comes back when the caller has gone.
+    pub(crate) async fn closed(&self) {
+        self.parts.closed().await;
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.parts.is_closed()
+    }
+
+    pub(crate) fn head_is_sent(&self) -> bool {
+        self.head.is_none()
+    }
+
+    pub(crate) fn fail(&mut self, error: RouteError) {
+        if let Some(head) = self.head.take() {
+            let _ = head.send(Err(error));
+        }
+    }
+
+    pub(crate) fn head(&mut self, answer: AnswerHead) -> Result<(), Gone> {
+        match self.head.take() {
+            Some(head) => head.send(Ok(answer)).map_err(|_| Gone),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a piece, in chunks that fit into a message; waits for a slow reader.
+    pub(crate) async fn send(&self, mut piece: Bytes) -> Result<(), Gone> {
+        while !piece.is_empty() {
+            let size = piece.len().min(keyward_proto::BODY_CHUNK_BYTES_MAX);
+            let chunk = Part::Chunk(piece.split_to(size));
+            self.parts.send(chunk).await.map_err(|_| Gone)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn finish(&self, summary: Summary) {
+        // Nobody to tell is no fault: the books are closed already.
+        let _ = self.parts.send(Part::Summary(summary)).await;
+    }
+}
+
+impl AnswerReceiver {
+    /// Waits for the head; then the parts are to be read.
+    pub(crate) async fn opened(self) -> Result<(AnswerHead, mpsc::Receiver<Part>), RouteError> {
+        match self.head.await {
+            Ok(Ok(head)) => Ok((head, self.parts)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(RouteError::away("the provider")),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! One attempt at one provider: what it uses, and its usage event.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use keyward_auth::Principal;
+use keyward_money::{MeasuredUsage, Usage};
+use keyward_proto::metering::v1::{AttemptStatus, KeySource, UsageEvent, UsageOwner, UsageSource};
+use keyward_secret::Secret;
+
+use super::metering::{Hold, usage_to_proto};
+use super::vault::Lease;
+use crate::domain::plan::{Candidate, CandidateKey};
+use crate::domain::providers::OPENROUTER;
+
+/// The endpoint that is served, as usage records name it.
+pub(super) const ENDPOINT: &str = "chat.completions";
+/// The longest reason that is kept.
+const REASON_CHARS_MAX: usize = 500;
+
+/// The key of an attempt, opened.
+#[derive(Debug, Clone)]
+pub(super) enum OpenKey {
+    Inline(Arc<Secret>),
+    Leased(Arc<Lease>),
+}
+
+impl OpenKey {
+    pub(super) fn secret(&self) -> &Secret {
+        match self {
+            Self::Inline(secret) => secret,
+            Self::Leased(lease) => &lease.secret,
+        }
+    }
+}
+
+/// An attempt under way.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) number: u32,
+    pub(super) candidate: Candidate,
+    pub(super) key: OpenKey,
+    pub(super) hold: Option<Hold>,
+    pub(super) event_id: String,
+    pub(super) started: Instant,
+    pub(super) start_time: jiff::Timestamp,
+    pub(super) first_byte: Option<Instant>,
+    pub(super) http_status: u16,
+}
+
+/// How an attempt ended.
+#[derive(Debug, Clone)]
+pub(super) struct Ending {
+    pub(super) status: AttemptStatus,
+    pub(super) measured: MeasuredUsage,
+    pub(super) source: UsageSource,
+    pub(super) reason: String,
+    /// Whether anything was delivered, so that there is something to charge.
+    pub(super) delivered: bool,
+}
+
+impl Ending {
+    /// It failed and nothing was delivered.
+    pub(super) fn failed(reason: String) -> Self {
+        Self {
+            status: AttemptStatus::Failed,
+            measured: MeasuredUsage::default(),
+            source: UsageSource::Estimated,
+            reason,
+            delivered: false,
+        }
+    }
+
+    /// The caller left, and the provider was told to stop before it had delivered anything.
+    pub(super) fn left() -> Self {
+        Self {
+            status: AttemptStatus::Abandoned,
+            ..Self::failed("the caller left".into())
+        }
+    }
+
+    pub(super) fn usage(&self) -> Usage {
+        self.measured.usage
+    }
+}
+
+/// What a usage event takes from its request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RequestFacts<'a> {
+    pub(super) inference_id: &'a str,
+    pub(super) principal: &'a Principal,
+    pub(super) streamed: bool,
+    pub(super) tags: &'a std::collections::HashMap<String, String>,
+    pub(super) client_request_id: &'a str,
+}
+
+impl Attempt {
+    pub(super) fn is_own(&self) -> bool {
+        self.candidate.source != KeySource::System
+    }
+
+    /// The stored key and its version; none for an inline one.
+    pub(super) fn stored_key(&self) -> Option<(&str, u64)> {
+        match (&self.candidate.key, &self.key) {
+            (CandidateKey::Stored { id, .. }, OpenKey::Leased(lease)) => Some((id, lease.version)),
+            (CandidateKey::Stored { id, version, .. }, OpenKey::Inline(_)) => Some((id, *version)),
+            (CandidateKey::Inline, _) => None,
+        }
+    }
+
+    pub(super) fn event(&self, request: RequestFacts<'_>, ending: &Ending) -> UsageEvent {
+        let (key_id, version) = self.stored_key().unwrap_or_default();
+        let lease_id = match &self.key {
+            OpenKey::Leased(lease) => lease.id.clone(),
+            OpenKey::Inline(_) => String::new(),
+        };
+        let elapsed = |until: Instant| {
+            u32::try_from(until.duration_since(self.started).as_millis()).unwrap_or(u32::MAX)
+        };
+        UsageEvent {
+            event_id: self.event_id.clone(),
+            inference_id: request.inference_id.to_owned(),
+            attempt: self.number,
+            owner: Some(owner(request.principal)),
+            provider: self.candidate.provider.clone(),
+            model: self.candidate.model.clone(),
+            upstream_model: self.candidate.upstream_model.clone(),
+            key_source: self.candidate.source as i32,
+            provider_key_id: key_id.to_owned(),
+            key_version: version,
+            lease_id,
+            status: ending.status as i32,
+            http_status: u32::from(self.http_status),
+            reason: ending.reason.chars().take(REASON_CHARS_MAX).collect(),
+            usage: Some(usage_to_proto(&ending.usage())),
+            usage_source: ending.source as i32,
+            usage_inconsistent: ending.measured.inconsistent,
+            first_byte_ms: self.first_byte.map_or(0, elapsed),
+            duration_ms: elapsed(Instant::now()),
+            start_time: Some(keyward_runtime::time::to_proto(self.start_time)),
+            endpoint: ENDPOINT.to_owned(),
+            streamed: request.streamed,
+            tags: request.tags.clone(),
+            client_request_id: request.client_request_id.to_owned(),
+        }
+    }
+}
+
+fn owner(principal: &Principal) -> UsageOwner {
+    let uid = |subject: &Option<keyward_auth::Subject>| {
+        subject
+            .as_ref()
+            .map(|subject| subject.uid.clone())
+            .unwrap_or_default()
+    };
+    UsageOwner {
+        account: principal
+            .billing_account()
+            .map(|account| account.key())
+            .unwrap_or_default(),
+        user_uid: uid(&principal.user),
+        organization_uid: uid(&principal.organization),
+        project_uid: uid(&principal.project),
+        access_key_id: principal.access_key_id.clone(),
+    }
+}
+
+/// A key source as the `x-keyward-key-source` header has it.
+pub(super) fn key_source_text(candidate: &Candidate) -> String {
+    let source = match candidate.source {
+        KeySource::Inline => "inline",
+        KeySource::User => "user",
+        KeySource::Project => "project",
+        KeySource::Organization => "organization",
+        KeySource::System => "system",
+        KeySource::Unspecified => "",
+    };
+    let via = if candidate.provider == OPENROUTER {
+        ":openrouter"
+    } else {
+        ""
+    };
+    format!("{source}{via}")
+}

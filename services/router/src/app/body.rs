@@ -1,0 +1,121 @@
+//! Reading a provider's answer: within time-outs, and with an ear for the caller who leaves.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use tokio::time::Instant;
+
+use super::answer::AnswerSender;
+use crate::domain::failure::Failure;
+use crate::upstream::AnswerBody;
+
+/// What reading brought.
+pub(super) enum Next {
+    /// Bytes.
+    Bytes(Bytes),
+    /// The end.
+    End,
+    /// It broke off, or nothing came for too long.
+    Broken(Failure),
+    /// The time for the first content is over.
+    Late,
+    /// The caller left, and the rest is not worth reading: cancelling stops the billing.
+    Left,
+}
+
+/// Reads an answer, also after its caller has left where the provider bills all the same.
+pub(super) struct Reader {
+    body: AnswerBody,
+    idle: Duration,
+    drain: Duration,
+    cancel_stops_billing: bool,
+    /// When an abandoned answer is given up.
+    abandoned: Option<Instant>,
+}
+
+impl Reader {
+    pub(super) fn new(
+        body: AnswerBody,
+        idle: Duration,
+        drain: Duration,
+        cancel_stops_billing: bool,
+    ) -> Self {
+        Self {
+            body,
+            idle,
+            drain,
+            cancel_stops_billing,
+            abandoned: None,
+        }
+    }
+
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.abandoned.is_some()
+    }
+
+    /// The caller has gone; says whether the rest is still to be read.
+    pub(super) fn abandon(&mut self) -> bool {
+        self.abandoned
+            .get_or_insert_with(|| Instant::now() + self.drain);
+        !self.cancel_stops_billing
+    }
+
+    /// Reads on; `late` is when the first content is due.
+    pub(super) async fn next(&mut self, answer: &AnswerSender, late: Option<Instant>) -> Next {
+        loop {
+            let deadline = self
+                .abandoned
+                .unwrap_or_else(far)
+                .min(Instant::now() + self.idle);
+            let abandoned = self.abandoned.is_some();
+            let frame = tokio::select! {
+                biased;
+                frame = self.body.frame() => frame,
+                () = answer.closed(), if !abandoned => {
+                    if self.abandon() {
+                        continue;
+                    }
+                    return Next::Left;
+                }
+                () = tokio::time::sleep_until(late.unwrap_or_else(far)), if late.is_some() => {
+                    return Next::Late;
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    return Next::Broken(Failure::TimedOut);
+                }
+            };
+            match frame {
+                None => return Next::End,
+                Some(Err(error)) => {
+                    tracing::debug!(error = %keyward_runtime::error::chain(&error), "an answer broke off");
+                    return Next::Broken(Failure::Unreachable);
+                }
+                Some(Ok(frame)) => {
+                    // Trailers say nothing that is used here.
+                    if let Ok(bytes) = frame.into_data() {
+                        return Next::Bytes(bytes);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads the beginning of an error body.
+    pub(super) async fn beginning(&mut self, answer: &AnswerSender, bytes_max: usize) -> Bytes {
+        let mut beginning = bytes::BytesMut::new();
+        while beginning.len() < bytes_max {
+            match self.next(answer, None).await {
+                Next::Bytes(bytes) => beginning.extend_from_slice(&bytes),
+                Next::End | Next::Broken(_) | Next::Late | Next::Left => break,
+            }
+        }
+        beginning.truncate(bytes_max);
+        beginning.freeze()
+    }
+}
+
+/// Later than anything that is waited for here.
+fn far() -> Instant {
+    Instant::now() + Duration::from_hours(24)
+}

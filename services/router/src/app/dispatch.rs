@@ -1,0 +1,387 @@
+//! Walks a plan: one candidate after the other until one is committed. Runs in a task of its own,
+//! which ends only when the books are closed, whether or not the caller is still there.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, Response};
+use keyward_auth::Caller;
+use keyward_proto::metering::v1::{KeySource, PlaceHoldRequest};
+use keyward_runtime::error::{Reason, metadata};
+use keyward_runtime::{ids, time};
+use keyward_secret::{Secret, redact};
+
+use super::answer::AnswerSender;
+use super::attempt::{Attempt, Ending, OpenKey, RequestFacts, key_source_text};
+use super::metering::{Hold, RecordHandle, usage_to_proto};
+use super::vault::UnsealError;
+use super::{Core, RouteError};
+use crate::domain::estimate::{self, Counting, Prompt};
+use crate::domain::failure::Failure;
+use crate::domain::plan::{Candidate, CandidateKey, Plan, Refusal};
+use crate::domain::providers::{OPENROUTER, Provider, SANDBOX};
+use crate::domain::request::{ChatRequest, Splice};
+use crate::egress::SendError;
+use crate::upstream::{self, AnswerBody, Call};
+
+/// A hold stands for the longest answer there is.
+const HOLD_LIFETIME_SECONDS: i64 = 900;
+/// The longest wait for a key that is limited, where nothing else can serve.
+const SHORT_WAIT_MS_MAX: u64 = 2_000;
+
+/// One request being served.
+pub(super) struct Dispatch {
+    pub(super) core: Arc<Core>,
+    pub(super) caller: Caller,
+    pub(super) request: ChatRequest,
+    pub(super) inline_key: Option<Arc<Secret>>,
+    pub(super) inference_id: String,
+    pub(super) tags: HashMap<String, String>,
+    pub(super) client_request_id: String,
+    pub(super) body_metadata: bool,
+    pub(super) answer: AnswerSender,
+    pub(super) records: RecordHandle,
+    pub(super) attempts: u32,
+}
+
+/// What became of a candidate.
+pub(super) enum Outcome {
+    /// It answered, or the caller left; the books are closed.
+    Over,
+    /// It failed before anything was delivered; the books are closed.
+    Failed(Failed),
+    /// It was not tried.
+    Skipped(RouteError),
+    /// Nothing else may be tried.
+    Stop(RouteError),
+}
+
+/// A failed attempt.
+pub(super) struct Failed {
+    pub(super) failure: Failure,
+    pub(super) error: RouteError,
+    /// The provider's own answer, where it is to be passed on if nothing else serves.
+    pub(super) answer: Option<Box<ProviderAnswer>>,
+}
+
+/// A provider's answer that is about the request itself.
+pub(super) struct ProviderAnswer {
+    pub(super) candidate: Candidate,
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: bytes::Bytes,
+}
+
+impl Dispatch {
+    /// Serves the request.
+    pub(super) async fn run(mut self, plan: Plan) {
+        let mut queue: VecDeque<Candidate> = plan.candidates.into();
+        let mut first: Option<Failed> = None;
+        let mut skipped: Option<RouteError> = None;
+        let mut waited = false;
+        while let Some(candidate) = queue.pop_front() {
+            if self.answer.is_closed() {
+                return;
+            }
+            match Box::pin(self.try_candidate(&candidate)).await {
+                Outcome::Over => return,
+                Outcome::Stop(error) => return self.fail(error),
+                Outcome::Skipped(error) => {
+                    skipped.get_or_insert(error);
+                }
+                Outcome::Failed(failed) => {
+                    if let Some(wait) = short_wait(failed.failure)
+                        && queue.is_empty()
+                        && !std::mem::replace(&mut waited, true)
+                    {
+                        tokio::time::sleep(wait).await;
+                        queue.push_back(candidate);
+                        continue;
+                    }
+                    if failed.failure == Failure::ModelAbsent {
+                        queue.retain(|next| next.provider != candidate.provider);
+                    }
+                    first.get_or_insert(failed);
+                }
+            }
+        }
+        self.give_up(first, plan.refusal.as_ref(), skipped).await;
+    }
+
+    /// Nothing served. The first key's own failure is what the caller learns: what came after was
+    /// only to help.
+    async fn give_up(
+        &mut self,
+        first: Option<Failed>,
+        refusal: Option<&Refusal>,
+        skipped: Option<RouteError>,
+    ) {
+        match (first, refusal, skipped) {
+            (
+                Some(Failed {
+                    answer: Some(answer),
+                    ..
+                }),
+                _,
+                _,
+            ) => self.pass_on(*answer).await,
+            (Some(failed), _, _) => self.fail(failed.error),
+            (None, Some(refusal), _) => {
+                self.fail(RouteError::refused(refusal, self.request.model()));
+            }
+            (None, None, Some(error)) => self.fail(error),
+            (None, None, None) => self.fail(RouteError::away("every provider")),
+        }
+    }
+
+    fn fail(&mut self, error: RouteError) {
+        let error = error
+            .with(metadata::INFERENCE_ID, self.inference_id.clone())
+            .with(metadata::ATTEMPTS, self.attempts.to_string());
+        self.answer.fail(error);
+    }
+
+    async fn try_candidate(&mut self, candidate: &Candidate) -> Outcome {
+        let core = Arc::clone(&self.core);
+        let Some(provider) = core.providers.get(&candidate.provider) else {
+            return Outcome::Skipped(RouteError::away(&candidate.provider));
+        };
+        let key = match self.open(candidate).await {
+            Ok(key) => key,
+            Err(outcome) => return outcome,
+        };
+        let hold = match self.hold(candidate).await {
+            Ok(hold) => hold,
+            Err(error) => return Outcome::Skipped(error),
+        };
+        self.attempts += 1;
+        let mut attempt = Attempt {
+            number: self.attempts,
+            candidate: candidate.clone(),
+            key,
+            hold,
+            event_id: ids::new_text(),
+            started: Instant::now(),
+            start_time: time::now(),
+            first_byte: None,
+            http_status: 0,
+        };
+        match self.send(&attempt, provider).await {
+            Sent::Answered(response) => {
+                attempt.first_byte = Some(Instant::now());
+                attempt.http_status = response.status().as_u16();
+                self.serve(attempt, provider, response).await
+            }
+            Sent::Failed(failure, why) => self.failed(&attempt, failure, why, None).await,
+            Sent::Left => {
+                self.close(&attempt, &Ending::left()).await;
+                Outcome::Over
+            }
+        }
+    }
+
+    async fn open(&self, candidate: &Candidate) -> Result<OpenKey, Outcome> {
+        let CandidateKey::Stored { id, version, .. } = &candidate.key else {
+            let inline = self.inline_key.clone().map(OpenKey::Inline);
+            return inline.ok_or_else(|| Outcome::Skipped(RouteError::away("the inline key")));
+        };
+        let opened = self
+            .core
+            .vault
+            .unseal(id, *version, &self.caller, &self.inference_id)
+            .await;
+        opened.map(OpenKey::Leased).map_err(|error| match error {
+            // The owner must learn of it; paying in its stead would hide it.
+            UnsealError::Broken if candidate.source != KeySource::System => {
+                let message = format!(
+                    "your key for {} cannot be opened; nothing else was tried",
+                    candidate.provider
+                );
+                let error = RouteError::new(Reason::ProviderKeyUnavailable, message);
+                Outcome::Stop(Self::about(error, candidate))
+            }
+            UnsealError::Broken => Outcome::Skipped(RouteError::away("the platform's key")),
+            UnsealError::Gone => Outcome::Skipped(RouteError::new(
+                Reason::NoKeyForModel,
+                format!(
+                    "the key for {} was changed just now; try again",
+                    candidate.provider
+                ),
+            )),
+            UnsealError::Away => Outcome::Stop(RouteError::away("the vault")),
+        })
+    }
+
+    async fn hold(&self, candidate: &Candidate) -> Result<Option<Hold>, RouteError> {
+        if candidate.source != KeySource::System {
+            return Ok(None);
+        }
+        let estimate = estimate::most(counting(candidate), &self.prompt(candidate));
+        let request = PlaceHoldRequest {
+            request_id: ids::new_text(),
+            inference_id: self.inference_id.clone(),
+            provider: candidate.provider.clone(),
+            model: candidate.model.clone(),
+            estimate: Some(usage_to_proto(&estimate)),
+            charge_cap_nanos: candidate.charge_cap.map(keyward_money::Nanos::get),
+            lifetime: Some(prost_types::Duration {
+                seconds: HOLD_LIFETIME_SECONDS,
+                nanos: 0,
+            }),
+        };
+        let held = self.core.metering.hold(request, &self.caller).await;
+        held.map(Some)
+            .map_err(|error| Self::about(error, candidate))
+    }
+
+    async fn send(&self, attempt: &Attempt, provider: &Provider) -> Sent {
+        let splice = Splice {
+            upstream_model: &attempt.candidate.upstream_model,
+            keep_routing_members: attempt.candidate.provider == OPENROUTER,
+            force_usage: provider.takes_stream_options,
+        };
+        let body = match self.request.splice(&splice) {
+            Ok(body) => body,
+            Err(error) => return Sent::Failed(Failure::Broken, error.to_string()),
+        };
+        let call = Call {
+            provider,
+            key_base_url: attempt.candidate.base_url.as_deref(),
+            key: attempt.key.secret(),
+            body,
+            streamed: self.request.is_stream(),
+        };
+        let timeouts = &self.core.timeouts;
+        let limit = match self.request.is_stream() {
+            true => timeouts.first_byte_streamed,
+            false => timeouts.first_byte_plain,
+        };
+        let mut sending = std::pin::pin!(upstream::send(&self.core.egress, call));
+        let sent = tokio::select! {
+            sent = tokio::time::timeout(limit, &mut sending) => sent,
+            () = self.answer.closed() => {
+                if provider.cancel_stops_billing {
+                    return Sent::Left;
+                }
+                tokio::time::timeout(timeouts.drain.min(limit), &mut sending).await
+            }
+        };
+        match sent {
+            Ok(Ok(response)) => Sent::Answered(response),
+            Ok(Err(error @ SendError::Connect(_))) => {
+                Sent::Failed(Failure::Unreachable, error.to_string())
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(error = %keyward_runtime::error::chain(&error), "a call failed");
+                Sent::Failed(Failure::Unreachable, error.to_string())
+            }
+            Err(_) => Sent::Failed(Failure::TimedOut, "no answer began in time".to_owned()),
+        }
+    }
+
+    /// Closes the books of an attempt that failed before anything was delivered.
+    pub(super) async fn failed(
+        &self,
+        attempt: &Attempt,
+        failure: Failure,
+        said: String,
+        answer: Option<Box<ProviderAnswer>>,
+    ) -> Outcome {
+        let candidate = &attempt.candidate;
+        let said = redact(&said, &[attempt.key.secret()]);
+        tracing::info!(
+            inference.id = %self.inference_id,
+            attempt = attempt.number,
+            provider = %candidate.provider,
+            key.source = %key_source_text(candidate),
+            http.status = attempt.http_status,
+            "an attempt failed: the provider {}", failure.words(),
+        );
+        let reason = format!("{} {}: {said}", candidate.provider, failure.words());
+        let ending = Ending::failed(reason.clone());
+        // Both before the caller's answer ends: what is said of a key is stored by then.
+        tokio::join!(
+            self.close(attempt, &ending),
+            self.note_failure(attempt, failure, &said)
+        );
+        let reason_code = failure.reason(attempt.is_own());
+        let message = if attempt.is_own() {
+            format!("{} {}: {said}", candidate.provider, failure.words())
+        } else {
+            format!("{} {}", candidate.provider, plain_words(failure))
+        };
+        let mut error = Self::about(RouteError::new(reason_code, message), candidate);
+        if let Failure::RateLimited { retry_after_ms } = failure {
+            error = error.with(metadata::RETRY_AFTER_MS, retry_after_ms.to_string());
+        }
+        Outcome::Failed(Failed {
+            failure,
+            error,
+            answer,
+        })
+    }
+
+    fn about(error: RouteError, candidate: &Candidate) -> RouteError {
+        error
+            .with(metadata::PROVIDER, candidate.provider.clone())
+            .with(metadata::UPSTREAM_MODEL, candidate.upstream_model.clone())
+            .with(metadata::KEY_SOURCE, key_source_text(candidate))
+    }
+
+    pub(super) fn facts(&self) -> RequestFacts<'_> {
+        RequestFacts {
+            inference_id: &self.inference_id,
+            principal: &self.caller.principal,
+            streamed: self.request.is_stream(),
+            tags: &self.tags,
+            client_request_id: &self.client_request_id,
+        }
+    }
+
+    pub(super) fn prompt<'a>(&'a self, candidate: &'a Candidate) -> Prompt<'a> {
+        let model = self.core.catalog.resolve(&candidate.model);
+        let bound = model.and_then(|model| model.max_output_tokens).unwrap_or(0);
+        Prompt {
+            body_bytes: self.request.body_bytes(),
+            messages: self.request.messages(),
+            upstream_model: &candidate.upstream_model,
+            max_output_tokens: self.request.max_output_tokens(),
+            model_output_tokens: u64::try_from(bound).unwrap_or(0),
+            choices: self.request.choices(),
+        }
+    }
+}
+
+/// What came of sending.
+enum Sent {
+    Answered(Response<AnswerBody>),
+    Failed(Failure, String),
+    /// The caller left, and the provider stops billing when cancelled.
+    Left,
+}
+
+pub(super) fn counting(candidate: &Candidate) -> Counting {
+    if candidate.provider == SANDBOX {
+        Counting::Words
+    } else {
+        Counting::Bytes
+    }
+}
+
+/// In words that do not tell what is wrong with the platform's key.
+fn plain_words(failure: Failure) -> &'static str {
+    match failure {
+        Failure::KeyRejected | Failure::QuotaExhausted => "cannot serve at present",
+        _ => failure.words(),
+    }
+}
+
+fn short_wait(failure: Failure) -> Option<Duration> {
+    match failure {
+        Failure::RateLimited { retry_after_ms } if retry_after_ms <= SHORT_WAIT_MS_MAX => {
+            Some(Duration::from_millis(retry_after_ms))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,153 @@
+//! Takes a request in: reads it, plans, and hands it to a task of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use keyward_auth::Caller;
+use keyward_money::Nanos;
+use keyward_proto::metering::v1::KeySource;
+use keyward_runtime::error::{Reason, metadata};
+use keyward_runtime::ids;
+use keyward_secret::Secret;
+
+use super::answer::{self, AnswerReceiver};
+use super::dispatch::Dispatch;
+use super::{Core, RouteError, now_ms};
+use crate::domain::plan::{
+    Allowance, InlineKey, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan,
+};
+use crate::domain::request::ChatRequest;
+
+/// What is asked of routing, beside the body.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) inline_key: Option<Secret>,
+    pub(crate) byok_provider: Option<String>,
+    pub(crate) allowance: Allowance,
+    pub(crate) fallback_max_charge: Option<Nanos>,
+}
+
+/// A request as it arrived.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    pub(crate) caller: Caller,
+    pub(crate) options: Options,
+    pub(crate) tags: HashMap<String, String>,
+    pub(crate) client_request_id: String,
+    pub(crate) body_metadata: bool,
+    pub(crate) body: Bytes,
+}
+
+impl Core {
+    /// Begins to serve a request. Once it is begun it is seen through, whoever reads the answer.
+    pub(crate) async fn invoke(
+        self: &Arc<Self>,
+        invocation: Invocation,
+    ) -> Result<AnswerReceiver, RouteError> {
+        let inference_id = ids::new_text();
+        let begun = self.begin(invocation, &inference_id).await;
+        begun.map_err(|error| {
+            error
+                .with(metadata::INFERENCE_ID, inference_id)
+                .with(metadata::ATTEMPTS, "0")
+        })
+    }
+
+    async fn begin(
+        self: &Arc<Self>,
+        invocation: Invocation,
+        inference_id: &str,
+    ) -> Result<AnswerReceiver, RouteError> {
+        let Invocation {
+            caller,
+            options,
+            tags,
+            client_request_id,
+            body_metadata,
+            body,
+        } = invocation;
+        let mut request = ChatRequest::parse(body)?;
+        let inline_key = inline_key(options.inline_key, request.take_inline_key())?;
+        let records = self
+            .metering
+            .record_handle()
+            .ok_or_else(|| RouteError::away("metering"))?;
+        let route = RouteRequest {
+            model: request.model().to_owned(),
+            inline_key: inline_key.as_ref().map(|key| InlineKey::of(key.expose())),
+            byok_provider: options.byok_provider,
+            allowance: options.allowance,
+            fallback_max_charge: options.fallback_max_charge,
+        };
+        let plan = self.plan(&route, &caller).await?;
+        if let Some(refusal) = plan.refusal.as_ref().filter(|_| plan.candidates.is_empty()) {
+            return Err(RouteError::refused(refusal, &route.model));
+        }
+        let (sender, receiver) = answer::channel();
+        let dispatch = Dispatch {
+            core: Arc::clone(self),
+            caller,
+            request,
+            inline_key: inline_key.map(Arc::new),
+            inference_id: inference_id.to_owned(),
+            tags,
+            client_request_id,
+            body_metadata,
+            answer: sender,
+            records,
+            attempts: 0,
+        };
+        self.tracker.spawn(Box::pin(dispatch.run(plan)));
+        Ok(receiver)
+    }
+
+    /// Plans a request with what is known now.
+    pub(super) async fn plan(
+        &self,
+        route: &RouteRequest,
+        caller: &Caller,
+    ) -> Result<Plan, RouteError> {
+        let listing = self.vault.keys(caller).await;
+        let none: &[PlanKey] = &[];
+        let keys = match &listing {
+            Ok(listing) => listing.keys.as_slice(),
+            // An inline key needs no vault.
+            Err(_) if route.inline_key.is_some() => none,
+            Err(error) => return Err(error.clone()),
+        };
+        let is_organizations = |key: &PlanKey| key.source == KeySource::Organization;
+        let organization_keys = keys.iter().any(is_organizations)
+            && self
+                .metering
+                .organization_keys(&caller.principal.tier)
+                .await;
+        let principal = PlanPrincipal {
+            organization_keys,
+            allowed_models: caller.principal.allowed_models.clone(),
+        };
+        Ok(plan(&PlanInput {
+            request: route,
+            principal: &principal,
+            keys,
+            policy: self.policy,
+            catalog: &self.catalog,
+            providers: &self.providers,
+            health: &*self.health,
+            now_ms: now_ms(),
+        }))
+    }
+}
+
+/// The one inline key: a header's, or the body's.
+fn inline_key(header: Option<Secret>, body: Option<Secret>) -> Result<Option<Secret>, RouteError> {
+    match (header, body) {
+        (Some(header), Some(body)) if header != body => Err(RouteError::new(
+            Reason::InvalidRequest,
+            "the header x-byok-api-key and the body's byok_api_key differ",
+        )
+        .with(metadata::PARAM, "byok_api_key")),
+        (Some(key), _) | (None, Some(key)) => Ok(Some(key)),
+        (None, None) => Ok(None),
+    }
+}

@@ -1,0 +1,125 @@
+//! Closes attempts: exactly one usage event each, what is charged, and what it said about the key.
+
+use keyward_money::{BasisPoints, Charge, Nanos};
+use keyward_proto::metering::v1 as metering;
+use keyward_proto::vault::v1::{KeyOutcome, ReportKeyOutcomeRequest};
+use keyward_runtime::ids;
+
+use super::answer::Summary;
+use super::attempt::{Attempt, Ending};
+use super::dispatch::Dispatch;
+use crate::domain::failure::Failure;
+use crate::domain::plan::CandidateKey;
+
+impl Dispatch {
+    /// Closes an attempt's books. The charge is `None` where metering could not tell it in time.
+    pub(super) async fn close(&self, attempt: &Attempt, ending: &Ending) -> Closed {
+        let event = attempt.event(self.facts(), ending);
+        let list_cost = self.list_cost(attempt, ending);
+        let charge = match &attempt.hold {
+            None => {
+                self.records.record_within_bounds(event).await;
+                Some(Nanos::ZERO)
+            }
+            Some(hold) if !ending.delivered => {
+                let void = metering::VoidHoldRequest {
+                    request_id: attempt.event_id.clone(),
+                    hold_id: hold.id.clone(),
+                    event: Some(event),
+                };
+                self.core.metering.void(void).await;
+                Some(Nanos::ZERO)
+            }
+            Some(hold) => {
+                let settle = metering::SettleUsageRequest {
+                    request_id: attempt.event_id.clone(),
+                    hold_id: hold.id.clone(),
+                    event: Some(event),
+                };
+                let settled = self.core.metering.settle(settle).await;
+                return Closed::new(
+                    settled.map(|settled| settled.charge),
+                    settled.and_then(|settled| settled.list_cost).or(list_cost),
+                    ending,
+                );
+            }
+        };
+        Closed::new(charge, list_cost, ending)
+    }
+
+    fn list_cost(&self, attempt: &Attempt, ending: &Ending) -> Option<Nanos> {
+        let candidate = &attempt.candidate;
+        let prices = self
+            .core
+            .catalog
+            .prices(&candidate.provider, &candidate.model)?;
+        Charge::of(&ending.usage(), prices, BasisPoints::ZERO)
+            .ok()
+            .map(|charge| charge.list_cost)
+    }
+
+    /// An attempt went well: the key works.
+    pub(super) async fn note_success(&self, attempt: &Attempt) {
+        let Some((key_id, version)) = attempt.stored_key() else {
+            return;
+        };
+        self.core
+            .health
+            .succeeded(key_id, version, &attempt.candidate.upstream_model);
+        if matches!(
+            attempt.candidate.key,
+            CandidateKey::Stored {
+                connected: false,
+                ..
+            }
+        ) {
+            self.report(key_id, version, KeyOutcome::Accepted, "").await;
+        }
+    }
+
+    /// An attempt failed: what that says about the key.
+    pub(super) async fn note_failure(&self, attempt: &Attempt, failure: Failure, reason: &str) {
+        let Some((key_id, version)) = attempt.stored_key() else {
+            return;
+        };
+        let model = &attempt.candidate.upstream_model;
+        self.core.health.failed(key_id, version, model, failure);
+        let outcome = match failure {
+            Failure::KeyRejected => KeyOutcome::Rejected,
+            Failure::QuotaExhausted => KeyOutcome::QuotaExhausted,
+            _ => return,
+        };
+        self.report(key_id, version, outcome, reason).await;
+    }
+
+    async fn report(&self, key_id: &str, version: u64, outcome: KeyOutcome, reason: &str) {
+        let report = ReportKeyOutcomeRequest {
+            request_id: ids::new_text(),
+            provider_key_id: key_id.to_owned(),
+            version,
+            outcome: outcome as i32,
+            reason: reason.chars().take(500).collect(),
+            inference_id: self.inference_id.clone(),
+        };
+        self.core.vault.report(report).await;
+    }
+}
+
+/// An attempt whose books are closed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Closed {
+    pub(super) charge: Option<Nanos>,
+    pub(super) summary: Summary,
+}
+
+impl Closed {
+    fn new(charge: Option<Nanos>, list_cost: Option<Nanos>, ending: &Ending) -> Self {
+        let summary = Summary {
+            charge: charge.unwrap_or(Nanos::ZERO),
+            list_cost,
+            usage: ending.usage(),
+            usage_source: ending.source,
+        };
+        Self { charge, summary }
+    }
+}

@@ -1,0 +1,244 @@
+//! The port to metering: holds and settles, usage records with their acknowledgements, and what a
+//! tier means. Usage is a fact: once there is some, it is told until it is heard.
+
+mod recorder;
+
+use std::time::Duration;
+
+use keyward_auth::{Caller, Connection, with_grant};
+use keyward_money::Nanos;
+use keyward_proto::metering::v1 as proto;
+use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
+use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
+use moka::sync::Cache;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::RouteError;
+pub(crate) use recorder::RecordHandle;
+use recorder::Recorder;
+
+/// How long metering is waited for, once.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an answer is held back for its settle or record; it goes on in the background after.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// The first pause before a settle is tried again; doubled up to the longest.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
+/// How long the terms of a tier are taken for known.
+const TIER_FRESH: Duration = Duration::from_secs(5);
+
+/// A hold that stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Hold {
+    pub(crate) id: String,
+}
+
+/// What a settle came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settled {
+    pub(crate) charge: Nanos,
+    pub(crate) list_cost: Option<Nanos>,
+}
+
+/// The port.
+pub(crate) struct MeteringPort {
+    client: MeteringServiceClient<Connection>,
+    pricing: PricingServiceClient<Connection>,
+    /// What tiers say of keys of organisations, as known lately.
+    tiers_fresh: Cache<String, bool>,
+    /// The same, as known last: metering being away does not take keys away.
+    tiers_last: Cache<String, bool>,
+    recorder: Recorder,
+    tracker: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl std::fmt::Debug for MeteringPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MeteringPort").finish_non_exhaustive()
+    }
+}
+
+impl MeteringPort {
+    pub(crate) fn new(
+        connection: Connection,
+        tracker: TaskTracker,
+        stopping: CancellationToken,
+    ) -> Self {
+        let client = MeteringServiceClient::new(connection.clone());
+        let recorder = Recorder::start(client.clone(), &tracker, stopping.clone());
+        Self {
+            client,
+            pricing: PricingServiceClient::new(connection),
+            tiers_fresh: Cache::builder()
+                .max_capacity(100)
+                .time_to_live(TIER_FRESH)
+                .build(),
+            tiers_last: Cache::builder().max_capacity(100).build(),
+            recorder,
+            tracker,
+            stopping,
+        }
+    }
+
+    /// A way to record what a request does; `None` where no more could be kept.
+    pub(crate) fn record_handle(&self) -> Option<RecordHandle> {
+        self.recorder.handle()
+    }
+
+    /// Whether a tier has keys of organisations.
+    pub(crate) async fn organization_keys(&self, tier: &str) -> bool {
+        if let Some(known) = self.tiers_fresh.get(tier) {
+            return known;
+        }
+        let mut client = self.pricing.clone();
+        let call = client.get_tier(proto::GetTierRequest {
+            tier: tier.to_owned(),
+        });
+        match tokio::time::timeout(CALL_TIMEOUT, call).await {
+            Ok(Ok(response)) => {
+                let known = response
+                    .into_inner()
+                    .tier
+                    .is_some_and(|terms| terms.organization_keys);
+                self.tiers_fresh.insert(tier.to_owned(), known);
+                self.tiers_last.insert(tier.to_owned(), known);
+                known
+            }
+            Ok(Err(_)) | Err(_) => self.tiers_last.get(tier).unwrap_or(false),
+        }
+    }
+
+    /// Holds credits.
+    pub(crate) async fn hold(
+        &self,
+        request: proto::PlaceHoldRequest,
+        caller: &Caller,
+    ) -> Result<Hold, RouteError> {
+        let mut client = self.client.clone();
+        let call = client.place_hold(with_grant(request, caller));
+        let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;
+        let response = answer
+            .map_err(|_| RouteError::away("metering"))?
+            .map_err(|status| RouteError::from_status(&status, "metering"))?;
+        Ok(Hold {
+            id: response.into_inner().hold_id,
+        })
+    }
+
+    /// Charges what was used. `None` if metering could not be told in time; it is told later then.
+    pub(crate) async fn settle(&self, request: proto::SettleUsageRequest) -> Option<Settled> {
+        let client = self.client.clone();
+        let settled = self.persist(move || {
+            let (mut client, request) = (client.clone(), request.clone());
+            async move {
+                let response = client.settle_usage(request).await?.into_inner();
+                Ok(Settled {
+                    charge: Nanos::new(response.charge_nanos),
+                    list_cost: response.list_cost_nanos.map(Nanos::new),
+                })
+            }
+        });
+        settled.await
+    }
+
+    /// Gives a hold back.
+    pub(crate) async fn void(&self, request: proto::VoidHoldRequest) {
+        let client = self.client.clone();
+        let voided = self.persist(move || {
+            let (mut client, request) = (client.clone(), request.clone());
+            async move { client.void_hold(request).await.map(|_| ()) }
+        });
+        voided.await;
+    }
+
+    /// Does something until it is done, in a task that outlives the waiting.
+    async fn persist<T, F, A>(&self, act: F) -> Option<T>
+    where
+        T: Send + 'static,
+        F: Fn() -> A + Send + 'static,
+        A: Future<Output = Result<T, tonic::Status>> + Send,
+    {
+        let stopping = self.stopping.clone();
+        let task = self
+            .tracker
+            .spawn(async move { until_done(act, &stopping).await });
+        tokio::time::timeout(ANSWER_WAIT, task).await.ok()?.ok()?
+    }
+}
+
+impl RecordHandle {
+    /// Records an attempt with an own key, and waits until it is stored, within bounds.
+    pub(crate) async fn record_within_bounds(&self, event: proto::UsageEvent) {
+        let stored = self.record(event).await;
+        if tokio::time::timeout(ANSWER_WAIT, stored).await.is_err() {
+            tracing::warn!("a usage record is not stored yet; it is kept until it is");
+        }
+    }
+}
+
+async fn until_done<T, F, A>(act: F, stopping: &CancellationToken) -> Option<T>
+where
+    F: Fn() -> A,
+    A: Future<Output = Result<T, tonic::Status>>,
+{
+    let mut pause = RETRY_PAUSE;
+    loop {
+        let failure = match tokio::time::timeout(CALL_TIMEOUT, act()).await {
+            Ok(Ok(done)) => return Some(done),
+            Ok(Err(status)) => status,
+            Err(_) => tonic::Status::deadline_exceeded("metering took too long"),
+        };
+        if !may_mend(&failure) {
+            tracing::error!(code = ?failure.code(), error = %failure.message(), "metering refused a settle");
+            return None;
+        }
+        // A stopping process tries once more as it leaves; what is lost then is settled by the
+        // hold's expiry.
+        if stopping.is_cancelled() && pause > RETRY_PAUSE {
+            tracing::error!(error = %failure.message(), "a settle could not be told before the end");
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(RETRY_PAUSE_MAX);
+    }
+}
+
+/// Whether telling it again may help: all but what metering says of the message itself.
+fn may_mend(status: &tonic::Status) -> bool {
+    use tonic::Code::{
+        AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied,
+        Unauthenticated, Unimplemented,
+    };
+    !matches!(
+        status.code(),
+        AlreadyExists
+            | FailedPrecondition
+            | InvalidArgument
+            | NotFound
+            | PermissionDenied
+            | Unauthenticated
+            | Unimplemented
+    )
+}
+
+/// Usage as it goes over the wire.
+pub(crate) fn usage_to_proto(usage: &keyward_money::Usage) -> proto::Usage {
+    proto::Usage {
+        input_tokens: usage.input_tokens,
+        cache_read_tokens: usage.cache_read_tokens,
+        cache_write_5m_tokens: usage.cache_write_5m_tokens,
+        cache_write_1h_tokens: usage.cache_write_1h_tokens,
+        input_audio_tokens: usage.input_audio_tokens,
+        input_image_tokens: usage.input_image_tokens,
+        output_tokens: usage.output_tokens,
+        reasoning_tokens: usage.reasoning_tokens,
+        output_audio_tokens: usage.output_audio_tokens,
+        output_image_tokens: usage.output_image_tokens,
+        searches: usage.searches,
+        images: usage.images,
+        audio_ms: usage.audio_ms,
+        characters: usage.characters,
+    }
+}

@@ -1,0 +1,190 @@
+//! Tells metering of attempts over one long stream, and keeps each until it is acknowledged. They
+//! are kept in memory only; the spool on disk comes with durable metering.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use keyward_auth::Connection;
+use keyward_proto::metering::v1 as proto;
+use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Records that wait to be sent.
+const WAITING_MAX: usize = 4096;
+/// Records on their way, not acknowledged: beyond, nothing more is sent, and no new work is taken
+/// once those that wait are full too.
+const UNACKNOWLEDGED_MAX: usize = 4096;
+/// The pause before metering is asked again.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+/// How long a stopping process tries to tell what it has; what is in flight takes no longer either.
+const LAST_TRIES: Duration = Duration::from_secs(30);
+
+struct Record {
+    event: proto::UsageEvent,
+    stored: oneshot::Sender<()>,
+}
+
+/// Gives each request its own way in. A stopping process gives out no more, and the task ends once
+/// all are back.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    way_in: Arc<ArcSwapOption<mpsc::Sender<Record>>>,
+}
+
+/// The way in of one request.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordHandle(Arc<mpsc::Sender<Record>>);
+
+impl Recorder {
+    pub(super) fn start(
+        client: MeteringServiceClient<Connection>,
+        tracker: &TaskTracker,
+        stopping: CancellationToken,
+    ) -> Self {
+        let (records, waiting) = mpsc::channel(WAITING_MAX);
+        let way_in = Arc::new(ArcSwapOption::from_pointee(records));
+        let task = Task {
+            client,
+            waiting,
+            unacknowledged: VecDeque::new(),
+            sequence: 0,
+        };
+        tracker.spawn(task.run(Arc::clone(&way_in), stopping));
+        Self { way_in }
+    }
+
+    /// A way in; `None` where records of more work could not be kept.
+    pub(super) fn handle(&self) -> Option<RecordHandle> {
+        self.way_in
+            .load_full()
+            .filter(|records| records.capacity() > 0)
+            .map(RecordHandle)
+    }
+}
+
+impl RecordHandle {
+    /// Hands a record over and gives what tells that it is stored. Once handed over it is told,
+    /// whether or not anybody waits.
+    pub(super) async fn record(&self, event: proto::UsageEvent) -> oneshot::Receiver<()> {
+        let (stored, done) = oneshot::channel();
+        let record = Record { event, stored };
+        if self.0.send(record).await.is_err() {
+            tracing::error!("a usage record came after the end");
+        }
+        done
+    }
+}
+
+struct Task {
+    client: MeteringServiceClient<Connection>,
+    waiting: mpsc::Receiver<Record>,
+    unacknowledged: VecDeque<(u64, Record)>,
+    sequence: u64,
+}
+
+impl Task {
+    async fn run(
+        mut self,
+        way_in: Arc<ArcSwapOption<mpsc::Sender<Record>>>,
+        stopping: CancellationToken,
+    ) {
+        tokio::select! {
+            () = self.deliver() => return,
+            () = stopping.cancelled() => way_in.store(None),
+        }
+        // Requests in flight still bring theirs; with the last of them the channel closes.
+        if tokio::time::timeout(LAST_TRIES, self.deliver())
+            .await
+            .is_err()
+        {
+            let lost = self.unacknowledged.len() + self.waiting.len();
+            tracing::error!(
+                records = lost,
+                "usage records could not be told before the end"
+            );
+        }
+    }
+
+    /// Delivers until nothing more can come.
+    async fn deliver(&mut self) {
+        loop {
+            if self.unacknowledged.is_empty() {
+                // A stream is opened for what there is to send.
+                match self.waiting.recv().await {
+                    None => return,
+                    Some(record) => self.number(record),
+                }
+            }
+            if self.stream().await.is_none() {
+                tokio::time::sleep(RECONNECT_PAUSE).await;
+            } else if self.unacknowledged.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn number(&mut self, record: Record) {
+        self.sequence += 1;
+        self.unacknowledged.push_back((self.sequence, record));
+    }
+
+    /// One stream, until it is lost (`None`) or nothing more can come.
+    async fn stream(&mut self) -> Option<()> {
+        let (outgoing, requests) = mpsc::channel(UNACKNOWLEDGED_MAX);
+        for (sequence, record) in &self.unacknowledged {
+            outgoing.send(request(*sequence, record)).await.ok()?;
+        }
+        let mut client = self.client.clone();
+        let response = client.record_usage(ReceiverStream::new(requests)).await;
+        let mut acknowledgements = match response {
+            Ok(response) => response.into_inner(),
+            Err(status) => {
+                tracing::warn!(error = %status.message(), "usage records cannot be told yet");
+                return None;
+            }
+        };
+        let mut closed = false;
+        while !(closed && self.unacknowledged.is_empty()) {
+            let may_send = !closed && self.unacknowledged.len() < UNACKNOWLEDGED_MAX;
+            tokio::select! {
+                record = self.waiting.recv(), if may_send => match record {
+                    None => closed = true,
+                    Some(record) => {
+                        self.number(record);
+                        let (sequence, record) = self.unacknowledged.back()?;
+                        outgoing.send(request(*sequence, record)).await.ok()?;
+                    }
+                },
+                message = acknowledgements.message() => {
+                    self.acknowledged(message.ok()??.acknowledged_sequence);
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn acknowledged(&mut self, sequence: u64) {
+        while self
+            .unacknowledged
+            .front()
+            .is_some_and(|(first, _)| *first <= sequence)
+        {
+            if let Some((_, record)) = self.unacknowledged.pop_front() {
+                let _ = record.stored.send(());
+            }
+        }
+    }
+}
+
+fn request(sequence: u64, record: &Record) -> proto::RecordUsageRequest {
+    proto::RecordUsageRequest {
+        request_id: record.event.event_id.clone(),
+        sequence,
+        event: Some(record.event.clone()),
+    }
+}

@@ -1,0 +1,160 @@
+//! Serves a plain JSON answer: held until its usage is known, so that the head can tell the charge.
+//! Larger ones than are held are passed on as they come.
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use keyward_money::MeasuredUsage;
+use keyward_proto::metering::v1::{AttemptStatus, UsageSource};
+
+use super::attempt::{Attempt, Ending};
+use super::body::{Next, Reader};
+use super::dispatch::{Dispatch, Outcome, counting};
+use crate::domain::failure;
+use crate::domain::{estimate, metadata, usage};
+
+/// The largest answer that is held.
+const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// How much of the end of a larger one is kept to find its usage in.
+const TAIL_BYTES: usize = 64 * 1024;
+
+impl Dispatch {
+    pub(super) async fn serve_plain(
+        &mut self,
+        attempt: Attempt,
+        headers: &HeaderMap,
+        mut reader: Reader,
+    ) -> Outcome {
+        let mut body = BytesMut::new();
+        loop {
+            match reader.next(&self.answer, None).await {
+                Next::Bytes(bytes) => body.extend_from_slice(&bytes),
+                Next::End => break,
+                Next::Late => {}
+                Next::Left => return self.left(&attempt, Ending::left()).await,
+                Next::Broken(failure) => {
+                    let said = "its answer broke off".to_owned();
+                    return self.failed(&attempt, failure, said, None).await;
+                }
+            }
+            if body.len() > HELD_BYTES_MAX {
+                return Box::pin(self.serve_large(attempt, headers, reader, body.freeze())).await;
+            }
+        }
+        let body = body.freeze();
+        if let Some((failure, said)) = failure::in_answer(&body) {
+            return self.failed(&attempt, failure, said, None).await;
+        }
+        let ending = self.whole(&attempt, usage::read(&body), body.len());
+        if reader.is_abandoned() {
+            return self.left(&attempt, ending).await;
+        }
+        self.deliver(&attempt, headers, body, &ending).await;
+        Outcome::Over
+    }
+
+    async fn deliver(
+        &mut self,
+        attempt: &Attempt,
+        headers: &HeaderMap,
+        body: Bytes,
+        ending: &Ending,
+    ) {
+        let (closed, ()) = tokio::join!(self.close(attempt, ending), self.note_success(attempt));
+        let candidate = &attempt.candidate;
+        let head = self.head(candidate, attempt.http_status, headers, closed.charge);
+        let pieces = match closed.charge.filter(|_| self.body_metadata) {
+            Some(charge) => {
+                metadata::into_json(body, attempt.is_own(), &candidate.provider, charge)
+            }
+            None => vec![body],
+        };
+        if self.answer.head(head).is_err() {
+            return;
+        }
+        for piece in pieces {
+            if self.answer.send(piece).await.is_err() {
+                return;
+            }
+        }
+        self.answer.finish(closed.summary).await;
+    }
+
+    /// Passes a large answer on as it comes; what it is charged stands in the receipt only.
+    async fn serve_large(
+        &mut self,
+        attempt: Attempt,
+        headers: &HeaderMap,
+        mut reader: Reader,
+        held: Bytes,
+    ) -> Outcome {
+        let head = self.head(&attempt.candidate, attempt.http_status, headers, None);
+        let mut length = held.len();
+        let mut tail = BytesMut::from(&held[held.len().saturating_sub(TAIL_BYTES)..]);
+        if self.answer.head(head).is_err() || self.answer.send(held).await.is_err() {
+            reader.abandon();
+        }
+        let mut broken = false;
+        loop {
+            match reader.next(&self.answer, None).await {
+                Next::Bytes(bytes) => {
+                    length += bytes.len();
+                    tail.extend_from_slice(&bytes);
+                    if tail.len() > 2 * TAIL_BYTES {
+                        tail = tail.split_off(tail.len() - TAIL_BYTES);
+                    }
+                    if !reader.is_abandoned()
+                        && self.answer.send(bytes).await.is_err()
+                        && !reader.abandon()
+                    {
+                        broken = true;
+                        break;
+                    }
+                }
+                Next::End => break,
+                Next::Late => {}
+                Next::Left | Next::Broken(_) => {
+                    broken = true;
+                    break;
+                }
+            }
+        }
+        let mut ending = self.whole(&attempt, usage::read_tail(&tail), length);
+        if broken {
+            ending.status = AttemptStatus::Cut;
+            "the answer broke off".clone_into(&mut ending.reason);
+        }
+        if reader.is_abandoned() {
+            return self.left(&attempt, ending).await;
+        }
+        let (closed, ()) = tokio::join!(self.close(&attempt, &ending), self.note_success(&attempt));
+        if !broken {
+            self.answer.finish(closed.summary).await;
+        }
+        Outcome::Over
+    }
+
+    fn whole(&self, attempt: &Attempt, usage: Option<MeasuredUsage>, length: usize) -> Ending {
+        let (measured, source) = usage.map_or_else(
+            || {
+                let prompt = self.prompt(&attempt.candidate);
+                let counting = counting(&attempt.candidate);
+                let usage = estimate::delivered(counting, &prompt, length, 0);
+                (
+                    MeasuredUsage {
+                        usage,
+                        inconsistent: false,
+                    },
+                    UsageSource::Estimated,
+                )
+            },
+            |usage| (usage, UsageSource::Reported),
+        );
+        Ending {
+            status: AttemptStatus::Ok,
+            measured,
+            source,
+            reason: attempt.candidate.reason.clone(),
+            delivered: true,
+        }
+    }
+}

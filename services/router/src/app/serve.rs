@@ -1,0 +1,217 @@
+//! Takes a provider's answer in: failures are classified, the caller's own errors passed on, the
+//! rest served plain or streamed.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Response, header};
+use keyward_money::Nanos;
+use keyward_proto::metering::v1::AttemptStatus;
+use keyward_secret::redact;
+
+use super::answer::AnswerHead;
+use super::attempt::{Attempt, Ending};
+use super::body::Reader;
+use super::dispatch::{Dispatch, Outcome, ProviderAnswer};
+use crate::domain::failure::{self, Answer, Failure};
+use crate::domain::plan::Candidate;
+use crate::domain::providers::Provider;
+use crate::upstream::AnswerBody;
+
+/// The most of an error body that is read; it is text for people.
+const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
+
+impl Dispatch {
+    pub(super) async fn serve(
+        &mut self,
+        attempt: Attempt,
+        provider: &Provider,
+        response: Response<AnswerBody>,
+    ) -> Outcome {
+        let (parts, body) = response.into_parts();
+        let timeouts = &self.core.timeouts;
+        let mut reader = Reader::new(
+            body,
+            timeouts.idle,
+            timeouts.drain,
+            provider.cancel_stops_billing,
+        );
+        if !parts.status.is_success() {
+            let body = reader.beginning(&self.answer, ERROR_BODY_BYTES_MAX).await;
+            return self.refused(attempt, parts.headers, body).await;
+        }
+        let is_stream = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"));
+        if is_stream {
+            Box::pin(self.serve_stream(attempt, &parts.headers, reader)).await
+        } else {
+            Box::pin(self.serve_plain(attempt, &parts.headers, reader)).await
+        }
+    }
+
+    /// A status that is no success.
+    async fn refused(
+        &mut self,
+        attempt: Attempt,
+        headers: HeaderMap,
+        body: bytes::Bytes,
+    ) -> Outcome {
+        let status = attempt.http_status;
+        let answer = Answer {
+            status,
+            body: &body,
+            retry_after_ms: retry_after_ms(&headers),
+        };
+        let failure = Failure::classify(answer);
+        let said = failure::message(&body).unwrap_or_else(|| format!("status {status}"));
+        let answer = matches!(failure, Failure::Caller | Failure::ModelAbsent).then(|| {
+            let text = redact(&String::from_utf8_lossy(&body), &[attempt.key.secret()]);
+            Box::new(ProviderAnswer {
+                candidate: attempt.candidate.clone(),
+                status,
+                headers,
+                body: text.into(),
+            })
+        });
+        let outcome = self.failed(&attempt, failure, said, answer).await;
+        if failure.fails_over() {
+            return outcome;
+        }
+        if let Outcome::Failed(failed) = outcome
+            && let Some(answer) = failed.answer
+        {
+            self.pass_on(*answer).await;
+        }
+        Outcome::Over
+    }
+
+    /// Passes a provider's own refusal of the request on. Its books are closed: nothing is charged.
+    pub(super) async fn pass_on(&mut self, answer: ProviderAnswer) {
+        let head = self.head(
+            &answer.candidate,
+            answer.status,
+            &answer.headers,
+            Some(Nanos::ZERO),
+        );
+        if self.answer.head(head).is_err() || self.answer.send(answer.body).await.is_err() {
+            return;
+        }
+        self.answer.finish(super::answer::Summary::nothing()).await;
+    }
+
+    pub(super) fn head(
+        &self,
+        candidate: &Candidate,
+        http_status: u16,
+        headers: &HeaderMap,
+        charge: Option<Nanos>,
+    ) -> AnswerHead {
+        let is_own = candidate.source != keyward_proto::metering::v1::KeySource::System;
+        AnswerHead {
+            inference_id: self.inference_id.clone(),
+            http_status,
+            headers: headers_to_pass_on(headers, is_own),
+            provider: candidate.provider.clone(),
+            upstream_model: candidate.upstream_model.clone(),
+            source: candidate.source,
+            attempts: self.attempts,
+            charge,
+        }
+    }
+
+    /// The caller left: what was delivered until then is what counts.
+    pub(super) async fn left(&self, attempt: &Attempt, mut ending: Ending) -> Outcome {
+        ending.status = AttemptStatus::Abandoned;
+        "the caller left".clone_into(&mut ending.reason);
+        self.close(attempt, &ending).await;
+        Outcome::Over
+    }
+}
+
+/// What of a provider's headers the caller gets: the content's type, the provider's own request id,
+/// and with an own key the limits that the provider tells.
+fn headers_to_pass_on(headers: &HeaderMap, is_own: bool) -> Vec<(String, String)> {
+    let mut passed = Vec::new();
+    let mut pass = |name: &str, value: Option<&http::HeaderValue>| {
+        if let Some(text) = value.and_then(|value| value.to_str().ok()) {
+            passed.push((name.to_owned(), text.to_owned()));
+        }
+    };
+    pass("content-type", headers.get(header::CONTENT_TYPE));
+    let request_id = headers
+        .get("x-request-id")
+        .or_else(|| headers.get("request-id"));
+    pass("x-provider-request-id", request_id);
+    if is_own {
+        for (name, value) in headers {
+            if name.as_str().starts_with("x-ratelimit-") {
+                pass(name.as_str(), Some(value));
+            }
+        }
+        passed.push((
+            "x-ratelimit-bypass".to_owned(),
+            "BYOK API key used".to_owned(),
+        ));
+    }
+    passed
+}
+
+/// `retry-after-ms`, or `retry-after` in seconds; dates are not used by providers.
+fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
+    let text = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let millis = text("retry-after-ms").or_else(|| text("retry-after").map(|s| s * 1000.0))?;
+    let millis = Duration::try_from_secs_f64(millis / 1000.0)
+        .ok()?
+        .as_millis();
+    u64::try_from(millis).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_in_its_forms() {
+        for (name, value, expect) in [
+            ("retry-after", "2", Some(2000)),
+            ("retry-after", "0.5", Some(500)),
+            ("retry-after-ms", "120", Some(120)),
+            ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT", None),
+            ("retry-after", "-1", None),
+            ("retry-after", "1e300", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            assert_eq!(retry_after_ms(&headers), expect, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_meant_for_the_caller_is_passed_on() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("content-type", "application/json"),
+            ("x-request-id", "req_1"),
+            ("x-ratelimit-remaining-requests", "9"),
+            ("set-cookie", "a=b"),
+            ("openai-organization", "org"),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        let names = |is_own| {
+            let passed = headers_to_pass_on(&headers, is_own);
+            passed.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(false), ["content-type", "x-provider-request-id"]);
+        assert_eq!(
+            names(true),
+            [
+                "content-type",
+                "x-provider-request-id",
+                "x-ratelimit-remaining-requests",
+                "x-ratelimit-bypass"
+            ]
+        );
+    }
+}

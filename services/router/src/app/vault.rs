@@ -1,0 +1,204 @@
+//! The port to the vault: which keys a caller may use, the keys themselves for as long as a lease,
+//! and word of what changes. Nothing that was revoked is used again: a change empties what is kept
+//! here before it is acknowledged, and silence makes all of it unverified.
+
+mod freshness;
+mod leases;
+mod listing;
+mod watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_auth::{Authenticator, Caller, Connection, with_grant};
+use keyward_proto::vault::v1 as proto;
+use keyward_proto::vault::v1::vault_service_client::VaultServiceClient;
+use keyward_runtime::error::{Reason, WireError};
+use tokio_util::sync::CancellationToken;
+
+use super::{HealthBook, RouteError};
+use freshness::Freshness;
+pub(crate) use leases::Lease;
+use leases::Leases;
+pub(crate) use listing::Listing;
+use listing::Listings;
+
+/// How long the vault is waited for; it reads from its own disk.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often listings are fetched anew when changes come in between.
+const LISTING_TRIES: usize = 3;
+
+/// Why a key was not opened.
+#[derive(Debug)]
+pub(crate) enum UnsealError {
+    /// It cannot be opened, ever: its record is damaged. Nothing else may serve in its stead.
+    Broken,
+    /// It was disabled or deleted since it was listed: no candidate any more.
+    Gone,
+    /// The vault cannot be asked.
+    Away,
+}
+
+/// The port.
+pub(crate) struct VaultPort {
+    client: VaultServiceClient<Connection>,
+    listings: Listings,
+    leases: Leases,
+    freshness: Freshness,
+    health: Arc<HealthBook>,
+}
+
+impl std::fmt::Debug for VaultPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VaultPort")
+            .field("freshness", &self.freshness)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VaultPort {
+    pub(crate) fn new(
+        connection: Connection,
+        revocation_bound: Duration,
+        health: Arc<HealthBook>,
+    ) -> Self {
+        Self {
+            client: VaultServiceClient::new(connection),
+            listings: Listings::new(),
+            leases: Leases::new(),
+            freshness: Freshness::new(revocation_bound),
+            health,
+        }
+    }
+
+    /// Whether changes are heard of.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.freshness.is_fresh()
+    }
+
+    /// The keys that a caller may use.
+    pub(crate) async fn keys(&self, caller: &Caller) -> Result<Arc<Listing>, RouteError> {
+        let place = listing::place(&caller.principal);
+        if self.freshness.is_fresh()
+            && let Some(known) = self.listings.get(&place)
+        {
+            return Ok(known);
+        }
+        let mut listing = self.fetch_listing(caller).await?;
+        for _ in 1..LISTING_TRIES {
+            if listing.sequence >= self.freshness.sequence() {
+                break;
+            }
+            listing = self.fetch_listing(caller).await?;
+        }
+        let heard_before = self.freshness.sequence();
+        if self.freshness.is_fresh() && listing.sequence >= heard_before {
+            self.listings.insert(place.clone(), Arc::clone(&listing));
+            if self.freshness.sequence() != heard_before {
+                self.listings.forget(&place);
+            }
+        }
+        Ok(listing)
+    }
+
+    async fn fetch_listing(&self, caller: &Caller) -> Result<Arc<Listing>, RouteError> {
+        let request = with_grant(proto::ListUsableKeysRequest {}, caller);
+        let mut client = self.client.clone();
+        let answer = tokio::time::timeout(CALL_TIMEOUT, client.list_usable_keys(request)).await;
+        let response = answer
+            .map_err(|_| RouteError::away("the vault"))?
+            .map_err(|status| RouteError::from_status(&status, "the vault"))?
+            .into_inner();
+        let listing = Listing::read(response, &caller.principal);
+        self.listings.settle_changes(&listing, &self.health);
+        Ok(Arc::new(listing))
+    }
+
+    /// Opens a key for a caller, or gives the lease that is held already.
+    pub(crate) async fn unseal(
+        &self,
+        key_id: &str,
+        version: u64,
+        caller: &Caller,
+        inference_id: &str,
+    ) -> Result<Arc<Lease>, UnsealError> {
+        let slot = self.leases.slot(key_id);
+        if self.freshness.is_fresh()
+            && let Some(lease) = slot.current(version)
+        {
+            return Ok(lease);
+        }
+        // One asks, those who come meanwhile wait for its answer.
+        let _refreshing = slot.refreshing().await;
+        if self.freshness.is_fresh()
+            && let Some(lease) = slot.current(version)
+        {
+            return Ok(lease);
+        }
+        let request = proto::UnsealProviderKeyRequest {
+            provider_key_id: key_id.to_owned(),
+            purpose: proto::UnsealPurpose::Serve as i32,
+            inference_id: inference_id.to_owned(),
+        };
+        let mut client = self.client.clone();
+        let call = client.unseal_provider_key(with_grant(request, caller));
+        let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;
+        let response = answer
+            .map_err(|_| UnsealError::Away)?
+            .map_err(|s| unseal_error(&s))?;
+        let lease = Lease::read(response.into_inner()).ok_or(UnsealError::Broken)?;
+        let lease = Arc::new(lease);
+        slot.keep(Arc::clone(&lease));
+        Ok(lease)
+    }
+
+    /// Stores what a provider's answer said about a key. A report that is lost is made again by the
+    /// next answer of that kind, so it is tried once.
+    pub(crate) async fn report(&self, report: proto::ReportKeyOutcomeRequest) {
+        let key_id = report.provider_key_id.clone();
+        let rejected = report.outcome == proto::KeyOutcome::Rejected as i32;
+        let mut client = self.client.clone();
+        let call = client.report_key_outcome(report);
+        match tokio::time::timeout(CALL_TIMEOUT, call).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(status)) => {
+                tracing::warn!(key.id = %key_id, error = %status.message(), "a key's outcome was not stored");
+            }
+            Err(_) => tracing::warn!(key.id = %key_id, "storing a key's outcome took too long"),
+        }
+        if rejected {
+            self.leases.forget(&key_id);
+        }
+        self.listings.forget_key(&key_id);
+    }
+
+    /// Forgets everything: what is here may no longer be true.
+    fn forget_all(&self) {
+        self.listings.forget_all();
+        self.leases.forget_all();
+    }
+
+    /// Watches changes until the process stops.
+    pub(crate) async fn watch(
+        self: Arc<Self>,
+        authenticator: Authenticator,
+        stopping: CancellationToken,
+    ) {
+        watch::run(&self, &authenticator, &stopping).await;
+    }
+}
+
+fn unseal_error(status: &tonic::Status) -> UnsealError {
+    use tonic::Code::{Cancelled, DeadlineExceeded, Unauthenticated, Unavailable, Unknown};
+    let wire = WireError::from(status);
+    match wire.reason {
+        Reason::ProviderKeyUnavailable => UnsealError::Broken,
+        Reason::Overloaded | Reason::Internal => UnsealError::Away,
+        _ => match status.code() {
+            Cancelled | DeadlineExceeded | Unavailable | Unknown | Unauthenticated => {
+                UnsealError::Away
+            }
+            _ => UnsealError::Gone,
+        },
+    }
+}

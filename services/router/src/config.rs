@@ -1,0 +1,92 @@
+//! What the router is told at its start. The binary fills it in from its settings.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keyward_money::Nanos;
+
+use crate::domain::plan::{Policy, Prefer};
+use crate::domain::providers::ProviderOverride;
+
+/// Settings of a router. There is no outbound proxy yet: a binary that is given one must refuse it.
+#[derive(Debug, Clone)]
+pub struct RouterConfig {
+    /// `providers.NAME`: what the operator changes about providers, or adds.
+    pub providers: BTreeMap<String, ProviderOverride>,
+    /// Whether the sandbox may be called.
+    pub sandbox_enabled: bool,
+    /// `routing.prefer`.
+    pub prefer: Prefer,
+    /// `routing.fallback_to_credits`.
+    pub fallback_to_credits: bool,
+    /// `routing.fallback_max_charge`.
+    pub fallback_max_charge: Nanos,
+    /// `providers.private_allow`.
+    pub private_allow: Vec<String>,
+    /// `providers.allow_private_base_urls`.
+    pub allow_private_base_urls: bool,
+    /// `providers.ca_file`.
+    pub ca_file: Option<PathBuf>,
+    /// `vault.revocation_bound`.
+    pub revocation_bound: Duration,
+    /// How long providers are waited for.
+    pub timeouts: Timeouts,
+}
+
+impl Default for RouterConfig {
+    fn default() -> Self {
+        Self {
+            providers: BTreeMap::new(),
+            sandbox_enabled: true,
+            prefer: Prefer::OpenRouter,
+            fallback_to_credits: true,
+            fallback_max_charge: Nanos::new(50_000_000),
+            private_allow: Vec::new(),
+            allow_private_base_urls: false,
+            ca_file: None,
+            revocation_bound: Duration::from_secs(1),
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+impl RouterConfig {
+    pub(crate) fn policy(&self) -> Policy {
+        Policy {
+            prefer: self.prefer,
+            fallback_to_credits: self.fallback_to_credits,
+            fallback_max_charge: self.fallback_max_charge,
+        }
+    }
+}
+
+/// How long providers are waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// To be connected.
+    pub connect: Duration,
+    /// For the head of a streamed answer, which comes before the thinking.
+    pub first_byte_streamed: Duration,
+    /// For the head of a plain answer, which comes after all of it.
+    pub first_byte_plain: Duration,
+    /// Between two chunks.
+    pub idle: Duration,
+    /// For the first content of a stream, before it is committed without.
+    pub commit: Duration,
+    /// For what is left of an answer whose caller has gone.
+    pub drain: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            first_byte_streamed: Duration::from_mins(1),
+            first_byte_plain: Duration::from_mins(5),
+            idle: Duration::from_mins(1),
+            commit: Duration::from_secs(5),
+            drain: Duration::from_mins(1),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The router's contract: decodes, calls the use case, encodes. The one place where requests and
+//! responses of gRPC are named.
+
+mod convert;
+mod invoke;
+mod models;
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::Stream;
+use keyward_auth::caller;
+use keyward_proto::router::v1 as proto;
+use keyward_proto::router::v1::router_service_server::RouterService;
+use keyward_runtime::error::to_status;
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::app::Core;
+
+/// The service.
+#[derive(Debug, Clone)]
+pub struct RouterApi {
+    core: Arc<Core>,
+}
+
+impl RouterApi {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+}
+
+#[tonic::async_trait]
+impl RouterService for RouterApi {
+    type InvokeStream = Pin<Box<dyn Stream<Item = Result<proto::InvokeResponse, Status>> + Send>>;
+
+    async fn invoke(
+        &self,
+        request: Request<Streaming<proto::InvokeRequest>>,
+    ) -> Result<Response<Self::InvokeStream>, Status> {
+        let caller = caller(&request)?.clone();
+        let invocation = invoke::read(request.into_inner(), caller).await?;
+        let answer = self
+            .core
+            .invoke(invocation)
+            .await
+            .map_err(|error| to_status(&error))?;
+        let (head, parts) = answer.opened().await.map_err(|error| to_status(&error))?;
+        Ok(Response::new(Box::pin(invoke::write(head, parts))))
+    }
+
+    async fn resolve_route(
+        &self,
+        request: Request<proto::ResolveRouteRequest>,
+    ) -> Result<Response<proto::ResolveRouteResponse>, Status> {
+        let caller = caller(&request)?.clone();
+        let message = request.into_inner();
+        let route = convert::route_request(&message)?;
+        let plan = self.core.explain(&route, &message.endpoint, &caller).await;
+        let plan = plan.map_err(|error| to_status(&error))?;
+        Ok(Response::new(convert::resolved(plan)))
+    }
+
+    async fn list_models(
+        &self,
+        request: Request<proto::ListModelsRequest>,
+    ) -> Result<Response<proto::ListModelsResponse>, Status> {
+        let caller = caller(&request)?.clone();
+        models::list(&self.core.catalog, &caller.principal, &request.into_inner())
+            .map(Response::new)
+    }
+
+    async fn get_model(
+        &self,
+        request: Request<proto::GetModelRequest>,
+    ) -> Result<Response<proto::GetModelResponse>, Status> {
+        let caller = caller(&request)?.clone();
+        models::get(
+            &self.core.catalog,
+            &caller.principal,
+            &request.into_inner().model,
+        )
+        .map(Response::new)
+    }
+}

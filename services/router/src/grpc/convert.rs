@@ -1,0 +1,96 @@
+//! Routing options in, plans out.
+
+use keyward_money::Nanos;
+use keyward_proto::router::v1 as proto;
+use keyward_runtime::error::{Reason, status};
+use keyward_secret::Secret;
+use tonic::Status;
+
+use crate::app::Options;
+use crate::domain::plan::{
+    Allowance, Candidate, CandidateKey, InlineKey, LeftOut, Plan, RouteRequest,
+};
+
+pub(super) fn options(options: &proto::RoutingOptions) -> Result<Options, Status> {
+    let allowance = allowance(options);
+    let fallback_max_charge = max_charge(options)?;
+    let key = options.inline_key.trim();
+    Ok(Options {
+        inline_key: (!key.is_empty()).then(|| Secret::new(key)),
+        byok_provider: provider(&options.byok_provider),
+        allowance,
+        fallback_max_charge,
+    })
+}
+
+pub(super) fn route_request(request: &proto::ResolveRouteRequest) -> Result<RouteRequest, Status> {
+    let options = request.options.clone().unwrap_or_default();
+    Ok(RouteRequest {
+        model: request.model.clone(),
+        // Its content is not read: what it looks like must not change the answer.
+        inline_key: (!options.inline_key.is_empty()).then(InlineKey::default),
+        byok_provider: provider(&options.byok_provider),
+        allowance: allowance(&options),
+        fallback_max_charge: max_charge(&options)?,
+    })
+}
+
+fn provider(name: &str) -> Option<String> {
+    let name = name.trim().to_ascii_lowercase();
+    (!name.is_empty()).then_some(name)
+}
+
+fn allowance(options: &proto::RoutingOptions) -> Allowance {
+    match options.fallback() {
+        proto::Fallback::Unspecified => Allowance::Policy,
+        proto::Fallback::None => Allowance::None,
+        proto::Fallback::OwnKeys => Allowance::OwnKeys,
+        proto::Fallback::Credits => Allowance::Credits,
+    }
+}
+
+fn max_charge(options: &proto::RoutingOptions) -> Result<Option<Nanos>, Status> {
+    match options.fallback_max_charge_nanos {
+        Some(nanos) if nanos < 0 => {
+            let message = "the cap on a fallback's charge must not be negative";
+            Err(status(Reason::InvalidRequest, message, Vec::new()))
+        }
+        nanos => Ok(nanos.map(Nanos::new)),
+    }
+}
+
+pub(super) fn resolved(plan: Plan) -> proto::ResolveRouteResponse {
+    let mut candidates: Vec<_> = plan.candidates.into_iter().map(candidate).collect();
+    if let Some(first) = candidates.first_mut() {
+        first.chosen = true;
+    }
+    candidates.extend(plan.left_out.into_iter().map(left_out));
+    proto::ResolveRouteResponse { candidates }
+}
+
+fn candidate(candidate: Candidate) -> proto::RouteCandidate {
+    proto::RouteCandidate {
+        provider: candidate.provider,
+        upstream_model: candidate.upstream_model,
+        key_source: candidate.source as i32,
+        provider_key_id: match candidate.key {
+            CandidateKey::Inline => String::new(),
+            CandidateKey::Stored { id, .. } => id,
+        },
+        chosen: false,
+        eligible: true,
+        reason: candidate.reason,
+    }
+}
+
+fn left_out(left: LeftOut) -> proto::RouteCandidate {
+    proto::RouteCandidate {
+        provider: left.provider,
+        upstream_model: left.upstream_model,
+        key_source: left.source as i32,
+        provider_key_id: left.key_id,
+        chosen: false,
+        eligible: false,
+        reason: left.reason,
+    }
+}

@@ -1,0 +1,121 @@
+//! The two streams of `Invoke`.
+
+use bytes::{Bytes, BytesMut};
+use futures::{Stream, StreamExt as _, stream};
+use keyward_auth::Caller;
+use keyward_proto::router::v1 as proto;
+use keyward_proto::router::v1::invoke_request::Part as Asked;
+use keyward_proto::router::v1::invoke_response::Part as Answered;
+use keyward_runtime::error::{Reason, status};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+use super::convert;
+use crate::app::Invocation;
+use crate::app::answer::{AnswerHead, Part};
+use crate::app::metering::usage_to_proto;
+
+/// The largest body: a long conversation with some images.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Reads a head, a body and an end.
+pub(super) async fn read(
+    mut asked: Streaming<proto::InvokeRequest>,
+    caller: Caller,
+) -> Result<Invocation, Status> {
+    let Some(Asked::Head(head)) = next(&mut asked).await? else {
+        return Err(invalid("the first part of a request is its head"));
+    };
+    check_form(&head)?;
+    let body = read_body(&mut asked).await?;
+    Ok(Invocation {
+        caller,
+        options: convert::options(&head.options.unwrap_or_default())?,
+        tags: head.tags,
+        client_request_id: head.client_request_id,
+        body_metadata: head.body_metadata,
+        body,
+    })
+}
+
+/// A body in one piece; one that came in one piece is not copied.
+async fn read_body(asked: &mut Streaming<proto::InvokeRequest>) -> Result<Bytes, Status> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    loop {
+        match next(asked).await? {
+            Some(Asked::Chunk(chunk)) if first.is_empty() && rest.is_empty() => first = chunk,
+            Some(Asked::Chunk(chunk)) => {
+                if rest.is_empty() {
+                    rest.extend_from_slice(&std::mem::take(&mut first));
+                }
+                rest.extend_from_slice(&chunk);
+            }
+            Some(Asked::End(_)) => break,
+            Some(Asked::Head(_)) => return Err(invalid("a request has one head")),
+            None => return Err(invalid("the request broke off before its end")),
+        }
+        if first.len().max(rest.len()) > BODY_BYTES_MAX {
+            let message = "the body is larger than 32 MiB";
+            return Err(status(Reason::RequestTooLarge, message, Vec::new()));
+        }
+    }
+    Ok(if rest.is_empty() {
+        first
+    } else {
+        rest.freeze()
+    })
+}
+
+async fn next(asked: &mut Streaming<proto::InvokeRequest>) -> Result<Option<Asked>, Status> {
+    match asked.message().await? {
+        None => Ok(None),
+        Some(proto::InvokeRequest { part: Some(part) }) => Ok(Some(part)),
+        Some(proto::InvokeRequest { part: None }) => Err(invalid("a part of the request is empty")),
+    }
+}
+
+fn check_form(head: &proto::InvokeRequestHead) -> Result<(), Status> {
+    match head.form() {
+        proto::CallForm::OpenaiChatCompletions => Ok(()),
+        proto::CallForm::Unspecified => Err(invalid("the form of the call is missing")),
+    }
+}
+
+fn invalid(message: &str) -> Status {
+    status(Reason::InvalidRequest, message, Vec::new())
+}
+
+/// Writes a head, chunks and a summary.
+pub(super) fn write(
+    head: AnswerHead,
+    parts: mpsc::Receiver<Part>,
+) -> impl Stream<Item = Result<proto::InvokeResponse, Status>> + Send {
+    let head = Answered::Head(proto::InvokeResponseHead {
+        inference_id: head.inference_id,
+        http_status: u32::from(head.http_status),
+        headers: head
+            .headers
+            .into_iter()
+            .map(|(name, value)| proto::Header { name, value })
+            .collect(),
+        provider: head.provider,
+        upstream_model: head.upstream_model,
+        key_source: head.source as i32,
+        attempts: head.attempts,
+        charge_nanos: head.charge.map(keyward_money::Nanos::get),
+    });
+    let parts = ReceiverStream::new(parts).map(|part| match part {
+        Part::Chunk(chunk) => Answered::Chunk(chunk),
+        Part::Summary(summary) => Answered::Summary(proto::InvokeSummary {
+            charge_nanos: summary.charge.get(),
+            list_cost_nanos: summary.list_cost.map(keyward_money::Nanos::get),
+            usage: Some(usage_to_proto(&summary.usage)),
+            usage_source: summary.usage_source as i32,
+        }),
+    });
+    stream::once(std::future::ready(head))
+        .chain(parts)
+        .map(|part| Ok(proto::InvokeResponse { part: Some(part) }))
+}

@@ -1,0 +1,118 @@
+//! Sets a router up.
+
+use std::sync::Arc;
+
+use keyward_auth::{Authenticator, Connection};
+use keyward_catalog::{Catalog, CatalogError};
+use keyward_proto::router::v1::router_service_server::RouterServiceServer;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::metering::MeteringPort;
+use crate::app::vault::VaultPort;
+use crate::app::{Core, HealthBook};
+use crate::config::RouterConfig;
+use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
+use crate::egress::{Egress, EgressError, Exceptions, InvalidException};
+use crate::grpc::RouterApi;
+
+/// Why a router could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum RouterError {
+    /// The built-in catalogue cannot be read.
+    #[error("the catalogue cannot be used")]
+    Catalog(#[from] CatalogError),
+    /// A provider of the settings has a kind that there is not.
+    #[error(transparent)]
+    Provider(#[from] UnknownKind),
+    /// An exception for private addresses cannot be read.
+    #[error(transparent)]
+    Exception(#[from] InvalidException),
+    /// The way out could not be set up.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+}
+
+/// The roles that a router calls.
+#[derive(Debug, Clone)]
+pub struct RouterConnections {
+    /// The vault.
+    pub vault: Connection,
+    /// Metering.
+    pub metering: Connection,
+}
+
+/// A router that runs. Clones are the same one.
+#[derive(Debug, Clone)]
+pub struct Router {
+    core: Arc<Core>,
+}
+
+impl Router {
+    /// Sets a router up and starts what runs beside requests: watching the vault for changes and
+    /// telling metering of usage. Both end with `stopping`; `tracker` has them and every request in
+    /// flight. `authenticator` is the one of the layer in front: it is told what to forget.
+    pub fn open(
+        config: &RouterConfig,
+        connections: RouterConnections,
+        authenticator: Authenticator,
+        tracker: TaskTracker,
+        stopping: CancellationToken,
+    ) -> Result<Self, RouterError> {
+        let catalog = Arc::new(Catalog::embedded()?);
+        let providers = Providers::new(&catalog, &overrides(config))?;
+        let exceptions = Exceptions::new(&config.private_allow, config.allow_private_base_urls)?;
+        let egress = Egress::new(
+            exceptions,
+            config.ca_file.as_deref(),
+            config.timeouts.connect,
+        )?;
+        let health = Arc::new(HealthBook::new());
+        let vault = VaultPort::new(
+            connections.vault,
+            config.revocation_bound,
+            Arc::clone(&health),
+        );
+        let vault = Arc::new(vault);
+        let metering = MeteringPort::new(connections.metering, tracker.clone(), stopping.clone());
+        tracker.spawn(Arc::clone(&vault).watch(authenticator, stopping));
+        let core = Core {
+            catalog,
+            providers,
+            policy: config.policy(),
+            health,
+            vault,
+            metering,
+            egress,
+            timeouts: config.timeouts,
+            tracker,
+        };
+        Ok(Self {
+            core: Arc::new(core),
+        })
+    }
+
+    /// The gRPC service.
+    pub fn server(&self) -> RouterServiceServer<RouterApi> {
+        RouterServiceServer::new(RouterApi::new(Arc::clone(&self.core)))
+    }
+
+    /// Whether it can serve: the vault's changes are heard.
+    pub fn is_ready(&self) -> bool {
+        self.core.vault.is_fresh()
+    }
+}
+
+fn overrides(config: &RouterConfig) -> std::collections::BTreeMap<String, ProviderOverride> {
+    let mut overrides = config.providers.clone();
+    if !config.sandbox_enabled {
+        overrides.insert(
+            SANDBOX.to_owned(),
+            ProviderOverride {
+                enabled: false,
+                ..Default::default()
+            },
+        );
+    }
+    overrides
+}

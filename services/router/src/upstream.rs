@@ -1,0 +1,125 @@
+//! One seam for all providers, whether reached by HTTP or built in: a request goes out, an answer
+//! with a body comes back.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use keyward_catalog::Dialect;
+use keyward_secret::Secret;
+use url::Url;
+
+use crate::domain::providers::Provider;
+use crate::domain::request::UpstreamBody;
+use crate::egress::{Egress, SendError};
+use crate::sandbox::{self, SandboxBody};
+
+/// How we introduce ourselves.
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("keyward/", env!("CARGO_PKG_VERSION")));
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// A call of a provider.
+pub(crate) struct Call<'a> {
+    /// The provider.
+    pub(crate) provider: &'a Provider,
+    /// The address of a key that has one of its own.
+    pub(crate) key_base_url: Option<&'a str>,
+    /// The key.
+    pub(crate) key: &'a Secret,
+    /// The body.
+    pub(crate) body: UpstreamBody,
+    /// Whether a stream is asked for.
+    pub(crate) streamed: bool,
+}
+
+/// Sends a call and waits for the head of its answer. Nothing of the caller's own headers goes along.
+pub(crate) async fn send(
+    egress: &Egress,
+    call: Call<'_>,
+) -> Result<Response<AnswerBody>, SendError> {
+    if call.provider.dialect == Dialect::Sandbox {
+        return Ok(sandbox::answer(call.key, &call.body)
+            .await
+            .map(AnswerBody::Sandbox));
+    }
+    let is_operators = call.key_base_url.is_none() && call.provider.is_operators_address;
+    let request = http_request(call)?;
+    Ok(egress
+        .send(request, is_operators)
+        .await?
+        .map(AnswerBody::Http))
+}
+
+fn http_request(call: Call<'_>) -> Result<Request<UpstreamBody>, SendError> {
+    let uri = uri(&call)?;
+    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", call.key.expose()))
+        .map_err(|_| SendError::Connect("the key holds characters that cannot be sent".into()))?;
+    authorization.set_sensitive(true);
+    let mut request = Request::new(call.body);
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = uri;
+    let headers = request.headers_mut();
+    headers.insert(header::AUTHORIZATION, authorization);
+    headers.insert(header::CONTENT_TYPE, JSON);
+    headers.insert(header::ACCEPT, if call.streamed { EVENTS } else { JSON });
+    headers.insert(header::USER_AGENT, USER_AGENT);
+    Ok(request)
+}
+
+fn uri(call: &Call<'_>) -> Result<Uri, SendError> {
+    let wrong = || SendError::Connect("the provider's address is not a URL".into());
+    let own = call
+        .key_base_url
+        .map(Url::parse)
+        .transpose()
+        .map_err(|_| wrong())?;
+    let base = own
+        .as_ref()
+        .or(call.provider.base_url.as_ref())
+        .ok_or_else(wrong)?;
+    let path = base.path().trim_end_matches('/');
+    let origin = base.origin().ascii_serialization();
+    format!("{origin}{path}/chat/completions")
+        .parse()
+        .map_err(|_| wrong())
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub(crate) enum AnswerBody {
+    /// From the wire.
+    Http(Incoming),
+    /// From the sandbox.
+    Sandbox(SandboxBody),
+}
+
+/// An answer broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer broke off")]
+pub(crate) struct BodyError(#[source] Box<dyn std::error::Error + Send + Sync>);
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Http(body) => {
+                let frame = Pin::new(body).poll_frame(context);
+                frame.map_err(|error| BodyError(Box::new(error)))
+            }
+            Self::Sandbox(body) => {
+                let frame = Pin::new(body).poll_frame(context);
+                frame.map_err(|error| BodyError(Box::new(error)))
+            }
+        }
+    }
+}
