@@ -1,22 +1,22 @@
 //! A running gateway: the real binary, in one process or in one for each role, with free ports and a
 //! data folder of its own.
 
+mod access;
 mod launch;
 mod ports;
 mod process;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tonic::transport::{Channel, Endpoint};
 
-use crate::client::{Answer, Client};
+use crate::client::Client;
 use crate::wait;
 pub use launch::Launch;
 use process::Process;
+pub use process::{binary, run};
 
 /// How roles are spread over processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,28 +189,40 @@ impl Gateway {
         environment
     }
 
-    /// Asks every process to stop, the edge first, and asserts that each exits with 0.
+    /// Stops it as an operator does: the edge first, the vault last, each with exit code 0.
     pub async fn stop(&mut self) {
-        for place in self.places.iter_mut().rev() {
-            place.process.as_ref().expect("it runs").terminate();
-        }
-        for place in self.places.iter_mut().rev() {
-            let process = place.process.as_mut().expect("it runs");
-            let status = process.exit().await;
-            assert!(
-                status.success(),
-                "{:?} ended with {status}; its log ends with\n{}",
-                place.roles,
-                process.log_end()
-            );
+        for role in Role::ALL.into_iter().rev() {
+            self.terminate(role);
+            self.exited(role).await;
         }
     }
 
-    /// Sends SIGTERM to every process, and returns at once.
-    pub fn terminate(&self) {
-        for place in self.places.iter().rev() {
-            place.process.as_ref().expect("it runs").terminate();
+    /// Asks the process of a role to stop, unless it has stopped.
+    pub fn terminate(&mut self, role: Role) {
+        let process = self
+            .place_mut(role)
+            .process
+            .as_mut()
+            .expect("it was started");
+        if process.exited().is_none() {
+            process.terminate();
         }
+    }
+
+    /// Waits until the process of a role has stopped, and asserts that it did so with 0.
+    pub async fn exited(&mut self, role: Role) {
+        let process = self
+            .place_mut(role)
+            .process
+            .as_mut()
+            .expect("it was started");
+        let status = process.exit().await;
+        assert!(
+            status.success(),
+            "{} ended with {status}; its log ends with\n{}",
+            role.name(),
+            process.log_end()
+        );
     }
 
     /// Ends every process at once, as a power cut does.
@@ -226,86 +238,10 @@ impl Gateway {
         self.begin().await;
     }
 
-    /// A caller with this access key, over HTTP.
-    pub fn client(&self, access_key: &str) -> Client {
-        Client::new(&self.url(), Some(access_key))
-    }
-
-    /// A caller without one.
-    pub fn nobody(&self) -> Client {
-        Client::new(&self.url(), None)
-    }
-
-    /// The platform's admin.
-    pub fn admin(&self) -> Client {
-        self.client(&self.admin_key())
-    }
-
-    /// The admin's access key: as given, or as the first start left it.
-    pub fn admin_key(&self) -> String {
-        self.launch.admin_key.clone().unwrap_or_else(|| {
-            let text = fs::read_to_string(self.data_dir().join("admin-key"));
-            text.expect("the admin key of the first start")
-                .trim()
-                .to_owned()
-        })
-    }
-
-    /// Where HTTP is served.
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.http)
-    }
-
-    /// The address of HTTP, for what no client would send.
-    pub fn http_address(&self) -> String {
-        format!("127.0.0.1:{}", self.http)
-    }
-
-    /// Where a role's gRPC is served.
-    pub fn grpc_url(&self, role: Role) -> String {
-        format!("http://127.0.0.1:{}", self.place(role).grpc)
-    }
-
-    /// A channel to a role.
-    pub async fn grpc(&self, role: Role) -> Channel {
-        let endpoint = Endpoint::from_shared(self.grpc_url(role)).expect("a URL");
-        endpoint.connect().await.expect("gRPC answers")
-    }
-
-    /// What the ops port of a role answers.
-    pub async fn ops(&self, role: Role, path: &str) -> Answer {
-        ops(self.place(role).ops).get(path).await
-    }
-
-    /// The id of a role's process.
-    pub fn process_id(&self, role: Role) -> u32 {
-        self.place(role).process.as_ref().expect("it runs").id()
-    }
-
-    /// What a role's process has written: its log and whatever it printed.
-    pub fn log(&self, role: Role) -> String {
-        self.place(role).process.as_ref().expect("it runs").log()
-    }
-
-    /// What all processes have written.
-    pub fn logs(&self) -> String {
-        let processes = self
-            .places
-            .iter()
-            .filter_map(|place| place.process.as_ref());
-        processes.map(Process::log).collect()
-    }
-
-    /// Where its data lies.
-    pub fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
-    }
-
-    /// Every file below the data folder, with its content.
-    pub fn data_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut files = Vec::new();
-        collect(&self.data_dir(), &mut files);
-        files
+    fn place_mut(&mut self, role: Role) -> &mut Place {
+        let mut places = self.places.iter_mut();
+        let found = places.find(|place| place.roles.contains(&role));
+        found.expect("every role runs")
     }
 
     fn place(&self, role: Role) -> &Place {
@@ -314,17 +250,11 @@ impl Gateway {
     }
 }
 
-fn ops(port: u16) -> Client {
-    Client::new(&format!("http://127.0.0.1:{port}"), None)
+/// Ports that nobody listens on.
+pub fn free_ports(count: usize) -> Vec<u16> {
+    (0..count).map(|_| ports::free()).collect()
 }
 
-fn collect(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
-    for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if let Ok(bytes) = fs::read(&path) {
-            files.push((path, bytes));
-        }
-    }
+fn ops(port: u16) -> Client {
+    Client::new(&format!("http://127.0.0.1:{port}"), None)
 }

@@ -13,6 +13,7 @@
 pub mod canary;
 pub mod client;
 pub mod gateway;
+pub mod raw;
 pub mod tenancy;
 pub mod upstream;
 pub mod wait;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::wait;
@@ -16,7 +16,7 @@ pub(super) struct Process {
 }
 
 /// Where the binary lies: beside the folder of the test executable.
-pub(super) fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     let this = std::env::current_exe().expect("the path of this test");
     let folder = this.parent().and_then(Path::parent);
     let binary = folder.expect("target/<profile>/deps").join("keyward");
@@ -26,6 +26,17 @@ pub(super) fn binary() -> PathBuf {
         binary.display()
     );
     binary
+}
+
+/// Runs the binary to its end with these arguments and variables, in this folder.
+pub fn run(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Output {
+    Command::new(binary())
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .current_dir(folder)
+        .output()
+        .expect("the binary starts")
 }
 
 impl Process {

@@ -1,0 +1,38 @@
+# What people do with this repository. Everything needs Rust, make and a C compiler, and nothing else,
+# unless its line says so.
+
+CARGO ?= cargo
+PYTHON ?= python3
+
+# Where the Python environment of `test-sdk` is made.
+SDK_VENV ?= target/sdk-venv
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-sdk bench check fmt
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+run: ## Build and start everything in one process; data goes to ./keyward-data
+	$(CARGO) run --release -p keyward
+
+build: ## Build the binary that the system tests run
+	$(CARGO) build -p keyward
+
+test: build ## Run the whole test suite
+	$(CARGO) test --workspace --no-fail-fast
+
+test-sdk: build ## Run the official OpenAI SDK against a gateway (needs Python 3 and a package index)
+	PYTHON=$(PYTHON) SDK_VENV=$(SDK_VENV) scripts/test-sdk
+
+bench: ## Measure the gateway beside a proxy that reads nothing
+	$(CARGO) build --release -p keyward -p keyward-bench
+	$(CARGO) run --release -p keyward-bench -- suite
+
+check: ## What must pass before a change goes in: formatting, lints, tests
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(MAKE) test
+
+fmt: ## Format everything
+	$(CARGO) fmt --all

@@ -1,0 +1,105 @@
+//! What a test reaches of a running gateway: callers, channels, and what it leaves behind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tonic::transport::{Channel, Endpoint};
+
+use super::process::Process;
+use super::{Gateway, Role, ops};
+use crate::client::{Answer, Client};
+
+impl Gateway {
+    /// A caller with this access key, over HTTP.
+    pub fn client(&self, access_key: &str) -> Client {
+        Client::new(&self.url(), Some(access_key))
+    }
+
+    /// A caller without one.
+    pub fn nobody(&self) -> Client {
+        Client::new(&self.url(), None)
+    }
+
+    /// The platform's admin.
+    pub fn admin(&self) -> Client {
+        self.client(&self.admin_key())
+    }
+
+    /// The admin's access key: as given, or as the first start left it.
+    pub fn admin_key(&self) -> String {
+        self.launch.admin_key.clone().unwrap_or_else(|| {
+            let text = fs::read_to_string(self.data_dir().join("admin-key"));
+            text.expect("the admin key of the first start")
+                .trim()
+                .to_owned()
+        })
+    }
+
+    /// Where HTTP is served.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http)
+    }
+
+    /// The address of HTTP, for what no client would send.
+    pub fn http_address(&self) -> String {
+        format!("127.0.0.1:{}", self.http)
+    }
+
+    /// Where a role's gRPC is served.
+    pub fn grpc_url(&self, role: Role) -> String {
+        format!("http://127.0.0.1:{}", self.place(role).grpc)
+    }
+
+    /// A channel to a role.
+    pub async fn grpc(&self, role: Role) -> Channel {
+        let endpoint = Endpoint::from_shared(self.grpc_url(role)).expect("a URL");
+        endpoint.connect().await.expect("gRPC answers")
+    }
+
+    /// What the ops port of a role answers.
+    pub async fn ops(&self, role: Role, path: &str) -> Answer {
+        ops(self.place(role).ops).get(path).await
+    }
+
+    /// The id of a role's process.
+    pub fn process_id(&self, role: Role) -> u32 {
+        self.place(role).process.as_ref().expect("it runs").id()
+    }
+
+    /// What a role's process has written: its log and whatever it printed.
+    pub fn log(&self, role: Role) -> String {
+        self.place(role).process.as_ref().expect("it runs").log()
+    }
+
+    /// What all processes have written.
+    pub fn logs(&self) -> String {
+        let processes = self
+            .places
+            .iter()
+            .filter_map(|place| place.process.as_ref());
+        processes.map(Process::log).collect()
+    }
+
+    /// Where its data lies.
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Every file below the data folder, with its content.
+    pub fn data_files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = Vec::new();
+        collect(&self.data_dir(), &mut files);
+        files
+    }
+}
+
+fn collect(folder: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else if let Ok(bytes) = fs::read(&path) {
+            files.push((path, bytes));
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A provider key, used in every way there is with the log at `trace`, is found nowhere but at the
+//! provider: in no log, metric, answer or file, raw or encoded.
+
+use http::Method;
+use keyward_testkit::canary::{Search, provider_key};
+use keyward_testkit::client::ask;
+use keyward_testkit::{Answer, Client, Gateway, Role, Script, Tenant, Topology};
+use serde_json::json;
+
+use crate::served::MODEL;
+use crate::system::{System, both};
+
+async fn a_provider_key_is_found_nowhere(topology: Topology) {
+    let mut system = System::own(topology, |launch| launch).await;
+    let tenant = Tenant::new(&system.gateway, "professional").await;
+    tenant.grant("1").await;
+    let mut used = Used::default();
+
+    used.stored(&system, &tenant).await;
+    used.inline(&system, &tenant.client).await;
+    used.rejected(&system, &tenant).await;
+    used.mistaken(&tenant.client).await;
+    used.looked_up(&tenant.client).await;
+    let answer = Tenant::new(&system.gateway, "professional").await;
+    answer.grant("1").await;
+    used.keep(answer.client.chat(MODEL, "with the system key").await.ok());
+    used.keys.push(system.providers.system_key.clone());
+
+    used.search(&system.gateway).await;
+    // What is written only when a process ends is searched too.
+    system.gateway.stop().await;
+    used.search_files(&system.gateway);
+}
+
+/// The keys used, and every answer that was given.
+#[derive(Default)]
+struct Used {
+    keys: Vec<String>,
+    answers: Vec<Answer>,
+}
+
+impl Used {
+    fn keep(&mut self, answer: Answer) {
+        self.answers.push(answer);
+    }
+
+    async fn chat(&mut self, client: &Client) {
+        self.keep(client.chat(MODEL, "plain").await);
+        let finished = client.chat_stream(MODEL, "streamed").await.finish().await;
+        let mut answer = finished.answer;
+        answer.body = finished.events.join("\n").into();
+        self.keep(answer);
+    }
+
+    /// Stored, used, rotated, used, disabled, deleted.
+    async fn stored(&mut self, system: &System, tenant: &Tenant) {
+        for provider in ["openai", "openrouter"] {
+            let (id, key) = tenant.own_key(provider).await;
+            self.keys.push(key);
+            self.chat(&tenant.client).await;
+            let new = provider_key(provider);
+            let path = format!("/api/v1/provider-keys/{id}");
+            let rotate = json!({"key": new});
+            self.keep(
+                tenant
+                    .client
+                    .post(&format!("{path}/rotate"), rotate)
+                    .await
+                    .ok(),
+            );
+            self.keys.push(new.clone());
+            self.chat(&tenant.client).await;
+            assert!(
+                !system
+                    .providers
+                    .named(provider)
+                    .requests_with(&new)
+                    .is_empty()
+            );
+            let twice = json!({"provider": provider, "key": new});
+            self.keep(tenant.client.post("/api/v1/provider-keys", twice).await);
+            self.keep(
+                tenant
+                    .client
+                    .patch(&path, json!({"enabled": false}))
+                    .await
+                    .ok(),
+            );
+            self.keep(tenant.client.delete(&path).await.ok());
+        }
+    }
+
+    /// In a header and in the body.
+    async fn inline(&mut self, system: &System, client: &Client) {
+        let key = provider_key("openai");
+        self.chat(&client.with("x-byok-api-key", &key)).await;
+        let mut body = ask(MODEL, "inline");
+        body["byok_api_key"] = json!(key);
+        self.keep(client.post("/v1/chat/completions", body).await.ok());
+        let mismatched = client
+            .with("x-byok-api-key", &key)
+            .with("x-byok-provider", "groq");
+        self.keep(mismatched.chat(MODEL, "mismatched").await);
+        assert_eq!(system.providers.openai.requests_with(&key).len(), 3);
+        self.keys.push(key);
+    }
+
+    /// Refused by a provider that repeats it in its message.
+    async fn rejected(&mut self, system: &System, tenant: &Tenant) {
+        for status in [401, 400, 500] {
+            let (id, key) = tenant.own_key("openai").await;
+            system
+                .providers
+                .openai
+                .script(&key, Script::echo_key(status));
+            let client = tenant.client.with("x-keyward-fallback", "none");
+            self.chat(&client).await;
+            self.keep(
+                tenant
+                    .client
+                    .get(&format!("/api/v1/provider-keys/{id}"))
+                    .await
+                    .ok(),
+            );
+            self.keep(
+                tenant
+                    .client
+                    .delete(&format!("/api/v1/provider-keys/{id}"))
+                    .await
+                    .ok(),
+            );
+            self.keys.push(key);
+        }
+        let key = provider_key("openai");
+        let error = json!({"message": format!("your key {key} is bad"), "code": 401});
+        system
+            .providers
+            .openai
+            .script(&key, Script::ok("a b c").error_after(1, error));
+        self.chat(&tenant.client.with("x-byok-api-key", &key)).await;
+        self.keys.push(key);
+    }
+
+    /// In places where no key belongs, or of a form that no key has.
+    async fn mistaken(&mut self, client: &Client) {
+        let key = provider_key("openai");
+        for body in [
+            json!({"provider": "openrouter", "key": key}),
+            json!({"provider": "openai", "key": format!("{key} {key}")}),
+            json!({"provider": "no-such-provider", "key": key}),
+            json!({"provider": "openai", "key": [key]}),
+            json!({"provider": "openai", "api_key": key}),
+        ] {
+            self.keep(client.post("/api/v1/provider-keys", body).await);
+        }
+        let torn = format!("{{\"provider\":\"openai\",\"key\":\"{key}\"");
+        let path = "/api/v1/provider-keys";
+        self.keep(client.send(Method::POST, path, torn).await);
+        let torn = format!("{{\"model\":\"{MODEL}\",\"byok_api_key\":\"{key}\",");
+        self.keep(
+            client
+                .send(Method::POST, "/v1/chat/completions", torn)
+                .await,
+        );
+        self.keep(
+            client
+                .with("authorization", &format!("Bearer {key}"))
+                .get("/v1/models")
+                .await,
+        );
+        self.keys.push(key);
+    }
+
+    async fn looked_up(&mut self, client: &Client) {
+        for path in [
+            "/api/v1/provider-keys",
+            "/api/v1/usage/records",
+            "/api/v1/credits/transactions",
+        ] {
+            self.keep(client.get(path).await.ok());
+        }
+        self.keep(
+            client
+                .post("/api/v1/routes/explain", json!({"model": MODEL}))
+                .await
+                .ok(),
+        );
+    }
+
+    async fn search(&self, gateway: &Gateway) {
+        for answer in &self.answers {
+            let headers = format!("{:?}", answer.headers);
+            self.absent(headers.as_bytes(), "an answer's headers");
+            self.absent(&answer.body, &format!("an answer: {}", answer.status));
+        }
+        for role in Role::ALL {
+            let metrics = gateway.ops(role, "/metrics").await.ok();
+            self.absent(&metrics.body, "the metrics");
+        }
+        self.search_files(gateway);
+    }
+
+    fn search_files(&self, gateway: &Gateway) {
+        let logs = gateway.logs();
+        assert!(logs.len() > 1000, "there is hardly any log to search");
+        self.absent(logs.as_bytes(), "the log");
+        let files = gateway.data_files();
+        assert!(files.iter().any(|(path, _)| path.ends_with("vault.db")));
+        for (path, bytes) in files {
+            self.absent(&bytes, &path.display().to_string());
+        }
+    }
+
+    fn absent(&self, bytes: &[u8], place: &str) {
+        for (index, key) in self.keys.iter().enumerate() {
+            if let Some(form) = Search::of(key).found_in(bytes) {
+                panic!("the key number {index} is in {place} ({form})");
+            }
+        }
+    }
+}
+
+async fn an_access_key_is_stored_and_logged_nowhere(topology: Topology) {
+    let system = System::own(topology, |launch| launch).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    tenant.grant("1").await;
+    let _ = tenant.client.chat("sandbox/echo", "hello").await.ok();
+    for key in [
+        tenant.client.access_key().to_owned(),
+        system.gateway.admin_key(),
+    ] {
+        let logs = system.gateway.logs();
+        keyward_testkit::canary::assert_absent(&key, logs.as_bytes(), "the log");
+        for (path, bytes) in system.gateway.data_files() {
+            let place = path.display().to_string();
+            keyward_testkit::canary::assert_absent(&key, &bytes, &place);
+        }
+    }
+}
+
+both!(
+    a_provider_key_is_found_nowhere,
+    an_access_key_is_stored_and_logged_nowhere
+);

@@ -1,0 +1,62 @@
+//! A balance is spent exactly once, however many ask at the same time.
+
+use futures::future::join_all;
+use keyward_testkit::{Tenant, Topology};
+
+use crate::system::{both, shared};
+
+/// How many ask, and how many of them the balance covers.
+const REQUESTS: usize = 1000;
+const COVERED: usize = 500;
+
+/// 500 times the 9,450 nano-credits of three words at the tier `professional`.
+const BALANCE: &str = "0.004725";
+
+async fn a_balance_of_500_charges_serves_exactly_500_of_1000(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "professional").await;
+    tenant.grant(BALANCE).await;
+    let calls = (0..REQUESTS).map(|_| tenant.client.chat("sandbox/echo", "one two three"));
+    let answers = join_all(calls).await;
+
+    let (served, refused): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .partition(|answer| answer.status.is_success());
+    for answer in &refused {
+        assert_eq!(answer.error(402), "insufficient_credits");
+        let message = answer.message();
+        assert!(message.contains("output token"), "{message}");
+        assert!(message.contains(|c: char| c.is_ascii_digit()), "{message}");
+    }
+    assert_eq!(served.len(), COVERED);
+    assert!(
+        served
+            .iter()
+            .all(|answer| answer.header("x-credits-charged") == "0.00000945")
+    );
+
+    let credits = tenant.credits().await;
+    for member in ["balance", "held", "available"] {
+        assert_eq!(credits[member], "0.00", "{credits}");
+    }
+    let transactions = tenant.transactions().await;
+    let amounts = transactions
+        .iter()
+        .map(|row| nanos(row["amount"].as_str().unwrap()));
+    assert_eq!(amounts.sum::<i64>(), 0);
+    assert_eq!(transactions.len(), COVERED + 1);
+}
+
+/// Nano-credits of a decimal amount.
+fn nanos(amount: &str) -> i64 {
+    let (sign, digits) = match amount.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, amount),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap();
+    let whole: i64 = whole.parse().unwrap();
+    let fraction: i64 = format!("{fraction:0<9}").parse().unwrap();
+    sign * (whole * 1_000_000_000 + fraction)
+}
+
+both!(a_balance_of_500_charges_serves_exactly_500_of_1000);

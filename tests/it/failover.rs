@@ -1,0 +1,227 @@
+//! What makes the next candidate serve, what does not, and what is then known of the key.
+
+use keyward_testkit::{Script, Tenant, Topology};
+use serde_json::json;
+
+use crate::served::MODEL;
+use crate::system::{System, both, shared};
+
+async fn failures_before_the_first_content_are_hidden_by_the_next_key(topology: Topology) {
+    let system = shared(topology).await;
+    let failures = [
+        ("429", Script::rate_limited(None)),
+        ("429 quota", Script::insufficient_quota()),
+        ("401", Script::unauthorized()),
+        (
+            "402",
+            Script::status(402, "insufficient_credits", "Insufficient credits."),
+        ),
+        (
+            "403",
+            Script::status(403, "forbidden", "The key may not do this."),
+        ),
+        ("404", Script::no_such_model()),
+        ("408", Script::status(408, "timeout", "Timed out.")),
+        ("500", Script::status(500, "server_error", "It broke.")),
+        ("503", Script::status(503, "overloaded", "Overloaded.")),
+        ("529", Script::status(529, "overloaded", "Overloaded.")),
+        ("reset", Script::Reset),
+    ];
+    for (name, failure) in failures {
+        for streamed in [false, true] {
+            hidden(&system, name, failure.clone(), streamed).await;
+        }
+    }
+}
+
+async fn streams_that_fail_before_the_first_content_are_hidden_too(topology: Topology) {
+    let system = shared(topology).await;
+    let error = json!({"code": 502, "message": "Provider returned error"});
+    let failures = [
+        ("cut at once", Script::ok("never seen").cut_after(0)),
+        (
+            "cut after comments",
+            Script::ok("never seen").comments(3).cut_after(0),
+        ),
+        (
+            "error at once",
+            Script::ok("never seen").error_after(0, error.clone()),
+        ),
+        (
+            "error after comments",
+            Script::ok("never").comments(3).error_after(0, error),
+        ),
+    ];
+    for (name, failure) in failures {
+        hidden(&system, name, failure, true).await;
+    }
+}
+
+async fn the_callers_own_error_is_passed_on(topology: Topology) {
+    let system = shared(topology).await;
+    for status in [400, 413, 422] {
+        for streamed in [false, true] {
+            let (tenant, first, second) = two_keys(&system).await;
+            let script = Script::status(status, "scripted_code", "Your temperature is too high.");
+            system.providers.openrouter.script(&first, script);
+            let answer = match streamed {
+                false => tenant.client.chat(MODEL, "hello").await,
+                true => {
+                    tenant
+                        .client
+                        .chat_stream(MODEL, "hello")
+                        .await
+                        .finish()
+                        .await
+                        .answer
+                }
+            };
+            assert_eq!(answer.error(status), "scripted_code");
+            assert_eq!(answer.message(), "Your temperature is too high.");
+            assert_eq!(answer.header("x-keyward-attempts"), "1");
+            assert_eq!(answer.header("x-keyward-key-source"), "user:openrouter");
+            assert!(system.providers.openai.requests_with(&second).is_empty());
+        }
+    }
+}
+
+async fn a_stream_cut_after_content_ends_with_an_error_and_is_metered(topology: Topology) {
+    let system = shared(topology).await;
+    let error = json!({"code": 502, "message": "Provider returned error"});
+    for script in [
+        Script::ok("one two three four").cut_after(2),
+        Script::ok("one two three four").error_after(2, error),
+    ] {
+        let (tenant, first, second) = two_keys(&system).await;
+        system.providers.openrouter.script(&first, script);
+        let finished = tenant
+            .client
+            .chat_stream(MODEL, "hello")
+            .await
+            .finish()
+            .await;
+        assert_eq!(finished.answer.status.as_u16(), 200);
+        assert_eq!(finished.content(), "one two ");
+        let errors: Vec<_> = finished.chunks();
+        let error = errors.iter().find(|chunk| chunk["error"].is_object());
+        let error = error.unwrap_or_else(|| panic!("no error event: {:?}", finished.events));
+        assert!(error["error"]["message"].is_string(), "{error}");
+        assert!(system.providers.openai.requests_with(&second).is_empty());
+        let records = tenant.records().await;
+        assert_eq!(records.len(), 1, "{records:?}");
+        assert_eq!(records[0]["charge"], "0.00");
+        assert_eq!(records[0]["request_id"], finished.header("x-request-id"));
+    }
+}
+
+async fn a_rejected_key_is_marked_and_not_used_again(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let (id, key) = tenant.own_key("openrouter").await;
+    let (_, second) = tenant.own_key("openai").await;
+    assert_eq!(tenant.key(&id).await["status"], "untested");
+    system
+        .providers
+        .openrouter
+        .script(&key, Script::unauthorized());
+    let _ = tenant.client.chat(MODEL, "hello").await.ok();
+    // What an answer says about a key is stored before the caller's answer ends.
+    let stored = tenant.key(&id).await;
+    assert_eq!(stored["status"], "error", "{stored}");
+    assert!(
+        stored.to_string().contains("Incorrect API key provided."),
+        "{stored}"
+    );
+    let answer = tenant.client.chat(MODEL, "hello").await.ok();
+    assert_eq!(answer.header("x-keyward-attempts"), "1");
+    assert_eq!(system.providers.openrouter.requests_with(&key).len(), 1);
+    assert_eq!(system.providers.openai.requests_with(&second).len(), 2);
+}
+
+async fn a_key_that_works_is_marked_connected(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let (id, _) = tenant.own_key("openai").await;
+    let _ = tenant.client.chat(MODEL, "hello").await.ok();
+    assert_eq!(tenant.key(&id).await["status"], "connected");
+}
+
+async fn a_limited_key_goes_last_until_its_time_is_over(topology: Topology) {
+    let system = shared(topology).await;
+    let (tenant, first, second) = two_keys(&system).await;
+    system
+        .providers
+        .openrouter
+        .script_next(&first, Script::rate_limited(Some(60)));
+    let answer = tenant.client.chat(MODEL, "hello").await.ok();
+    assert_eq!(answer.header("x-keyward-attempts"), "2");
+    let answer = tenant.client.chat(MODEL, "hello").await.ok();
+    assert_eq!(answer.header("x-keyward-attempts"), "1");
+    assert_eq!(system.providers.openrouter.requests_with(&first).len(), 1);
+    assert_eq!(system.providers.openai.requests_with(&second).len(), 2);
+}
+
+async fn every_attempt_has_a_usage_record(topology: Topology) {
+    let system = shared(topology).await;
+    let (tenant, first, _) = two_keys(&system).await;
+    system
+        .providers
+        .openrouter
+        .script(&first, Script::status(500, "x", "It broke."));
+    let answer = tenant.client.chat(MODEL, "hello").await.ok();
+    let receipt = tenant.receipt(answer.header("x-request-id")).await;
+    let attempts = receipt["attempts"].as_array().unwrap();
+    let providers: Vec<_> = attempts.iter().map(|a| &a["provider"]).collect();
+    assert_eq!(providers, ["openrouter", "openai"], "{receipt}");
+    assert_eq!(receipt["charge"], "0.00");
+    assert_eq!(tenant.records().await.len(), 2);
+}
+
+/// The first key fails so, the second serves, and the caller notices nothing but the headers.
+async fn hidden(system: &System, name: &str, failure: Script, streamed: bool) {
+    let (tenant, first, second) = two_keys(system).await;
+    system.providers.openrouter.script(&first, failure);
+    system
+        .providers
+        .openai
+        .script(&second, Script::ok("from the second"));
+    let (answer, content) = if streamed {
+        let finished = tenant
+            .client
+            .chat_stream(MODEL, "hello")
+            .await
+            .finish()
+            .await;
+        assert!(finished.is_done(), "{name}: {finished:?}");
+        let content = finished.content();
+        (finished.answer, content)
+    } else {
+        let answer = tenant.client.chat(MODEL, "hello").await;
+        assert!(answer.status.is_success(), "{name}: {}", answer.text());
+        let content = answer.content();
+        (answer, content)
+    };
+    assert_eq!(content, "from the second", "{name}");
+    assert_eq!(answer.header("x-keyward-attempts"), "2", "{name}");
+    assert_eq!(answer.header("x-provider"), "openai", "{name}");
+    assert_eq!(answer.header("x-keyward-key-source"), "user", "{name}");
+}
+
+/// A tenant with an OpenRouter key, which goes first, and an OpenAI key.
+async fn two_keys(system: &System) -> (Tenant, String, String) {
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let (_, first) = tenant.own_key("openrouter").await;
+    let (_, second) = tenant.own_key("openai").await;
+    (tenant, first, second)
+}
+
+both!(
+    failures_before_the_first_content_are_hidden_by_the_next_key,
+    streams_that_fail_before_the_first_content_are_hidden_too,
+    the_callers_own_error_is_passed_on,
+    a_stream_cut_after_content_ends_with_an_error_and_is_metered,
+    a_rejected_key_is_marked_and_not_used_again,
+    a_key_that_works_is_marked_connected,
+    a_limited_key_goes_last_until_its_time_is_over,
+    every_attempt_has_a_usage_record,
+);

@@ -1,0 +1,30 @@
+//! The whole system from outside: the real binary in one process and in four, real HTTP and gRPC,
+//! upstreams that do as they are told.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, also outside of test functions"
+)]
+
+mod arithmetic;
+mod bad_input;
+mod canary;
+mod concurrency;
+mod drain;
+mod failover;
+mod fallback;
+mod grpc;
+mod inline;
+mod memory;
+mod metadata;
+mod passthrough;
+mod precedence;
+mod repository;
+mod revoked;
+mod served;
+mod start;
+mod streams;
+mod system;
+mod tenants;
