@@ -69,7 +69,10 @@ fn requester_of(principal: &Principal) -> Result<Requester, MeteringError> {
             uid,
         })
     };
-    let role_sees_all = principal.organization_role >= Some(OrganizationRole::Admin);
+    // A viewer is there to see usage; a member sees what is its own.
+    let role_sees_all = principal
+        .organization_role
+        .is_some_and(|role| role != OrganizationRole::Member);
     Ok(Requester {
         user: principal.user.as_ref().map(subject).transpose()?,
         organization: principal.organization.as_ref().map(subject).transpose()?,

@@ -1,0 +1,229 @@
+//! Composition: which roles run here, how they reach each other, and what the gRPC port offers.
+//!
+//! A role in this process is reached through its generated server, one elsewhere through a channel;
+//! nobody but this module knows which it is.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use keyward_auth::{
+    AuthLayer, Authenticator, Connection, LocalServices, Peer, PeerTokens, RemoteExchanger,
+};
+use keyward_edge::{Edge, EdgeConfig, EdgeConnections};
+use keyward_metering::Metering;
+use keyward_router::{Router, RouterConnections};
+use keyward_runtime::health::{self, Health};
+use keyward_runtime::serve::Process;
+use keyward_runtime::settings::Settings;
+use keyward_vault::Vault;
+use tonic::service::Routes;
+use tower::Layer as _;
+use url::Url;
+
+use crate::bootstrap;
+use crate::configs;
+use crate::ready;
+use crate::roles::{Role, Roles};
+
+/// A process put together, not yet serving.
+pub(crate) struct Composed {
+    /// What the gRPC port offers; none where no role of this process has a port.
+    pub(crate) routes: Option<Routes>,
+    /// The HTTP edge, if it runs here.
+    pub(crate) edge: Option<Edge>,
+    /// What gRPC health checks are told.
+    pub(crate) health: Health,
+}
+
+/// Puts the roles of this process together, those first that others call.
+pub(crate) async fn compose(
+    settings: &Settings,
+    roles: &Roles,
+    process: &Process,
+) -> anyhow::Result<Composed> {
+    let mut parts = Parts::new(settings, roles, process);
+    if roles.has(Role::Vault) {
+        parts.vault().await?;
+    }
+    if roles.has(Role::Metering) {
+        parts.metering().await?;
+    }
+    if roles.has(Role::Router) {
+        parts.router()?;
+    }
+    let edge = match roles.has(Role::Edge) {
+        true => Some(parts.edge()?),
+        false => None,
+    };
+    parts.finish(edge).await
+}
+
+/// Creates or upgrades the stores' schemas by opening them.
+pub(crate) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+    let process = Process::new();
+    let roles = Roles::of(&[Role::Vault, Role::Metering]);
+    let mut parts = Parts::new(settings, &roles, &process);
+    crate::serve::make_private_folder(&settings.data_dir)?;
+    parts.vault().await?;
+    parts.metering().await?;
+    process.drain(settings.shutdown_grace).await;
+    Ok(())
+}
+
+/// The parts that are there so far.
+struct Parts<'a> {
+    settings: &'a Settings,
+    roles: &'a Roles,
+    process: &'a Process,
+    tokens: PeerTokens,
+    /// The servers in this process.
+    services: LocalServices,
+    /// Who knows callers: one for all roles of a process, so that what one learns all know.
+    authenticator: Option<Authenticator>,
+}
+
+impl<'a> Parts<'a> {
+    fn new(settings: &'a Settings, roles: &'a Roles, process: &'a Process) -> Self {
+        let tokens = PeerTokens::in_folder(&settings.peer_token_dir);
+        let services = LocalServices::new();
+        Self {
+            settings,
+            roles,
+            process,
+            tokens,
+            services,
+            authenticator: None,
+        }
+    }
+
+    async fn vault(&mut self) -> anyhow::Result<()> {
+        let (settings, process) = (self.settings, self.process);
+        let (tracker, stopping) = (process.tracker.clone(), process.stopping.clone());
+        let vault = Vault::open(configs::vault(settings), tracker, stopping).await?;
+        let admin = vault
+            .bootstrap_admin(settings.bootstrap_admin_key.clone())
+            .await?;
+        if let Some(key) = &admin.admin_key {
+            bootstrap::hand_over(key, settings)?;
+        }
+        let sandbox = configs::sandbox_is_enabled(settings);
+        vault
+            .sync_system_keys(configs::system_keys(settings), sandbox)
+            .await?;
+        self.authenticator = Some(Authenticator::new(vault.exchanger()));
+        let layer = self.layer()?;
+        self.services = std::mem::take(&mut self.services)
+            .with(layer.layer(vault.provider_key_server()))
+            .with(layer.layer(vault.vault_server()))
+            .with(layer.layer(vault.identity_server()))
+            .with(layer.layer(vault.audit_server()));
+        Ok(())
+    }
+
+    async fn metering(&mut self) -> anyhow::Result<()> {
+        let vault = self.connect(Role::Vault, Peer::Metering)?;
+        let config = configs::metering(self.settings);
+        let metering = Metering::open(config, vault, self.process).await?;
+        let layer = self.layer()?;
+        self.services = metering.add_services(std::mem::take(&mut self.services), &layer);
+        Ok(())
+    }
+
+    fn router(&mut self) -> anyhow::Result<()> {
+        let connections = RouterConnections {
+            vault: self.connect(Role::Vault, Peer::Router)?,
+            metering: self.connect(Role::Metering, Peer::Router)?,
+        };
+        let layer = self.layer()?;
+        let router = Router::open(
+            &configs::router(self.settings)?,
+            connections,
+            self.authenticator()?,
+            self.process.tracker.clone(),
+            self.process.stopping.clone(),
+        )?;
+        ready::watch_router(self.process, router.clone());
+        self.services = std::mem::take(&mut self.services).with(layer.layer(router.server()));
+        Ok(())
+    }
+
+    fn edge(&mut self) -> anyhow::Result<Edge> {
+        let connections = EdgeConnections {
+            router: self.connect(Role::Router, Peer::Edge)?,
+            vault: self.connect(Role::Vault, Peer::Edge)?,
+            metering: self.connect(Role::Metering, Peer::Edge)?,
+        };
+        let config = EdgeConfig {
+            body_metadata: self.settings.edge.body_metadata,
+        };
+        Ok(Edge::new(config, connections, self.process.clone()))
+    }
+
+    async fn finish(self, edge: Option<Edge>) -> anyhow::Result<Composed> {
+        let names: Vec<&'static str> = self.services.names().collect();
+        let by_default = !self.roles.is_vault_alone();
+        let reflected = self.settings.grpc.reflection.unwrap_or(by_default);
+        let (health, mut routes) = Health::add_to(self.services.routes(), names.clone()).await;
+        if reflected {
+            routes = health::add_reflection(routes, keyward_proto::DESCRIPTORS, &names)?;
+        }
+        let routes = self.roles.serves_grpc().then_some(routes);
+        Ok(Composed {
+            routes,
+            edge,
+            health,
+        })
+    }
+
+    /// How `peer` reaches a role: here, or where the settings say.
+    fn connect(&self, role: Role, peer: Peer) -> anyhow::Result<Connection> {
+        if self.roles.has(role) {
+            return Ok(Connection::local(self.services.clone(), peer));
+        }
+        let urls = &self.settings.urls;
+        let (setting, condition, url) = match role {
+            Role::Router => ("router.url", "router", &urls.router),
+            Role::Vault => ("vault.url", "vault", &urls.vault),
+            Role::Metering => ("metering.url", "metering", &urls.metering),
+            Role::Edge => bail!("nothing calls the edge"),
+        };
+        let url = url.as_ref().with_context(|| {
+            format!("setting `{setting}` is needed: that role is called and does not run here")
+        })?;
+        let connection = self
+            .dial(url, peer)
+            .with_context(|| format!("setting `{setting}`"))?;
+        ready::watch_role(self.process, condition, connection.clone());
+        Ok(connection)
+    }
+
+    fn dial(&self, url: &Url, peer: Peer) -> anyhow::Result<Connection> {
+        let shown = self
+            .tokens
+            .show(peer)
+            .context("the peer token cannot be read or made")?;
+        Ok(Connection::remote(url.as_str().parse()?, &shown)?)
+    }
+
+    fn layer(&mut self) -> anyhow::Result<AuthLayer> {
+        Ok(AuthLayer::new(
+            self.authenticator()?,
+            Some(self.tokens.clone()),
+        ))
+    }
+
+    fn authenticator(&mut self) -> anyhow::Result<Authenticator> {
+        if let Some(authenticator) = &self.authenticator {
+            return Ok(authenticator.clone());
+        }
+        let peer = if self.roles.has(Role::Router) {
+            Peer::Router
+        } else {
+            Peer::Metering
+        };
+        let exchanger = RemoteExchanger::new(self.connect(Role::Vault, peer)?);
+        let authenticator = Authenticator::new(Arc::new(exchanger));
+        self.authenticator = Some(authenticator.clone());
+        Ok(authenticator)
+    }
+}

@@ -1,0 +1,77 @@
+//! From the settings of the process to what each role is told. A role is told no more than it needs:
+//! the platform's own provider keys go to the vault alone.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context as _;
+use keyward_metering::Config as MeteringConfig;
+use keyward_money::Nanos;
+use keyward_router::RouterConfig;
+use keyward_router::domain::plan;
+use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
+use keyward_runtime::settings::{Prefer, ProviderSettings, Settings};
+use keyward_secret::Secret;
+use keyward_vault::{MasterKeySetting, VaultConfig};
+
+pub(crate) fn vault(settings: &Settings) -> VaultConfig {
+    let master_key = |key: &keyward_runtime::settings::MasterKey| MasterKeySetting {
+        id: key.id.clone(),
+        key: key.key.clone(),
+    };
+    VaultConfig {
+        master_keys: settings.vault.master_keys.iter().map(master_key).collect(),
+        private_allow: settings.providers.private_allow.clone(),
+        allow_private_base_urls: settings.providers.allow_private_base_urls,
+        ..VaultConfig::new(&settings.data_dir)
+    }
+}
+
+pub(crate) fn metering(settings: &Settings) -> MeteringConfig {
+    MeteringConfig {
+        database: settings.data_dir.join("metering.db"),
+    }
+}
+
+pub(crate) fn router(settings: &Settings) -> anyhow::Result<RouterConfig> {
+    let routing = &settings.routing;
+    let fallback_max_charge: Nanos = routing
+        .fallback_max_charge
+        .parse()
+        .context("setting `routing.fallback_max_charge`: expected credits such as \"0.05\"")?;
+    let overrides = |(name, provider): (&String, &ProviderSettings)| {
+        let given = ProviderOverride {
+            base_url: provider.base_url.clone(),
+            kind: provider.kind.clone(),
+            enabled: provider.enabled.unwrap_or(true),
+        };
+        (name.clone(), given)
+    };
+    Ok(RouterConfig {
+        providers: settings.providers.by_name.iter().map(overrides).collect(),
+        sandbox_enabled: sandbox_is_enabled(settings),
+        prefer: match routing.prefer {
+            Prefer::Openrouter => plan::Prefer::OpenRouter,
+            Prefer::Provider => plan::Prefer::Provider,
+        },
+        fallback_to_credits: routing.fallback_to_credits,
+        fallback_max_charge,
+        private_allow: settings.providers.private_allow.clone(),
+        allow_private_base_urls: settings.providers.allow_private_base_urls,
+        ca_file: settings.providers.ca_file.clone(),
+        revocation_bound: settings.vault.revocation_bound,
+        ..RouterConfig::default()
+    })
+}
+
+/// The platform's own provider keys, by provider.
+pub(crate) fn system_keys(settings: &Settings) -> BTreeMap<String, Secret> {
+    let key = |(name, provider): (&String, &ProviderSettings)| {
+        Some((name.clone(), provider.system_key.clone()?))
+    };
+    settings.providers.by_name.iter().filter_map(key).collect()
+}
+
+/// On by default wherever the store is SQLite, which it always is so far.
+pub(crate) fn sandbox_is_enabled(settings: &Settings) -> bool {
+    settings.providers.is_enabled(SANDBOX, true)
+}

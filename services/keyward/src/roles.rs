@@ -1,0 +1,46 @@
+//! The roles that a process can have.
+
+use clap::ValueEnum;
+
+/// One of the four parts of the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// HTTP for applications and management.
+    Edge,
+    /// Plans and serves requests.
+    Router,
+    /// Keys, identity, audit.
+    Vault,
+    /// Credits, usage, prices.
+    Metering,
+}
+
+/// The roles of this process.
+#[derive(Debug, Clone)]
+pub(crate) struct Roles(Vec<Role>);
+
+impl Roles {
+    /// Those named; all where none is.
+    pub(crate) fn of(named: &[Role]) -> Self {
+        match named {
+            [] => Self(Role::value_variants().to_vec()),
+            named => Self(named.to_vec()),
+        }
+    }
+
+    pub(crate) fn has(&self, role: Role) -> bool {
+        self.0.contains(&role)
+    }
+
+    /// Whether this process serves gRPC.
+    pub(crate) fn serves_grpc(&self) -> bool {
+        [Role::Router, Role::Vault, Role::Metering]
+            .into_iter()
+            .any(|role| self.has(role))
+    }
+
+    /// Whether the vault runs here and nothing else does.
+    pub(crate) fn is_vault_alone(&self) -> bool {
+        self.0.iter().all(|role| *role == Role::Vault)
+    }
+}

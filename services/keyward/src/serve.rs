@@ -1,0 +1,125 @@
+//! A process from start to end: listeners first, so that a clash of ports shows before any work;
+//! then the roles; then readiness; then the signal to stop, and draining.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use keyward_runtime::ops;
+use keyward_runtime::serve::{self, Process};
+use keyward_runtime::settings::Settings;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::bootstrap;
+use crate::compose::{self, Composed};
+use crate::roles::{Role, Roles};
+
+/// How often readiness is looked at while a process comes up.
+const READY_POLL: Duration = Duration::from_millis(5);
+
+/// The addresses that a process listens on.
+struct Listeners {
+    edge: Option<TcpListener>,
+    grpc: Option<TcpListener>,
+    ops: TcpListener,
+}
+
+/// Runs until a signal to stop, then drains.
+pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> {
+    make_private_folder(&settings.data_dir)
+        .with_context(|| format!("cannot make the folder {}", settings.data_dir.display()))?;
+    let mut signals = Signals::new()?;
+    let listeners = bind(&settings, &roles).await?;
+    let process = Process::new();
+    let composed = compose::compose(&settings, &roles, &process).await?;
+    let health = composed.health.clone();
+    start_servers(&process, listeners, composed);
+
+    let announce = async {
+        while !process.readiness.is_ready() {
+            tokio::time::sleep(READY_POLL).await;
+        }
+        health.serving().await;
+        tracing::info!(
+            edge.listen = %settings.edge.listen,
+            grpc.listen = %settings.grpc.listen,
+            ops.listen = %settings.ops_listen,
+            "ready"
+        );
+        bootstrap::greet(&settings, &roles);
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = announce => {}
+        name = signals.stop() => tracing::info!(signal = name, "stopping"),
+    }
+    health.draining().await;
+    if !process.drain(settings.shutdown_grace).await {
+        bail!(
+            "some requests did not end within {:?}",
+            settings.shutdown_grace
+        );
+    }
+    Ok(())
+}
+
+async fn bind(settings: &Settings, roles: &Roles) -> anyhow::Result<Listeners> {
+    let edge = match roles.has(Role::Edge) {
+        true => Some(serve::bind(settings.edge.listen).await?),
+        false => None,
+    };
+    let grpc = match roles.serves_grpc() {
+        true => Some(serve::bind(settings.grpc.listen).await?),
+        false => None,
+    };
+    Ok(Listeners {
+        edge,
+        grpc,
+        ops: serve::bind(settings.ops_listen).await?,
+    })
+}
+
+fn start_servers(process: &Process, listeners: Listeners, composed: Composed) {
+    let stopping = || process.stopping.clone();
+    let ops = ops::routes(process.metrics.clone(), process.readiness.clone());
+    process.spawn(serve::ops(listeners.ops, ops, stopping()));
+    if let Some((listener, routes)) = listeners.grpc.zip(composed.routes) {
+        process.spawn(serve::grpc(listener, routes, stopping()));
+    }
+    if let Some((listener, edge)) = listeners.edge.zip(composed.edge) {
+        process.spawn(edge.serve(listener));
+    }
+}
+
+/// The signals that ask a process to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn stop(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Makes a folder that only its owner can read.
+pub(crate) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+}
