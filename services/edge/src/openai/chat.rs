@@ -34,14 +34,16 @@ pub(crate) async fn chat_completions(
     };
     let (parts, body) = request.into_parts();
     let body = BodyReader::new(&parts.headers, body, BODY_BYTES_MAX)?;
-    let (parts, fault) = upload(head, body);
+    let (parts, mut fault) = upload(head, body);
     let opening = open(services, call.request(parts));
-    let (head, rest) = tokio::select! {
-        // What is wrong with the caller's body is told first: the router only sees it end.
+    let opened = tokio::select! {
         biased;
-        Ok(failure) = fault => return Err(failure),
-        opened = opening => opened?,
+        Ok(failure) = &mut fault => return Err(failure),
+        opened = opening => opened,
     };
+    // The router only sees the body end too early; what is wrong with it is known here.
+    let (head, rest) =
+        opened.map_err(|status| fault.try_recv().unwrap_or_else(|_| status.into()))?;
     answer::answer(head, rest).await
 }
 

@@ -1,0 +1,11 @@
+//! The edge over a real socket, in front of scripted services.
+
+// The lints let tests unwrap; helpers beside them are tests too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bounds;
+mod chat;
+mod fakes;
+mod fixture;
+mod management;
+mod surface;

@@ -1,0 +1,175 @@
+//! What every address has in common: credentials, errors, traces, metrics; and the models.
+
+use bytes::Bytes;
+use http::Method;
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use keyward_proto::router::v1::{GetModelRequest, GetModelResponse, ListModelsResponse, Model};
+
+use crate::fixture::{Fixture, read};
+
+fn echo() -> Model {
+    Model {
+        model_id: "sandbox/echo".to_owned(),
+        vendor: "sandbox".to_owned(),
+        ..Model::default()
+    }
+}
+
+fn models() -> ListModelsResponse {
+    ListModelsResponse {
+        models: vec![echo()],
+        next_page_token: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn unknown_addresses_and_wrong_methods_are_told_in_openai_s_form() {
+    let fixture = Fixture::start().await;
+    for (method, path, status, code) in [
+        (Method::GET, "/", 404, "not_found"),
+        (Method::GET, "/v1/nothing", 404, "not_found"),
+        (Method::GET, "/api/v1/nothing", 404, "not_found"),
+        (
+            Method::POST,
+            "/api/v1/provider-keys/1/test",
+            404,
+            "not_found",
+        ),
+        (Method::GET, "/healthz", 404, "not_found"),
+        (
+            Method::GET,
+            "/v1/chat/completions",
+            405,
+            "method_not_allowed",
+        ),
+        (
+            Method::DELETE,
+            "/api/v1/llm/models",
+            405,
+            "method_not_allowed",
+        ),
+        (
+            Method::PUT,
+            "/api/v1/provider-keys",
+            405,
+            "method_not_allowed",
+        ),
+    ] {
+        let answered = fixture.call(method, path, "").await;
+        assert_eq!(answered.error(), (status, code.to_owned(), None), "{path}");
+        assert!(answered.headers.contains_key("traceparent"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_is_no_text_is_refused() {
+    let fixture = Fixture::start().await;
+    let answered = fixture.call(Method::GET, "/api/v1/users/%ff", "").await;
+    assert_eq!(answered.error(), (400, "invalid_request".to_owned(), None));
+}
+
+#[tokio::test]
+async fn a_credential_is_needed_and_several_contradict_each_other() {
+    let fixture = Fixture::start().await;
+    fixture.fakes.answer("list_models", models());
+    let empty = || Full::new(Bytes::new());
+    let bare = fixture.request(Method::GET, "/v1/models").body(empty());
+    let answered = read(fixture.send(bare.unwrap()).await).await;
+    assert_eq!(
+        answered.error(),
+        (401, "invalid_access_key".to_owned(), None)
+    );
+    let two = [("x-api-key", "kw_other")];
+    let answered = fixture.call_with(Method::GET, "/v1/models", "", &two).await;
+    assert_eq!(answered.status, 400);
+    assert!(!fixture.fakes.was_asked("list_models"));
+    for name in ["x-api-key", "x-goog-api-key"] {
+        let request = fixture.request(Method::GET, "/v1/models");
+        let request = request.header(name, "kw_test").body(empty()).unwrap();
+        assert_eq!(read(fixture.send(request).await).await.status, 200);
+        let asked = fixture
+            .fakes
+            .asked::<keyward_proto::router::v1::ListModelsRequest>("list_models");
+        assert_eq!(
+            asked.metadata.get("authorization").unwrap(),
+            "Bearer kw_test"
+        );
+    }
+}
+
+#[tokio::test]
+async fn models_have_openai_s_form_and_slashes_in_their_ids() {
+    let fixture = Fixture::start().await;
+    fixture.fakes.answer("list_models", models());
+    fixture.fakes.answer(
+        "get_model",
+        GetModelResponse {
+            model: Some(echo()),
+        },
+    );
+    for prefix in ["/v1", "/api/v1/llm"] {
+        let listed = fixture
+            .call(Method::GET, &format!("{prefix}/models"), "")
+            .await
+            .json();
+        assert_eq!(listed["object"], "list");
+        assert_eq!(listed["data"][0]["id"], "sandbox/echo");
+        for id in ["sandbox/echo", "sandbox%2Fecho"] {
+            let path = format!("{prefix}/models/{id}");
+            let model = fixture.call(Method::GET, &path, "").await.json();
+            assert_eq!(model["object"], "model");
+            assert_eq!(model["owned_by"], "sandbox");
+            assert_eq!(model["created"], 0);
+            let asked = fixture.fakes.asked::<GetModelRequest>("get_model");
+            assert_eq!(asked.message.model, "sandbox/echo");
+        }
+    }
+}
+
+#[tokio::test]
+async fn http2_is_served_too() {
+    let fixture = Fixture::start().await;
+    fixture.fakes.answer("list_models", models());
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http::<Full<Bytes>>();
+    let request = fixture
+        .request(Method::GET, "/v1/models")
+        .header("authorization", "Bearer kw_test")
+        .body(Full::new(Bytes::new()))
+        .unwrap();
+    let answered = read(client.request(request).await.unwrap()).await;
+    assert_eq!(answered.status, 200);
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_the_pattern_of_their_route() {
+    let fixture = Fixture::start().await;
+    fixture.fakes.answer(
+        "get_model",
+        GetModelResponse {
+            model: Some(echo()),
+        },
+    );
+    fixture
+        .call(Method::GET, "/v1/models/sandbox/echo", "")
+        .await;
+    fixture.call(Method::GET, "/secret/path?key=sk-1", "").await;
+    // The count is made when the connection is done with the answer, a moment after it was read.
+    let text = loop {
+        let text = fixture.process.metrics.encode().unwrap();
+        if text.contains("keyward_http_requests_in_flight 0") {
+            break text;
+        }
+        tokio::task::yield_now().await;
+    };
+    for line in [
+        "keyward_http_requests_total{method=\"GET\",route=\"/v1/models/{*model}\",status=\"2xx\"} 1",
+        "keyward_http_requests_total{method=\"GET\",route=\"unmatched\",status=\"4xx\"} 1",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    assert!(!text.contains("secret") && !text.contains("sk-1"));
+}
