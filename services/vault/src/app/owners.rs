@@ -23,11 +23,17 @@ pub(crate) struct OwnerRef {
 }
 
 impl Core {
-    /// The owner that a caller names; not found where there is none, whether or not the caller may
-    /// know.
+    /// The owner that a caller names. One that is missing and one that is hidden look the same, so
+    /// what exactly was not found is not told.
     pub(super) async fn resolve(&self, context: &Context, name: &OwnerRef) -> Result<Owner> {
-        const NONE: VaultError = VaultError::NotFound("owner");
-        let own = |uid: Option<Uuid>| uid.ok_or(NONE);
+        match self.resolve_named(context, name).await {
+            Err(VaultError::NotFound(_)) => Err(VaultError::NotFound("owner")),
+            resolved => resolved,
+        }
+    }
+
+    async fn resolve_named(&self, context: &Context, name: &OwnerRef) -> Result<Owner> {
+        let own = |uid: Option<Uuid>| uid.ok_or(VaultError::NotFound("owner"));
         match (name.kind, name.id.as_str()) {
             (OwnerKind::System, _) => Ok(Owner::SYSTEM),
             (OwnerKind::User, "") => own(context.user_uid()).map(Owner::user),

@@ -1,0 +1,18 @@
+//! The vault through its contract: generated clients, the authenticating layer, a store on disk.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod audit;
+mod custody;
+mod exchange;
+mod isolation;
+mod provider_keys;
+mod rig;
+mod start;
+mod tenancy;
+mod unseal;
+mod watch;
