@@ -14,5 +14,7 @@ mod sandbox;
 mod upstream;
 
 pub use config::{RouterConfig, Timeouts};
+pub use domain::plan::Prefer;
+pub use domain::providers::ProviderOverride;
 pub use grpc::RouterApi;
 pub use router::{Router, RouterConnections, RouterError};

@@ -1,0 +1,364 @@
+//! A vault and a metering that keep everything in memory and remember what they were told.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt as _};
+use keyward_catalog::Catalog;
+use keyward_money::{BasisPoints, Charge, Nanos, Usage};
+use keyward_proto::metering::v1 as metering;
+use keyward_proto::metering::v1::metering_service_server::MeteringService;
+use keyward_proto::metering::v1::pricing_service_server::PricingService;
+use keyward_proto::vault::v1 as vault;
+use keyward_proto::vault::v1::vault_service_server::VaultService;
+use keyward_runtime::error::{Reason, status};
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+use tonic::{Request, Response, Status, Streaming};
+
+type Answers<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[derive(Clone)]
+pub(crate) struct FakeVault(pub(crate) Arc<VaultState>);
+
+pub(crate) struct VaultState {
+    pub(crate) keys: Mutex<Vec<vault::UsableKey>>,
+    pub(crate) secrets: Mutex<HashMap<String, String>>,
+    pub(crate) broken: Mutex<Option<Reason>>,
+    pub(crate) outcomes: Mutex<Vec<vault::ReportKeyOutcomeRequest>>,
+    pub(crate) listings: AtomicUsize,
+    pub(crate) unseals: AtomicUsize,
+    pub(crate) acknowledged: AtomicU64,
+    pub(crate) silent: AtomicBool,
+    sequence: AtomicU64,
+    changes: broadcast::Sender<vault::WatchChangesResponse>,
+}
+
+impl FakeVault {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(VaultState {
+            keys: Mutex::default(),
+            secrets: Mutex::default(),
+            broken: Mutex::default(),
+            outcomes: Mutex::default(),
+            listings: AtomicUsize::new(0),
+            unseals: AtomicUsize::new(0),
+            acknowledged: AtomicU64::new(0),
+            silent: AtomicBool::new(false),
+            sequence: AtomicU64::new(0),
+            changes: broadcast::channel(64).0,
+        }))
+    }
+
+    /// Stores a key; its id is `owner:provider:n`.
+    pub(crate) fn add(&self, owner: vault::OwnerKind, provider: &str, secret: &str) -> String {
+        let id = format!(
+            "{}:{provider}:{}",
+            owner.as_str_name(),
+            self.0.keys.lock().len()
+        );
+        let key = vault::ProviderKey {
+            provider_key_id: id.clone(),
+            owner: Some(vault::Owner {
+                kind: owner as i32,
+                id: String::new(),
+            }),
+            provider: provider.to_owned(),
+            status: vault::KeyStatus::Untested as i32,
+            enabled: true,
+            version: 1,
+            ..Default::default()
+        };
+        self.0.keys.lock().push(vault::UsableKey {
+            provider_key: Some(key),
+            quota_exhausted: false,
+        });
+        self.0.secrets.lock().insert(id.clone(), secret.to_owned());
+        id
+    }
+
+    /// Changes a key, and waits until the router has taken that in.
+    pub(crate) async fn change(&self, id: &str, change: impl FnOnce(&mut vault::ProviderKey)) {
+        for usable in self.0.keys.lock().iter_mut() {
+            let key = usable.provider_key.as_mut().unwrap();
+            if key.provider_key_id == id {
+                change(key);
+                break;
+            }
+        }
+        let sequence = self.0.sequence.fetch_add(1, Ordering::SeqCst) + 1;
+        let change = vault::Change {
+            kind: vault::ChangeKind::ProviderKey as i32,
+            resource_id: id.to_owned(),
+            owner_uid: "uid-bob".to_owned(),
+            owner_kind: vault::OwnerKind::User as i32,
+        };
+        let _ = self.0.changes.send(vault::WatchChangesResponse {
+            sequence,
+            change: Some(change),
+            send_time: None,
+        });
+        while self.0.acknowledged.load(Ordering::SeqCst) < sequence {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl VaultService for FakeVault {
+    async fn list_usable_keys(
+        &self,
+        _: Request<vault::ListUsableKeysRequest>,
+    ) -> Result<Response<vault::ListUsableKeysResponse>, Status> {
+        self.0.listings.fetch_add(1, Ordering::SeqCst);
+        Ok(Response::new(vault::ListUsableKeysResponse {
+            keys: self.0.keys.lock().clone(),
+            sequence: self.0.sequence.load(Ordering::SeqCst),
+        }))
+    }
+
+    async fn unseal_provider_key(
+        &self,
+        request: Request<vault::UnsealProviderKeyRequest>,
+    ) -> Result<Response<vault::UnsealProviderKeyResponse>, Status> {
+        let asked = self.0.unseals.fetch_add(1, Ordering::SeqCst);
+        if let Some(reason) = *self.0.broken.lock() {
+            return Err(status(reason, "no", Vec::new()));
+        }
+        let id = request.into_inner().provider_key_id;
+        let secret = self.0.secrets.lock()[&id].clone();
+        let keys = self.0.keys.lock();
+        let key = keys.iter().filter_map(|key| key.provider_key.as_ref());
+        let version = key
+            .filter(|key| key.provider_key_id == id)
+            .map(|key| key.version)
+            .next();
+        Ok(Response::new(vault::UnsealProviderKeyResponse {
+            secret: secret.into_bytes(),
+            version: version.unwrap(),
+            lease_id: format!("lease-{asked}"),
+            lease_duration: Some(prost_types::Duration {
+                seconds: 30,
+                nanos: 0,
+            }),
+        }))
+    }
+
+    async fn report_key_outcome(
+        &self,
+        request: Request<vault::ReportKeyOutcomeRequest>,
+    ) -> Result<Response<vault::ReportKeyOutcomeResponse>, Status> {
+        self.0.outcomes.lock().push(request.into_inner());
+        Ok(Response::new(vault::ReportKeyOutcomeResponse {}))
+    }
+
+    type WatchChangesStream = Answers<vault::WatchChangesResponse>;
+
+    async fn watch_changes(
+        &self,
+        request: Request<Streaming<vault::WatchChangesRequest>>,
+    ) -> Result<Response<Self::WatchChangesStream>, Status> {
+        let mut confirmations = request.into_inner();
+        let state = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            while let Ok(Some(confirmed)) = confirmations.message().await {
+                state
+                    .acknowledged
+                    .fetch_max(confirmed.acknowledged_sequence, Ordering::SeqCst);
+            }
+        });
+        let state = Arc::clone(&self.0);
+        let mut changes = state.changes.subscribe();
+        let messages = async_stream(move |out| async move {
+            loop {
+                let message = tokio::select! {
+                    Ok(change) = changes.recv() => change,
+                    () = tokio::time::sleep(Duration::from_millis(20)) => {
+                        vault::WatchChangesResponse {
+                            sequence: state.sequence.load(Ordering::SeqCst),
+                            change: None,
+                            send_time: None,
+                        }
+                    }
+                };
+                if state.silent.load(Ordering::SeqCst) {
+                    continue;
+                }
+                if out.send(Ok(message)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Response::new(messages))
+    }
+}
+
+/// A stream out of a task.
+fn async_stream<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
+    produce: impl FnOnce(tokio::sync::mpsc::Sender<Result<T, Status>>) -> F,
+) -> Answers<T> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(produce(sender));
+    Box::pin(tokio_stream::wrappers::ReceiverStream::new(receiver))
+}
+
+/// Charges 5 % more than the catalogue's prices, from a balance.
+#[derive(Clone)]
+pub(crate) struct FakeMetering(pub(crate) Arc<MeteringState>);
+
+pub(crate) struct MeteringState {
+    catalog: Catalog,
+    pub(crate) balance: Mutex<i64>,
+    pub(crate) organization_keys: AtomicBool,
+    pub(crate) holds: Mutex<Vec<metering::PlaceHoldRequest>>,
+    /// Charged.
+    pub(crate) settled: Mutex<Vec<metering::UsageEvent>>,
+    /// Held and given back.
+    pub(crate) voided: Mutex<Vec<metering::UsageEvent>>,
+    /// With own keys.
+    pub(crate) recorded: Mutex<Vec<metering::UsageEvent>>,
+}
+
+impl FakeMetering {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(MeteringState {
+            catalog: Catalog::embedded().unwrap(),
+            balance: Mutex::new(1_000_000_000),
+            organization_keys: AtomicBool::new(true),
+            holds: Mutex::default(),
+            settled: Mutex::default(),
+            voided: Mutex::default(),
+            recorded: Mutex::default(),
+        }))
+    }
+
+    fn charge(&self, provider: &str, model: &str, usage: &metering::Usage) -> Charge {
+        let usage = Usage {
+            input_tokens: usage.input_tokens,
+            output_tokens: usage.output_tokens,
+            ..Usage::default()
+        };
+        let prices = self.0.catalog.prices(provider, model).unwrap();
+        Charge::of(&usage, prices, BasisPoints::new(500)).unwrap()
+    }
+}
+
+#[tonic::async_trait]
+impl MeteringService for FakeMetering {
+    async fn place_hold(
+        &self,
+        request: Request<metering::PlaceHoldRequest>,
+    ) -> Result<Response<metering::PlaceHoldResponse>, Status> {
+        let hold = request.into_inner();
+        let estimate = hold.estimate.unwrap();
+        let most = self.charge(&hold.provider, &hold.model, &estimate).charge;
+        if hold
+            .charge_cap_nanos
+            .is_some_and(|cap| most > Nanos::new(cap))
+        {
+            return Err(status(
+                Reason::FallbackCapExceeded,
+                "over the cap",
+                Vec::new(),
+            ));
+        }
+        if most.get() > *self.0.balance.lock() {
+            return Err(status(
+                Reason::InsufficientCredits,
+                "too little",
+                Vec::new(),
+            ));
+        }
+        let response = metering::PlaceHoldResponse {
+            hold_id: hold.request_id.clone(),
+            amount_nanos: most.get(),
+            price_version: 1,
+            markup_basis_points: 500,
+        };
+        self.0.holds.lock().push(hold);
+        Ok(Response::new(response))
+    }
+
+    async fn settle_usage(
+        &self,
+        request: Request<metering::SettleUsageRequest>,
+    ) -> Result<Response<metering::SettleUsageResponse>, Status> {
+        let event = request.into_inner().event.unwrap();
+        let charge = self.charge(&event.provider, &event.model, &event.usage.unwrap());
+        *self.0.balance.lock() -= charge.charge.get();
+        self.0.settled.lock().push(event);
+        Ok(Response::new(metering::SettleUsageResponse {
+            charge_nanos: charge.charge.get(),
+            list_cost_nanos: Some(charge.list_cost.get()),
+            duplicate: false,
+        }))
+    }
+
+    async fn void_hold(
+        &self,
+        request: Request<metering::VoidHoldRequest>,
+    ) -> Result<Response<metering::VoidHoldResponse>, Status> {
+        self.0.voided.lock().extend(request.into_inner().event);
+        Ok(Response::new(metering::VoidHoldResponse {
+            duplicate: false,
+        }))
+    }
+
+    type RecordUsageStream = Answers<metering::RecordUsageResponse>;
+
+    async fn record_usage(
+        &self,
+        request: Request<Streaming<metering::RecordUsageRequest>>,
+    ) -> Result<Response<Self::RecordUsageStream>, Status> {
+        let state = Arc::clone(&self.0);
+        let acknowledgements = request.into_inner().map(move |record| {
+            let record = record?;
+            state.recorded.lock().extend(record.event);
+            Ok(metering::RecordUsageResponse {
+                acknowledged_sequence: record.sequence,
+            })
+        });
+        Ok(Response::new(Box::pin(acknowledgements)))
+    }
+}
+
+#[tonic::async_trait]
+impl PricingService for FakeMetering {
+    async fn get_tier(
+        &self,
+        request: Request<metering::GetTierRequest>,
+    ) -> Result<Response<metering::GetTierResponse>, Status> {
+        let tier = metering::Tier {
+            tier: request.into_inner().tier,
+            markup_basis_points: 500,
+            organization_keys: self.0.organization_keys.load(Ordering::SeqCst),
+        };
+        Ok(Response::new(metering::GetTierResponse {
+            tier: Some(tier),
+        }))
+    }
+
+    async fn list_tiers(
+        &self,
+        _: Request<metering::ListTiersRequest>,
+    ) -> Result<Response<metering::ListTiersResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn update_tier(
+        &self,
+        _: Request<metering::UpdateTierRequest>,
+    ) -> Result<Response<metering::UpdateTierResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn get_price(
+        &self,
+        _: Request<metering::GetPriceRequest>,
+    ) -> Result<Response<metering::GetPriceResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+}

@@ -1,0 +1,17 @@
+//! The router from outside: its real service over a scripted provider, with a vault and a metering
+//! that do as they are told.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests fail by panicking, and their tasks end with them"
+)]
+
+mod failover;
+mod fakes;
+mod harness;
+mod money;
+mod revocation;
+mod serving;
+mod upstream;

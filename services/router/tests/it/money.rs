@@ -1,0 +1,163 @@
+//! Credits: held before the call, settled before the last byte, never spent without consent.
+
+use keyward_proto::metering::v1::{AttemptStatus, KeySource};
+use keyward_proto::router::v1 as proto;
+use keyward_proto::vault::v1::OwnerKind;
+use keyward_runtime::error::Reason;
+
+use crate::harness::{ANSWER, Harness, PLAIN, STREAMED};
+use crate::upstream::Scripted;
+
+#[tokio::test]
+async fn the_sandbox_holds_exactly_what_it_charges() {
+    let harness = Harness::start().await;
+    harness
+        .vault
+        .add(OwnerKind::System, "sandbox", "sk-sandbox-system");
+    let answer = harness
+        .call(&PLAIN.replace("gpt-4o", "sandbox/echo"))
+        .await
+        .unwrap();
+    assert_eq!(answer.head.charge_nanos, Some(9_450));
+    assert_eq!(answer.head.key_source(), KeySource::System);
+    assert_eq!(answer.header("x-ratelimit-bypass"), None);
+    let hold = harness.metering.0.holds.lock()[0].clone();
+    let settled = harness.metering.0.settled.lock().clone();
+    assert_eq!((settled.len(), settled[0].usage), (1, hold.estimate));
+    assert_eq!(hold.charge_cap_nanos, None);
+    assert!(harness.metering.0.recorded.lock().is_empty());
+
+    let streamed = STREAMED.replace("gpt-4o", "sandbox/echo");
+    let answer = harness.call(&streamed).await.unwrap();
+    assert!(
+        answer
+            .body
+            .ends_with(": x-credits-charged 0.00000315\n\ndata: [DONE]\n\n")
+    );
+    assert_eq!(answer.summary.charge_nanos, 3_150);
+}
+
+#[tokio::test]
+async fn a_failing_own_key_falls_back_to_credits_with_consent() {
+    let harness = Harness::start().await;
+    harness.own_key("openai");
+    harness.system_key("openai");
+    harness.upstream.script(
+        "openai",
+        [Scripted::error(401, "wrong"), Scripted::json(200, ANSWER)],
+    );
+    let answer = harness.call(PLAIN).await.unwrap();
+    assert_eq!(
+        (answer.head.key_source(), answer.head.attempts),
+        (KeySource::System, 2)
+    );
+    assert_eq!(harness.upstream.keys(), ["own-openai", "system-openai"]);
+    // 75,000 and 5 %.
+    assert_eq!(answer.head.charge_nanos, Some(78_750));
+    assert_eq!(
+        harness.metering.0.holds.lock()[0].charge_cap_nanos,
+        Some(50_000_000)
+    );
+    let recorded = harness.metering.0.recorded.lock().clone();
+    assert_eq!(
+        (recorded.len(), recorded[0].status()),
+        (1, AttemptStatus::Failed)
+    );
+    assert_eq!(harness.metering.0.settled.lock()[0].attempt, 2);
+}
+
+#[tokio::test]
+async fn without_consent_cap_or_credits_the_own_keys_error_is_told() {
+    let forbid = |fallback: proto::Fallback, cap| proto::RoutingOptions {
+        fallback: fallback as i32,
+        fallback_max_charge_nanos: cap,
+        ..Default::default()
+    };
+    for (options, balance) in [
+        (forbid(proto::Fallback::None, None), 1_000_000_000),
+        (forbid(proto::Fallback::OwnKeys, None), 1_000_000_000),
+        (forbid(proto::Fallback::Credits, Some(1)), 1_000_000_000),
+        (forbid(proto::Fallback::Credits, None), 0),
+    ] {
+        let harness = Harness::start().await;
+        harness.own_key("openai");
+        harness.system_key("openai");
+        *harness.metering.0.balance.lock() = balance;
+        harness
+            .upstream
+            .script("openai", [Scripted::error(401, "wrong")]);
+        let error = harness.call_with(PLAIN, options, false).await.unwrap_err();
+        assert_eq!(error.reason, Reason::ProviderKeyRejected, "{balance}");
+        assert_eq!(harness.upstream.keys(), ["own-openai"]);
+        assert!(harness.metering.0.settled.lock().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn an_empty_balance_blocks_credits_and_never_an_own_key() {
+    let harness = Harness::start().await;
+    *harness.metering.0.balance.lock() = 0;
+    harness.system_key("openai");
+    harness.own_key("groq");
+    harness
+        .upstream
+        .script("groq", [Scripted::json(200, ANSWER)]);
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(error.reason, Reason::InsufficientCredits);
+    let own = harness
+        .call(&PLAIN.replace("gpt-4o", "groq/some-model"))
+        .await
+        .unwrap();
+    assert_eq!(own.head.charge_nanos, Some(0));
+}
+
+#[tokio::test]
+async fn a_failed_attempt_with_credits_gives_its_hold_back() {
+    let harness = Harness::start().await;
+    harness.system_key("openai");
+    harness
+        .upstream
+        .script("openai", [Scripted::error(500, "oops")]);
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(error.reason, Reason::UpstreamError);
+    let voided = harness.metering.0.voided.lock().clone();
+    assert_eq!(
+        (voided.len(), voided[0].status()),
+        (1, AttemptStatus::Failed)
+    );
+    // What is wrong with the platform's key is not the caller's business.
+    harness.upstream.script(
+        "openai",
+        [Scripted::error(401, "the platform's secret reason")],
+    );
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(error.reason, Reason::UpstreamError);
+    assert!(
+        !error.message.contains("secret reason"),
+        "{}",
+        error.message
+    );
+}
+
+#[tokio::test]
+async fn every_attempt_has_exactly_one_event_with_an_id_of_its_own() {
+    let harness = Harness::start().await;
+    harness.own_key("openrouter");
+    harness.own_key("openai");
+    harness.system_key("openai");
+    harness
+        .upstream
+        .script("openrouter", [Scripted::error(500, "oops")]);
+    harness.upstream.script(
+        "openai",
+        [Scripted::error(500, "oops"), Scripted::json(200, ANSWER)],
+    );
+    harness.call(PLAIN).await.unwrap();
+    let state = &harness.metering.0;
+    let events = [state.recorded.lock().clone(), state.settled.lock().clone()].concat();
+    let attempts: Vec<u32> = events.iter().map(|event| event.attempt).collect();
+    assert_eq!(attempts, [1, 2, 3]);
+    let ids: std::collections::HashSet<_> = events.iter().map(|event| &event.event_id).collect();
+    assert_eq!(ids.len(), 3);
+    assert!(state.voided.lock().is_empty());
+}

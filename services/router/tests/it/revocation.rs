@@ -1,0 +1,120 @@
+//! Keys are used as long as they may be, and no longer.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use keyward_runtime::error::Reason;
+
+use crate::harness::{ANSWER, Harness, PLAIN, until};
+use crate::upstream::Scripted;
+
+#[tokio::test]
+async fn a_key_is_opened_once_for_many_requests() {
+    let harness = Harness::start().await;
+    harness.own_key("openai");
+    harness
+        .upstream
+        .script("openai", [Scripted::json(200, ANSWER)]);
+    harness.call(PLAIN).await.unwrap();
+    let calls = (0..20).map(|_| harness.call(PLAIN));
+    for answer in futures::future::join_all(calls).await {
+        answer.unwrap();
+    }
+    assert_eq!(harness.vault.0.unseals.load(Ordering::SeqCst), 1);
+    assert!(harness.vault.0.listings.load(Ordering::SeqCst) <= 3);
+}
+
+#[tokio::test]
+async fn a_disabled_key_is_never_used_again() {
+    let harness = Harness::start().await;
+    let id = harness.own_key("openai");
+    harness
+        .upstream
+        .script("openai", [Scripted::json(200, ANSWER)]);
+    harness.call(PLAIN).await.unwrap();
+    harness.vault.change(&id, |key| key.enabled = false).await;
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(error.reason, Reason::NoKeyForModel);
+    assert_eq!(harness.upstream.shown().len(), 1);
+}
+
+#[tokio::test]
+async fn a_rotated_key_is_used_with_its_new_secret_and_a_clean_slate() {
+    let harness = Harness::start().await;
+    let id = harness.own_key("openai");
+    let limited = Scripted::error(429, "slow down").with("retry-after", "600");
+    harness
+        .upstream
+        .script("openai", [limited, Scripted::json(200, ANSWER)]);
+    harness.call(PLAIN).await.unwrap_err();
+    harness
+        .vault
+        .0
+        .secrets
+        .lock()
+        .insert(id.clone(), "own-new".into());
+    harness.vault.change(&id, |key| key.version = 2).await;
+    harness.call(PLAIN).await.unwrap();
+    assert_eq!(harness.upstream.keys(), ["own-openai", "own-new"]);
+    assert_eq!(harness.metering.0.recorded.lock()[1].key_version, 2);
+}
+
+#[tokio::test]
+async fn silence_of_the_vault_empties_what_is_kept() {
+    let harness =
+        Harness::with(|config| config.revocation_bound = Duration::from_millis(150)).await;
+    harness.own_key("openai");
+    harness
+        .upstream
+        .script("openai", [Scripted::json(200, ANSWER)]);
+    harness.call(PLAIN).await.unwrap();
+    let opened = harness.vault.0.unseals.load(Ordering::SeqCst);
+    harness.vault.0.silent.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    harness.call(PLAIN).await.unwrap();
+    assert!(harness.vault.0.unseals.load(Ordering::SeqCst) > opened);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_opened_never_falls_back() {
+    let harness = Harness::start().await;
+    harness.own_key("openai");
+    harness.system_key("openai");
+    *harness.vault.0.broken.lock() = Some(Reason::ProviderKeyUnavailable);
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(error.reason, Reason::ProviderKeyUnavailable);
+    assert!(harness.upstream.shown().is_empty() && harness.metering.0.holds.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_vault_that_is_away_is_told_as_such() {
+    let harness = Harness::start().await;
+    harness.own_key("openai");
+    *harness.vault.0.broken.lock() = Some(Reason::Overloaded);
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(error.reason, Reason::Overloaded);
+    assert_eq!(error.retry_after_ms(), Some(1000));
+}
+
+#[tokio::test]
+async fn stopping_waits_for_what_is_in_flight_and_ends_quickly() {
+    let harness = Harness::start().await;
+    harness.own_key("openai");
+    let slow = Scripted::json(200, ANSWER).pausing(Duration::from_millis(150));
+    harness.upstream.script("openai", [slow]);
+    let parts = harness.begin(
+        PLAIN,
+        keyward_proto::router::v1::RoutingOptions::default(),
+        false,
+    );
+    let metering = harness.metering.clone();
+    let stopping = harness.stopping.clone();
+    let (parts, ()) = tokio::join!(parts, async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stopping.cancel();
+    });
+    let mut parts = parts.unwrap();
+    while parts.message().await.unwrap().is_some() {}
+    until(|| metering.0.recorded.lock().len() == 1).await;
+    harness.stop().await;
+}

@@ -1,0 +1,182 @@
+//! A provider that answers as scripted and remembers what it was shown. Each path has its own script;
+//! the last answer of a script repeats.
+
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use parking_lot::Mutex;
+use tokio::net::TcpListener;
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub(crate) struct Scripted {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) chunks: Vec<String>,
+    pub(crate) pause: Duration,
+    /// Breaks off instead of ending.
+    pub(crate) cut: bool,
+}
+
+impl Scripted {
+    pub(crate) fn json(status: u16, body: &str) -> Self {
+        Self {
+            status,
+            headers: vec![("content-type", "application/json".into())],
+            chunks: vec![body.into()],
+            pause: Duration::ZERO,
+            cut: false,
+        }
+    }
+
+    pub(crate) fn error(status: u16, message: &str) -> Self {
+        Self::json(status, &format!(r#"{{"error":{{"message":"{message}"}}}}"#))
+    }
+
+    pub(crate) fn stream(events: &[&str]) -> Self {
+        Self {
+            headers: vec![("content-type", "text/event-stream".into())],
+            chunks: events
+                .iter()
+                .map(|event| format!("data: {event}\n\n"))
+                .collect(),
+            ..Self::json(200, "")
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    pub(crate) fn cut(mut self) -> Self {
+        self.cut = true;
+        self
+    }
+
+    pub(crate) fn pausing(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
+}
+
+/// What a request showed.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) path: String,
+    pub(crate) key: String,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: String,
+}
+
+#[derive(Default)]
+struct State {
+    scripts: HashMap<String, VecDeque<Scripted>>,
+    shown: Vec<Shown>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Upstream {
+    state: Arc<Mutex<State>>,
+    pub(crate) origin: String,
+}
+
+impl Upstream {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        let state = Arc::new(Mutex::new(State::default()));
+        let upstream = Self { state, origin };
+        let serving = upstream.clone();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let served = serving.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| {
+                        let served = served.clone();
+                        async move { Ok::<_, Infallible>(served.answer(request).await) }
+                    });
+                    let builder =
+                        hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                    let _ = builder
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        upstream
+    }
+
+    /// Sets what a provider (`openai`, `openrouter`, …) answers.
+    pub(crate) fn script(&self, provider: &str, answers: impl IntoIterator<Item = Scripted>) {
+        let path = format!("/{provider}/v1/chat/completions");
+        self.state
+            .lock()
+            .scripts
+            .insert(path, answers.into_iter().collect());
+    }
+
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        self.state.lock().shown.clone()
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.shown().into_iter().map(|shown| shown.key).collect()
+    }
+
+    async fn answer(
+        &self,
+        request: http::Request<Incoming>,
+    ) -> http::Response<UnsyncBoxBody<Bytes, std::io::Error>> {
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let path = parts.uri.path().to_owned();
+        let bearer = parts.headers["authorization"].to_str().unwrap();
+        let scripted = {
+            let mut state = self.state.lock();
+            state.shown.push(Shown {
+                path: path.clone(),
+                key: bearer.trim_start_matches("Bearer ").to_owned(),
+                headers: parts.headers.clone(),
+                body: String::from_utf8(body.to_vec()).unwrap(),
+            });
+            let script = state
+                .scripts
+                .get_mut(&path)
+                .unwrap_or_else(|| panic!("no script: {path}"));
+            if script.len() > 1 {
+                script.pop_front().unwrap()
+            } else {
+                script[0].clone()
+            }
+        };
+        let mut response = http::Response::builder().status(scripted.status);
+        for (name, value) in &scripted.headers {
+            response = response.header(*name, value);
+        }
+        response.body(body_of(scripted)).unwrap()
+    }
+}
+
+fn body_of(scripted: Scripted) -> UnsyncBoxBody<Bytes, std::io::Error> {
+    let (pause, cut) = (scripted.pause, scripted.cut);
+    let chunks = scripted
+        .chunks
+        .into_iter()
+        .map(|chunk| Ok(Bytes::from(chunk)));
+    let end = cut.then(|| Err(std::io::Error::other("cut")));
+    let steps = futures::stream::iter(chunks.chain(end));
+    let paced = futures::StreamExt::then(steps, move |step| async move {
+        tokio::time::sleep(pause).await;
+        step.map(Frame::data)
+    });
+    StreamBody::new(paced).boxed_unsync()
+}
