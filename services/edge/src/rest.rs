@@ -26,7 +26,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use keyward_runtime::error::Reason;
 
 pub(crate) use location::At;
@@ -109,6 +109,9 @@ fn keys() -> Router<Services> {
             "/api/v1/provider-keys/{id}/rotate",
             post(provider_keys::rotate),
         )
+        // Verbs that are still to come, and must not be taken for ids meanwhile.
+        .route("/api/v1/provider-keys/import", any(crate::routes::unknown))
+        .route("/api/v1/provider-keys/test", any(crate::routes::unknown))
         .route("/api/v1/audit-events", get(audit_events::list))
         .route("/api/v1/routes/explain", post(routes::explain))
 }

@@ -31,7 +31,8 @@ fn openai() -> Router<Services> {
         .route("/models/{*model}", get(get_model))
 }
 
-async fn unknown() -> Failure {
+/// There is nothing at this address.
+pub(crate) async fn unknown() -> Failure {
     Failure::not_found("there is nothing at this address")
 }
 

@@ -4,7 +4,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use keyward_proto::router::v1::invoke_response::Part;
 use keyward_proto::router::v1::{CallForm, InvokeRequestHead, InvokeResponse, InvokeResponseHead};
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
 use super::answer;
 use super::extras::Extras;
@@ -42,21 +42,20 @@ pub(crate) async fn chat_completions(
         opened = opening => opened,
     };
     // The router only sees the body end too early; what is wrong with it is known here.
-    let (head, rest) =
-        opened.map_err(|status| fault.try_recv().unwrap_or_else(|_| status.into()))?;
+    let (head, rest) = opened.map_err(|failure| fault.try_recv().unwrap_or(failure))?;
     answer::answer(head, rest).await
 }
 
 async fn open<T>(
     services: Services,
     request: tonic::Request<T>,
-) -> Result<(InvokeResponseHead, Streaming<InvokeResponse>), Status>
+) -> Result<(InvokeResponseHead, Streaming<InvokeResponse>), Failure>
 where
     T: futures::Stream<Item = keyward_proto::router::v1::InvokeRequest> + Send + 'static,
 {
     let mut parts = services.router().invoke(request).await?.into_inner();
     match parts.message().await?.and_then(|message| message.part) {
         Some(Part::Head(head)) => Ok((head, parts)),
-        _ => Err(Status::internal("an answer without a head")),
+        _ => Err(Failure::broken_contract("an answer without a head")),
     }
 }

@@ -20,8 +20,16 @@ pub(crate) struct BodyReader {
 }
 
 impl BodyReader {
-    /// Refuses at once what says that it is too large.
+    /// Refuses at once what says that it is too large, or not plain.
     pub(crate) fn new(headers: &HeaderMap, body: Body, limit: usize) -> Result<Self, Failure> {
+        let encoding = headers.get(header::CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            let name = header::CONTENT_ENCODING.as_str();
+            return Err(Failure::invalid(
+                name,
+                "compressed bodies are not read here",
+            ));
+        }
         let announced = headers
             .get(header::CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok())

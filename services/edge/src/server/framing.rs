@@ -5,6 +5,8 @@
 //! service behind it cannot see them any more; a proxy in front may have resolved them otherwise,
 //! which is how requests are smuggled. They are refused before hyper reads them.
 
+use memchr::memchr;
+
 /// The most bytes of a head, as hyper's own bound.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 
@@ -21,6 +23,8 @@ pub(crate) enum Fault {
     Ambiguous,
     /// It is larger than allowed.
     TooLarge,
+    /// A line of it is no request line or header.
+    Malformed,
     /// The body's chunks are none.
     BadChunk,
 }
@@ -40,6 +44,15 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Framing {
     state: State,
+    seen: Seen,
+}
+
+/// How far an incomplete head was looked through, so that one which trickles in is not looked
+/// through again with every byte.
+#[derive(Debug, Default)]
+struct Seen {
+    lines_end: usize,
+    begun: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +83,10 @@ enum Chunk {
 
 impl Framing {
     pub(crate) fn new() -> Self {
-        Self { state: State::Head }
+        Self {
+            state: State::Head,
+            seen: Seen::default(),
+        }
     }
 
     /// Whether the next bytes open a message.
@@ -102,7 +118,7 @@ impl Framing {
     }
 
     fn head(&mut self, bytes: &[u8]) -> Step {
-        let Some(length) = head_length(bytes) else {
+        let Some(length) = self.seen.head_length(bytes) else {
             return match bytes.len() > HEAD_BYTES_MAX {
                 true => Step::Refuse(Fault::TooLarge),
                 false => Step::More,
@@ -111,6 +127,7 @@ impl Framing {
         if length > HEAD_BYTES_MAX {
             return Step::Refuse(Fault::TooLarge);
         }
+        self.seen = Seen::default();
         match body_of(&bytes[..length]) {
             Ok(state) => {
                 self.state = state;
@@ -170,21 +187,22 @@ impl Chunk {
     }
 }
 
-/// How long the head at the front is, with the empty line that ends it; `None` if that is not there.
-fn head_length(bytes: &[u8]) -> Option<usize> {
-    let mut begun = false;
-    let mut from = 0;
-    while let Some(length) = bytes[from..].iter().position(|byte| *byte == b'\n') {
-        let line = trimmed(&bytes[from..from + length]);
-        from += length + 1;
-        match (line.is_empty(), begun) {
-            (true, true) => return Some(from),
-            // Empty lines before a request line are passed over, as hyper does.
-            (true, false) => {}
-            (false, _) => begun = true,
+impl Seen {
+    /// How long the head at the front is, with the empty line that ends it; `None` if that is not
+    /// there.
+    fn head_length(&mut self, bytes: &[u8]) -> Option<usize> {
+        while let Some(length) = memchr(b'\n', &bytes[self.lines_end..]) {
+            let line = trimmed(&bytes[self.lines_end..self.lines_end + length]);
+            self.lines_end += length + 1;
+            match (line.is_empty(), self.begun) {
+                (true, true) => return Some(self.lines_end),
+                // Empty lines before a request line are passed over, as hyper does.
+                (true, false) => {}
+                (false, _) => self.begun = true,
+            }
         }
+        None
     }
-    None
 }
 
 /// What follows a complete head.
@@ -197,13 +215,16 @@ fn body_of(head: &[u8]) -> Result<State, Fault> {
     if request_line == b"PRI * HTTP/2.0" {
         return Ok(State::Opaque);
     }
+    if !is_request_line(request_line) {
+        return Err(Fault::Malformed);
+    }
     let mut length: Option<u64> = None;
     let mut chunked = false;
     for (index, line) in lines.enumerate() {
         if index == HEADERS_MAX {
             return Err(Fault::TooLarge);
         }
-        let (name, value) = name_and_value(line);
+        let (name, value) = name_and_value(line).ok_or(Fault::Malformed)?;
         if name.eq_ignore_ascii_case(b"content-length") {
             let found = number(value).ok_or(Fault::Ambiguous)?;
             if length.is_some_and(|earlier| earlier != found) {
@@ -226,11 +247,33 @@ fn body_of(head: &[u8]) -> Result<State, Fault> {
     }
 }
 
-fn name_and_value(line: &[u8]) -> (&[u8], &[u8]) {
-    match line.iter().position(|byte| *byte == b':') {
-        Some(colon) => (line[..colon].trim_ascii(), line[colon + 1..].trim_ascii()),
-        None => (line, b""),
-    }
+/// A method, a target and a version with one space between them.
+fn is_request_line(line: &[u8]) -> bool {
+    let mut parts = line.split(|byte| *byte == b' ');
+    let (method, target, version) = (parts.next(), parts.next(), parts.next());
+    method.is_some_and(is_token)
+        && target
+            .is_some_and(|target| !target.is_empty() && !target.iter().copied().any(is_control))
+        && matches!(version, Some(b"HTTP/1.1" | b"HTTP/1.0"))
+        && parts.next().is_none()
+}
+
+/// A header's parts; `None` where the line is none, such as one that goes on from the line before.
+fn name_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let colon = memchr(b':', line)?;
+    let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
+    let harmless = |byte: &u8| *byte == b'\t' || !is_control(*byte);
+    (is_token(name) && value.iter().all(harmless)).then_some((name, value))
+}
+
+/// A token of RFC 9110, §5.6.2.
+fn is_token(text: &[u8]) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
+    !text.is_empty() && text.iter().all(allowed)
+}
+
+fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control()
 }
 
 fn number(text: &[u8]) -> Option<u64> {
@@ -280,7 +323,7 @@ mod tests {
             ambiguous,
         );
         check(
-            "Transfer-Encoding : chunked\r\nContent-Length: 5\r\n",
+            "content-length: 5\r\nTRANSFER-ENCODING:chunked\r\n",
             ambiguous,
         );
         check("Transfer-Encoding: gzip, chunked\r\n", ambiguous);
@@ -289,6 +332,33 @@ mod tests {
             "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n",
             ambiguous,
         );
+    }
+
+    #[test]
+    fn lines_that_are_no_headers_are_refused() {
+        let malformed = Step::Refuse(Fault::Malformed);
+        for line in [
+            "Transfer-Encoding : chunked",
+            "a: b\r\n c: d",
+            "Transfer-Encoding: chunked\rx: y",
+            "\u{b}Transfer-Encoding: chunked",
+            "a: \0",
+            ": x",
+            "no colon",
+        ] {
+            check(&format!("{line}\r\n"), malformed);
+        }
+        for request_line in [
+            "GET /",
+            "GET  / HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            "GET / HTTP/3",
+            " ",
+        ] {
+            let head = format!("{request_line}\r\nhost: x\r\n\r\n");
+            let step = Framing::new().advance(head.as_bytes());
+            assert_eq!(step, malformed, "{request_line:?}");
+        }
     }
 
     #[test]

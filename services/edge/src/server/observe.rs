@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body::{Frame, SizeHint};
 use keyward_runtime::error::Reason;
 use keyward_runtime::metrics::Metrics;
+use keyward_runtime::trace::TraceContext;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -87,7 +88,7 @@ pub(crate) async fn observe(
     let trace = caller::trace(request.headers());
     request.extensions_mut().insert(trace);
     let client_request_id = client_request_id(request.headers());
-    let mut record = Record::begin(observer, &request, trace.trace_id());
+    let mut record = Record::begin(observer, &request, trace);
 
     let mut response = match malformed(request.headers()) {
         Some(failure) => failure.into_response(),
@@ -120,6 +121,7 @@ fn malformed(headers: &HeaderMap) -> Option<Failure> {
             Reason::RequestTooLarge,
             "the request's headers are larger or more than allowed",
         ),
+        b"malformed" => Failure::invalid("", "the request's head is malformed"),
         _ => Failure::invalid(
             "",
             "the headers `Content-Length` and `Transfer-Encoding` contradict themselves or each other",
@@ -133,7 +135,7 @@ struct Record {
     observer: Observer,
     method: &'static str,
     route: Option<MatchedPath>,
-    trace_id: String,
+    trace: TraceContext,
     begun: Instant,
     status: Option<StatusCode>,
     inference_id: Option<HeaderValue>,
@@ -141,19 +143,36 @@ struct Record {
 }
 
 impl Record {
-    fn begin(observer: Observer, request: &Request, trace_id: String) -> Self {
+    fn begin(observer: Observer, request: &Request, trace: TraceContext) -> Self {
         observer.in_flight.inc();
         Self {
             observer,
             method: method_label(request.method()),
             route: request.extensions().get::<MatchedPath>().cloned(),
-            trace_id,
+            trace,
             begun: Instant::now(),
             status: None,
             inference_id: None,
             cut: false,
         }
     }
+}
+
+/// The line of one request; a level must be a constant.
+macro_rules! log {
+    ($level:ident, $record:ident, $route:ident, $elapsed:ident) => {
+        tracing::event!(
+            tracing::Level::$level,
+            http.method = $record.method,
+            http.route = $route,
+            http.status = $record.status.map(|status| status.as_u16()),
+            inference.id = $record.inference_id.as_ref().and_then(|id| id.to_str().ok()),
+            trace.id = %$record.trace.trace_id(),
+            duration_ms = $elapsed.as_millis(),
+            cut = $record.cut,
+            "request answered"
+        )
+    };
 }
 
 impl Drop for Record {
@@ -174,17 +193,12 @@ impl Drop for Record {
         durations
             .get_or_create(&labels)
             .observe(elapsed.as_secs_f64());
-        let inference_id = self.inference_id.as_ref().and_then(|id| id.to_str().ok());
-        tracing::info!(
-            http.method = self.method,
-            http.route = route,
-            http.status = self.status.map(|status| status.as_u16()),
-            inference.id = inference_id,
-            trace.id = %self.trace_id,
-            duration_ms = elapsed.as_millis(),
-            cut = self.cut,
-            "request answered"
-        );
+        // What went well is in the usage records; a line for each would cost more than the edge's
+        // other work.
+        match self.status {
+            Some(status) if !self.cut && status.as_u16() < 400 => log!(DEBUG, self, route, elapsed),
+            _ => log!(INFO, self, route, elapsed),
+        }
     }
 }
 
