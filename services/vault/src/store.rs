@@ -3,6 +3,8 @@
 //! in one transaction or nothing is.
 
 pub mod sqlite;
+#[cfg(test)]
+mod suite;
 
 use async_trait::async_trait;
 use jiff::Timestamp;

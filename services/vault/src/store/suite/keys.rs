@@ -1,0 +1,229 @@
+//! Provider keys and data keys.
+
+use super::samples::{ALL, at, effects, event, sealed, some_uid, stored};
+use crate::domain::audit::{Action, Actor};
+use crate::domain::fingerprint::Fingerprint;
+use crate::domain::owner::Owner;
+use crate::domain::owner::OwnerKind::User;
+use crate::domain::provider_key::ProviderKey;
+use crate::store::{AuditScope, Lease, Store, StoreError, StoredDataKey};
+
+pub(super) async fn provider_keys_come_back_as_stored_and_only_to_their_owner(store: &impl Store) {
+    let bob = stored(store, User, "bob").await.owner;
+    let eve = stored(store, User, "eve").await.owner;
+    let one = sealed(bob, 1);
+    let id = one.key.id;
+    store
+        .provider_key_insert(one.clone(), effects(bob))
+        .await
+        .unwrap();
+    let found = store.provider_key_get(bob, id).await.unwrap().unwrap();
+    assert_eq!((found.key, found.record), (one.key.clone(), one.record));
+    assert_eq!(store.provider_key_owner(id).await.unwrap(), Some(bob));
+    for stranger in [eve, Owner::organization(bob.uid), Owner::SYSTEM] {
+        assert!(
+            store
+                .provider_key_get(stranger, id)
+                .await
+                .unwrap()
+                .is_none()
+        );
+        assert!(
+            store
+                .provider_key_list(stranger, ALL)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+        let refused = store
+            .provider_key_delete(stranger, id, 1, effects(eve))
+            .await;
+        assert!(matches!(refused, Err(StoreError::Changed)));
+    }
+    let (usable, sequence) = store.provider_keys_usable(&[bob, eve], 10).await.unwrap();
+    assert_eq!(usable, [one.key]);
+    assert_eq!(sequence, store.change_head().await.unwrap());
+}
+
+pub(super) async fn a_fingerprint_is_taken_once_for_an_owner_and_provider(store: &impl Store) {
+    let bob = stored(store, User, "bob").await.owner;
+    let eve = stored(store, User, "eve").await.owner;
+    let one = sealed(bob, 1);
+    store
+        .provider_key_insert(one.clone(), effects(bob))
+        .await
+        .unwrap();
+    let twin = store
+        .provider_key_insert(sealed(bob, 1), effects(bob))
+        .await;
+    assert!(matches!(twin, Err(StoreError::Exists)));
+    let found = store
+        .provider_key_by_fingerprint(bob, "openai", [1; 16])
+        .await
+        .unwrap();
+    assert_eq!(found, Some(one.key.id));
+    store
+        .provider_key_insert(sealed(eve, 1), effects(eve))
+        .await
+        .unwrap();
+    let mut other = sealed(bob, 1);
+    other.key.provider = "groq".to_owned();
+    store
+        .provider_key_insert(other, effects(bob))
+        .await
+        .unwrap();
+}
+
+pub(super) async fn a_stale_update_or_delete_changes_nothing(store: &impl Store) {
+    let bob = stored(store, User, "bob").await.owner;
+    let one = sealed(bob, 1);
+    let id = one.key.id;
+    store
+        .provider_key_insert(one.clone(), effects(bob))
+        .await
+        .unwrap();
+    let after = ProviderKey {
+        version: 2,
+        revision: 2,
+        fingerprint: Fingerprint([2; 16]),
+        ..one.key.clone()
+    };
+    let record = Some(vec![2; 60]);
+    store
+        .provider_key_update(after.clone(), record, 1, effects(bob))
+        .await
+        .unwrap();
+    let events = store
+        .audit_list(AuditScope::All, None, ALL)
+        .await
+        .unwrap()
+        .len();
+    let head = store.change_head().await.unwrap();
+    let stale = store
+        .provider_key_update(one.key, None, 1, effects(bob))
+        .await;
+    assert!(matches!(stale, Err(StoreError::Changed)));
+    let stale = store.provider_key_delete(bob, id, 1, effects(bob)).await;
+    assert!(matches!(stale, Err(StoreError::Changed)));
+    let found = store.provider_key_get(bob, id).await.unwrap().unwrap();
+    assert_eq!((found.key, found.record), (after, vec![2; 60]));
+    assert_eq!(
+        store
+            .audit_list(AuditScope::All, None, ALL)
+            .await
+            .unwrap()
+            .len(),
+        events
+    );
+    assert_eq!(store.change_head().await.unwrap(), head);
+    store
+        .provider_key_delete(bob, id, 2, effects(bob))
+        .await
+        .unwrap();
+    assert_eq!(store.provider_key_owner(id).await.unwrap(), None);
+}
+
+pub(super) async fn a_lease_is_written_with_its_event_or_not_at_all(store: &impl Store) {
+    let bob = stored(store, User, "bob").await.owner;
+    let one = sealed(bob, 1);
+    let id = one.key.id;
+    store
+        .provider_key_insert(one.clone(), effects(bob))
+        .await
+        .unwrap();
+    let actor = Actor {
+        access_key_id: "k1".to_owned(),
+        ..Actor::default()
+    };
+    let lease = |owner, version, second| {
+        let mut event = event(&actor, Action::ProviderKeyUnseal, &id.to_string());
+        (event.purpose, event.time) = ("serve".to_owned(), at(second));
+        Lease {
+            owner,
+            id,
+            version,
+            now: at(second),
+            is_test: false,
+            event,
+        }
+    };
+    for wrong in [
+        lease(Owner::SYSTEM, 1, 5),
+        lease(bob, 2, 5),
+        lease(bob, 1, 1000),
+    ] {
+        assert!(!store.provider_key_lease(wrong).await.unwrap());
+    }
+    assert!(!store.audit_served_since(id, None, at(0)).await.unwrap());
+    assert!(store.provider_key_lease(lease(bob, 1, 5)).await.unwrap());
+    let found = store.provider_key_get(bob, id).await.unwrap().unwrap().key;
+    assert_eq!((found.last_used_time, found.revision), (Some(at(5)), 1));
+    for (caller, since, expect) in [
+        (Some("k1"), 5, true),
+        (None, 5, true),
+        (Some("k2"), 5, false),
+        (Some("k1"), 6, false),
+    ] {
+        assert_eq!(
+            store
+                .audit_served_since(id, caller, at(since))
+                .await
+                .unwrap(),
+            expect
+        );
+    }
+    let off = ProviderKey {
+        enabled: false,
+        revision: 2,
+        ..one.key
+    };
+    store
+        .provider_key_update(off, None, 1, effects(bob))
+        .await
+        .unwrap();
+    assert!(!store.provider_key_lease(lease(bob, 1, 6)).await.unwrap());
+}
+
+pub(super) async fn the_first_data_key_of_a_generation_stays(store: &impl Store) {
+    let owner = Owner::user(some_uid());
+    let wrapped = |generation, byte| StoredDataKey {
+        owner,
+        generation,
+        master_key_id: "m".to_owned(),
+        wrapped: vec![byte; 60],
+    };
+    assert_eq!(
+        store.data_key_put(wrapped(1, 1), at(0)).await.unwrap(),
+        wrapped(1, 1)
+    );
+    assert_eq!(
+        store.data_key_put(wrapped(1, 2), at(0)).await.unwrap(),
+        wrapped(1, 1)
+    );
+    store.data_key_put(wrapped(2, 2), at(0)).await.unwrap();
+    assert_eq!(
+        store.data_key_get(owner, None).await.unwrap(),
+        Some(wrapped(2, 2))
+    );
+    assert_eq!(
+        store.data_key_get(owner, Some(1)).await.unwrap(),
+        Some(wrapped(1, 1))
+    );
+    assert_eq!(
+        store
+            .data_key_get(Owner::organization(owner.uid), None)
+            .await
+            .unwrap(),
+        None
+    );
+    let uid = some_uid();
+    store.system_secret_put("s", uid, vec![1]).await.unwrap();
+    store
+        .system_secret_put("s", some_uid(), vec![2])
+        .await
+        .unwrap();
+    assert_eq!(
+        store.system_secret_get("s").await.unwrap(),
+        Some((uid, 1, vec![1]))
+    );
+}
