@@ -10,6 +10,7 @@ use super::attempt::{Attempt, Ending};
 use super::dispatch::Dispatch;
 use crate::domain::failure::Failure;
 use crate::domain::plan::CandidateKey;
+use crate::domain::providers::SANDBOX;
 
 impl Dispatch {
     /// Closes an attempt's books. The charge is `None` where metering could not tell it in time.
@@ -82,6 +83,11 @@ impl Dispatch {
         let Some((key_id, version)) = attempt.stored_key() else {
             return;
         };
+        // Anybody may ask the sandbox to fail; nobody shall take its key from the others by it.
+        let is_everybodys = !attempt.is_own() && attempt.candidate.provider == SANDBOX;
+        if is_everybodys && matches!(failure, Failure::KeyRejected | Failure::QuotaExhausted) {
+            return;
+        }
         let model = &attempt.candidate.upstream_model;
         self.core.health.failed(key_id, version, model, failure);
         let outcome = match failure {

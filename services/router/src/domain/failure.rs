@@ -54,6 +54,8 @@ impl Failure {
             // OpenRouter and OpenAI answer 403 also where the input was refused by moderation or the
             // region is not served: no other key would help the first, and none of it is the key's.
             403 if said.is_about_input() => Self::Caller,
+            // The key is good, but not for this model.
+            403 if said.names_model() => Self::ModelAbsent,
             401 | 403 => Self::KeyRejected,
             402 => Self::QuotaExhausted,
             // Google and Anthropic report keys and credits as 400.
@@ -227,6 +229,10 @@ impl Said {
         self.says(&["api_key_invalid", "invalid_api_key", "api key not valid"])
     }
 
+    fn names_model(&self) -> bool {
+        self.says(&["model_not_found", "access to model", "access to the model"])
+    }
+
     fn names_low_credit(&self) -> bool {
         self.says(&["credit balance is too low"])
     }
@@ -289,6 +295,11 @@ mod tests {
             403,
             r#"{"error":{"message":"Your input was flagged"}}"#,
             Failure::Caller,
+        );
+        check(
+            403,
+            r#"{"error":{"message":"Project `p` does not have access to model `m`"}}"#,
+            Failure::ModelAbsent,
         );
         check(
             400,

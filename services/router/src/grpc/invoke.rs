@@ -19,6 +19,11 @@ use crate::app::metering::usage_to_proto;
 /// The largest body: a long conversation with some images.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// The longest tag or request id: they are labels, not texts.
+const LABEL_BYTES_MAX: usize = 256;
+/// The most tags of one request.
+const TAGS_MAX: usize = 32;
+
 /// Reads a head, a body and an end.
 pub(super) async fn read(
     mut asked: Streaming<proto::InvokeRequest>,
@@ -28,6 +33,7 @@ pub(super) async fn read(
         return Err(invalid("the first part of a request is its head"));
     };
     check_form(&head)?;
+    check_labels(&head)?;
     let body = read_body(&mut asked).await?;
     Ok(Invocation {
         caller,
@@ -81,6 +87,22 @@ fn check_form(head: &proto::InvokeRequestHead) -> Result<(), Status> {
         proto::CallForm::OpenaiChatCompletions => Ok(()),
         proto::CallForm::Unspecified => Err(invalid("the form of the call is missing")),
     }
+}
+
+/// Tags and the caller's request id go into every usage record.
+fn check_labels(head: &proto::InvokeRequestHead) -> Result<(), Status> {
+    let is_long = |text: &String| text.len() > LABEL_BYTES_MAX;
+    if is_long(&head.client_request_id) {
+        return Err(invalid("the caller's request id is longer than 256 bytes"));
+    }
+    let long_tag = head
+        .tags
+        .iter()
+        .any(|(name, value)| is_long(name) || is_long(value));
+    if head.tags.len() > TAGS_MAX || long_tag {
+        return Err(invalid("at most 32 tags of at most 256 bytes are kept"));
+    }
+    Ok(())
 }
 
 fn invalid(message: &str) -> Status {

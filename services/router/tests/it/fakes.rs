@@ -316,6 +316,13 @@ impl MeteringService for FakeMetering {
         let state = Arc::clone(&self.0);
         let acknowledgements = request.into_inner().map(move |record| {
             let record = record?;
+            if record
+                .event
+                .as_ref()
+                .is_some_and(|event| event.model.contains("poison"))
+            {
+                return Err(status(Reason::InvalidRequest, "poison", Vec::new()));
+            }
             state.recorded.lock().extend(record.event);
             Ok(metering::RecordUsageResponse {
                 acknowledged_sequence: record.sequence,

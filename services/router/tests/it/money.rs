@@ -161,3 +161,41 @@ async fn every_attempt_has_exactly_one_event_with_an_id_of_its_own() {
     assert_eq!(ids.len(), 3);
     assert!(state.voided.lock().is_empty());
 }
+
+#[tokio::test]
+async fn a_record_that_metering_refuses_holds_up_no_other() {
+    let harness = Harness::start().await;
+    harness.own_key("groq");
+    harness
+        .upstream
+        .script("groq", [Scripted::json(200, ANSWER)]);
+    for model in ["groq/one", "groq/poison", "groq/two", "groq/three"] {
+        let body = PLAIN.replace("gpt-4o", model);
+        assert_eq!(harness.call(&body).await.unwrap().body, ANSWER, "{model}");
+    }
+    let recorded = harness.metering.0.recorded.lock().clone();
+    let models: Vec<&str> = recorded.iter().map(|event| event.model.as_str()).collect();
+    assert_eq!(models, ["groq/one", "groq/two", "groq/three"]);
+}
+
+#[tokio::test]
+async fn nobody_takes_the_sandboxs_key_from_the_others() {
+    let harness = Harness::start().await;
+    harness
+        .vault
+        .add(OwnerKind::System, "sandbox", "sk-sandbox-system");
+    for status in [401, 402, 403, 429, 500] {
+        let model = format!("sandbox/status-{status}");
+        harness
+            .call(&PLAIN.replace("gpt-4o", &model))
+            .await
+            .unwrap_err();
+    }
+    assert!(harness.vault.0.outcomes.lock().is_empty());
+    assert!(
+        harness
+            .call(&PLAIN.replace("gpt-4o", "sandbox/echo"))
+            .await
+            .is_ok()
+    );
+}

@@ -80,6 +80,16 @@ impl RecordHandle {
     }
 }
 
+/// How a stream ended.
+enum End {
+    /// Nothing more can come.
+    Done,
+    /// To be tried again.
+    Lost,
+    /// Metering refused a record for what it is.
+    Refused,
+}
+
 struct Task {
     client: MeteringServiceClient<Connection>,
     waiting: mpsc::Receiver<Record>,
@@ -120,10 +130,10 @@ impl Task {
                     Some(record) => self.number(record),
                 }
             }
-            if self.stream().await.is_none() {
-                tokio::time::sleep(RECONNECT_PAUSE).await;
-            } else if self.unacknowledged.is_empty() {
-                return;
+            match self.stream().await {
+                End::Done => return,
+                End::Lost => tokio::time::sleep(RECONNECT_PAUSE).await,
+                End::Refused => self.tell_one_by_one().await,
             }
         }
     }
@@ -133,21 +143,53 @@ impl Task {
         self.unacknowledged.push_back((self.sequence, record));
     }
 
-    /// One stream, until it is lost (`None`) or nothing more can come.
-    async fn stream(&mut self) -> Option<()> {
+    /// Tells each record over a stream of its own: one of them is refused for good, and must not
+    /// hold up the others.
+    async fn tell_one_by_one(&mut self) {
+        while let Some((sequence, record)) = self.unacknowledged.front() {
+            let only = futures::stream::iter([request(*sequence, record)]);
+            let told = async {
+                let mut acknowledgements = self.client.clone().record_usage(only).await?;
+                acknowledgements.get_mut().message().await
+            };
+            match told.await {
+                Ok(Some(acknowledged)) => self.acknowledged(acknowledged.acknowledged_sequence),
+                Err(status) if !super::may_mend(&status) => {
+                    let refused = self.unacknowledged.pop_front();
+                    let id = refused
+                        .map(|(_, record)| record.event.event_id)
+                        .unwrap_or_default();
+                    tracing::error!(event.id = %id, error = %status.message(), "metering refused a usage record");
+                }
+                Ok(None) | Err(_) => return,
+            }
+        }
+    }
+
+    /// One stream, until it ends or nothing more can come.
+    async fn stream(&mut self) -> End {
+        match self.try_stream().await {
+            Ok(()) => End::Done,
+            Err(Some(status)) if !super::may_mend(&status) => End::Refused,
+            Err(Some(status)) => {
+                tracing::warn!(error = %status.message(), "usage records cannot be told yet");
+                End::Lost
+            }
+            Err(None) => End::Lost,
+        }
+    }
+
+    async fn try_stream(&mut self) -> Result<(), Option<tonic::Status>> {
         let (outgoing, requests) = mpsc::channel(UNACKNOWLEDGED_MAX);
         for (sequence, record) in &self.unacknowledged {
-            outgoing.send(request(*sequence, record)).await.ok()?;
+            outgoing
+                .send(request(*sequence, record))
+                .await
+                .map_err(|_| None)?;
         }
         let mut client = self.client.clone();
-        let response = client.record_usage(ReceiverStream::new(requests)).await;
-        let mut acknowledgements = match response {
-            Ok(response) => response.into_inner(),
-            Err(status) => {
-                tracing::warn!(error = %status.message(), "usage records cannot be told yet");
-                return None;
-            }
-        };
+        let response = client.record_usage(ReceiverStream::new(requests)).await?;
+        let mut acknowledgements = response.into_inner();
         let mut closed = false;
         while !(closed && self.unacknowledged.is_empty()) {
             let may_send = !closed && self.unacknowledged.len() < UNACKNOWLEDGED_MAX;
@@ -156,16 +198,19 @@ impl Task {
                     None => closed = true,
                     Some(record) => {
                         self.number(record);
-                        let (sequence, record) = self.unacknowledged.back()?;
-                        outgoing.send(request(*sequence, record)).await.ok()?;
+                        if let Some((sequence, record)) = self.unacknowledged.back() {
+                            let request = request(*sequence, record);
+                            outgoing.send(request).await.map_err(|_| None)?;
+                        }
                     }
                 },
                 message = acknowledgements.message() => {
-                    self.acknowledged(message.ok()??.acknowledged_sequence);
+                    let acknowledged = message?.ok_or(None)?;
+                    self.acknowledged(acknowledged.acknowledged_sequence);
                 }
             }
         }
-        Some(())
+        Ok(())
     }
 
     fn acknowledged(&mut self, sequence: u64) {

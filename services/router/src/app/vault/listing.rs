@@ -49,7 +49,8 @@ impl Listing {
     }
 }
 
-/// Principals with the same user, project and organisation have the same keys.
+/// Principals with the same user, project and organisation have the same keys, but for the
+/// platform's, which are for those who may call models.
 pub(super) fn place(principal: &Principal) -> String {
     let uid = |subject: &Option<keyward_auth::Subject>| {
         subject
@@ -57,10 +58,12 @@ pub(super) fn place(principal: &Principal) -> String {
             .map_or("-", |subject| subject.uid.as_str())
             .to_owned()
     };
+    let may_call = principal.has(keyward_auth::Scope::Inference).to_string();
     [
         uid(&principal.user),
         uid(&principal.project),
         uid(&principal.organization),
+        may_call,
     ]
     .join("/")
 }
