@@ -1,9 +1,9 @@
 //! A balance is spent exactly once, however many ask at the same time.
 
 use futures::future::join_all;
-use keyward_testkit::{Tenant, Topology};
+use keyward_testkit::{Tenant, Topology, wait};
 
-use crate::system::{both, shared};
+use crate::system::{System, both};
 
 /// How many ask, and how many of them the balance covers.
 const REQUESTS: usize = 1000;
@@ -13,7 +13,7 @@ const COVERED: usize = 500;
 const BALANCE: &str = "0.004725";
 
 async fn a_balance_of_500_charges_serves_exactly_500_of_1000(topology: Topology) {
-    let system = shared(topology).await;
+    let system = System::own(topology, |launch| launch.set("log.filter", "info")).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
     tenant.grant(BALANCE).await;
     let calls = (0..REQUESTS).map(|_| tenant.client.chat("sandbox/echo", "one two three"));
@@ -29,12 +29,16 @@ async fn a_balance_of_500_charges_serves_exactly_500_of_1000(topology: Topology)
         assert!(message.contains(|c: char| c.is_ascii_digit()), "{message}");
     }
     assert_eq!(served.len(), COVERED);
-    assert!(
-        served
-            .iter()
-            .all(|answer| answer.header("x-credits-charged") == "0.00000945")
-    );
+    for answer in &served {
+        // On a machine that is too busy an answer goes out before its charge is known.
+        let charged = answer.header("x-credits-charged");
+        assert!(matches!(charged, "0.00000945" | ""), "{answer:?}");
+    }
 
+    wait::until("every charge to be booked", || async {
+        tenant.credits().await["held"] == "0.00"
+    })
+    .await;
     let credits = tenant.credits().await;
     for member in ["balance", "held", "available"] {
         assert_eq!(credits[member], "0.00", "{credits}");

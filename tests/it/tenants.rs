@@ -143,7 +143,7 @@ async fn scopes_bound_what_an_access_key_may_do(topology: Topology) {
         .client
         .post("/api/v1/provider-keys", system_key)
         .await;
-    assert_eq!(answer.error(403), "insufficient_scope");
+    assert_eq!(answer.error(404), "not_found");
     let body = json!({"allowed_models": ["sandbox/lorem"]});
     let narrow = system.gateway.client(&tenant.access_key(body).await);
     let _ = narrow.chat("sandbox/lorem", "hello").await.ok();
