@@ -341,13 +341,14 @@ impl Dispatch {
 
     pub(super) fn prompt<'a>(&'a self, candidate: &'a Candidate) -> Prompt<'a> {
         let model = self.core.catalog.resolve(&candidate.model);
-        let bound = model.and_then(|model| model.max_output_tokens).unwrap_or(0);
+        let known = |tokens: Option<i64>| u64::try_from(tokens.unwrap_or(0)).unwrap_or(0);
         Prompt {
             body_bytes: self.request.body_bytes(),
             messages: self.request.messages(),
             upstream_model: &candidate.upstream_model,
             max_output_tokens: self.request.max_output_tokens(),
-            model_output_tokens: u64::try_from(bound).unwrap_or(0),
+            model_output_tokens: known(model.and_then(|model| model.max_output_tokens)),
+            model_context_tokens: known(model.and_then(|model| model.context_tokens)),
             choices: self.request.choices(),
         }
     }

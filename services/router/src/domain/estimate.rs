@@ -8,8 +8,8 @@ use serde::Deserialize;
 const OUTPUT_TOKENS_DEFAULT: u64 = 1024;
 /// Bytes of a prompt per token, on the safe side.
 const PROMPT_BYTES_PER_TOKEN: u64 = 3;
-/// Bytes of an answer's text per token, as it is on average: what was delivered is not padded.
-const ANSWER_BYTES_PER_TOKEN: u64 = 4;
+/// Bytes of text per token, as it is on average: what was delivered is not padded.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// How tokens are counted for a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,9 @@ pub(crate) struct Prompt<'a> {
     pub(crate) max_output_tokens: Option<u64>,
     /// The model's own bound; 0 where unknown.
     pub(crate) model_output_tokens: u64,
+    /// The most that the model takes in; 0 where unknown. An image in the body has far more bytes
+    /// than tokens.
+    pub(crate) model_context_tokens: u64,
     /// How many answers are asked for.
     pub(crate) choices: u64,
 }
@@ -42,15 +45,12 @@ pub(crate) fn most(counting: Counting, prompt: &Prompt<'_>) -> Usage {
     match counting {
         Counting::Words => words(prompt),
         Counting::Bytes => {
-            let bound = match prompt.model_output_tokens {
-                0 => u64::MAX,
-                tokens => tokens,
-            };
+            let bound = known_or_max(prompt.model_output_tokens);
             let each = prompt
                 .max_output_tokens
                 .unwrap_or(OUTPUT_TOKENS_DEFAULT)
                 .min(bound);
-            let input = (prompt.body_bytes as u64).div_ceil(PROMPT_BYTES_PER_TOKEN);
+            let input = input_tokens(prompt, PROMPT_BYTES_PER_TOKEN);
             usage(input, each.saturating_mul(prompt.choices))
         }
     }
@@ -79,18 +79,28 @@ pub(crate) fn delivered(
     text_bytes: usize,
     chunks: u64,
 ) -> Usage {
-    let most = most(counting, prompt);
-    let output = match counting {
+    match counting {
         // The sandbox sends a word a chunk.
-        Counting::Words => chunks,
-        Counting::Bytes => (text_bytes as u64)
-            .div_ceil(ANSWER_BYTES_PER_TOKEN)
-            .max(chunks.min(1)),
-    };
-    Usage {
-        output_tokens: signed(output),
-        ..most
+        Counting::Words => Usage {
+            output_tokens: signed(chunks),
+            ..most(counting, prompt)
+        },
+        Counting::Bytes => {
+            let output = (text_bytes as u64)
+                .div_ceil(BYTES_PER_TOKEN)
+                .max(chunks.min(1));
+            usage(input_tokens(prompt, BYTES_PER_TOKEN), output)
+        }
     }
+}
+
+fn input_tokens(prompt: &Prompt<'_>, bytes_per_token: u64) -> u64 {
+    let by_length = (prompt.body_bytes as u64).div_ceil(bytes_per_token);
+    by_length.min(known_or_max(prompt.model_context_tokens))
+}
+
+fn known_or_max(tokens: u64) -> u64 {
+    if tokens == 0 { u64::MAX } else { tokens }
 }
 
 fn usage(input: u64, output: u64) -> Usage {
@@ -169,6 +179,7 @@ mod tests {
             upstream_model: model,
             max_output_tokens: None,
             model_output_tokens: 0,
+            model_context_tokens: 0,
             choices: 1,
         }
     }
@@ -183,6 +194,12 @@ mod tests {
             ..base
         };
         assert_eq!(most(Counting::Bytes, &asked), usage(100, 4096));
+        let image = Prompt {
+            body_bytes: 9_000_000,
+            model_context_tokens: 128_000,
+            ..base
+        };
+        assert_eq!(most(Counting::Bytes, &image), usage(128_000, 1024));
         let many = Prompt {
             max_output_tokens: Some(10),
             choices: 3,
@@ -214,8 +231,8 @@ mod tests {
     #[test]
     fn what_was_delivered_is_charged_and_no_more() {
         let base = prompt("m", "[]");
-        assert_eq!(delivered(Counting::Bytes, &base, 0, 0), usage(100, 0));
-        assert_eq!(delivered(Counting::Bytes, &base, 9, 3), usage(100, 3));
+        assert_eq!(delivered(Counting::Bytes, &base, 0, 0), usage(75, 0));
+        assert_eq!(delivered(Counting::Bytes, &base, 9, 3), usage(75, 3));
         let echo = prompt("echo", r#"[{"role":"user","content":"a b c"}]"#);
         assert_eq!(delivered(Counting::Words, &echo, 99, 2), usage(3, 2));
     }

@@ -31,9 +31,14 @@ impl Freshness {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX - 1)
     }
 
-    /// The vault was heard, and everything up to this change is taken in.
-    pub(super) fn heard(&self, sequence: u64) {
+    /// A change has come. Told before it is taken in: whoever keeps something from before it finds
+    /// out, either by this or by being emptied.
+    pub(super) fn reached(&self, sequence: u64) {
         self.sequence.store(sequence, Ordering::SeqCst);
+    }
+
+    /// The vault was heard, and everything so far is taken in.
+    pub(super) fn heard(&self) {
         self.heard_ms.store(self.elapsed_ms() + 1, Ordering::SeqCst);
     }
 
@@ -42,7 +47,7 @@ impl Freshness {
         self.heard_ms.store(0, Ordering::SeqCst);
     }
 
-    /// The last change taken in.
+    /// The last change that has come.
     pub(super) fn sequence(&self) -> u64 {
         self.sequence.load(Ordering::SeqCst)
     }

@@ -69,6 +69,7 @@ async fn watch(port: &VaultPort, authenticator: &Authenticator) {
     let mut last = None;
     // Silence for the bound means that what is known here may be wrong.
     while let Some(message) = next(&mut changes, port.freshness.bound()).await {
+        port.freshness.reached(message.sequence);
         if is_gap(last, &message) {
             tracing::warn!(
                 sequence = message.sequence,
@@ -81,7 +82,7 @@ async fn watch(port: &VaultPort, authenticator: &Authenticator) {
         if let Some(change) = &message.change {
             take_in(port, authenticator, change);
         }
-        port.freshness.heard(message.sequence);
+        port.freshness.heard();
         if message.change.is_some() {
             let taken = proto::WatchChangesRequest {
                 acknowledged_sequence: message.sequence,
