@@ -3,6 +3,7 @@
 
 pub(crate) mod answer;
 mod attempt;
+mod behalf;
 mod body;
 mod dispatch;
 mod error;
@@ -25,6 +26,7 @@ use crate::config::Timeouts;
 use crate::domain::plan::Policy;
 use crate::domain::providers::Providers;
 use crate::egress::Egress;
+pub(crate) use behalf::Behalf;
 pub(crate) use error::RouteError;
 pub(crate) use health::HealthBook;
 pub(crate) use invoke::{Invocation, Options};

@@ -13,9 +13,10 @@ use keyward_auth::caller;
 use keyward_proto::router::v1 as proto;
 use keyward_proto::router::v1::router_service_server::RouterService;
 use keyward_runtime::error::to_status;
+use keyward_runtime::trace::TraceContext;
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::app::Core;
+use crate::app::{Behalf, Core};
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -29,6 +30,15 @@ impl RouterApi {
     }
 }
 
+/// Who calls, and the trace of the request.
+fn behalf<T>(request: &Request<T>) -> Result<Behalf, Status> {
+    let trace = request.extensions().get::<TraceContext>().copied();
+    Ok(Behalf {
+        caller: caller(request)?.clone(),
+        trace,
+    })
+}
+
 #[tonic::async_trait]
 impl RouterService for RouterApi {
     type InvokeStream = Pin<Box<dyn Stream<Item = Result<proto::InvokeResponse, Status>> + Send>>;
@@ -37,8 +47,8 @@ impl RouterService for RouterApi {
         &self,
         request: Request<Streaming<proto::InvokeRequest>>,
     ) -> Result<Response<Self::InvokeStream>, Status> {
-        let caller = caller(&request)?.clone();
-        let invocation = invoke::read(request.into_inner(), caller).await?;
+        let behalf = behalf(&request)?;
+        let invocation = invoke::read(request.into_inner(), behalf).await?;
         let answer = self
             .core
             .invoke(invocation)
@@ -52,10 +62,10 @@ impl RouterService for RouterApi {
         &self,
         request: Request<proto::ResolveRouteRequest>,
     ) -> Result<Response<proto::ResolveRouteResponse>, Status> {
-        let caller = caller(&request)?.clone();
+        let behalf = behalf(&request)?;
         let message = request.into_inner();
         let route = convert::route_request(&message)?;
-        let plan = self.core.explain(&route, &message.endpoint, &caller).await;
+        let plan = self.core.explain(&route, &message.endpoint, &behalf).await;
         let plan = plan.map_err(|error| to_status(&error))?;
         Ok(Response::new(convert::resolved(plan)))
     }

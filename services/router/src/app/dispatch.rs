@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Response};
-use keyward_auth::Caller;
 use keyward_proto::metering::v1::{KeySource, PlaceHoldRequest};
 use keyward_runtime::error::{Reason, metadata};
 use keyward_runtime::{ids, time};
@@ -16,7 +15,7 @@ use super::answer::AnswerSender;
 use super::attempt::{Attempt, Ending, OpenKey, RequestFacts, key_source_text};
 use super::metering::{Hold, RecordHandle, usage_to_proto};
 use super::vault::UnsealError;
-use super::{Core, RouteError};
+use super::{Behalf, Core, RouteError};
 use crate::domain::estimate::{self, Counting, Prompt};
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Candidate, CandidateKey, Plan, Refusal};
@@ -33,7 +32,7 @@ const SHORT_WAIT_MS_MAX: u64 = 2_000;
 /// One request being served.
 pub(super) struct Dispatch {
     pub(super) core: Arc<Core>,
-    pub(super) caller: Caller,
+    pub(super) behalf: Behalf,
     pub(super) request: ChatRequest,
     pub(super) inline_key: Option<Arc<Secret>>,
     pub(super) inference_id: String,
@@ -189,7 +188,7 @@ impl Dispatch {
         let opened = self
             .core
             .vault
-            .unseal(id, *version, &self.caller, &self.inference_id)
+            .unseal(id, *version, &self.behalf, &self.inference_id)
             .await;
         opened.map(OpenKey::Leased).map_err(|error| match error {
             // The owner must learn of it; paying in its stead would hide it.
@@ -230,7 +229,7 @@ impl Dispatch {
                 nanos: 0,
             }),
         };
-        let held = self.core.metering.hold(request, &self.caller).await;
+        let held = self.core.metering.hold(request, &self.behalf).await;
         held.map(Some)
             .map_err(|error| Self::about(error, candidate))
     }
@@ -332,7 +331,7 @@ impl Dispatch {
     pub(super) fn facts(&self) -> RequestFacts<'_> {
         RequestFacts {
             inference_id: &self.inference_id,
-            principal: &self.caller.principal,
+            principal: self.behalf.principal(),
             streamed: self.request.is_stream(),
             tags: &self.tags,
             client_request_id: &self.client_request_id,

@@ -1,11 +1,10 @@
 //! Shows a plan without sending or charging anything.
 
-use keyward_auth::Caller;
 use keyward_catalog::Endpoint;
 use keyward_runtime::error::{Reason, metadata};
 
 use super::attempt::ENDPOINT;
-use super::{Core, RouteError};
+use super::{Behalf, Core, RouteError};
 use crate::domain::plan::{Plan, Refusal, RouteRequest};
 
 impl Core {
@@ -15,14 +14,14 @@ impl Core {
         &self,
         route: &RouteRequest,
         endpoint: &str,
-        caller: &Caller,
+        behalf: &Behalf,
     ) -> Result<Plan, RouteError> {
         if route.model.trim().is_empty() {
             let error = RouteError::new(Reason::InvalidRequest, "`model` is missing");
             return Err(error.with(metadata::PARAM, "model"));
         }
         self.check_endpoint(route, endpoint)?;
-        let plan = self.plan(route, caller).await?;
+        let plan = self.plan(route, behalf).await?;
         match &plan.refusal {
             Some(refusal @ (Refusal::ModelNotFound | Refusal::KeyMismatch(_)))
                 if plan.candidates.is_empty() =>

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use keyward_auth::Caller;
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::KeySource;
 use keyward_runtime::error::{Reason, metadata};
@@ -13,7 +12,7 @@ use keyward_secret::Secret;
 
 use super::answer::{self, AnswerReceiver};
 use super::dispatch::Dispatch;
-use super::{Core, RouteError, now_ms};
+use super::{Behalf, Core, RouteError, now_ms};
 use crate::domain::plan::{
     Allowance, InlineKey, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan,
 };
@@ -31,7 +30,7 @@ pub(crate) struct Options {
 /// A request as it arrived.
 #[derive(Debug)]
 pub(crate) struct Invocation {
-    pub(crate) caller: Caller,
+    pub(crate) behalf: Behalf,
     pub(crate) options: Options,
     pub(crate) tags: HashMap<String, String>,
     pub(crate) client_request_id: String,
@@ -60,7 +59,7 @@ impl Core {
         inference_id: &str,
     ) -> Result<AnswerReceiver, RouteError> {
         let Invocation {
-            caller,
+            behalf,
             options,
             tags,
             client_request_id,
@@ -80,14 +79,14 @@ impl Core {
             allowance: options.allowance,
             fallback_max_charge: options.fallback_max_charge,
         };
-        let plan = self.plan(&route, &caller).await?;
+        let plan = self.plan(&route, &behalf).await?;
         if let Some(refusal) = plan.refusal.as_ref().filter(|_| plan.candidates.is_empty()) {
             return Err(RouteError::refused(refusal, &route.model));
         }
         let (sender, receiver) = answer::channel();
         let dispatch = Dispatch {
             core: Arc::clone(self),
-            caller,
+            behalf,
             request,
             inline_key: inline_key.map(Arc::new),
             inference_id: inference_id.to_owned(),
@@ -106,9 +105,9 @@ impl Core {
     pub(super) async fn plan(
         &self,
         route: &RouteRequest,
-        caller: &Caller,
+        behalf: &Behalf,
     ) -> Result<Plan, RouteError> {
-        let listing = self.vault.keys(caller).await;
+        let listing = self.vault.keys(behalf).await;
         let none: &[PlanKey] = &[];
         let keys = match &listing {
             Ok(listing) => listing.keys.as_slice(),
@@ -120,11 +119,11 @@ impl Core {
         let organization_keys = keys.iter().any(is_organizations)
             && self
                 .metering
-                .organization_keys(&caller.principal.tier)
+                .organization_keys(&behalf.principal().tier)
                 .await;
         let principal = PlanPrincipal {
             organization_keys,
-            allowed_models: caller.principal.allowed_models.clone(),
+            allowed_models: behalf.principal().allowed_models.clone(),
         };
         Ok(plan(&PlanInput {
             request: route,

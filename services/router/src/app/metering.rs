@@ -5,7 +5,7 @@ mod recorder;
 
 use std::time::Duration;
 
-use keyward_auth::{Caller, Connection, with_grant};
+use keyward_auth::Connection;
 use keyward_money::Nanos;
 use keyward_proto::metering::v1 as proto;
 use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
@@ -14,7 +14,7 @@ use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::RouteError;
+use super::{Behalf, RouteError};
 pub(crate) use recorder::RecordHandle;
 use recorder::Recorder;
 
@@ -114,10 +114,10 @@ impl MeteringPort {
     pub(crate) async fn hold(
         &self,
         request: proto::PlaceHoldRequest,
-        caller: &Caller,
+        behalf: &Behalf,
     ) -> Result<Hold, RouteError> {
         let mut client = self.client.clone();
-        let call = client.place_hold(with_grant(request, caller));
+        let call = client.place_hold(behalf.request(request));
         let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;
         let response = answer
             .map_err(|_| RouteError::away("metering"))?

@@ -10,13 +10,13 @@ mod watch;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward_auth::{Authenticator, Caller, Connection, with_grant};
+use keyward_auth::{Authenticator, Connection};
 use keyward_proto::vault::v1 as proto;
 use keyward_proto::vault::v1::vault_service_client::VaultServiceClient;
 use keyward_runtime::error::{Reason, WireError};
 use tokio_util::sync::CancellationToken;
 
-use super::{HealthBook, RouteError};
+use super::{Behalf, HealthBook, RouteError};
 use freshness::Freshness;
 pub(crate) use leases::Lease;
 use leases::Leases;
@@ -77,19 +77,19 @@ impl VaultPort {
     }
 
     /// The keys that a caller may use.
-    pub(crate) async fn keys(&self, caller: &Caller) -> Result<Arc<Listing>, RouteError> {
-        let place = listing::place(&caller.principal);
+    pub(crate) async fn keys(&self, behalf: &Behalf) -> Result<Arc<Listing>, RouteError> {
+        let place = listing::place(behalf.principal());
         if self.freshness.is_fresh()
             && let Some(known) = self.listings.get(&place)
         {
             return Ok(known);
         }
-        let mut listing = self.fetch_listing(caller).await?;
+        let mut listing = self.fetch_listing(behalf).await?;
         for _ in 1..LISTING_TRIES {
             if listing.sequence >= self.freshness.sequence() {
                 break;
             }
-            listing = self.fetch_listing(caller).await?;
+            listing = self.fetch_listing(behalf).await?;
         }
         let heard_before = self.freshness.sequence();
         if self.freshness.is_fresh() && listing.sequence >= heard_before {
@@ -101,15 +101,15 @@ impl VaultPort {
         Ok(listing)
     }
 
-    async fn fetch_listing(&self, caller: &Caller) -> Result<Arc<Listing>, RouteError> {
-        let request = with_grant(proto::ListUsableKeysRequest {}, caller);
+    async fn fetch_listing(&self, behalf: &Behalf) -> Result<Arc<Listing>, RouteError> {
+        let request = behalf.request(proto::ListUsableKeysRequest {});
         let mut client = self.client.clone();
         let answer = tokio::time::timeout(CALL_TIMEOUT, client.list_usable_keys(request)).await;
         let response = answer
             .map_err(|_| RouteError::away("the vault"))?
             .map_err(|status| RouteError::from_status(&status, "the vault"))?
             .into_inner();
-        let listing = Listing::read(response, &caller.principal);
+        let listing = Listing::read(response, behalf.principal());
         self.listings.settle_changes(&listing, &self.health);
         Ok(Arc::new(listing))
     }
@@ -119,7 +119,7 @@ impl VaultPort {
         &self,
         key_id: &str,
         version: u64,
-        caller: &Caller,
+        behalf: &Behalf,
         inference_id: &str,
     ) -> Result<Arc<Lease>, UnsealError> {
         let slot = self.leases.slot(key_id);
@@ -141,7 +141,7 @@ impl VaultPort {
             inference_id: inference_id.to_owned(),
         };
         let mut client = self.client.clone();
-        let call = client.unseal_provider_key(with_grant(request, caller));
+        let call = client.unseal_provider_key(behalf.request(request));
         let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;
         let response = answer
             .map_err(|_| UnsealError::Away)?

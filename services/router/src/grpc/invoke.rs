@@ -2,7 +2,6 @@
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt as _, stream};
-use keyward_auth::Caller;
 use keyward_proto::router::v1 as proto;
 use keyward_proto::router::v1::invoke_request::Part as Asked;
 use keyward_proto::router::v1::invoke_response::Part as Answered;
@@ -12,9 +11,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::convert;
-use crate::app::Invocation;
 use crate::app::answer::{AnswerHead, Part};
 use crate::app::metering::usage_to_proto;
+use crate::app::{Behalf, Invocation};
 
 /// The largest body: a long conversation with some images.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -27,7 +26,7 @@ const TAGS_MAX: usize = 32;
 /// Reads a head, a body and an end.
 pub(super) async fn read(
     mut asked: Streaming<proto::InvokeRequest>,
-    caller: Caller,
+    behalf: Behalf,
 ) -> Result<Invocation, Status> {
     let Some(Asked::Head(head)) = next(&mut asked).await? else {
         return Err(invalid("the first part of a request is its head"));
@@ -36,7 +35,7 @@ pub(super) async fn read(
     check_labels(&head)?;
     let body = read_body(&mut asked).await?;
     Ok(Invocation {
-        caller,
+        behalf,
         options: convert::options(&head.options.unwrap_or_default())?,
         tags: head.tags,
         client_request_id: head.client_request_id,
