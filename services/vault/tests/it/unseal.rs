@@ -1,5 +1,7 @@
 //! Giving keys out.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use keyward_auth::Peer;
 use keyward_proto::vault::v1::vault_service_client::VaultServiceClient;
 use keyward_proto::vault::v1::{self as proto, OwnerKind, Scope, UnsealPurpose};
@@ -258,4 +260,37 @@ async fn system_keys_serve_whoever_may_call_models() {
             .keys
             .is_empty()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_in_the_midst_of_use_ends_it_and_each_use_has_its_event() {
+    let rig = Rig::start().await;
+    let bob = rig.user("bob").await;
+    let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
+    let revoked = AtomicBool::new(false);
+    let uses = futures::future::join_all((0..64).map(|_| async {
+        let began_after = revoked.load(Ordering::SeqCst);
+        let result = rig.serve(&bob, &id).await;
+        assert!(
+            !(began_after && result.is_ok()),
+            "used after its revocation was answered"
+        );
+        u32::from(result.is_ok())
+    }));
+    let revoking = async {
+        tokio::task::yield_now().await;
+        let request = proto::DeleteProviderKeyRequest {
+            provider_key_id: id.clone(),
+            ..Default::default()
+        };
+        ok(rig.keys().delete_provider_key(with(&bob, request)).await);
+        revoked.store(true, Ordering::SeqCst);
+    };
+    let (uses, ()) = tokio::join!(uses, revoking);
+    assert_eq!(reason(rig.serve(&bob, &id).await), Reason::NotFound);
+    let events = rig.events().await;
+    let opened = events
+        .iter()
+        .filter(|e| e.action == "provider_key.unseal" && e.outcome == "ok");
+    assert_eq!(opened.count(), uses.iter().sum::<u32>() as usize);
 }
