@@ -58,6 +58,17 @@ async fn a_body_that_grows_too_large_is_refused_while_it_is_read() {
 }
 
 #[tokio::test]
+async fn compressed_bodies_are_refused() {
+    let fixture = Fixture::start().await;
+    for path in ["/v1/chat/completions", "/api/v1/users"] {
+        let headers = [("content-encoding", "gzip")];
+        let answered = fixture.call_with(Method::POST, path, "x", &headers).await;
+        let param = Some("content-encoding".to_owned());
+        assert_eq!(answered.error(), (400, "invalid_request".to_owned(), param));
+    }
+}
+
+#[tokio::test]
 async fn management_bodies_are_smaller() {
     let fixture = Fixture::start().await;
     let body = "x".repeat(1024 * 1024 + 1);

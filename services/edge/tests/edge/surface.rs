@@ -71,6 +71,13 @@ async fn unknown_addresses_and_wrong_methods_are_told_in_openai_s_form() {
 }
 
 #[tokio::test]
+async fn a_wrong_method_is_told_the_right_ones() {
+    let fixture = Fixture::start().await;
+    let answered = fixture.call(Method::DELETE, "/api/v1/users", "").await;
+    assert_eq!(answered.headers["allow"], "GET,HEAD,POST");
+}
+
+#[tokio::test]
 async fn a_path_that_is_no_text_is_refused() {
     let fixture = Fixture::start().await;
     let answered = fixture.call(Method::GET, "/api/v1/users/%ff", "").await;
