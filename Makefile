@@ -17,7 +17,7 @@ run: ## Build and start everything in one process; data goes to ./keyward-data
 	$(CARGO) run --release -p keyward
 
 build: ## Build the binary that the system tests run
-	$(CARGO) build -p keyward
+	$(CARGO) build --workspace --bin keyward
 
 test: build ## Run the whole test suite
 	$(CARGO) test --workspace --no-fail-fast

@@ -1,7 +1,7 @@
 //! Bad input gets a clear 4xx in OpenAI's form, writes nothing, and harms nobody.
 
 use http::Method;
-use keyward_testkit::{Role, Tenant, Topology, canary, raw};
+use keyward_testkit::{Role, Tenant, Topology, raw};
 use serde_json::json;
 
 use crate::served::MODEL;
@@ -168,64 +168,6 @@ async fn wrong_credentials_are_refused(topology: Topology) {
     let _ = as_anthropic.get("/v1/models").await.ok();
 }
 
-async fn provider_keys_of_the_wrong_form_are_refused(topology: Topology) {
-    let system = shared(topology).await;
-    let tenant = rich(&system).await;
-    let good = canary::provider_key("openrouter");
-    for (provider, key) in [
-        ("openrouter", "sk-or-v1-short".to_owned()),
-        ("openrouter", canary::provider_key("openai")),
-        ("openrouter", format!("{} {}", &good[..30], &good[30..])),
-        ("openrouter", format!("{}\n{}", &good[..30], &good[30..])),
-        ("openai", "sk-short".to_owned()),
-        ("openai", String::new()),
-        ("openai", "   ".to_owned()),
-        ("groq", "not-a-groq-key".to_owned()),
-    ] {
-        let body = json!({"provider": provider, "key": key});
-        let answer = tenant.client.post("/api/v1/provider-keys", body).await;
-        assert_eq!(answer.error(400), "invalid_request", "{provider}");
-        if key.len() > 10 {
-            assert!(!answer.text().contains(&key), "the key is in the answer");
-        }
-    }
-    for body in [
-        json!({"provider": "openrouter"}),
-        json!({"key": good}),
-        json!({"provider": 1, "key": good}),
-        json!({"provider": "openrouter", "key": good, "colour": "red"}),
-        json!({"provider": "openrouter", "key": good, "expires_at": "tomorrow"}),
-        json!({"provider": "openai", "key": canary::provider_key("openai"),
-            "base_url": "http://127.0.0.1:1/v1"}),
-        json!({"provider": "openai", "key": canary::provider_key("openai"),
-            "base_url": "https://user:secret@example.com/v1"}),
-    ] {
-        let answer = tenant
-            .client
-            .post("/api/v1/provider-keys", body.clone())
-            .await;
-        assert_eq!(answer.status.as_u16(), 400, "{body}: {}", answer.text());
-        let _ = answer.error(400);
-    }
-    let padded = json!({"provider": "openrouter", "key": format!("  {good}\n")});
-    let stored = tenant
-        .client
-        .post("/api/v1/provider-keys", padded)
-        .await
-        .ok()
-        .json();
-    let masked = stored.to_string();
-    assert!(
-        masked.contains(&format!("sk-or-v1-…{}", &good[good.len() - 4..])),
-        "{masked}"
-    );
-    let again = json!({"provider": "openrouter", "key": good});
-    let answer = tenant.client.post("/api/v1/provider-keys", again).await;
-    assert_eq!(answer.error(409), "already_exists");
-    let listed = tenant.client.get("/api/v1/provider-keys").await.ok().json();
-    assert_eq!(listed["provider_keys"].as_array().unwrap().len(), 1);
-}
-
 async fn unknown_addresses_and_methods_are_refused_in_the_same_form(topology: Topology) {
     let system = shared(topology).await;
     let tenant = rich(&system).await;
@@ -275,6 +217,5 @@ both!(
     smuggled_requests_are_not_served,
     internal_headers_from_outside_mean_nothing,
     wrong_credentials_are_refused,
-    provider_keys_of_the_wrong_form_are_refused,
     unknown_addresses_and_methods_are_refused_in_the_same_form,
 );

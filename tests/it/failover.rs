@@ -3,6 +3,7 @@
 use keyward_testkit::{Script, Tenant, Topology};
 use serde_json::json;
 
+use crate::known::two_keys;
 use crate::served::MODEL;
 use crate::system::{System, both, shared};
 
@@ -114,53 +115,6 @@ async fn a_stream_cut_after_content_ends_with_an_error_and_is_metered(topology: 
     }
 }
 
-async fn a_rejected_key_is_marked_and_not_used_again(topology: Topology) {
-    let system = shared(topology).await;
-    let tenant = Tenant::new(&system.gateway, "trial").await;
-    let (id, key) = tenant.own_key("openrouter").await;
-    let (_, second) = tenant.own_key("openai").await;
-    assert_eq!(tenant.key(&id).await["status"], "untested");
-    system
-        .providers
-        .openrouter
-        .script(&key, Script::unauthorized());
-    let _ = tenant.client.chat(MODEL, "hello").await.ok();
-    // What an answer says about a key is stored before the caller's answer ends.
-    let stored = tenant.key(&id).await;
-    assert_eq!(stored["status"], "error", "{stored}");
-    assert!(
-        stored.to_string().contains("Incorrect API key provided."),
-        "{stored}"
-    );
-    let answer = tenant.client.chat(MODEL, "hello").await.ok();
-    assert_eq!(answer.header("x-keyward-attempts"), "1");
-    assert_eq!(system.providers.openrouter.requests_with(&key).len(), 1);
-    assert_eq!(system.providers.openai.requests_with(&second).len(), 2);
-}
-
-async fn a_key_that_works_is_marked_connected(topology: Topology) {
-    let system = shared(topology).await;
-    let tenant = Tenant::new(&system.gateway, "trial").await;
-    let (id, _) = tenant.own_key("openai").await;
-    let _ = tenant.client.chat(MODEL, "hello").await.ok();
-    assert_eq!(tenant.key(&id).await["status"], "connected");
-}
-
-async fn a_limited_key_goes_last_until_its_time_is_over(topology: Topology) {
-    let system = shared(topology).await;
-    let (tenant, first, second) = two_keys(&system).await;
-    system
-        .providers
-        .openrouter
-        .script_next(&first, Script::rate_limited(Some(60)));
-    let answer = tenant.client.chat(MODEL, "hello").await.ok();
-    assert_eq!(answer.header("x-keyward-attempts"), "2");
-    let answer = tenant.client.chat(MODEL, "hello").await.ok();
-    assert_eq!(answer.header("x-keyward-attempts"), "1");
-    assert_eq!(system.providers.openrouter.requests_with(&first).len(), 1);
-    assert_eq!(system.providers.openai.requests_with(&second).len(), 2);
-}
-
 async fn every_attempt_has_a_usage_record(topology: Topology) {
     let system = shared(topology).await;
     let (tenant, first, _) = two_keys(&system).await;
@@ -175,6 +129,57 @@ async fn every_attempt_has_a_usage_record(topology: Topology) {
     assert_eq!(providers, ["openrouter", "openai"], "{receipt}");
     assert_eq!(receipt["charge"], "0.00");
     assert_eq!(tenant.records().await.len(), 2);
+}
+
+async fn a_short_wait_that_the_provider_asks_for_is_waited_where_nothing_else_serves(
+    topology: Topology,
+) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let (_, key) = tenant.own_key("openai").await;
+    system
+        .providers
+        .openai
+        .script_next(&key, Script::rate_limited(Some(1)));
+    let client = tenant.client.with("x-keyward-fallback", "own-keys");
+    let answer = client.chat(MODEL, "hello").await.ok();
+    assert_eq!(answer.header("x-keyward-key-source"), "user");
+    assert_eq!(system.providers.openai.requests_with(&key).len(), 2);
+}
+
+async fn keys_of_one_provider_stand_in_for_each_other(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let (_, first) = tenant.own_key("openai").await;
+    let (_, second) = tenant.own_key("openai").await;
+    system
+        .providers
+        .openai
+        .script(&first, Script::unauthorized());
+    for _ in 0..4 {
+        let answer = tenant.client.chat(MODEL, "hello").await.ok();
+        assert_eq!(answer.header("x-keyward-key-source"), "user");
+    }
+    assert!(system.providers.openai.requests_with(&first).len() <= 1);
+    assert_eq!(system.providers.openai.requests_with(&second).len(), 4);
+}
+
+async fn a_caller_who_leaves_is_metered(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "professional").await;
+    tenant.grant("1").await;
+    let text = vec!["word"; 30].join(" ");
+    let mut stream = tenant.client.chat_stream("sandbox/slow", &text).await;
+    assert!(stream.next_content().await.is_some());
+    drop(stream);
+    keyward_testkit::wait::until("the request to be settled", || async {
+        !tenant.records().await.is_empty()
+    })
+    .await;
+    let records = tenant.records().await;
+    assert_eq!(records[0]["status"], "abandoned", "{records:?}");
+    assert_ne!(records[0]["charge"], "0.00", "{records:?}");
+    assert_eq!(tenant.credits().await["held"], "0.00");
 }
 
 /// The first key fails so, the second serves, and the caller notices nothing but the headers.
@@ -207,21 +212,13 @@ async fn hidden(system: &System, name: &str, failure: Script, streamed: bool) {
     assert_eq!(answer.header("x-keyward-key-source"), "user", "{name}");
 }
 
-/// A tenant with an OpenRouter key, which goes first, and an OpenAI key.
-async fn two_keys(system: &System) -> (Tenant, String, String) {
-    let tenant = Tenant::new(&system.gateway, "trial").await;
-    let (_, first) = tenant.own_key("openrouter").await;
-    let (_, second) = tenant.own_key("openai").await;
-    (tenant, first, second)
-}
-
 both!(
     failures_before_the_first_content_are_hidden_by_the_next_key,
     streams_that_fail_before_the_first_content_are_hidden_too,
     the_callers_own_error_is_passed_on,
     a_stream_cut_after_content_ends_with_an_error_and_is_metered,
-    a_rejected_key_is_marked_and_not_used_again,
-    a_key_that_works_is_marked_connected,
-    a_limited_key_goes_last_until_its_time_is_over,
     every_attempt_has_a_usage_record,
+    a_short_wait_that_the_provider_asks_for_is_waited_where_nothing_else_serves,
+    keys_of_one_provider_stand_in_for_each_other,
+    a_caller_who_leaves_is_metered,
 );

@@ -103,6 +103,33 @@ async fn nothing_of_the_callers_credentials_reaches_the_provider(topology: Topol
     }
 }
 
+async fn tags_request_id_and_trace_of_the_caller_are_kept(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let _ = tenant.own_key("openai").await;
+    let client = tenant.client.with("x-keyward-tags", "team=search,env=test");
+    let client = client.with("x-request-id", "my-own-id").with(
+        "traceparent",
+        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    );
+    let answer = client.chat("gpt-4o-mini", "hello").await.ok();
+    let trace = answer.header("traceparent");
+    assert!(
+        trace.starts_with("00-0af7651916cd43dd8448eb211c80319c-"),
+        "{trace}"
+    );
+    let records = tenant.records().await;
+    assert_eq!(records[0]["tags"], json!({"team": "search", "env": "test"}));
+    assert_eq!(records[0]["client_request_id"], "my-own-id");
+    for tags in ["=", "a", "a=1,a=2,", &"x".repeat(20_000)] {
+        let answer = client
+            .with("x-keyward-tags", tags)
+            .chat("gpt-4o-mini", "hello")
+            .await;
+        assert!(answer.status.as_u16() < 500, "{tags}: {}", answer.text());
+    }
+}
+
 async fn a_model_that_nobody_listed_works_with_an_own_key(topology: Topology) {
     let system = shared(topology).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
@@ -153,6 +180,7 @@ both!(
     a_streamed_request_changes_in_its_stream_options_only,
     an_answer_reaches_the_caller_byte_for_byte,
     nothing_of_the_callers_credentials_reaches_the_provider,
+    tags_request_id_and_trace_of_the_caller_are_kept,
     a_model_that_nobody_listed_works_with_an_own_key,
     the_models_are_listed_in_both_places,
 );

@@ -2,10 +2,8 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
-use keyward_testkit::gateway::{binary, run};
 use keyward_testkit::{Launch, Role, Tenant, Topology};
 
 use crate::served::MODEL;
@@ -80,67 +78,6 @@ async fn a_running_gateway_says_that_it_lives_and_is_ready(topology: Topology) {
         let metrics = gateway.ops(role, "/metrics").await.ok();
         assert!(metrics.text().contains("# EOF"), "{}", role.name());
     }
-}
-
-#[test]
-fn a_terminal_is_shown_the_admin_key_and_a_curl_line_that_works() {
-    let folder = tempfile::tempdir().unwrap();
-    let Some(shown) = on_a_terminal(folder.path()) else {
-        println!("`script` is not installed: nothing shown to a terminal was looked at");
-        return;
-    };
-    assert!(shown.contains("kw_"), "{shown}");
-    assert!(shown.contains("curl"), "{shown}");
-    assert!(shown.contains("http://127.0.0.1:"), "{shown}");
-}
-
-/// What the first start shows to a terminal, given by `script`; `None` where there is none.
-fn on_a_terminal(folder: &Path) -> Option<String> {
-    let shown = folder.join("shown");
-    let ports = keyward_testkit::gateway::free_ports(3);
-    let command = format!(
-        "KEYWARD_DATA_DIR={} KEYWARD_EDGE__LISTEN=127.0.0.1:{} KEYWARD_GRPC__LISTEN=127.0.0.1:{} \
-         KEYWARD_OPS__LISTEN=127.0.0.1:{} timeout --signal=TERM 3 {} serve",
-        folder.join("data").display(),
-        ports[0],
-        ports[1],
-        ports[2],
-        binary().display()
-    );
-    let mut script = Command::new("script");
-    script.args(["-qec", &command, shown.to_str()?]);
-    script.output().ok()?;
-    std::fs::read_to_string(&shown).ok()
-}
-
-#[test]
-fn settings_that_are_wrong_stop_the_start_and_are_named() {
-    let folder = tempfile::tempdir().unwrap();
-    for (variable, value, named) in [
-        ("KEYWARD_EDGE__LISTN", "127.0.0.1:1", "edge.listn"),
-        ("KEYWARD_EDGE__LISTEN", "somewhere", "edge.listen"),
-        ("KEYWARD_ROUTING__PREFER", "neither", "routing.prefer"),
-        (
-            "KEYWARD_PROVIDERS__OPENAI__BASE_URL",
-            "ftp://x",
-            "providers.openai.base_url",
-        ),
-        (
-            "KEYWARD_VAULT__REVOCATION_BOUND",
-            "soon",
-            "vault.revocation_bound",
-        ),
-        ("KEYWARD_REDIS__URL", "redis://127.0.0.1", "redis.url"),
-    ] {
-        let output = run(&["serve"], &[(variable, value)], folder.path());
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "{variable} was accepted");
-        assert!(said.contains(named), "{variable}: {said}");
-    }
-    assert!(
-        !folder.path().join("keyward-data").exists(),
-        "something was written"
-    );
 }
 
 /// The file whose name contains `name`.

@@ -238,6 +238,13 @@ impl Gateway {
         self.begin().await;
     }
 
+    /// Stops it and starts it again with settings changed.
+    pub async fn change(&mut self, change: impl FnOnce(Launch) -> Launch) {
+        self.stop().await;
+        self.launch = change(self.launch.clone());
+        self.begin().await;
+    }
+
     fn place_mut(&mut self, role: Role) -> &mut Place {
         let mut places = self.places.iter_mut();
         let found = places.find(|place| place.roles.contains(&role));

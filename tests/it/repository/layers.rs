@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 const SERVICES: [&str; 4] = ["vault", "router", "metering", "edge"];
 
 /// What speaks to other services, as their client; and what their answers mean.
-const CLIENTS: [&str; 3] = [
-    "router/app/vault",
-    "router/app/metering",
+const CLIENTS: [&str; 4] = [
+    "router/app/behalf",
     "router/app/error",
+    "router/app/metering",
+    "router/app/vault",
 ];
 
 /// Every source file of a service below `src`, with its path from there.

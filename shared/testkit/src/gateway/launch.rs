@@ -44,6 +44,13 @@ impl Launch {
         self
     }
 
+    /// A setting for the process with the vault alone.
+    #[must_use]
+    pub fn vault_set(mut self, name: &str, value: &str) -> Self {
+        self.vault_settings.insert(variable(name), value.to_owned());
+        self
+    }
+
     /// Sends a provider's requests to this upstream.
     #[must_use]
     pub fn provider(self, name: &str, upstream: &ScriptedUpstream) -> Self {
@@ -53,11 +60,8 @@ impl Launch {
 
     /// The platform's own key at a provider; given to the vault alone.
     #[must_use]
-    pub fn system_key(mut self, provider: &str, key: &str) -> Self {
-        let setting = format!("providers.{provider}.system_key");
-        self.vault_settings
-            .insert(variable(&setting), key.to_owned());
-        self
+    pub fn system_key(self, provider: &str, key: &str) -> Self {
+        self.vault_set(&format!("providers.{provider}.system_key"), key)
     }
 
     /// Starts it and waits until it is ready.
