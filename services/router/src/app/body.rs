@@ -89,7 +89,7 @@ impl Reader {
                 None => return Next::End,
                 Some(Err(error)) => {
                     tracing::debug!(error = %keyward_runtime::error::chain(&error), "an answer broke off");
-                    return Next::Broken(Failure::Unreachable);
+                    return Next::Broken(Failure::Broken);
                 }
                 Some(Ok(frame)) => {
                     // Trailers say nothing that is used here.

@@ -76,7 +76,7 @@ impl Dispatch {
                 Next::Late => (watch.commit(), false),
                 Next::End if watch.is_whole() => return End::Whole,
                 Next::End => {
-                    return End::Broken(Failure::Unreachable, "its answer broke off".to_owned());
+                    return End::Broken(Failure::Broken, "its answer broke off".to_owned());
                 }
                 Next::Broken(failure) => {
                     return End::Broken(failure, "its answer broke off".to_owned());

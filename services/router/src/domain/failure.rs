@@ -21,11 +21,11 @@ pub(crate) enum Failure {
         /// For how long.
         retry_after_ms: u64,
     },
-    /// It failed, was overloaded, or sent something that is no answer.
+    /// It failed, broke off, or sent something that is no answer.
     Broken,
     /// It said that it cannot serve now.
     Overloaded,
-    /// It could not be reached, or its answer broke off.
+    /// It could not be reached.
     Unreachable,
     /// It did not answer in time.
     TimedOut,
