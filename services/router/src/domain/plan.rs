@@ -98,7 +98,10 @@ pub struct Plan {
 pub fn plan(input: &PlanInput<'_>) -> Plan {
     let target = Target::find(input);
     if !target.is_allowed(input) {
-        return refused(Refusal::ModelNotAllowed);
+        return Plan {
+            left_out: target.not_allowed(),
+            ..refused(Refusal::ModelNotAllowed)
+        };
     }
     if let Some(refusal) = target.mismatch(input) {
         return refused(refusal);

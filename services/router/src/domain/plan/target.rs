@@ -1,8 +1,9 @@
 //! What the caller's name for a model means, and who could serve it.
 
 use keyward_catalog::{Dialect, ModelRef};
+use keyward_proto::metering::v1::KeySource;
 
-use super::{PlanInput, Refusal};
+use super::{LeftOut, PlanInput, Refusal};
 use crate::domain::providers::{OPENAI, OPENROUTER};
 
 /// A model as it is asked for.
@@ -125,6 +126,18 @@ impl<'a> Target<'a> {
             meant.is_some() && meant == self.reference.model().map(|model| model.id.as_str())
         };
         allowed == self.requested || same_model()
+    }
+
+    /// What would serve it, were it allowed.
+    pub(super) fn not_allowed(&self) -> Vec<LeftOut> {
+        let row = |provider: &str| LeftOut {
+            provider: provider.to_owned(),
+            upstream_model: self.name_at(provider).unwrap_or_default().to_owned(),
+            source: KeySource::Unspecified,
+            key_id: String::new(),
+            reason: "this access key may not call the model".to_owned(),
+        };
+        self.providers().into_iter().map(row).collect()
     }
 
     /// Whether the key or provider that the request names is of another provider than the model's.

@@ -412,6 +412,9 @@ fn an_access_key_names_only_what_it_may() {
         let case = Case::new(model, "u:openai")
             .with(|case| case.principal.allowed_models = vec![allowed.into()]);
         let refused = case.plan().refusal == Some(Refusal::ModelNotAllowed);
+        let said = "this access key may not call the model";
+        let shown = case.plan().left_out.iter().any(|left| left.reason == said);
+        assert_eq!(shown, refused, "{allowed} for {model}");
         assert_eq!(!refused, may, "{allowed} for {model}");
     }
 }
