@@ -150,13 +150,18 @@ async fn issue(admin: &Client, body: Value) -> String {
     text(&answer.json()["secret"])
 }
 
-/// Every page of a list.
+/// Every row of a list.
 pub async fn all(client: &Client, path: &str, member: &str) -> Vec<Value> {
+    all_by(client, path, member, 200).await
+}
+
+/// Every row of a list, read in pages of this size.
+pub async fn all_by(client: &Client, path: &str, member: &str, page_size: usize) -> Vec<Value> {
     let mut rows = Vec::new();
     let mut token = String::new();
     loop {
         let separator = if path.contains('?') { '&' } else { '?' };
-        let page = format!("{path}{separator}page_size=200&page_token={token}");
+        let page = format!("{path}{separator}page_size={page_size}&page_token={token}");
         let answer: Answer = client.get(&page).await.ok();
         let json = answer.json();
         let more = json[member].as_array();

@@ -107,6 +107,16 @@ impl Script {
         })
     }
 
+    /// Answers with exactly this, whatever was asked.
+    pub fn given(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
+        let script = Self::Fail(Failure {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: Vec::new(),
+            body: Body::Given(body.into()),
+        });
+        script.header("content-type", content_type)
+    }
+
     /// Fails with a status and a message that repeats the key.
     pub fn echo_key(status: u16) -> Self {
         Self::Fail(Failure {
