@@ -109,7 +109,7 @@ fn headers(head: &InvokeResponseHead) -> HeaderMap {
         (names::REQUEST_ID, Some(head.inference_id.clone())),
         (names::PROVIDER, Some(head.provider.clone())),
         (names::MODEL, Some(head.upstream_model.clone())),
-        (names::KEY_SOURCE, Some(source)),
+        (names::KEY_SOURCE, source),
         (
             names::CREDITS_CHARGED,
             charge.map(|nanos| Nanos::new(nanos).to_string()),

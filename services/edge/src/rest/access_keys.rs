@@ -16,7 +16,7 @@ use super::body::Given;
 use super::location::At;
 use super::parameters::Parameters;
 use super::reply::{Outcome, Reply, Resource};
-use super::values::{ScopeName, Time, present, time_text};
+use super::values::{ScopeName, Time, null_or, present, time_text};
 use crate::caller::Call;
 use crate::failure::Failure;
 use crate::services::Services;
@@ -27,11 +27,11 @@ pub(crate) struct NewAccessKey {
     user: Option<String>,
     organization: Option<String>,
     project: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     label: String,
     scopes: Vec<ScopeName>,
     expires_at: Option<Time>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     allowed_models: Vec<String>,
     limits: Option<Limits>,
 }
@@ -39,11 +39,11 @@ pub(crate) struct NewAccessKey {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Limits {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     requests_per_minute: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     tokens_per_minute: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     concurrency: u64,
 }
 

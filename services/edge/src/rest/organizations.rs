@@ -94,7 +94,7 @@ pub(crate) async fn update(
         organization: Some(Organization {
             organization_id,
             tier: change.tier.unwrap_or_default(),
-            display_name: change.display_name.unwrap_or_default(),
+            display_name: change.display_name.value().unwrap_or_default(),
             ..Organization::default()
         }),
         etag,

@@ -14,7 +14,7 @@ use super::body::Given;
 use super::location::At;
 use super::parameters::Parameters;
 use super::reply::{IfMatch, Outcome, Reply, Resource};
-use super::values::{mask, present, time_text};
+use super::values::{Change, mask, null_or, present, time_text};
 use crate::caller::Call;
 use crate::failure::Failure;
 use crate::services::Services;
@@ -25,14 +25,15 @@ pub(crate) struct NewProject {
     id: String,
     organization: Option<String>,
     user: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     display_name: String,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Change {
-    display_name: Option<String>,
+pub(crate) struct ProjectChange {
+    #[serde(default)]
+    display_name: Change<String>,
 }
 
 /// Whose projects: both empty for the caller's own.
@@ -136,18 +137,18 @@ pub(crate) async fn update(
     At(project_id): At<String>,
     mut parameters: Parameters,
     IfMatch(etag): IfMatch,
-    Given(change): Given<Change>,
+    Given(change): Given<ProjectChange>,
 ) -> Outcome {
     let Holder { organization, user } = Holder::take(&mut parameters)?;
     parameters.finish()?;
     let request = call.request(UpdateProjectRequest {
         request_id: ids::new_text(),
-        update_mask: Some(mask(&[("display_name", change.display_name.is_some())])?),
+        update_mask: Some(mask(&[("display_name", change.display_name.is_given())])?),
         project: Some(Project {
             project_id,
             organization,
             user,
-            display_name: change.display_name.unwrap_or_default(),
+            display_name: change.display_name.value().unwrap_or_default(),
             ..Project::default()
         }),
         etag,

@@ -4,7 +4,7 @@ use prost_types::{FieldMask, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::values::{mask, present, time_text};
+use super::values::{Change, mask, null_or, present, time_text};
 use crate::failure::Failure;
 
 /// What makes a user or an organisation.
@@ -12,25 +12,26 @@ use crate::failure::Failure;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTenant {
     pub(crate) id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     pub(crate) tier: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     pub(crate) display_name: String,
 }
 
-/// What can be changed about one.
+/// What can be changed about one. `"display_name": null` takes the name away.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TenantChange {
     pub(crate) tier: Option<String>,
-    pub(crate) display_name: Option<String>,
+    #[serde(default)]
+    pub(crate) display_name: Change<String>,
 }
 
 impl TenantChange {
     pub(crate) fn mask(&self) -> Result<FieldMask, Failure> {
         mask(&[
             ("tier", self.tier.is_some()),
-            ("display_name", self.display_name.is_some()),
+            ("display_name", self.display_name.is_given()),
         ])
     }
 }

@@ -89,7 +89,7 @@ pub(crate) async fn update(
         user: Some(User {
             user_id,
             tier: change.tier.unwrap_or_default(),
-            display_name: change.display_name.unwrap_or_default(),
+            display_name: change.display_name.value().unwrap_or_default(),
             ..User::default()
         }),
         etag,

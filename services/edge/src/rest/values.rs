@@ -52,6 +52,11 @@ pub(crate) enum Change<T> {
 }
 
 impl<T> Change<T> {
+    /// Whether it shall change.
+    pub(crate) fn is_given(&self) -> bool {
+        !matches!(self, Self::Keep)
+    }
+
     /// The value it shall have, if any.
     pub(crate) fn value(self) -> Option<T> {
         match self {
@@ -65,6 +70,16 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Option::deserialize(deserializer)?.map_or(Self::Clear, Self::Set))
     }
+}
+
+/// Reads a field of a new thing, where `null` is the same as absence: answers show what is absent as
+/// `null`, and can be sent back.
+pub(crate) fn null_or<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// Reads a text into `T`; what was in it is in no error.

@@ -3,20 +3,20 @@
 use keyward_proto::metering::v1::{AttemptStatus, KeySource, TransactionKind, UsageSource};
 use keyward_proto::vault::v1::{KeyStatus, OwnerKind};
 
-/// Whose key, with `:openrouter` where it is one that opens OpenRouter.
-pub(crate) fn key_source(source: i32, provider: &str) -> String {
+/// Whose key, with `:openrouter` where it is one that opens OpenRouter; `None` where there is none.
+pub(crate) fn key_source(source: i32, provider: &str) -> Option<String> {
     let word = match KeySource::try_from(source).unwrap_or_default() {
-        KeySource::Unspecified => "unknown",
+        KeySource::Unspecified => return None,
         KeySource::Inline => "inline",
         KeySource::User => "user",
         KeySource::Project => "project",
         KeySource::Organization => "organization",
         KeySource::System => "system",
     };
-    match provider {
+    Some(match provider {
         "openrouter" => format!("{word}:openrouter"),
         _ => word.to_owned(),
-    }
+    })
 }
 
 pub(crate) fn attempt_status(status: i32) -> &'static str {

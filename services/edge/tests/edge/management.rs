@@ -402,15 +402,23 @@ async fn a_receipt_tells_what_is_not_known_as_null() {
 async fn a_route_is_explained() {
     let fixture = Fixture::start().await;
     let answer = router::ResolveRouteResponse {
-        candidates: vec![router::RouteCandidate {
-            provider: "openai".to_owned(),
-            upstream_model: "gpt-4o".to_owned(),
-            key_source: metering::KeySource::Organization.into(),
-            provider_key_id: "k1".to_owned(),
-            chosen: true,
-            eligible: true,
-            reason: "first by precedence".to_owned(),
-        }],
+        candidates: vec![
+            router::RouteCandidate {
+                provider: "openai".to_owned(),
+                upstream_model: "gpt-4o".to_owned(),
+                key_source: metering::KeySource::Organization.into(),
+                provider_key_id: "k1".to_owned(),
+                chosen: true,
+                eligible: true,
+                reason: "first by precedence".to_owned(),
+            },
+            router::RouteCandidate {
+                provider: "openrouter".to_owned(),
+                upstream_model: "openai/gpt-4o".to_owned(),
+                reason: "no key for openrouter".to_owned(),
+                ..router::RouteCandidate::default()
+            },
+        ],
     };
     fixture.fakes.answer("resolve_route", answer);
     let path = "/api/v1/routes/explain";
@@ -422,6 +430,9 @@ async fn a_route_is_explained() {
     let expect = json!({"candidates": [{
         "provider": "openai", "model": "gpt-4o", "key_source": "organization", "key_id": "k1",
         "chosen": true, "eligible": true, "reason": "first by precedence",
+    }, {
+        "provider": "openrouter", "model": "openai/gpt-4o", "key_source": null, "key_id": null,
+        "chosen": false, "eligible": false, "reason": "no key for openrouter",
     }]});
     assert_eq!(answered.json(), expect);
     let asked = fixture
@@ -473,6 +484,28 @@ async fn tenants_and_members_are_made_changed_and_removed() {
         (made.status.as_u16(), made.json()["tier"].clone()),
         (201, json!("trial"))
     );
+    let shown = "{\"id\":\"bob\",\"tier\":null,\"display_name\":null}";
+    assert_eq!(
+        fixture
+            .call(Method::POST, "/api/v1/users", shown)
+            .await
+            .status,
+        201
+    );
+    let unnamed = "{\"display_name\":null}";
+    assert_eq!(
+        fixture
+            .call(Method::PATCH, "/api/v1/users/bob", unnamed)
+            .await
+            .status,
+        200
+    );
+    let asked = fixture
+        .fakes
+        .asked::<vault::UpdateUserRequest>("update_user")
+        .message;
+    assert_eq!(asked.update_mask.unwrap().paths, ["display_name"]);
+    assert_eq!(asked.user.unwrap().display_name, "");
     let changed = fixture
         .call(Method::PATCH, "/api/v1/users/bob", "{\"tier\":\"starter\"}")
         .await;

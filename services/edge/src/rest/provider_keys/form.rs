@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::failure::Failure;
 use crate::rest::parameters::Parameters;
 use crate::rest::reply::Resource;
-use crate::rest::values::{Change, SecretText, Time, mask, present, time_text};
+use crate::rest::values::{Change, SecretText, Time, mask, null_or, present, time_text};
 use crate::rest::words;
 
 /// What makes a provider key.
@@ -38,7 +38,7 @@ struct Fields {
     user: Option<String>,
     organization: Option<String>,
     project: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     label: String,
     base_url: Option<String>,
     settings: Option<Settings>,
@@ -72,9 +72,9 @@ impl From<Fields> for NewProviderKey {
 pub(super) struct Settings {
     endpoint: Option<String>,
     api_version: Option<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     deployments: HashMap<String, String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_or")]
     skip_format_check: bool,
 }
 
@@ -106,7 +106,7 @@ impl Update {
             ("label", self.label.is_some()),
             ("enabled", self.enabled.is_some()),
             ("weight", self.weight.is_some()),
-            ("expire_time", !matches!(self.expires_at, Change::Keep)),
+            ("expire_time", self.expires_at.is_given()),
         ])
     }
 }
