@@ -148,7 +148,7 @@ impl Settings {
     pub fn load(environment: &Environment) -> Result<Self, SettingsError> {
         let gathered = sources::gather(environment)?;
         let raw = raw::RawSettings::read(&gathered)?;
-        validate::validate(raw, environment)
+        validate::validate(raw, environment).map_err(|error| error.placed(&gathered))
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::sources::Gathered;
+
 /// A setting that stops the start.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
@@ -33,10 +35,12 @@ pub enum SettingsError {
         message: String,
     },
     /// A setting that this version does not have yet.
-    #[error("setting `{name}` is not available in this version yet")]
+    #[error("setting `{name}` ({origin}) is not available in this version yet")]
     NotYet {
         /// Its name.
         name: &'static str,
+        /// The file or the variable that set it.
+        origin: String,
     },
     /// A secret's file cannot be read.
     #[error("setting `{name}` ({origin}): cannot read {}", path.display())]
@@ -51,4 +55,17 @@ pub enum SettingsError {
         #[source]
         source: std::io::Error,
     },
+}
+
+impl SettingsError {
+    /// The same with the place where the setting was given, which checks of single values do not
+    /// know.
+    pub(super) fn placed(mut self, gathered: &Gathered) -> Self {
+        match &mut self {
+            Self::Invalid { name, origin, .. } => *origin = gathered.origin(name),
+            Self::NotYet { name, origin } => *origin = gathered.origin(name),
+            Self::File { .. } | Self::Toml { .. } | Self::SecretFile { .. } => {}
+        }
+        self
+    }
 }

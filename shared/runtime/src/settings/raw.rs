@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyward_secret::Secret;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use toml::{Table, Value};
 
 use super::providers::RawProvider;
@@ -70,7 +70,7 @@ section!(RawVault {
     url: Option<String>,
     store: Option<RawStore>,
     master_keys: Option<Vec<RawMasterKey>>,
-    fernet_keys: Option<Vec<String>>,
+    fernet_keys: Option<IgnoredAny>,
     cipher: Option<String>,
     audit: RawAudit,
     #[serde(deserialize_with = "duration")]
@@ -158,7 +158,7 @@ fn read<T: DeserializeOwned>(
 ) -> Result<T, SettingsError> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
-        let message = error.into_inner().message().to_owned();
+        let message = without_value(error.into_inner().message());
         let mut name = match (prefix, path.as_str()) {
             (prefix, ".") => prefix.to_owned(),
             ("", path) => path.to_owned(),
@@ -182,4 +182,21 @@ fn read<T: DeserializeOwned>(
             message,
         }
     })
+}
+
+/// Serde repeats the value that it found, which may be a secret in the wrong place: only its kind is
+/// kept.
+fn without_value(message: &str) -> String {
+    let found = ["invalid type: ", "invalid value: "]
+        .iter()
+        .find_map(|prefix| message.strip_prefix(prefix));
+    let Some((found, expected)) = found.and_then(|found| found.rsplit_once(", expected ")) else {
+        return message.to_owned();
+    };
+    let kind = found.split(['"', '`']).next().unwrap_or_default().trim();
+    let expected = match expected.starts_with("struct ") {
+        true => "a section",
+        false => expected,
+    };
+    format!("expected {expected}, found {kind}")
 }

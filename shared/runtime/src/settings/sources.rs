@@ -2,6 +2,7 @@
 //! files. Remembers where each came from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -25,8 +26,8 @@ const SECRETS: [&str; 4] = ["admin_key", "system_key", "master_keys", "fernet_ke
 /// The file that is read where none is named and it exists.
 const DEFAULT_FILE: &str = "keyward.toml";
 
-/// What a process was started with.
-#[derive(Debug, Clone, Default)]
+/// What a process was started with. Values are not printed: some are secrets.
+#[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
     config: Option<PathBuf>,
@@ -77,8 +78,18 @@ impl Environment {
     }
 }
 
-/// Settings in the form of a table, and where each came from.
-#[derive(Debug, Default)]
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.variables.keys().collect();
+        f.debug_struct("Environment")
+            .field("variables", &names)
+            .field("config", &self.config)
+            .finish()
+    }
+}
+
+/// Settings in the form of a table, secrets among them, and where each came from.
+#[derive(Default)]
 pub(super) struct Gathered {
     pub(super) table: Table,
     file: Option<PathBuf>,
@@ -87,9 +98,13 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Where a setting came from: the variable that set it, or something in it, else the file.
+    /// Where a setting came from: the variable that set it, something in it, or what it is in; else
+    /// the file.
     pub(super) fn origin(&self, name: &str) -> String {
-        let of_name = |setting: &str| setting == name || setting.starts_with(&format!("{name}."));
+        let of_name = |setting: &str| {
+            let file_of = setting.strip_suffix("_file").unwrap_or(setting);
+            is_within(setting, name) || is_within(name, setting) || is_within(name, file_of)
+        };
         if let Some((_, variable)) = self.variables.iter().find(|(setting, _)| of_name(setting)) {
             return format!("environment variable {variable}");
         }
@@ -98,6 +113,13 @@ impl Gathered {
             None => "default".to_owned(),
         }
     }
+}
+
+/// Whether `inner` is the setting `outer`, a field of it, or an element.
+fn is_within(inner: &str, outer: &str) -> bool {
+    inner
+        .strip_prefix(outer)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 pub(super) fn gather(environment: &Environment) -> Result<Gathered, SettingsError> {

@@ -117,7 +117,21 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
         (
             &[("KEYWARD_EDGE__LISTEN", "nowhere")],
             None,
-            &["edge.listen", "127.0.0.1:8080"],
+            &["edge.listen", "KEYWARD_EDGE__LISTEN", "127.0.0.1:8080"],
+        ),
+        (
+            &[("KEYWARD_PROVIDERS__OPENAI", r#"{"kind": "mine"}"#)],
+            None,
+            &[
+                "providers.openai.kind",
+                "KEYWARD_PROVIDERS__OPENAI",
+                "azure",
+            ],
+        ),
+        (
+            &[],
+            Some("[vault]\nrevocation_bound = '31s'"),
+            &["vault.revocation_bound", "keyward.toml"],
         ),
         (
             &[("KEYWARD_ROUTING__PREFER", "mine")],
@@ -137,7 +151,7 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
         (
             &[("KEYWARD_STORE__URL", "postgres://x")],
             None,
-            &["store.url", "not available"],
+            &["store.url", "KEYWARD_STORE__URL", "not available"],
         ),
         (
             &[("KEYWARD_BOOTSTRAP__ADMIN_KEY_FILE", "/nope")],
@@ -159,6 +173,55 @@ fn a_secret_is_in_no_error() {
     assert!(!load(&[], Some(file)).unwrap_err().contains("canary"));
     let settings = load(&[("KEYWARD_BOOTSTRAP__ADMIN_KEY", "kw_canary")], None).unwrap();
     assert!(!format!("{settings:?}").contains("canary"));
+}
+
+#[test]
+fn a_secret_given_in_the_wrong_form_is_in_no_error() {
+    for (name, value) in [
+        ("KEYWARD_VAULT__MASTER_KEYS", "canary"),
+        ("KEYWARD_VAULT__MASTER_KEYS", r#"["canary"]"#),
+        (
+            "KEYWARD_VAULT__MASTER_KEYS",
+            r#"[{"id": "a", "key": ["canary"]}]"#,
+        ),
+        (
+            "KEYWARD_VAULT__MASTER_KEYS",
+            r#"[{"id": ["canary"], "key": "canary"}]"#,
+        ),
+        (
+            "KEYWARD_VAULT__MASTER_KEYS",
+            r#"[{"id": "a", "key": "canary"}"#,
+        ),
+        ("KEYWARD_VAULT__FERNET_KEYS", "canary, expected"),
+        ("KEYWARD_VAULT__FERNET_KEYS", r#"["canary"]"#),
+        ("KEYWARD_PROVIDERS__OPENAI", "canary"),
+        ("KEYWARD_BOOTSTRAP__ADMIN_KEY", r#"["canary"]"#),
+    ] {
+        let error = load(&[(name, value)], None).unwrap_err();
+        assert!(!error.contains("canary"), "{error}");
+        assert!(error.contains(name), "{error:?} lacks {name}");
+    }
+    for file in [
+        "[vault]\nmaster_keys = ['canary']",
+        "[bootstrap]\nadmin_key = canary",
+        "[bootstrap]\nadmin_key = 'canary",
+        "[bootstrap]\nadmin_key = 'kw'canary",
+        "[bootstrap]\nadmin_key = \"\\canary\"",
+    ] {
+        let error = load(&[], Some(file)).unwrap_err();
+        assert!(!error.contains("canary"), "{error}");
+        assert!(error.contains("keyward.toml"), "{error}");
+    }
+}
+
+#[test]
+fn the_environment_is_not_printed() {
+    let variables = [(
+        "KEYWARD_BOOTSTRAP__ADMIN_KEY".to_owned(),
+        "kw_canary".to_owned(),
+    )];
+    let printed = format!("{:?}", Environment::of(variables, None));
+    assert!(printed.contains("KEYWARD_BOOTSTRAP__ADMIN_KEY") && !printed.contains("canary"));
 }
 
 #[test]

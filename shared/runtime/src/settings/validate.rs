@@ -111,15 +111,19 @@ fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> 
         ("providers.proxy", raw.providers.general.proxy.is_some()),
     ];
     match missing.into_iter().find(|(_, set)| *set) {
-        Some((name, _)) => Err(SettingsError::NotYet { name }),
+        Some((name, _)) => Err(SettingsError::NotYet {
+            name,
+            origin: String::new(),
+        }),
         None => Ok(()),
     }
 }
 
+/// Without its place, which [`SettingsError::placed`] adds.
 fn invalid(name: &str, message: impl Into<String>) -> SettingsError {
     SettingsError::Invalid {
         name: name.to_owned(),
-        origin: "as set".to_owned(),
+        origin: String::new(),
         message: message.into(),
     }
 }
