@@ -19,8 +19,9 @@ run: ## Build and start everything in one process; data goes to ./keyward-data
 build: ## Build the binary that the system tests run
 	$(CARGO) build --workspace --bin keyward
 
+# One test holds a thousand connections at once, on both sides.
 test: build ## Run the whole test suite
-	$(CARGO) test --workspace --no-fail-fast
+	ulimit -Sn 8192 2>/dev/null || true; $(CARGO) test --workspace --no-fail-fast
 
 test-sdk: build ## Run the official OpenAI SDK against a gateway (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) SDK_VENV=$(SDK_VENV) scripts/test-sdk

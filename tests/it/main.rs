@@ -25,6 +25,7 @@ mod memory;
 mod metadata;
 mod odd_input;
 mod organizations;
+mod outages;
 mod passthrough;
 mod precedence;
 mod repository;

@@ -106,20 +106,35 @@ impl Gateway {
     pub async fn begin(&mut self) {
         let start = Instant::now();
         for index in 0..self.places.len() {
-            let environment = self.environment(&self.places[index]);
-            let log = self
-                .folder
-                .path()
-                .join(format!("{}.log", self.label(index)));
-            let arguments = self.arguments(&self.places[index]);
-            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            let process = Process::start(&arguments, &environment, self.folder.path(), log);
-            self.places[index].process = Some(process);
+            self.spawn(index);
         }
         for index in 0..self.places.len() {
             self.ready(index).await;
         }
         self.start_time = start.elapsed();
+    }
+
+    /// Starts the process of one role again, and waits until it is ready.
+    pub async fn begin_role(&mut self, role: Role) {
+        let found = self
+            .places
+            .iter()
+            .position(|place| place.roles.contains(&role));
+        let index = found.expect("every role has a place");
+        self.spawn(index);
+        self.ready(index).await;
+    }
+
+    fn spawn(&mut self, index: usize) {
+        let environment = self.environment(&self.places[index]);
+        let log = self
+            .folder
+            .path()
+            .join(format!("{}.log", self.label(index)));
+        let arguments = self.arguments(&self.places[index]);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let process = Process::start(&arguments, &environment, self.folder.path(), log);
+        self.places[index].process = Some(process);
     }
 
     async fn ready(&mut self, index: usize) {
