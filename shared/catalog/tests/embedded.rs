@@ -206,7 +206,8 @@ fn the_version_asked_for_is_the_version_sent() -> Result<(), CatalogError> {
             "meta-llama/llama-4-scout",
             "meta-llama/llama-4-scout-17b-16e-instruct",
         ),
-        ("sandbox", "sandbox/status-429", "status-429"),
+        ("sandbox", "sandbox/echo", "sandbox/echo"),
+        ("sandbox", "sandbox/status-429", "sandbox/status-429"),
     ] {
         let sent = catalog
             .offer(provider, name)
