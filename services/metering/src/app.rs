@@ -4,6 +4,7 @@ mod bootstrap;
 mod credits;
 pub(crate) mod directory;
 mod holds;
+mod meters;
 mod pricing;
 mod sweeper;
 mod usage;
@@ -17,6 +18,7 @@ use parking_lot::RwLock;
 pub(crate) use credits::Grant;
 use directory::AccountDirectory;
 pub(crate) use holds::PlaceHold;
+pub(crate) use meters::Meters;
 pub(crate) use usage::Receipt;
 
 use crate::MeteringError;
@@ -32,6 +34,7 @@ pub(crate) struct App {
     directory: Arc<dyn AccountDirectory>,
     catalog: Catalog,
     prices: PriceBook,
+    meters: Meters,
     /// As the store has them: this process is the only one that changes them.
     tiers: RwLock<Arc<Tiers>>,
 }
@@ -42,17 +45,20 @@ impl App {
         store: Arc<dyn Store>,
         directory: Arc<dyn AccountDirectory>,
         catalog: Catalog,
+        meters: Meters,
     ) -> Result<Self, MeteringError> {
         let rows = PriceBook::rows_of(&catalog);
         let version = store
             .price_book_install(catalog.version(), rows.clone(), time::now())
             .await?;
         let tiers = store.tiers().await?.into_iter().collect::<Tiers>();
+        meters.open(store.holds_open().await?);
         Ok(Self {
             store,
             directory,
             catalog,
             prices: PriceBook::new(version, rows),
+            meters,
             tiers: RwLock::new(Arc::new(tiers)),
         })
     }

@@ -23,6 +23,9 @@ pub enum MeteringError {
     /// The caller may not do this.
     #[error("this needs an access key with the scope `admin`")]
     NotAllowed,
+    /// The caller's role in its organisation is not enough.
+    #[error("your role in the organization does not let you {0}")]
+    RoleNotAllowed(&'static str),
     /// The balance does not cover the request.
     #[error("{}", insufficient_credits(.0))]
     InsufficientCredits(#[doc = "What is needed and what there is."] HoldShortage),
@@ -117,7 +120,7 @@ impl ServiceError for MeteringError {
         match self {
             Self::Invalid { .. } => Reason::InvalidRequest,
             Self::NotFound(_) => Reason::NotFound,
-            Self::NotAllowed => Reason::InsufficientScope,
+            Self::NotAllowed | Self::RoleNotAllowed(_) => Reason::InsufficientScope,
             Self::InsufficientCredits(_) => Reason::InsufficientCredits,
             Self::CapExceeded(_) => Reason::FallbackCapExceeded,
             Self::ModelUnknown { .. } => Reason::ModelNotFound,

@@ -73,6 +73,7 @@ fn requester_of(principal: &Principal) -> Result<Requester, MeteringError> {
     let role_sees_all = principal
         .organization_role
         .is_some_and(|role| role != OrganizationRole::Member);
+    let role_spends = principal.organization_role != Some(OrganizationRole::Viewer);
     Ok(Requester {
         user: principal.user.as_ref().map(subject).transpose()?,
         organization: principal.organization.as_ref().map(subject).transpose()?,
@@ -84,6 +85,7 @@ fn requester_of(principal: &Principal) -> Result<Requester, MeteringError> {
         access_key_id: principal.access_key_id.clone(),
         tier: principal.tier.clone(),
         sees_whole_organization: role_sees_all || principal.is_platform_admin(),
+        may_spend: role_spends || principal.is_platform_admin(),
         is_platform_admin: principal.is_platform_admin(),
     })
 }

@@ -10,7 +10,7 @@ use keyward_runtime::serve::Process;
 use tokio_util::sync::CancellationToken;
 
 use crate::MeteringError;
-use crate::app::App;
+use crate::app::{App, Meters};
 use crate::grpc::Grpc;
 use crate::grpc::directory::VaultDirectory;
 use crate::store::sqlite::SqliteStore;
@@ -49,7 +49,8 @@ impl Metering {
             .await
             .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
         let directory = Arc::new(VaultDirectory::new(vault));
-        let app = App::open(Arc::new(store), directory, Catalog::embedded()?).await?;
+        let meters = Meters::new(&process.metrics);
+        let app = App::open(Arc::new(store), directory, Catalog::embedded()?, meters).await?;
         let metering = Self::over(app, process.stopping.clone());
         metering.start(process);
         Ok(metering)

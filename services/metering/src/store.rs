@@ -145,6 +145,9 @@ pub(crate) trait HoldStore: Send + Sync {
         time: Timestamp,
     ) -> Result<Voided, StoreError>;
 
+    /// How many holds are open.
+    async fn holds_open(&self) -> Result<u32, StoreError>;
+
     /// Frees at most `limit` holds that nobody settled in time; says how many.
     async fn holds_expire(&self, time: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }

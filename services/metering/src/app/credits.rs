@@ -12,6 +12,10 @@ use crate::store::{Balance, Granted, NewGrant, Transaction};
 /// The longest idempotency key: a UUID with a word before it fits many times.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
+/// The most credits of one grant, 100 million: a slip of the hand must not fill the 64 bits of the
+/// ledger, which never forgets a transfer.
+const GRANT_MAX: Nanos = Nanos::new(100_000_000 * Nanos::CREDIT.get());
+
 /// The longest note.
 const NOTE_BYTES_MAX: usize = 1_000;
 
@@ -35,7 +39,8 @@ impl App {
         Ok((name, self.store.balance(key).await?))
     }
 
-    /// A page of an account's ledger, newest first.
+    /// A page of an account's ledger, newest first. It shows what everybody has spent, so it is not
+    /// for those who see only their own usage.
     pub(crate) async fn transactions(
         &self,
         requester: &Requester,
@@ -43,7 +48,10 @@ impl App {
         page_size: u32,
         page_token: &str,
     ) -> Result<(Vec<Transaction>, String), MeteringError> {
-        let (_, key) = self.account(requester, account).await?;
+        let (name, key) = self.account(requester, account).await?;
+        if requester.own_account(&name).is_some() && !requester.sees_all_of(key) {
+            return Err(MeteringError::RoleNotAllowed("see its transactions"));
+        }
         let size = page::size(page_size);
         let before = before(page_token)?;
         let rows = self.store.transactions(key, before, size + 1).await?;
@@ -96,6 +104,10 @@ fn check(asked: &Grant) -> Result<(), MeteringError> {
             "amount",
             "`amount` must be more than zero",
         ));
+    }
+    if asked.amount > GRANT_MAX {
+        let message = format!("`amount` must not be more than {GRANT_MAX}");
+        return Err(MeteringError::invalid("amount", message));
     }
     if asked.request_id.is_empty() || asked.request_id.len() > REQUEST_ID_BYTES_MAX {
         let message = "the idempotency key must have 1 to 128 characters";

@@ -39,6 +39,15 @@ impl App {
         requester: &Requester,
         asked: PlaceHold,
     ) -> Result<Hold, MeteringError> {
+        let placed = self.hold(requester, asked).await;
+        self.meters.hold(&placed);
+        placed
+    }
+
+    async fn hold(&self, requester: &Requester, asked: PlaceHold) -> Result<Hold, MeteringError> {
+        if !requester.may_spend {
+            return Err(MeteringError::RoleNotAllowed("spend its credits"));
+        }
         let terms = self.terms(requester, &asked)?;
         let amount = terms
             .amount_to_hold(&asked.estimate)
@@ -105,9 +114,11 @@ impl App {
             time: time::now(),
         };
         let event_id = settlement.event.id;
-        match self.store.hold_settle(settlement).await? {
+        let posted = self.store.hold_settle(settlement).await?;
+        self.meters.settle(posted);
+        match posted {
             Posted::Recorded { priced, duplicate } => Ok((priced, duplicate)),
-            Posted::Quarantined(reason) => Err(put_aside(event_id, Some(hold_id), reason)),
+            Posted::Quarantined(reason) => Err(self.put_aside(event_id, Some(hold_id), reason)),
         }
     }
 
@@ -126,7 +137,7 @@ impl App {
         let event_id = event.as_ref().map(|event| event.id);
         let voided = self.store.hold_void(hold_id, event, time::now()).await?;
         match (voided.quarantined, event_id) {
-            (Some(reason), Some(event_id)) => Err(put_aside(event_id, Some(hold_id), reason)),
+            (Some(reason), Some(event_id)) => Err(self.put_aside(event_id, Some(hold_id), reason)),
             _ => Ok(voided.duplicate),
         }
     }
@@ -145,6 +156,33 @@ impl App {
             .map(|hold| hold.request.owner);
         Event::parse(request_id, event, owner)
             .map_err(|error| MeteringError::invalid("event", error))
+    }
+
+    /// Logs and counts an event that was put aside: it is a fault of the router's or of an
+    /// attacker's, and nobody else will notice.
+    pub(super) fn put_aside(
+        &self,
+        event_id: Uuid,
+        hold_id: Option<Uuid>,
+        reason: QuarantineReason,
+    ) -> MeteringError {
+        self.meters.quarantined(reason);
+        tracing::error!(
+            event.id = %event_id,
+            hold.id = hold_id.map(tracing::field::display),
+            quarantine.reason = reason.name(),
+            "a usage event contradicts what is stored; it is kept in quarantine and not counted"
+        );
+        match reason {
+            QuarantineReason::UnknownHold => MeteringError::NotFound("hold"),
+            QuarantineReason::OtherFigures => {
+                MeteringError::Conflict("an event with other figures")
+            }
+            QuarantineReason::HoldSettled => MeteringError::Conflict("the hold is settled already"),
+            QuarantineReason::Overflow | QuarantineReason::Malformed => {
+                MeteringError::invalid("event", "the event cannot be priced")
+            }
+        }
     }
 }
 
@@ -182,27 +220,4 @@ fn hold_request(requester: &Requester, asked: &PlaceHold) -> Result<HoldRequest,
         provider: asked.provider.clone(),
         model: asked.model.clone(),
     })
-}
-
-/// Logs an event that was put aside: it is a fault of the router's or of an attacker's, and nobody
-/// else will notice.
-pub(super) fn put_aside(
-    event_id: Uuid,
-    hold_id: Option<Uuid>,
-    reason: QuarantineReason,
-) -> MeteringError {
-    tracing::error!(
-        event.id = %event_id,
-        hold.id = hold_id.map(tracing::field::display),
-        quarantine.reason = reason.name(),
-        "a usage event contradicts what is stored; it is kept in quarantine and not counted"
-    );
-    match reason {
-        QuarantineReason::UnknownHold => MeteringError::NotFound("hold"),
-        QuarantineReason::OtherFigures => MeteringError::Conflict("an event with other figures"),
-        QuarantineReason::HoldSettled => MeteringError::Conflict("the hold is settled already"),
-        QuarantineReason::Overflow | QuarantineReason::Malformed => {
-            MeteringError::invalid("event", "the event cannot be priced")
-        }
-    }
 }

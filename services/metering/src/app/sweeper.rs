@@ -15,17 +15,23 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const BATCH: u32 = 500;
 
 impl App {
-    /// Frees expired holds until told to stop.
+    /// Frees expired holds, and counts the open ones, until told to stop.
     pub(crate) async fn sweep_until(&self, stop: CancellationToken) {
         while stop
             .run_until_cancelled(tokio::time::sleep(INTERVAL))
             .await
             .is_some()
         {
-            if let Err(fault) = self.expire_holds().await {
+            if let Err(fault) = self.sweep().await {
                 tracing::error!(error.chain = %error::chain(&fault), "cannot free expired holds");
             }
         }
+    }
+
+    async fn sweep(&self) -> Result<(), MeteringError> {
+        self.expire_holds().await?;
+        self.meters.open(self.store.holds_open().await?);
+        Ok(())
     }
 
     /// Frees all holds that have expired by now; says how many.
@@ -38,6 +44,7 @@ impl App {
                 break;
             }
         }
+        self.meters.expired(total);
         if total > 0 {
             tracing::warn!(holds.expired = total, "holds expired that nobody settled");
         }

@@ -7,7 +7,6 @@ use prost::Message as _;
 
 use super::App;
 use super::credits::before;
-use super::holds::put_aside;
 use crate::MeteringError;
 use crate::domain::charging::price_own_key;
 use crate::domain::event::{EVENT_BYTES_MAX, Event};
@@ -53,7 +52,7 @@ impl App {
         let posted = self.store.records_insert(records).await?;
         for (event_id, posted) in event_ids.into_iter().zip(posted) {
             if let Posted::Quarantined(reason) = posted {
-                drop(put_aside(event_id, None, reason));
+                drop(self.put_aside(event_id, None, reason));
             }
         }
         Ok(Recorded { sequence })
@@ -82,6 +81,7 @@ impl App {
         request: RecordUsageRequest,
         error: &crate::domain::event::InvalidEvent,
     ) -> Result<(), MeteringError> {
+        self.meters.quarantined(QuarantineReason::Malformed);
         tracing::error!(
             event.id = %request.request_id.escape_default(),
             %error,

@@ -22,6 +22,8 @@ pub(crate) struct Requester {
     pub(crate) tier: String,
     /// Whether the role in the organisation lets its bearer see what others there have used.
     pub(crate) sees_whole_organization: bool,
+    /// Whether the role in the organisation lets its bearer spend its credits; a viewer only looks.
+    pub(crate) may_spend: bool,
     /// Whether this is an admin of the platform.
     pub(crate) is_platform_admin: bool,
 }
@@ -64,6 +66,11 @@ impl Requester {
         }
     }
 
+    /// Whether they may see all that happens in an account of their own.
+    pub(crate) fn sees_all_of(&self, account: AccountKey) -> bool {
+        self.visibility_in(account).user_uid.is_none()
+    }
+
     fn account(&self, kind: AccountKind) -> Option<(AccountName, AccountKey)> {
         let subject = match kind {
             AccountKind::User => self.user.as_ref()?,
@@ -95,6 +102,7 @@ mod tests {
             access_key_id: "key".to_owned(),
             tier: "trial".to_owned(),
             sees_whole_organization,
+            may_spend: true,
             is_platform_admin: false,
         }
     }

@@ -90,6 +90,10 @@ impl HoldStore for SqliteStore {
             .await
     }
 
+    async fn holds_open(&self) -> Result<u32, StoreError> {
+        self.read(holds::count_open).await
+    }
+
     async fn holds_expire(&self, time: Timestamp, limit: u32) -> Result<usize, StoreError> {
         self.write(move |connection| holds::expire(connection, time, limit))
             .await

@@ -421,7 +421,9 @@ pub(crate) async fn an_expired_hold_is_freed_and_still_settles(store: Arc<impl S
     place(&*store, hold(2, account(1), 30)).await;
     assert_eq!(store.holds_expire(time(1_999), 10).await.expect("works"), 0);
     assert_balance(&*store, 100, 90).await;
+    assert_eq!(store.holds_open().await.expect("works"), 2);
     assert_eq!(store.holds_expire(time(2_000), 1).await.expect("works"), 1);
+    assert_eq!(store.holds_open().await.expect("works"), 1);
     assert_eq!(store.holds_expire(time(2_000), 10).await.expect("works"), 1);
     assert_eq!(store.holds_expire(time(9_000), 10).await.expect("works"), 0);
     assert_balance(&*store, 100, 0).await;

@@ -55,6 +55,8 @@ async fn grants_need_the_admin_scope_and_happen_once() {
         grant("users/bob", 0, "k2"),
         grant("users/bob", -5, "k2"),
         grant("users/bob", 5, ""),
+        grant("users/bob", 100_000_000_000_000_001, "k2"),
+        grant("users/bob", i64::MAX, "k2"),
         grant("", 5, "k2"),
         grant("teams/bob", 5, "k2"),
         grant("bob", 5, "k2"),
@@ -104,6 +106,32 @@ async fn others_accounts_do_not_exist() {
     };
     let of_others = world.credits().list_transactions(by("eve", ledger)).await;
     assert_eq!(refused(of_others).0, Reason::NotFound);
+}
+
+#[tokio::test]
+async fn the_ledger_of_an_organization_is_not_for_plain_members() {
+    let world = World::new().await;
+    world.give("organizations/acme", 5).await;
+    let ask = |who, account: &str| {
+        let request = wire::ListTransactionsRequest {
+            account: account.to_owned(),
+            ..wire::ListTransactionsRequest::default()
+        };
+        let mut credits = world.credits();
+        async move { credits.list_transactions(by(who, request)).await }
+    };
+    for account in ["", "organizations/acme"] {
+        let members = ask("mia", account).await;
+        assert_eq!(refused(members).0, Reason::InsufficientScope);
+        for who in ["olga", "vic", "acme"] {
+            let seen = ask(who, account).await.expect("allowed").into_inner();
+            assert_eq!(seen.transactions.len(), 1, "{who}");
+        }
+    }
+    let own = ask("mia", "users/mia").await.expect("her own").into_inner();
+    assert_eq!(own.transactions, []);
+    let by_admin = ask("admin", "organizations/acme").await.expect("allowed");
+    assert_eq!(by_admin.into_inner().transactions.len(), 1);
 }
 
 #[tokio::test]

@@ -113,6 +113,57 @@ async fn a_refusal_says_what_the_balance_would_afford() {
 }
 
 #[tokio::test]
+async fn a_viewer_does_not_spend_what_the_organization_has() {
+    let world = World::new().await;
+    world.give("organizations/acme", 1_000_000).await;
+    let ask = |who| {
+        let request = by(who, hold(words(3, 3)));
+        let mut metering = world.metering();
+        async move { metering.place_hold(request).await }
+    };
+    assert_eq!(refused(ask("vic").await).0, Reason::InsufficientScope);
+    assert_eq!(world.balance("vic").await, (1_000_000, 0));
+    for who in ["mia", "olga", "acme"] {
+        ask(who).await.expect(who);
+    }
+}
+
+#[tokio::test]
+async fn what_is_held_charged_and_put_aside_is_counted() {
+    let world = World::new().await;
+    world.give("users/bob", 20_000).await;
+    let request = hold(words(3, 3));
+    let place = |request| {
+        let mut metering = world.metering();
+        async move { metering.place_hold(by("bob", request)).await }
+    };
+    place(request.clone()).await.expect("placed");
+    assert!(place(hold(words(3, 3_000_000))).await.is_err());
+    let event = served(&request, words(3, 3));
+    let other = wire::UsageEvent {
+        usage: Some(words(3, 4)),
+        ..event.clone()
+    };
+    for (event, is_fine) in [(event.clone(), true), (event, true), (other, false)] {
+        let settled = world.metering().settle_usage(settle(&request, event)).await;
+        assert_eq!(settled.is_ok(), is_fine);
+    }
+    let text = world.metrics.encode().expect("text");
+    for line in [
+        "keyward_metering_holds_total{outcome=\"placed\"} 1",
+        "keyward_metering_holds_total{outcome=\"insufficient_credits\"} 1",
+        "keyward_metering_holds_open 0",
+        "keyward_metering_settles_total{outcome=\"recorded\"} 1",
+        "keyward_metering_settles_total{outcome=\"duplicate\"} 1",
+        "keyward_metering_settles_total{outcome=\"quarantined\"} 1",
+        "keyward_metering_charged_nanos_total 9450",
+        "keyward_metering_events_quarantined_total{reason=\"other_figures\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
+
+#[tokio::test]
 async fn an_estimate_above_the_cap_is_refused_whatever_the_balance() {
     let world = World::new().await;
     world.give("users/bob", 1_000_000).await;

@@ -153,6 +153,9 @@ async fn a_member_sees_own_rows_an_owner_all_and_a_stranger_none() {
         seen(&world, "olga", "", "").await,
         ["mine-olga", "mine-mia"]
     );
+    for who in ["vic", "acme"] {
+        assert_eq!(seen(&world, who, "", "").await, ["mine-olga", "mine-mia"]);
+    }
     assert_eq!(seen(&world, "bob", "", "").await, ["mine-bob"]);
     assert_eq!(
         seen(&world, "admin", "organizations/acme", "").await,

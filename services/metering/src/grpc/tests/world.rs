@@ -16,14 +16,15 @@ use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
 use keyward_proto::metering::v1::usage_service_client::UsageServiceClient;
 use keyward_proto::vault::v1::GrantKey;
 use keyward_runtime::error::{Reason, WireError};
+use keyward_runtime::metrics::Metrics;
 use keyward_runtime::{ids, time};
 use keyward_secret::Secret;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 use uuid::Uuid;
 
-use crate::app::App;
 use crate::app::directory::AccountDirectory;
+use crate::app::{App, Meters};
 use crate::domain::account::{AccountKey, AccountName};
 use crate::store::sqlite::SqliteStore;
 use crate::{Metering, MeteringError};
@@ -33,7 +34,7 @@ const KEY_PREFIX: &str = "kw_an-access-key-for-tests-that-belongs-to_";
 
 /// Everybody's internal id, by their chosen one.
 pub(super) fn uid(id: &str) -> Uuid {
-    let number = ["admin", "bob", "eve", "acme", "mia", "olga"]
+    let number = ["admin", "bob", "eve", "acme", "mia", "olga", "vic"]
         .iter()
         .position(|one| *one == id);
     Uuid::from_u128(0x100 + number.expect("somebody known") as u128)
@@ -73,6 +74,12 @@ fn principal(credential: &str) -> Principal {
         "bob" => alone("bob", "professional", plain),
         "eve" => alone("eve", "trial", plain),
         "mia" => in_acme("mia", OrganizationRole::Member),
+        "vic" => in_acme("vic", OrganizationRole::Viewer),
+        "acme" => Principal {
+            user: None,
+            organization_role: None,
+            ..in_acme("acme", OrganizationRole::Member)
+        },
         "olga" => in_acme("olga", OrganizationRole::Owner),
         other => panic!("nobody is called {other}"),
     }
@@ -124,6 +131,7 @@ impl AccountDirectory for Directory {
 pub(super) struct World {
     pub(super) metering: Metering,
     pub(super) stopping: CancellationToken,
+    pub(super) metrics: Metrics,
     services: LocalServices,
     _folder: tempfile::TempDir,
 }
@@ -136,7 +144,8 @@ impl World {
             failures: AtomicU32::new(2),
         });
         let catalog = Catalog::embedded().expect("a catalogue");
-        let app = App::open(Arc::new(store), directory, catalog)
+        let metrics = Metrics::new();
+        let app = App::open(Arc::new(store), directory, catalog, Meters::new(&metrics))
             .await
             .expect("it opens");
         let stopping = CancellationToken::new();
@@ -151,6 +160,7 @@ impl World {
         Self {
             metering,
             stopping,
+            metrics,
             services,
             _folder: folder,
         }
@@ -258,7 +268,7 @@ pub(super) fn served(hold: &wire::PlaceHoldRequest, usage: wire::Usage) -> wire:
         attempt: 1,
         provider: hold.provider.clone(),
         model: hold.model.clone(),
-        upstream_model: "echo".to_owned(),
+        upstream_model: "sandbox/echo".to_owned(),
         key_source: wire::KeySource::System.into(),
         status: wire::AttemptStatus::Ok.into(),
         usage: Some(usage),

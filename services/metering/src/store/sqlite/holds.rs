@@ -285,6 +285,13 @@ fn record_failed(
     )
 }
 
+pub(super) fn count_open(connection: &Connection) -> Result<u32, StoreError> {
+    let count = connection
+        .prepare_cached("SELECT count(*) FROM hold WHERE state = 'open'")?
+        .query_row([], |row| row.get(0))?;
+    Ok(count)
+}
+
 pub(super) fn expire(
     connection: &Connection,
     time: Timestamp,

@@ -1,0 +1,118 @@
+//! What metering counts of its own work. Labels come from enumerations only.
+
+use keyward_money::Nanos;
+use keyward_runtime::metrics::Metrics;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+
+use crate::MeteringError;
+use crate::domain::charging::{Hold, Priced};
+use crate::store::{Posted, QuarantineReason};
+
+/// The metrics of metering. Clones count into the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Meters {
+    holds: Family<OutcomeLabel, Counter>,
+    holds_open: Gauge,
+    holds_expired: Counter,
+    settles: Family<OutcomeLabel, Counter>,
+    charged_nanos: Counter,
+    quarantined: Family<ReasonLabel, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OutcomeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabel {
+    reason: &'static str,
+}
+
+impl Meters {
+    pub(crate) fn new(metrics: &Metrics) -> Self {
+        Self {
+            holds: metrics.register(
+                "metering_holds",
+                "Holds asked for, by what became of them",
+                Family::default(),
+            ),
+            holds_open: metrics.register(
+                "metering_holds_open",
+                "Holds that are neither settled nor given back, as of the last second",
+                Gauge::default(),
+            ),
+            holds_expired: metrics.register(
+                "metering_holds_expired",
+                "Holds that nobody settled in time",
+                Counter::default(),
+            ),
+            settles: metrics.register(
+                "metering_settles",
+                "Settles, by what became of them",
+                Family::default(),
+            ),
+            charged_nanos: metrics.register(
+                "metering_charged_nanos",
+                "What was charged, in nano-credits",
+                Counter::default(),
+            ),
+            quarantined: metrics.register(
+                "metering_events_quarantined",
+                "Usage events put aside instead of counted, by why",
+                Family::default(),
+            ),
+        }
+    }
+
+    pub(super) fn hold(&self, placed: &Result<Hold, MeteringError>) {
+        let outcome = match placed {
+            Ok(_) => "placed",
+            Err(MeteringError::InsufficientCredits(_)) => "insufficient_credits",
+            Err(MeteringError::CapExceeded(_)) => "cap_exceeded",
+            Err(_) => "failed",
+        };
+        self.holds.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(super) fn settle(&self, posted: Posted) {
+        let outcome = match posted {
+            Posted::Recorded {
+                priced,
+                duplicate: false,
+            } => {
+                self.charge(priced);
+                "recorded"
+            }
+            Posted::Recorded {
+                duplicate: true, ..
+            } => "duplicate",
+            Posted::Quarantined(_) => "quarantined",
+        };
+        self.settles.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    fn charge(&self, priced: Priced) {
+        let Priced { charge, .. } = priced;
+        self.charged_nanos
+            .inc_by(u64::try_from(charge.max(Nanos::ZERO).get()).unwrap_or(0));
+    }
+
+    pub(super) fn quarantined(&self, reason: QuarantineReason) {
+        let reason = reason.name();
+        self.quarantined
+            .get_or_create(&ReasonLabel { reason })
+            .inc();
+    }
+
+    pub(super) fn expired(&self, holds: usize) {
+        self.holds_expired.inc_by(holds as u64);
+    }
+
+    pub(super) fn open(&self, holds: u32) {
+        self.holds_open.set(i64::from(holds));
+    }
+}
