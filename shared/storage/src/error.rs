@@ -17,6 +17,12 @@ pub enum StorageError {
         #[source]
         source: std::io::Error,
     },
+    /// Another process writes to it, and did not let go of it in time.
+    #[error("{} is in use by another process", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
     /// The schema is of a later version than this program knows.
     #[error("the database has schema version {found}, this program knows up to {known}")]
     Newer {
@@ -37,6 +43,9 @@ pub enum StorageError {
     /// Work could not be committed with its group.
     #[error("a commit failed: {0}")]
     Commit(String),
+    /// Work panicked; nothing of it stays.
+    #[error("work on the database panicked")]
+    Panicked,
     /// The writer has stopped.
     #[error("the database is closed")]
     Closed,

@@ -2,6 +2,7 @@
 //! migrations. It knows nothing of what is stored.
 
 mod error;
+mod lock;
 mod migrate;
 mod readers;
 mod writer;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 pub use error::StorageError;
+use lock::WriteLock;
 pub use migrate::Migration;
 use readers::Readers;
 use writer::Writer;
@@ -29,12 +31,14 @@ pub struct Database {
 
 impl Database {
     /// Opens the file, creating it (mode 0600) where there is none, and brings its schema up to
-    /// `migrations`. Blocks; meant for the start of a process.
+    /// `migrations`. Nobody else can open it until this one has closed. Blocks; meant for the start
+    /// of a process.
     ///
     /// # Errors
     /// [`StorageError`] if the file cannot be opened, is no database, belongs to a newer version,
     /// or stays locked for 5 s.
     pub fn open(path: &Path, migrations: &[Migration]) -> Result<Self, StorageError> {
+        let lock = WriteLock::take(path, LOCK_WAIT)?;
         create_private(path)?;
         let mut connection = connect(path, OpenFlags::default())?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -42,7 +46,7 @@ impl Database {
         migrate::run(&mut connection, migrations)?;
         let readers = Readers::open(path)?;
         Ok(Self {
-            writer: Writer::start(connection)?,
+            writer: Writer::start(connection, lock)?,
             readers: Arc::new(readers),
         })
     }
@@ -52,7 +56,7 @@ impl Database {
     /// committed together, each piece in a savepoint of its own, in the order of arrival.
     ///
     /// # Errors
-    /// Those of `work`, and [`StorageError`] if the commit fails or the store is closed.
+    /// Those of `work`, and [`StorageError`] if it panicked, the commit fails or the store is closed.
     pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -65,7 +69,7 @@ impl Database {
     /// Runs `work` on a reading connection, which sees everything that was committed before.
     ///
     /// # Errors
-    /// Those of `work`, and [`StorageError`] if the store is closed.
+    /// Those of `work`, and [`StorageError`] if it panicked.
     pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
     where
         T: Send + 'static,
@@ -75,6 +79,7 @@ impl Database {
         let readers = Arc::clone(&self.readers);
         match tokio::task::spawn_blocking(move || readers.run(work)).await {
             Ok(result) => result,
+            Err(failed) if failed.is_panic() => Err(StorageError::Panicked.into()),
             Err(_) => Err(StorageError::Closed.into()),
         }
     }
@@ -84,7 +89,8 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(LOCK_WAIT)?;
     connection.pragma_update(None, "foreign_keys", true)?;
-    // Freed pages are overwritten: what was deleted does not linger in the file.
+    // Freed pages are overwritten: what was deleted does not linger in the file, and in the
+    // write-ahead log only until that is used again.
     connection.pragma_update(None, "secure_delete", true)?;
     // How many prepared statements a connection keeps: more than any one service has.
     connection.set_prepared_statement_cache_capacity(128);

@@ -1,7 +1,11 @@
 //! The promises of `Database`: durable, isolated, in groups, private.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
+use tokio::task::JoinSet;
+
+use crate::lock::WriteLock;
 use crate::{Database, Migration, StorageError};
 
 const MIGRATIONS: &[Migration] = &[Migration {
@@ -51,7 +55,7 @@ async fn concurrent_writes_are_each_counted_once() {
         let database = Arc::clone(&database);
         async move { add(&database, 1).await.unwrap() }
     });
-    let mut tasks = tokio::task::JoinSet::new();
+    let mut tasks = JoinSet::new();
     writes.for_each(|write| drop(tasks.spawn(write)));
     tasks.join_all().await;
     assert_eq!(value(&database).await, 500);
@@ -70,6 +74,74 @@ async fn a_failing_piece_of_work_undoes_only_itself() {
         Some("CHECK constraint failed: value_not_negative")
     );
     assert_eq!(value(&database).await, 11);
+}
+
+/// Holds the writer up until the sender is dropped, so that what is written meanwhile forms one
+/// group.
+async fn hold_up(database: &Database) -> (mpsc::Sender<()>, JoinSet<Result<(), StorageError>>) {
+    let (release, held) = mpsc::channel();
+    let (begun, began) = tokio::sync::oneshot::channel();
+    let database = database.clone();
+    let mut holding = JoinSet::new();
+    holding.spawn(async move {
+        let work = move |_: &rusqlite::Connection| -> Result<(), StorageError> {
+            let _ = begun.send(());
+            let _ = held.recv();
+            Ok(())
+        };
+        database.write(work).await
+    });
+    began.await.unwrap();
+    (release, holding)
+}
+
+#[tokio::test]
+async fn a_panic_undoes_only_its_own_work_and_the_writer_lives_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder);
+    let (release, _holding) = hold_up(&database).await;
+    let panics = database.write(|connection| -> Result<(), StorageError> {
+        connection.execute("UPDATE counter SET value = 100", [])?;
+        panic!("a bug")
+    });
+    let release = async move { drop(release) };
+    let (good, bad, good_too, ()) =
+        tokio::join!(add(&database, 5), panics, add(&database, 6), release);
+    assert!(matches!(bad, Err(StorageError::Panicked)), "{bad:?}");
+    assert!(good.is_ok() && good_too.is_ok());
+    add(&database, 1).await.unwrap();
+    assert_eq!(value(&database).await, 12);
+}
+
+#[tokio::test]
+async fn nothing_of_a_group_stays_whose_transaction_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder);
+    let (release, _holding) = hold_up(&database).await;
+    // As SQLite itself does when the disk is full.
+    let loses = database.write(|connection| -> Result<(), StorageError> {
+        connection.execute_batch("ROLLBACK")?;
+        connection.execute("no statement", [])?;
+        Ok(())
+    });
+    let release = async move { drop(release) };
+    let (before, lost, after, ()) =
+        tokio::join!(add(&database, 5), loses, add(&database, 6), release);
+    assert!(before.is_err() && lost.is_err() && after.is_err());
+    assert_eq!(value(&database).await, 0);
+    add(&database, 1).await.unwrap();
+    assert_eq!(value(&database).await, 1);
+}
+
+#[tokio::test]
+async fn one_process_writes_and_lets_the_next_in_when_it_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.db");
+    let database = open(&folder);
+    let error = WriteLock::take(&path, Duration::from_millis(30)).unwrap_err();
+    assert!(matches!(error, StorageError::Locked { .. }), "{error:?}");
+    drop(database);
+    assert!(WriteLock::take(&path, Duration::from_secs(5)).is_ok());
 }
 
 #[tokio::test]

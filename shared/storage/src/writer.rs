@@ -1,12 +1,15 @@
 //! The one thread that writes. What arrives while a commit is under way is gathered and committed
 //! as one transaction: an fsync is paid once for all of it.
 
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::StorageError;
+use crate::lock::WriteLock;
 
 /// How much work may wait for the writer; callers beyond it wait in line themselves.
 const QUEUE_MAX: usize = 4096;
@@ -26,11 +29,16 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Connection) -> Result<Self, StorageError> {
+    /// The lock is held until the last work is done and the connection closed.
+    pub(crate) fn start(connection: Connection, lock: WriteLock) -> Result<Self, StorageError> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || write_groups(&connection, queue))
+            .spawn(move || {
+                write_groups(&connection, queue);
+                drop(connection);
+                drop(lock);
+            })
             .map_err(|error| StorageError::Commit(error.to_string()))?;
         Ok(Self { jobs })
     }
@@ -67,17 +75,36 @@ fn in_savepoint<T, E: From<StorageError>>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> Result<T, E>,
 ) -> Result<T, E> {
+    // Some faults make SQLite roll back all by itself. A savepoint would then be a transaction of
+    // its own, and stay although the group is reported as lost.
+    if connection.is_autocommit() {
+        return Err(StorageError::Commit("the transaction was lost".to_owned()).into());
+    }
     execute(connection, "SAVEPOINT job")?;
-    match work(connection) {
+    // The connection is as good as before once the savepoint is undone.
+    let worked = catch_unwind(AssertUnwindSafe(|| work(connection)))
+        .unwrap_or_else(|_| Err(StorageError::Panicked.into()));
+    match worked {
         Ok(value) => {
             execute(connection, "RELEASE job")?;
             Ok(value)
         }
         Err(error) => {
-            execute(connection, "ROLLBACK TO job")?;
-            execute(connection, "RELEASE job")?;
+            undo(connection);
             Err(error)
         }
+    }
+}
+
+/// Undoes a savepoint, or where even that fails, the whole group, of which nothing may stay then.
+fn undo(connection: &Connection) {
+    let undone =
+        execute(connection, "ROLLBACK TO job").and_then(|()| execute(connection, "RELEASE job"));
+    if let Err(error) = undone
+        && !connection.is_autocommit()
+    {
+        tracing::error!(error = &error as &dyn Error, "cannot undo a piece of work");
+        let _ = execute(connection, "ROLLBACK");
     }
 }
 
@@ -94,17 +121,18 @@ fn write_groups(connection: &Connection, mut queue: mpsc::Receiver<Job>) {
 }
 
 fn write_group(connection: &Connection, group: impl Iterator<Item = Job>) {
-    if let Err(error) = execute(connection, "BEGIN IMMEDIATE") {
-        // Dropping the jobs closes their answers: the callers see a closed store.
-        tracing::error!(%error, "cannot begin a transaction");
-        return;
-    }
+    let begun = execute(connection, "BEGIN IMMEDIATE");
+    // Outside a transaction they do nothing but say so.
     let finishes: Vec<Finish> = group.map(|job| job(connection)).collect();
-    let committed = execute(connection, "COMMIT").map_err(|error| {
-        tracing::error!(%error, "cannot commit");
-        let _ = execute(connection, "ROLLBACK");
-        error.to_string()
-    });
+    let committed = begun
+        .and_then(|()| execute(connection, "COMMIT"))
+        .map_err(|error| {
+            tracing::error!(error = &error as &dyn Error, "cannot commit");
+            if !connection.is_autocommit() {
+                let _ = execute(connection, "ROLLBACK");
+            }
+            error.to_string()
+        });
     for finish in finishes {
         finish(committed.as_ref().copied().map_err(String::as_str));
     }
