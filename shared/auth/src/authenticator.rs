@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -102,26 +103,39 @@ pub struct Authenticator {
     exchanger: Arc<dyn CredentialExchanger>,
     verifier: Arc<GrantVerifier>,
     /// By SHA-256 of credential and organisation.
-    by_credential: Cache<[u8; 32], Caller>,
+    by_credential: Cache<[u8; 32], Arc<Known>>,
     /// By SHA-256 of the grant: checking a signature costs more than the rest of a call.
     by_grant: Cache<[u8; 32], Caller>,
+    /// Counts how often something was to be forgotten.
+    forgettings: Arc<AtomicU64>,
+}
+
+/// What an exchange brought.
+struct Known {
+    caller: Caller,
+    /// How often something had been forgotten when it was asked for.
+    asked_after: u64,
+    /// Whether it was found in its cache with nothing forgotten since it was asked for: from then on
+    /// forgetting finds it there.
+    settled: AtomicBool,
 }
 
 impl Authenticator {
     /// An authenticator that knows nobody yet.
     pub fn new(exchanger: Arc<dyn CredentialExchanger>) -> Self {
-        let cache = || {
-            Cache::builder()
-                .max_capacity(CALLERS_MAX)
-                .time_to_live(CALLER_TTL)
-                .support_invalidation_closures()
-                .build()
-        };
+        let cache = Cache::builder()
+            .max_capacity(CALLERS_MAX)
+            .time_to_live(CALLER_TTL);
+        let by_grant = Cache::builder()
+            .max_capacity(CALLERS_MAX)
+            .time_to_live(CALLER_TTL)
+            .build();
         Self {
             exchanger,
             verifier: Arc::new(GrantVerifier::new()),
-            by_credential: cache(),
-            by_grant: cache(),
+            by_credential: cache.support_invalidation_closures().build(),
+            by_grant,
+            forgettings: Arc::default(),
         }
     }
 
@@ -138,17 +152,42 @@ impl Authenticator {
             return Err(invalid_access_key());
         }
         let key = fingerprint(&[credential.expose_bytes(), organization.as_bytes()]);
-        let exchange = async {
-            let exchanged = self.exchanger.exchange(credential, organization).await?;
-            self.verifier.learn(&exchanged.keys);
-            self.read(&exchanged.grant).map_err(|error| {
-                tracing::error!(%error, "the vault gave a grant that does not verify");
-                status(Reason::Internal, "an internal error occurred", Vec::new())
-            })
-        };
+        let exchange = async { self.exchange(credential, organization).await.map(Arc::new) };
         // Callers who come at the same time wait for one exchange. Refusals are not kept.
         let known = self.by_credential.try_get_with(key, exchange).await;
-        known.map_err(|status: Arc<Status>| Status::clone(&status))
+        let known = known.map_err(|status: Arc<Status>| Status::clone(&status))?;
+        if self.is_settled(&known) {
+            return Ok(known.caller.clone());
+        }
+        // Something was forgotten while this was on its way, and it may be what was forgotten.
+        self.by_credential.invalidate(&key).await;
+        let known = self.exchange(credential, organization).await?;
+        Ok(known.caller)
+    }
+
+    async fn exchange(&self, credential: &Secret, organization: &str) -> Result<Known, Status> {
+        let asked_after = self.forgettings.load(Ordering::SeqCst);
+        let exchanged = self.exchanger.exchange(credential, organization).await?;
+        self.verifier.learn(&exchanged.keys);
+        let caller = self.read(&exchanged.grant).map_err(|error| {
+            tracing::error!(%error, "the vault gave a grant that does not verify");
+            status(Reason::Internal, "an internal error occurred", Vec::new())
+        })?;
+        Ok(Known {
+            caller,
+            asked_after,
+            settled: AtomicBool::new(false),
+        })
+    }
+
+    /// Looked at only once it is in its cache, so that what forgets later finds it there.
+    fn is_settled(&self, known: &Known) -> bool {
+        if known.settled.load(Ordering::SeqCst) {
+            return true;
+        }
+        let settled = known.asked_after == self.forgettings.load(Ordering::SeqCst);
+        known.settled.fetch_or(settled, Ordering::SeqCst);
+        settled
     }
 
     /// The caller whom a forwarded grant states.
@@ -177,18 +216,21 @@ impl Authenticator {
         Ok(caller)
     }
 
-    /// Forgets the callers with this access key.
+    /// Forgets the callers with this access key, also those whose exchange is on its way.
     pub fn forget_access_key(&self, access_key_id: &str) {
+        self.forgettings.fetch_add(1, Ordering::SeqCst);
         let id = access_key_id.to_owned();
         // Fails only where invalidation closures are not supported, in which case all is forgotten.
-        let with_id = move |_: &[u8; 32], caller: &Caller| caller.principal.access_key_id == id;
+        let with_id =
+            move |_: &[u8; 32], known: &Arc<Known>| known.caller.principal.access_key_id == id;
         if self.by_credential.invalidate_entries_if(with_id).is_err() {
             self.forget_all();
         }
     }
 
-    /// Forgets everybody.
+    /// Forgets everybody, also those whose exchange is on its way.
     pub fn forget_all(&self) {
+        self.forgettings.fetch_add(1, Ordering::SeqCst);
         self.by_credential.invalidate_all();
     }
 
@@ -231,4 +273,101 @@ pub(crate) fn invalid_access_key() -> Status {
 
 fn invalid_grant(error: GrantError) -> Status {
     status(Reason::InvalidAccessKey, &error.to_string(), Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::grant::GrantSigner;
+    use crate::principal::{AccessKeyLimits, Principal, Scopes};
+
+    /// A vault that answers one exchange for each permit, and refuses once the key is revoked.
+    struct SlowVault {
+        signer: GrantSigner,
+        asked: AtomicUsize,
+        permits: Semaphore,
+        revoked: AtomicBool,
+    }
+
+    #[async_trait]
+    impl CredentialExchanger for Arc<SlowVault> {
+        async fn exchange(&self, _: &Secret, _: &str) -> Result<Exchanged, Status> {
+            if self.revoked.load(Ordering::SeqCst) {
+                return Err(invalid_access_key());
+            }
+            let principal = Principal {
+                access_key_id: "ak".to_owned(),
+                user: None,
+                organization: None,
+                project: None,
+                organization_role: None,
+                scopes: Scopes::all(),
+                tier: "trial".to_owned(),
+                allowed_models: Vec::new(),
+                limits: AccessKeyLimits::default(),
+            };
+            let grant = self.signer.sign("g", &principal, time::now());
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.permits.acquire().await.unwrap().forget();
+            let keys = self.grant_keys().await?;
+            Ok(Exchanged { grant, keys })
+        }
+
+        async fn grant_keys(&self) -> Result<Vec<GrantKey>, Status> {
+            Ok(vec![self.signer.grant_key()])
+        }
+    }
+
+    fn setup(permits: usize) -> (Arc<SlowVault>, Authenticator, Secret) {
+        let vault = Arc::new(SlowVault {
+            signer: GrantSigner::from_seed("s", &[7; 32]).unwrap(),
+            asked: AtomicUsize::new(0),
+            permits: Semaphore::new(permits),
+            revoked: AtomicBool::new(false),
+        });
+        let authenticator = Authenticator::new(Arc::new(Arc::clone(&vault)));
+        (vault, authenticator, access_key::generate().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_caller_is_exchanged_once_and_again_when_forgotten() {
+        let (vault, authenticator, key) = setup(9);
+        for _ in 0..3 {
+            authenticator.by_credential(&key, "").await.unwrap();
+        }
+        assert_eq!(vault.asked.load(Ordering::SeqCst), 1);
+        authenticator.forget_access_key("another");
+        authenticator.by_credential(&key, "").await.unwrap();
+        assert_eq!(vault.asked.load(Ordering::SeqCst), 1);
+        authenticator.forget_access_key("ak");
+        authenticator.by_credential(&key, "").await.unwrap();
+        assert_eq!(vault.asked.load(Ordering::SeqCst), 2);
+        authenticator.forget_all();
+        authenticator.by_credential(&key, "").await.unwrap();
+        assert_eq!(vault.asked.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn an_exchange_that_a_revocation_overtakes_is_not_kept() {
+        let forget: [fn(&Authenticator); 2] =
+            [|all| all.forget_access_key("ak"), Authenticator::forget_all];
+        for forget in forget {
+            let (vault, authenticator, key) = setup(0);
+            let revoking = async {
+                while vault.asked.load(Ordering::SeqCst) == 0 {
+                    tokio::task::yield_now().await;
+                }
+                vault.revoked.store(true, Ordering::SeqCst);
+                forget(&authenticator);
+                vault.permits.add_permits(9);
+            };
+            let (overtaken, ()) = tokio::join!(authenticator.by_credential(&key, ""), revoking);
+            assert!(overtaken.is_err());
+            assert!(authenticator.by_credential(&key, "").await.is_err());
+        }
+    }
 }

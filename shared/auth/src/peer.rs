@@ -146,14 +146,16 @@ fn make_private_folder(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-/// Written beside its place first, so that nobody reads half a token.
+/// Written beside its place first, so that nobody reads half a token, not even after a power cut.
 fn write_private(path: &Path, token: &str) -> io::Result<()> {
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&beside)?.write_all(token.as_bytes())?;
+    let mut file = options.open(&beside)?;
+    file.write_all(token.as_bytes())?;
+    file.sync_all()?;
     let linked = fs::hard_link(&beside, path);
     fs::remove_file(&beside)?;
     linked
