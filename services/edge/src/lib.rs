@@ -46,7 +46,7 @@ impl Edge {
     /// An edge in front of these services; its metrics go to the process's.
     pub fn new(config: EdgeConfig, connections: EdgeConnections, process: Process) -> Self {
         let services = services::Services::new(config, connections);
-        let observer = server::Observer::new(&process.metrics);
+        let observer = server::Observer::new(process.clone());
         Self {
             routes: routes::routes(services, observer),
             process,

@@ -5,6 +5,7 @@ mod body;
 mod framing;
 mod guard;
 mod observe;
+mod patience;
 
 pub(crate) use accept::serve;
 pub(crate) use body::BodyReader;

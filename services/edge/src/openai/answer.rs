@@ -33,6 +33,7 @@ pub(crate) async fn answer(
     let status = u16::try_from(head.http_status)
         .ok()
         .and_then(|status| StatusCode::from_u16(status).ok())
+        .filter(|status| !status.is_informational())
         .ok_or_else(|| Failure::broken_contract("an answer's status is none"))?;
     let headers = headers(&head);
     let json = headers

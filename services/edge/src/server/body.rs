@@ -6,17 +6,24 @@ use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
+use tokio::time::Instant;
 
 use crate::failure::Failure;
 
 /// How long a caller may send nothing within a body.
 const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a body may be waited for in all: 32 MiB at half a megabit a second, and an end to one
+/// that trickles in.
+const BODY_TIMEOUT: Duration = Duration::from_mins(10);
+
 /// The body of a request, read piece by piece.
 pub(crate) struct BodyReader {
     body: Body,
     limit: usize,
     left: usize,
+    /// How long it may still be waited for.
+    patience: Duration,
 }
 
 impl BodyReader {
@@ -40,6 +47,7 @@ impl BodyReader {
                 body,
                 limit,
                 left: limit,
+                patience: BODY_TIMEOUT,
             }),
         }
     }
@@ -47,9 +55,12 @@ impl BodyReader {
     /// The next piece; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
-            let frame = tokio::time::timeout(BODY_IDLE_TIMEOUT, self.body.frame())
+            let begun = Instant::now();
+            let limit = BODY_IDLE_TIMEOUT.min(self.patience);
+            let frame = tokio::time::timeout(limit, self.body.frame())
                 .await
                 .map_err(|_| Failure::invalid("", "the rest of the body did not come in time"))?;
+            self.patience = self.patience.saturating_sub(begun.elapsed());
             let Some(frame) = frame else {
                 return Ok(None);
             };
@@ -82,5 +93,39 @@ impl BodyReader {
             whole.extend_from_slice(&piece);
         }
         Ok(whole.freeze())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use bytes::Bytes;
+    use futures::{StreamExt as _, stream};
+    use http::HeaderMap;
+    use tokio::time::{Instant, sleep};
+
+    use super::{BODY_IDLE_TIMEOUT, BODY_TIMEOUT, BodyReader};
+
+    /// So many bytes, each after a pause.
+    fn trickling(bytes: usize, pause: Duration) -> BodyReader {
+        let bytes = stream::iter(0..bytes).then(move |_| async move {
+            sleep(pause).await;
+            Ok::<_, Infallible>(Bytes::from_static(b"x"))
+        });
+        let body = Body::from_stream(bytes);
+        BodyReader::new(&HeaderMap::new(), body, 1024).unwrap_or_else(|_| unreachable!())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_may_pause_but_not_trickle_for_ever() {
+        let pause = BODY_IDLE_TIMEOUT / 2;
+        assert_eq!(trickling(10, pause).all().await.unwrap().len(), 10);
+        let begun = Instant::now();
+        assert!(trickling(1000, pause).all().await.is_err());
+        assert!((BODY_TIMEOUT..BODY_TIMEOUT * 2).contains(&begun.elapsed()));
+        assert!(trickling(1, 2 * BODY_IDLE_TIMEOUT).all().await.is_err());
     }
 }

@@ -17,7 +17,7 @@ use super::framing::{Fault, Framing, MALFORMED, Step};
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a caller may leave an answer unread before the connection is cut.
-const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
+pub(super) const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How long what a caller still sends is read and thrown away after the last answer: closing earlier
 /// resets the connection, and the caller loses the answer that says why.

@@ -10,10 +10,10 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use http_body::{Frame, SizeHint};
 use keyward_runtime::error::Reason;
-use keyward_runtime::metrics::Metrics;
+use keyward_runtime::serve::Process;
 use keyward_runtime::trace::TraceContext;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -22,6 +22,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::framing::MALFORMED;
+use super::patience::patient;
 use crate::caller;
 use crate::failure::Failure;
 use crate::names;
@@ -34,12 +35,13 @@ const DURATION_BUCKETS: [f64; 12] = [
 /// Stands for every path that is no route, so that callers cannot make labels.
 const UNMATCHED: &str = "unmatched";
 
-/// The metrics of the edge. Clones count into the same.
+/// The metrics of the edge, and the process that they are of. Clones count into the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Observer {
     requests: Family<RequestLabels, Counter>,
     durations: Family<RouteLabels, Histogram>,
     in_flight: Gauge,
+    process: Process,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,7 +57,8 @@ struct RouteLabels {
 }
 
 impl Observer {
-    pub(crate) fn new(metrics: &Metrics) -> Self {
+    pub(crate) fn new(process: Process) -> Self {
+        let metrics = &process.metrics;
         let durations = Family::new_with_constructor(
             (|| Histogram::new(DURATION_BUCKETS)) as fn() -> Histogram,
         );
@@ -75,6 +78,7 @@ impl Observer {
                 "HTTP requests being answered",
                 Gauge::default(),
             ),
+            process,
         }
     }
 }
@@ -88,6 +92,7 @@ pub(crate) async fn observe(
     let trace = caller::trace(request.headers());
     request.extensions_mut().insert(trace);
     let client_request_id = client_request_id(request.headers());
+    let process = (request.version() == Version::HTTP_2).then(|| observer.process.clone());
     let mut record = Record::begin(observer, &request, trace);
 
     let mut response = match malformed(request.headers()) {
@@ -104,7 +109,13 @@ pub(crate) async fn observe(
     }
     record.status = Some(response.status());
     record.inference_id = response.headers().get(names::REQUEST_ID).cloned();
-    response.map(|inner| Body::new(Watched { inner, record }))
+    response.map(|inner| {
+        let body = Body::new(Watched { inner, record });
+        match process {
+            Some(process) => patient(body, &process),
+            None => body,
+        }
+    })
 }
 
 /// The caller's own id, to be given back whatever becomes of the request.
