@@ -10,6 +10,11 @@ use super::answer::AnswerSender;
 use crate::domain::failure::Failure;
 use crate::upstream::AnswerBody;
 
+/// How long the end of a connection's answer is waited for after the stream's own end.
+const FINISH_WAIT: Duration = Duration::from_millis(500);
+/// How long an error body may take: another candidate waits for it.
+const ERROR_BODY_WAIT: Duration = Duration::from_secs(5);
+
 /// What reading brought.
 pub(super) enum Next {
     /// Bytes.
@@ -101,11 +106,18 @@ impl Reader {
         }
     }
 
-    /// Reads the beginning of an error body.
+    /// Reads what follows the end of a stream, so that its connection can be used again.
+    pub(super) async fn finish(mut self) {
+        let rest = async { while let Some(Ok(_)) = self.body.frame().await {} };
+        let _ = tokio::time::timeout(FINISH_WAIT, rest).await;
+    }
+
+    /// Reads the beginning of an error body, for as long as one is worth waiting for.
     pub(super) async fn beginning(&mut self, answer: &AnswerSender, bytes_max: usize) -> Bytes {
         let mut beginning = bytes::BytesMut::new();
+        let due = Instant::now() + ERROR_BODY_WAIT;
         while beginning.len() < bytes_max {
-            match self.next(answer, None).await {
+            match self.next(answer, Some(due)).await {
                 Next::Bytes(bytes) => beginning.extend_from_slice(&bytes),
                 Next::End | Next::Broken(_) | Next::Late | Next::Left => break,
             }

@@ -1,19 +1,23 @@
 //! Serves a stream: nothing leaves before it is committed, so that another candidate may still serve;
 //! everything leaves as it comes afterwards; the books are closed before the last byte.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use keyward_money::MeasuredUsage;
+use keyward_money::{MeasuredUsage, Nanos};
 use keyward_proto::metering::v1::{AttemptStatus, UsageSource};
-use keyward_secret::redact;
+use keyward_secret::{Secret, redact};
+use memchr::memmem;
 use tokio::time::Instant;
 
 use super::attempt::{Attempt, Ending};
 use super::body::{Next, Reader};
 use super::dispatch::{Dispatch, Outcome, counting};
 use crate::domain::failure::{self, Failure};
-use crate::domain::stream::{self, StreamWatch};
+use crate::domain::stream::{self, Pushed, StreamWatch};
 use crate::domain::{estimate, metadata};
+
+/// What is said of a stream whose connection broke.
+const BROKE_OFF: &str = "its answer broke off";
 
 /// How reading a stream ended.
 enum End {
@@ -47,9 +51,14 @@ impl Dispatch {
                 self.left(&attempt, ending).await
             }
             End::Broken(failure, said) => {
-                self.finish_broken(&attempt, &watch, failure, &said).await
+                self.finish_broken(&attempt, headers, watch, failure, &said)
+                    .await
             }
-            End::Whole | End::Left => self.finish_whole(&attempt, headers, watch).await,
+            End::Whole | End::Left => {
+                self.finish_whole(&attempt, headers, watch).await;
+                reader.finish().await;
+                Outcome::Over
+            }
         }
     }
 
@@ -64,35 +73,39 @@ impl Dispatch {
         let late = Instant::now() + self.core.timeouts.commit;
         loop {
             let due = (!watch.is_committed()).then_some(late);
-            let (pieces, done) = match reader.next(&self.answer, due).await {
-                Next::Bytes(chunk) => match watch.push(&chunk) {
-                    Ok(pushed) => (pushed.forward, pushed.done),
-                    Err(broken) => {
-                        let failure = Failure::classify_event(&broken.error);
-                        let said = failure::event_message(&broken.error);
-                        return End::Broken(failure, said);
-                    }
-                },
-                Next::Late => (watch.commit(), false),
-                Next::End if watch.is_whole() => return End::Whole,
-                Next::End => {
-                    return End::Broken(Failure::Broken, "its answer broke off".to_owned());
-                }
+            let mut broken = None;
+            let (pushed, ended) = match reader.next(&self.answer, due).await {
+                Next::Bytes(chunk) => (watch.push(&chunk), false),
+                Next::Late => (Ok(watch.commit()), false),
+                Next::End => (watch.end(), true),
                 Next::Broken(failure) => {
-                    return End::Broken(failure, "its answer broke off".to_owned());
+                    broken = Some(failure);
+                    (Ok(Pushed::default()), true)
                 }
                 Next::Left => return End::Left,
             };
+            let pushed = match pushed {
+                Ok(pushed) => pushed,
+                Err(broken) => return reported(&broken.error),
+            };
             if watch.is_committed()
                 && !reader.is_abandoned()
-                && !self.forward(attempt, headers, pieces).await
+                && !self
+                    .forward(attempt, headers, clean(attempt, watch, pushed.forward))
+                    .await
                 && !reader.abandon()
             {
                 return End::Left;
             }
-            if done {
-                return End::Whole;
+            if !ended && !pushed.done {
+                continue;
             }
+            return match (watch.failure(), broken) {
+                (Some(error), _) => reported(error),
+                (None, Some(failure)) => End::Broken(failure, BROKE_OFF.to_owned()),
+                (None, None) if watch.is_whole() => End::Whole,
+                (None, None) => End::Broken(Failure::Broken, BROKE_OFF.to_owned()),
+            };
         }
     }
 
@@ -122,13 +135,26 @@ impl Dispatch {
         attempt: &Attempt,
         headers: &HeaderMap,
         mut watch: StreamWatch,
-    ) -> Outcome {
+    ) {
         let ending = self.ending(attempt, &watch, AttemptStatus::Ok);
         let (closed, ()) = tokio::join!(self.close(attempt, &ending), self.note_success(attempt));
-        let mut last = watch.commit();
+        let last = self.last(attempt, &mut watch, closed.charge);
+        if self.forward(attempt, headers, last).await {
+            self.answer.finish(closed.summary).await;
+        }
+    }
+
+    /// What of a stream was held back until its charge is known.
+    fn last(
+        &self,
+        attempt: &Attempt,
+        watch: &mut StreamWatch,
+        charge: Option<Nanos>,
+    ) -> Vec<Bytes> {
+        let mut last = watch.commit().forward;
         if let Some(chunk) = watch.take_usage_chunk() {
             let provider = &attempt.candidate.provider;
-            match closed.charge.filter(|_| self.body_metadata) {
+            match charge.filter(|_| self.body_metadata) {
                 Some(charge) => {
                     last.extend(metadata::into_json(
                         chunk,
@@ -140,44 +166,49 @@ impl Dispatch {
                 None => last.push(chunk),
             }
         }
-        last.extend(closed.charge.map(stream::charge_comment));
+        last.extend(charge.map(stream::charge_comment));
         last.extend(watch.take_done_event());
-        if self.forward(attempt, headers, last).await {
-            self.answer.finish(closed.summary).await;
-        }
-        Outcome::Over
+        last
     }
 
-    /// What was delivered stays delivered and is metered; the stream ends with an error event.
+    /// What was delivered stays delivered and is metered. The stream ends with the provider's own
+    /// error event, as it wrote it, or with one of ours where it wrote none.
     async fn finish_broken(
         &mut self,
         attempt: &Attempt,
-        watch: &StreamWatch,
+        headers: &HeaderMap,
+        mut watch: StreamWatch,
         failure: Failure,
         said: &str,
     ) -> Outcome {
         let said = redact(said, &[attempt.key.secret()]);
         let provider = &attempt.candidate.provider;
-        let mut ending = self.ending(attempt, watch, AttemptStatus::Cut);
+        let mut ending = self.ending(attempt, &watch, AttemptStatus::Cut);
         ending.reason = format!("{provider} {}: {said}", failure.words());
         let (closed, ()) = tokio::join!(
             self.close(attempt, &ending),
             self.note_failure(attempt, failure, &said)
         );
         tracing::info!(inference.id = %self.inference_id, provider = %provider, "a stream broke off");
-        let message = match attempt.is_own() {
-            true => format!("{provider} broke off in mid-stream: {said}"),
-            false => format!("{provider} broke off in mid-stream"),
-        };
-        let reason = failure.reason(attempt.is_own());
-        let error = stream::error_event(&message, reason.openai_type(), reason.openai_code());
-        let comment = closed.charge.map(stream::charge_comment);
-        for piece in comment.into_iter().chain([error]) {
-            if self.answer.send(piece).await.is_err() {
-                return Outcome::Over;
-            }
+        let is_told = watch.failure().is_some();
+        let is_mid_event = watch.is_mid_event();
+        let mut last = self.last(attempt, &mut watch, closed.charge);
+        if !is_told {
+            let message = match attempt.is_own() {
+                true => format!("{provider} broke off in mid-stream: {said}"),
+                false => format!("{provider} broke off in mid-stream"),
+            };
+            let reason = failure.reason(attempt.is_own());
+            let error = stream::error_event(&message, reason.openai_type(), reason.openai_code());
+            last.push(error);
         }
-        self.answer.finish(closed.summary).await;
+        if is_mid_event {
+            last.insert(0, Bytes::from_static(b"\n\n"));
+        }
+        let last = clean(attempt, &watch, last);
+        if self.forward(attempt, headers, last).await {
+            self.answer.finish(closed.summary).await;
+        }
         Outcome::Over
     }
 
@@ -211,4 +242,39 @@ impl Dispatch {
             delivered: true,
         }
     }
+}
+
+fn reported(error: &str) -> End {
+    End::Broken(
+        Failure::classify_event(error),
+        failure::event_message(error),
+    )
+}
+
+/// Once a provider reports an error, what it writes may repeat the key.
+fn clean(attempt: &Attempt, watch: &StreamWatch, pieces: Vec<Bytes>) -> Vec<Bytes> {
+    if watch.failure().is_none() {
+        return pieces;
+    }
+    let key = attempt.key.secret();
+    pieces
+        .into_iter()
+        .map(|piece| without_key(piece, key))
+        .collect()
+}
+
+/// Takes the key out, and nothing else.
+fn without_key(piece: Bytes, key: &Secret) -> Bytes {
+    if key.is_empty() || memmem::find(&piece, key.expose_bytes()).is_none() {
+        return piece;
+    }
+    let mut clean = BytesMut::with_capacity(piece.len());
+    let mut rest = &piece[..];
+    while let Some(at) = memmem::find(rest, key.expose_bytes()) {
+        clean.extend_from_slice(&rest[..at]);
+        clean.extend_from_slice(b"[redacted]");
+        rest = &rest[at + key.expose_bytes().len()..];
+    }
+    clean.extend_from_slice(rest);
+    clean.freeze()
 }

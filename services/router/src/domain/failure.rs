@@ -174,6 +174,7 @@ struct Said {
     message: Option<String>,
     code: Option<String>,
     kind: Option<String>,
+    status: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -186,6 +187,9 @@ struct ErrorBody<'a> {
     code: Option<&'a RawValue>,
     #[serde(rename = "type", borrow)]
     kind: Option<&'a RawValue>,
+    /// Groq, in streams.
+    #[serde(borrow)]
+    status_code: Option<&'a RawValue>,
 }
 
 impl Said {
@@ -202,12 +206,16 @@ impl Said {
             message: inner.message.or(text).or(outer.message),
             code: inner.code.or(outer.code).map(plain),
             kind: inner.kind.or(outer.kind).map(plain),
+            status: inner.status_code.or(outer.status_code).map(plain),
         }
     }
 
     fn status(&self) -> Option<u16> {
-        let status = self.code.as_ref()?.parse().ok()?;
-        (400..600).contains(&status).then_some(status)
+        [&self.status, &self.code]
+            .into_iter()
+            .flatten()
+            .filter_map(|text| text.parse().ok())
+            .find(|status| (400..600).contains(status))
     }
 
     fn says(&self, words: &[&str]) -> bool {
@@ -337,6 +345,10 @@ mod tests {
             Failure::Broken
         );
         assert_eq!(Failure::classify_event(r#""broken""#), Failure::Broken);
+        assert_eq!(
+            Failure::classify_event(r#"{"code":"tool_use_failed","status_code":400}"#),
+            Failure::Caller
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ mod event;
 mod split;
 mod watch;
 
-pub(crate) use watch::StreamWatch;
+pub(crate) use watch::{Pushed, StreamWatch};
 
 /// The event with which a stream ends that could not be finished. No `[DONE]` follows it.
 pub(crate) fn error_event(message: &str, kind: &str, code: &str) -> bytes::Bytes {

@@ -172,10 +172,6 @@ async fn a_stream_that_fails_before_its_first_content_fails_over() {
 #[tokio::test]
 async fn a_stream_that_breaks_later_ends_with_an_error_and_no_false_end() {
     for broken in [
-        Scripted::stream(&[
-            CONTENT,
-            r#"{"error":{"code":502,"message":"upstream own-openrouter"}}"#,
-        ]),
         Scripted::stream(&[CONTENT]).cut(),
         Scripted::stream(&[CONTENT]),
     ] {
@@ -189,7 +185,7 @@ async fn a_stream_that_breaks_later_ends_with_an_error_and_no_false_end() {
             "{}",
             answer.body
         );
-        assert!(!answer.body.contains("[DONE]") && !answer.body.contains("own-openrouter"));
+        assert!(!answer.body.contains("[DONE]"));
         assert!(answer.body.contains(": x-credits-charged 0.00\n\n"));
         let recorded = harness.metering.0.recorded.lock().clone();
         assert_eq!(
@@ -198,6 +194,51 @@ async fn a_stream_that_breaks_later_ends_with_an_error_and_no_false_end() {
         );
         assert!(recorded[0].usage.unwrap().output_tokens > 0);
     }
+}
+
+#[tokio::test]
+async fn a_providers_own_error_in_mid_stream_is_passed_on_with_what_follows() {
+    const ERROR: &str =
+        r#"{"id":"1","error":{"code":502,"message":"upstream own-openrouter"},"choices":[]}"#;
+    const CLEAN: &str =
+        r#"{"id":"1","error":{"code":502,"message":"upstream [redacted]"},"choices":[]}"#;
+    let comment = ": x-credits-charged 0.00\n\n";
+    for (events, end) in [
+        (
+            vec![CONTENT, ERROR, "[DONE]"],
+            format!("{comment}data: [DONE]\n\n"),
+        ),
+        (vec![CONTENT, ERROR], comment.to_owned()),
+    ] {
+        for cut in [false, true] {
+            let harness = Harness::start().await;
+            harness.own_key("openrouter");
+            harness.own_key("openai");
+            let mut broken = Scripted::stream(&events);
+            broken.cut = cut;
+            harness.upstream.script("openrouter", [broken]);
+            let answer = harness.call(STREAMED).await.unwrap();
+            let expect = format!("data: {CONTENT}\n\ndata: {CLEAN}\n\n{end}");
+            assert_eq!(answer.body, expect);
+            let recorded = harness.metering.0.recorded.lock().clone();
+            assert_eq!(
+                (recorded.len(), recorded[0].status()),
+                (1, AttemptStatus::Cut)
+            );
+            assert!(!recorded[0].reason.contains("own-openrouter"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_last_event_without_its_blank_line_is_not_lost() {
+    let harness = Harness::start().await;
+    harness.own_key("openai");
+    let mut stream = Scripted::stream(&[CONTENT, FINISH]);
+    stream.chunks.push("data: [DONE]".into());
+    harness.upstream.script("openai", [stream]);
+    let answer = harness.call(STREAMED).await.unwrap();
+    assert!(answer.body.ends_with("data: [DONE]\n\n"), "{}", answer.body);
 }
 
 #[tokio::test]

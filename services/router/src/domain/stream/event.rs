@@ -32,6 +32,16 @@ pub(super) fn is_done(data: &[u8]) -> bool {
     data.trim_ascii() == b"[DONE]"
 }
 
+/// Whether an event is named an error, as Groq's and some servers' are.
+pub(super) fn is_error(event: &[u8]) -> bool {
+    // Most events begin with their data and have no name.
+    !event.starts_with(b"data:")
+        && event
+            .split(|byte| matches!(byte, b'\n' | b'\r'))
+            .filter_map(|line| line.strip_prefix(b"event:"))
+            .any(|name| name.trim_ascii() == b"error")
+}
+
 /// Whether a chunk reports usage, not only names it: OpenAI writes `"usage":null` into each chunk.
 pub(super) fn names_usage(data: &[u8]) -> bool {
     memmem::find_iter(data, b"\"usage\"").any(|at| {

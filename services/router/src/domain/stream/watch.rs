@@ -13,7 +13,7 @@ pub(crate) const UNCOMMITTED_BYTES_MAX: usize = 16 * 1024;
 /// The longest event that is looked into; an image in base64 may be longer and then just passes.
 const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
-/// A stream that says it failed.
+/// A stream that says it failed before it was committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BrokenStream {
     /// The error's JSON, as the provider wrote it.
@@ -47,6 +47,8 @@ pub(crate) struct StreamWatch {
     usage_unreadable: bool,
     usage_chunk: Option<Bytes>,
     finished: bool,
+    /// The error that the provider reported once the answer was committed, as JSON.
+    failure: Option<String>,
     done_event: Option<Bytes>,
     delivered_bytes: usize,
     delivered_chunks: u64,
@@ -67,14 +69,15 @@ impl StreamWatch {
             usage_unreadable: false,
             usage_chunk: None,
             finished: false,
+            failure: None,
             done_event: None,
             delivered_bytes: 0,
             delivered_chunks: 0,
         }
     }
 
-    /// Takes the next bytes. A failure that the provider reports is an error: before the commit
-    /// another candidate may serve, afterwards what was passed on stays passed on.
+    /// Takes the next bytes. A failure that the provider reports before the commit is an error:
+    /// another candidate may serve. Afterwards it passes like any other event, and is remembered.
     pub(crate) fn push(&mut self, chunk: &Bytes) -> Result<Pushed, BrokenStream> {
         let mut out = Forward::default();
         let mut at = 0;
@@ -89,6 +92,21 @@ impl StreamWatch {
             self.take_open(chunk, at, &mut out);
         }
         Ok(self.release(out.finish(chunk)))
+    }
+
+    /// The provider closed. An event whose blank line never came counts, if all of it is there.
+    pub(crate) fn end(&mut self) -> Result<Pushed, BrokenStream> {
+        let is_whole = event::data(&self.open)
+            .is_some_and(|data| event::is_done(&data) || Chunk::read(&data).is_some());
+        if !is_whole {
+            return Ok(Pushed::default());
+        }
+        let mut event = self.open.split();
+        event.truncate(event.trim_ascii_end().len());
+        event.extend_from_slice(b"\n\n");
+        let event = event.freeze();
+        let passes = self.look(&event, || event.clone())?;
+        Ok(self.release(passes.then_some(event).into_iter().collect()))
     }
 
     fn take_event(
@@ -145,7 +163,8 @@ impl StreamWatch {
             return Ok(false);
         }
         let reports_usage = event::names_usage(&data);
-        let may_fail = memchr::memmem::find(&data, b"\"error\"").is_some();
+        let is_error = event::is_error(event);
+        let may_fail = is_error || memchr::memmem::find(&data, b"\"error\"").is_some();
         let may_finish =
             !self.finished && memchr::memmem::find(&data, b"\"finish_reason\"").is_some();
         self.delivered_bytes += event::delivered_bytes(&data);
@@ -153,14 +172,22 @@ impl StreamWatch {
             self.delivered_chunks += 1;
             return Ok(true);
         }
-        let Some(parsed) = Chunk::read(&data) else {
+        let parsed = Chunk::read(&data);
+        let error = parsed.as_ref().and_then(Chunk::error);
+        let whole = || is_error.then(|| String::from_utf8_lossy(&data).into_owned());
+        if let Some(error) = error.map(str::to_owned).or_else(whole) {
+            if !self.committed {
+                return Err(BrokenStream { error });
+            }
+            self.failure.get_or_insert(error);
+            if reports_usage {
+                self.take_usage(&data);
+            }
+            return Ok(true);
+        }
+        let Some(parsed) = parsed else {
             return Ok(true);
         };
-        if let Some(error) = parsed.error() {
-            return Err(BrokenStream {
-                error: error.to_owned(),
-            });
-        }
         self.finished |= parsed.finishes();
         let commits = parsed.commits();
         self.committed |= commits;
@@ -216,9 +243,12 @@ impl StreamWatch {
     }
 
     /// Commits although nothing was said yet: it has taken long enough.
-    pub(crate) fn commit(&mut self) -> Vec<Bytes> {
+    pub(crate) fn commit(&mut self) -> Pushed {
         self.committed = true;
-        self.waited()
+        Pushed {
+            forward: self.waited(),
+            done: false,
+        }
     }
 
     /// Whether another candidate is out of the question.
@@ -229,6 +259,16 @@ impl StreamWatch {
     /// Whether the answer is whole: it came to `[DONE]`, or to a finish where a provider has none.
     pub(crate) fn is_whole(&self) -> bool {
         self.done_event.is_some() || self.finished
+    }
+
+    /// The error that the provider itself reported after the commit: the caller has it already.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Whether the beginning of an event was passed on, and its end not.
+    pub(crate) fn is_mid_event(&self) -> bool {
+        self.passing
     }
 
     /// What the provider reported last.

@@ -35,7 +35,7 @@ fn nothing_leaves_before_the_first_content() {
 #[test]
 fn waiting_is_bounded_in_bytes_and_by_command() {
     let mut watch = StreamWatch::new(true);
-    assert_eq!(text_of(&watch.commit()), "");
+    assert_eq!(text_of(&watch.commit().forward), "");
     assert_eq!(push(&mut watch, ROLE).0, ROLE);
     let mut watch = StreamWatch::new(true);
     let comment = format!(": {}\n\n", "x".repeat(UNCOMMITTED_BYTES_MAX));
@@ -73,7 +73,7 @@ fn usage_beside_choices_passes() {
 }
 
 #[test]
-fn an_error_event_is_told_before_and_after_the_commit() {
+fn an_error_event_breaks_the_stream_before_the_commit_and_passes_after() {
     let error = Bytes::from_static(b"data: {\"error\":{\"code\":502,\"message\":\"no\"}}\n\n");
     let mut watch = StreamWatch::new(true);
     push(&mut watch, ROLE);
@@ -82,7 +82,65 @@ fn an_error_event_is_told_before_and_after_the_commit() {
     assert!(!watch.is_committed());
     let mut watch = StreamWatch::new(true);
     push(&mut watch, HELLO);
-    assert!(watch.push(&error).is_err() && watch.is_committed());
+    assert_eq!(watch.push(&error).unwrap().forward, [error]);
+    assert_eq!(watch.failure(), Some(r#"{"code":502,"message":"no"}"#));
+    assert!(push(&mut watch, DONE).1);
+    assert_eq!(watch.take_done_event().unwrap(), DONE);
+}
+
+#[test]
+fn content_and_error_in_one_chunk_both_pass() {
+    let error =
+        "event: error\r\ndata: {\"error\":{\"message\":\"no\",\"status_code\":400}}\r\n\r\n";
+    let mut watch = StreamWatch::new(true);
+    let all = [HELLO, error].concat();
+    assert_eq!(push(&mut watch, &all).0, all);
+    assert!(watch.failure().is_some() && !watch.is_whole());
+}
+
+#[test]
+fn an_event_named_error_is_one_whatever_it_holds() {
+    for data in ["{\"message\":\"no\"}", "no"] {
+        let event = format!("event: error\ndata: {data}\n\n");
+        let mut watch = StreamWatch::new(true);
+        let broken = watch.push(&Bytes::from(event)).unwrap_err();
+        assert_eq!(broken.error, data);
+    }
+}
+
+#[test]
+fn an_error_that_reports_usage_passes_with_it() {
+    let error = "data: {\"error\":{\"code\":400},\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n";
+    let mut watch = StreamWatch::new(true);
+    push(&mut watch, HELLO);
+    assert_eq!(push(&mut watch, error).0, error);
+    assert_eq!(watch.usage().unwrap().usage.output_tokens, 2);
+}
+
+#[test]
+fn the_last_event_counts_without_its_blank_line() {
+    for end in ["data: [DONE]", "data:[DONE]\n", "data: [DONE]\r\n"] {
+        let mut watch = StreamWatch::new(true);
+        push(&mut watch, HELLO);
+        assert_eq!(push(&mut watch, end), (String::new(), false), "{end:?}");
+        assert!(watch.end().unwrap().done, "{end:?}");
+        let done = watch.take_done_event().unwrap();
+        assert_eq!(done, format!("{}\n\n", end.trim_end()), "{end:?}");
+    }
+    let mut watch = StreamWatch::new(true);
+    push(&mut watch, HELLO);
+    push(&mut watch, FINISH.trim_end());
+    assert_eq!(text_of(&watch.end().unwrap().forward), FINISH);
+    assert!(watch.is_whole());
+}
+
+#[test]
+fn half_an_event_at_the_end_is_dropped() {
+    let mut watch = StreamWatch::new(true);
+    push(&mut watch, HELLO);
+    push(&mut watch, &FINISH[..30]);
+    assert!(watch.end().unwrap().forward.is_empty());
+    assert!(!watch.is_whole() && !watch.is_mid_event());
 }
 
 #[test]
