@@ -184,12 +184,8 @@ pub trait ProviderKeyStore: Send + Sync {
     ) -> Stored<Option<Uuid>>;
     /// Those of an owner.
     async fn provider_key_list(&self, owner: Owner, page: Page) -> Stored<Vec<ProviderKey>>;
-    /// Those of several owners, at most `limit`, and the change sequence that this includes.
-    async fn provider_keys_usable(
-        &self,
-        owners: &[Owner],
-        limit: u32,
-    ) -> Stored<(Vec<ProviderKey>, u64)>;
+    /// Those of several owners, at most `limit` of each.
+    async fn provider_keys_usable(&self, owners: &[Owner], limit: u32) -> Stored<Vec<ProviderKey>>;
     /// Replaces it if its stored revision is still `revision`; with a record, the old one is
     /// overwritten.
     async fn provider_key_update(

@@ -74,7 +74,7 @@ impl Core {
     pub(crate) async fn access_key_revoke(&self, context: &Context, id: &str) -> Result<u32> {
         let key = self.access_key_load(id).await?;
         if let Err(error) = self.access_key_allowed(context, &key, Deed::Manage).await {
-            self.audit_refusal(context, Action::AccessKeyRevoke, id, "not allowed")
+            self.audit_refusal(context, Action::AccessKeyRevoke, id, &error)
                 .await?;
             return Err(error);
         }

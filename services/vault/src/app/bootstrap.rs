@@ -81,10 +81,12 @@ impl Core {
         let hash = access_key::hash(given.expose());
         let stored = self.store.access_key_by_hash(hash).await?;
         let stored_id = stored.map(|key| key.id);
-        for old in ours
-            .iter()
-            .filter(|key| Some(&key.id) != stored_id.as_ref())
-        {
+        let is_stored = |key: &&AccessKey| Some(&key.id) == stored_id.as_ref();
+        if stored_id.is_some() && !ours.iter().any(|key| is_stored(&key)) {
+            let message = "the admin key was revoked, or is another access key: choose a new one";
+            return Err(VaultError::invalid("bootstrap.admin_key", message));
+        }
+        for old in ours.iter().filter(|key| !is_stored(key)) {
             self.access_key_end(context, old).await?;
         }
         if stored_id.is_some() {

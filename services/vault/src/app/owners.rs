@@ -157,23 +157,28 @@ impl Core {
                 seen.and(Err(error))
             }
         };
-        if let Err(VaultError::NotFound(_) | VaultError::Forbidden(_)) = &allowed {
-            self.audit_refusal(context, action, resource, "not allowed")
-                .await?;
+        if let Err(error @ (VaultError::NotFound(_) | VaultError::Forbidden(_))) = &allowed {
+            self.audit_refusal(context, action, resource, error).await?;
         }
         allowed
     }
 
+    /// Something that is not there at all leaves no event, so a stranger must not find one for what
+    /// is only hidden.
     pub(super) async fn audit_refusal(
         &self,
         context: &Context,
         action: Action,
         resource: &str,
-        reason: &str,
+        error: &VaultError,
     ) -> Result<()> {
         let event = context
             .event(action, resource)
-            .not_done(Outcome::Refused, reason);
+            .not_done(Outcome::Refused, "not allowed");
+        let event = match error {
+            VaultError::NotFound(_) => event.unlisted(),
+            _ => event,
+        };
         Ok(self.store.audit_insert(event).await?)
     }
 }

@@ -17,8 +17,12 @@ impl Core {
         if context.peer != Peer::Router {
             return Err(VaultError::PeerNotAllowed);
         }
+        // Read before anything that it stands for, memberships among it: what is committed meanwhile
+        // is announced with a later number, even where it is listed already.
+        let sequence = self.store.change_head().await?;
         let owners = self.usable_owners(context).await?;
-        Ok(self.store.provider_keys_usable(&owners, KEYS_MAX).await?)
+        let keys = self.store.provider_keys_usable(&owners, KEYS_MAX).await?;
+        Ok((keys, sequence))
     }
 
     /// Whose keys the caller may use, by what the store says now.

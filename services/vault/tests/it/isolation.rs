@@ -483,3 +483,96 @@ async fn what_is_there_and_what_is_not_look_the_same_to_a_stranger() {
     };
     assert_eq!(members("acme").await, members("no-such").await);
 }
+
+/// What a stranger learns of an attempt: the refusal, and what the own audit log then holds.
+async fn learnt<T: std::fmt::Debug>(
+    rig: &Rig,
+    stranger: &str,
+    attempt: Result<T, tonic::Status>,
+) -> (tonic::Code, String, usize) {
+    let refused = attempt.unwrap_err();
+    let request = proto::ListAuditEventsRequest {
+        page_size: 200,
+        ..Default::default()
+    };
+    let log = ok(rig.audit().list_audit_events(with(stranger, request)).await);
+    let (code, message) = (refused.code(), refused.message().to_owned());
+    (code, message, log.audit_events.len())
+}
+
+#[tokio::test]
+async fn neither_a_refusal_nor_the_log_tells_a_stranger_what_exists() {
+    let rig = Rig::start().await;
+    estate(&rig).await;
+    let eve = rig.user("eve").await;
+    let issue = async |user: &str, organization: &str| {
+        let key = proto::AccessKey {
+            user: user.into(),
+            organization: organization.into(),
+            scopes: vec![proto::Scope::Inference.into()],
+            ..Default::default()
+        };
+        learnt(&rig, &eve, rig.issue(&eve, key).await).await
+    };
+    let nobody = issue("no-such", "no-such").await;
+    for (user, organization) in [
+        ("bob", "acme"),
+        ("bob", "no-such"),
+        ("no-such", "acme"),
+        ("bob", ""),
+        ("no-such", ""),
+        ("", "acme"),
+        ("", "no-such"),
+        ("eve", "acme"),
+        ("eve", "no-such"),
+    ] {
+        assert_eq!(
+            issue(user, organization).await,
+            nobody,
+            "{user} {organization}"
+        );
+    }
+    let create = async |organization: &str| {
+        let request = new_key(
+            Some((OwnerKind::Organization, organization)),
+            &openai_key("k"),
+        );
+        let attempt = rig.keys().create_provider_key(with(&eve, request)).await;
+        learnt(&rig, &eve, attempt).await
+    };
+    assert_eq!(create("acme").await, create("no-such").await);
+    let project = async |organization: &str| {
+        let request = proto::CreateProjectRequest {
+            project: Some(proto::Project {
+                organization: organization.into(),
+                project_id: "p".into(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let attempt = rig.identity().create_project(with(&eve, request)).await;
+        learnt(&rig, &eve, attempt).await
+    };
+    assert_eq!(project("acme").await, project("no-such").await);
+    let join = async |organization: &str| {
+        let request = proto::SetMemberRequest {
+            member: Some(proto::Member {
+                organization: organization.into(),
+                user: "eve".into(),
+                role: proto::OrganizationRole::Member.into(),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let attempt = rig.identity().set_member(with(&eve, request)).await;
+        learnt(&rig, &eve, attempt).await
+    };
+    assert_eq!(join("acme").await, join("no-such").await);
+    // The platform sees who tried.
+    let tried = rig.events().await;
+    assert!(
+        tried
+            .iter()
+            .any(|event| event.user == "eve" && event.outcome == "refused")
+    );
+}

@@ -67,6 +67,28 @@ async fn a_given_admin_key_works_and_replaces_the_one_before() {
     assert!(!WireError::from(&status).message.contains("aaaa"));
 }
 
+#[tokio::test]
+async fn a_given_admin_key_that_cannot_be_one_leaves_the_one_before() {
+    let rig = Rig::start().await;
+    let given = |key: &str| Some(Secret::new(key));
+    let next = format!("kw_{}", "b".repeat(32));
+    assert!(
+        rig.vault
+            .bootstrap_admin(given(&next))
+            .await
+            .unwrap()
+            .created
+    );
+    // Revoked by what came after it, and revoked is for good.
+    assert!(rig.vault.bootstrap_admin(given(ADMIN_KEY)).await.is_err());
+    assert!(works(&rig.vault, &next).await);
+
+    let rig = Rig::start().await;
+    let bobs = rig.user("bob").await;
+    assert!(rig.vault.bootstrap_admin(given(&bobs)).await.is_err());
+    assert!(works(&rig.vault, ADMIN_KEY).await);
+}
+
 async fn system_keys(rig: &Rig) -> Vec<proto::ProviderKey> {
     let owner = Some(proto::Owner {
         kind: OwnerKind::System.into(),

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use keyward_proto::vault::v1::{self as proto, ChangeKind};
+use keyward_proto::vault::v1::{self as proto, ChangeKind, OwnerKind};
 use keyward_runtime::error::Reason;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use crate::rig::{Rig, ok, openai_key, reason, with};
+use crate::rig::{ADMIN_KEY, Rig, new_key, ok, openai_key, reason, with, within};
 
 /// Longer than anything here takes; only a fault waits so long.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -182,5 +182,45 @@ async fn only_the_router_watches() {
             .await
             .map(|_| ());
         assert_eq!(reason(refused), Reason::PeerNotAllowed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_that_a_removal_overtakes_is_numbered_before_it() {
+    let rig = Rig::start().await;
+    let eve = rig.user("eve").await;
+    rig.organization("acme").await;
+    let key = new_key(Some((OwnerKind::Organization, "acme")), &openai_key("k"));
+    let key = ok(rig.keys().create_provider_key(with(ADMIN_KEY, key)).await);
+    let id = key.provider_key.unwrap().provider_key_id;
+    let list = async || {
+        let request = within("acme", with(&eve, proto::ListUsableKeysRequest {}));
+        rig.router().list_usable_keys(request).await
+    };
+    for _ in 0..40 {
+        rig.member("acme", "eve", proto::OrganizationRole::Member)
+            .await;
+        let before = ok(list().await).sequence;
+        let remove = proto::RemoveMemberRequest {
+            organization: "acme".into(),
+            user: "eve".into(),
+            ..Default::default()
+        };
+        let mut identity = rig.identity();
+        let (listed, removed) =
+            tokio::join!(list(), identity.remove_member(with(ADMIN_KEY, remove)));
+        ok(removed);
+        let listed = ok(listed);
+        let lists_it = listed.keys.iter().any(|usable| {
+            usable
+                .provider_key
+                .as_ref()
+                .is_some_and(|key| key.provider_key_id == id)
+        });
+        assert!(
+            !lists_it || listed.sequence <= before,
+            "{} > {before}",
+            listed.sequence
+        );
     }
 }

@@ -45,7 +45,13 @@ impl Core {
         new: NewAccessKey,
     ) -> Result<(AccessKey, Secret)> {
         check_new(&new)?;
-        let mut key = self.access_key_for(context, &new).await?;
+        let mut key = match self.access_key_for(context, &new).await {
+            // Which of the two was not found would tell of the other that it is there.
+            Err(VaultError::NotFound("user" | "organization")) => {
+                return Err(VaultError::NotFound("owner"));
+            }
+            key => key?,
+        };
         self.confine(context, &mut key).await?;
         let secret = access_key::generate()
             .map_err(|_| VaultError::Internal("the system gives no randomness"))?;

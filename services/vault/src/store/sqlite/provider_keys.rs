@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, named_params};
 use uuid::Uuid;
 
 use super::row::{get, json, millis, millis_opt, owner, signed, time, time_opt, to_json, unsigned};
-use super::{SqliteStore, audit, changes, execute, execute_one, query_all, query_one};
+use super::{SqliteStore, audit, execute, execute_one, query_all, query_one};
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
@@ -249,15 +249,9 @@ impl ProviderKeyStore for SqliteStore {
             .await
     }
 
-    async fn provider_keys_usable(
-        &self,
-        owners: &[Owner],
-        limit: u32,
-    ) -> Stored<(Vec<ProviderKey>, u64)> {
+    async fn provider_keys_usable(&self, owners: &[Owner], limit: u32) -> Stored<Vec<ProviderKey>> {
         let owners = owners.to_vec();
         self.read(move |connection| {
-            // Read first: what is committed meanwhile is listed too, and only announced twice.
-            let sequence = changes::head(connection)?;
             let mut keys = Vec::new();
             for owner in owners {
                 let page = Page {
@@ -266,7 +260,7 @@ impl ProviderKeyStore for SqliteStore {
                 };
                 keys.extend(list(connection, owner, page)?);
             }
-            Ok((keys, sequence))
+            Ok(keys)
         })
         .await
     }
