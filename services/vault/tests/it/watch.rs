@@ -197,7 +197,14 @@ async fn a_listing_that_a_removal_overtakes_is_numbered_before_it() {
         let request = within("acme", with(&eve, proto::ListUsableKeysRequest {}));
         rig.router().list_usable_keys(request).await
     };
-    for _ in 0..40 {
+    for round in 0..100 {
+        // Each round begins the listing a little later in the removal, to meet it in its midst.
+        let later = Duration::from_micros(round * 40);
+        let list_later = async {
+            let pause = tokio::task::spawn_blocking(move || std::thread::sleep(later));
+            pause.await.unwrap();
+            list().await
+        };
         rig.member("acme", "eve", proto::OrganizationRole::Member)
             .await;
         let before = ok(list().await).sequence;
@@ -208,7 +215,7 @@ async fn a_listing_that_a_removal_overtakes_is_numbered_before_it() {
         };
         let mut identity = rig.identity();
         let (listed, removed) =
-            tokio::join!(list(), identity.remove_member(with(ADMIN_KEY, remove)));
+            tokio::join!(list_later, identity.remove_member(with(ADMIN_KEY, remove)));
         ok(removed);
         let listed = ok(listed);
         let lists_it = listed.keys.iter().any(|usable| {
