@@ -7,6 +7,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use keyward_runtime::error::{Reason, WireError, metadata};
+use keyward_secret::redact_key_shapes;
 use serde_json::json;
 use tonic::Status;
 
@@ -14,6 +15,9 @@ use crate::names;
 
 /// `retry-after` is given below this: who is told to come back in hours had better read the message.
 const RETRY_AFTER_SECONDS_BELOW: u64 = 3600;
+
+/// What is given where a retry may help and nobody knows when.
+const RETRY_AFTER_SECONDS_DEFAULT: u64 = 1;
 
 /// A request that failed, here or in a service.
 #[derive(Debug)]
@@ -62,6 +66,18 @@ impl Failure {
         Self::new(Reason::Internal, "an internal error occurred")
     }
 
+    /// The same where a field has another name in JSON than in the contract.
+    pub(crate) fn with_field(mut self, contract: &str, json: &str) -> Self {
+        let Self(error) = &mut self;
+        error.message = error.message.replace(contract, json);
+        if let Some(param) = error.facts.get_mut(metadata::PARAM)
+            && param == contract
+        {
+            json.clone_into(param);
+        }
+        self
+    }
+
     #[cfg(test)]
     pub(crate) fn wire(&self) -> &WireError {
         &self.0
@@ -70,7 +86,15 @@ impl Failure {
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        Self(WireError::from(&status))
+        let mut error = WireError::from(&status);
+        // These repeat what the caller takes for a model's name, and some take their key for it.
+        if matches!(
+            error.reason,
+            Reason::ModelNotFound | Reason::ModelNotAllowed | Reason::NoKeyForModel
+        ) {
+            error.message = redact_key_shapes(&error.message);
+        }
+        Self(error)
     }
 }
 
@@ -115,10 +139,14 @@ fn add_headers(headers: &mut HeaderMap, error: &WireError) {
             add_text(headers, name, value);
         }
     }
-    if let Some(source) = error.fact(metadata::KEY_SOURCE) {
+    let source = error.fact(metadata::KEY_SOURCE);
+    if let Some(source) = source {
         add_text(headers, names::KEY_SOURCE, source);
-        names::add_byok(headers, !source.starts_with("system"));
     }
+    names::add_byok(
+        headers,
+        source.is_some_and(|source| !source.starts_with("system")),
+    );
 }
 
 /// Adds a header whose value comes from elsewhere; one that cannot be sent is left out.
@@ -132,7 +160,11 @@ fn retry_after_seconds(error: &WireError) -> Option<u64> {
     if !matches!(error.reason.http_status(), 429 | 503) {
         return None;
     }
-    let seconds = error.retry_after_ms()?.div_ceil(1000);
+    let seconds = match error.retry_after_ms() {
+        Some(millis) => millis.div_ceil(1000),
+        None if error.reason.retry_is_pointless() => return None,
+        None => RETRY_AFTER_SECONDS_DEFAULT,
+    };
     (seconds < RETRY_AFTER_SECONDS_BELOW).then_some(seconds)
 }
 
@@ -176,6 +208,51 @@ mod tests {
         assert_eq!(response.status(), 400);
         assert_eq!(response.headers()["x-should-retry"], "false");
         assert!(!response.headers().contains_key("x-request-id"));
+    }
+
+    #[test]
+    fn a_failure_before_any_key_was_chosen_used_none() {
+        let facts = vec![(metadata::INFERENCE_ID, "0199".to_owned())];
+        let failure = Failure::from(status(Reason::NoKeyForModel, "no key", facts));
+        let response = failure.into_response();
+        assert_eq!(response.headers()["x-using-byok"], "false");
+        assert!(!response.headers().contains_key("x-keyward-key-source"));
+        assert!(!response.headers().contains_key("x-ratelimit-bypass"));
+    }
+
+    #[test]
+    fn a_key_in_the_place_of_a_model_is_not_repeated() {
+        let message = "there is no model \"sk-ant-canary-0123456789\"";
+        for reason in [
+            Reason::ModelNotFound,
+            Reason::ModelNotAllowed,
+            Reason::NoKeyForModel,
+        ] {
+            let failure = Failure::from(status(reason, message, vec![]));
+            assert!(!failure.wire().message.contains("canary"), "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_503_says_when_to_come_back_where_that_helps() {
+        let given = |reason, facts| {
+            let response = Failure::from(status(reason, "", facts)).into_response();
+            let given = response.headers().get("retry-after");
+            given.map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(given(Reason::Overloaded, vec![]).as_deref(), Some("1"));
+        assert_eq!(given(Reason::ProviderKeyUnavailable, vec![]), None);
+        assert_eq!(given(Reason::BudgetExceeded, vec![]), None);
+        assert_eq!(given(Reason::UpstreamError, vec![]), None);
+    }
+
+    #[test]
+    fn a_field_has_its_own_name_in_json() {
+        let facts = vec![(metadata::PARAM, "user_id".to_owned())];
+        let error = status(Reason::InvalidRequest, "`user_id` is too long", facts);
+        let failure = Failure::from(error).with_field("user_id", "id");
+        assert_eq!(failure.wire().message, "`id` is too long");
+        assert_eq!(failure.wire().fact(metadata::PARAM), Some("id"));
     }
 
     #[test]

@@ -79,12 +79,11 @@ pub(crate) async fn grant(
         amount_nanos: grant.amount.nanos(),
         note: grant.note.unwrap_or_default(),
     });
-    let answer = services
-        .credits()
-        .grant_credits(request)
-        .await?
-        .into_inner();
+    let answer = services.credits().grant_credits(request).await;
+    let answer =
+        answer.map_err(|error| Failure::from(error).with_field("request_id", "idempotency_key"))?;
     let transaction = answer
+        .into_inner()
         .transaction
         .ok_or_else(|| Failure::broken_contract("no transaction in the answer"))?;
     let mut body = transaction.into_json();

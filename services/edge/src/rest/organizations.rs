@@ -14,6 +14,7 @@ use super::parameters::Parameters;
 use super::reply::{IfMatch, Outcome, Reply, Resource};
 use super::tenant::{NewTenant, TenantChange, tenant_json};
 use crate::caller::Call;
+use crate::failure::Failure;
 use crate::services::Services;
 
 impl Resource for Organization {
@@ -48,7 +49,9 @@ pub(crate) async fn create(
             ..Organization::default()
         }),
     });
-    let answer = services.identity().create_organization(request).await?;
+    let answer = services.identity().create_organization(request).await;
+    let answer =
+        answer.map_err(|error| Failure::from(error).with_field("organization_id", "id"))?;
     Reply::created(answer.into_inner().organization)
 }
 

@@ -88,7 +88,8 @@ pub(crate) async fn create(
             ..Project::default()
         }),
     });
-    let answer = services.identity().create_project(request).await?;
+    let answer = services.identity().create_project(request).await;
+    let answer = answer.map_err(|error| Failure::from(error).with_field("project_id", "id"))?;
     Reply::created(answer.into_inner().project)
 }
 

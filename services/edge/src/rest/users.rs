@@ -13,6 +13,7 @@ use super::parameters::Parameters;
 use super::reply::{IfMatch, Outcome, Reply, Resource};
 use super::tenant::{NewTenant, TenantChange, tenant_json};
 use crate::caller::Call;
+use crate::failure::Failure;
 use crate::services::Services;
 
 impl Resource for User {
@@ -47,7 +48,8 @@ pub(crate) async fn create(
             ..User::default()
         }),
     });
-    let answer = services.identity().create_user(request).await?;
+    let answer = services.identity().create_user(request).await;
+    let answer = answer.map_err(|error| Failure::from(error).with_field("user_id", "id"))?;
     Reply::created(answer.into_inner().user)
 }
 
