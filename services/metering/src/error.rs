@@ -54,8 +54,8 @@ pub enum MeteringError {
     /// The same id came with something else before.
     #[error("this id was used for something else: {0}")]
     Conflict(&'static str),
-    /// The same idempotency key came with something else before.
-    #[error("this `request_id` was used with another amount")]
+    /// The same idempotency key came with another grant before.
+    #[error("this `request_id` was used for another grant")]
     IdempotencyMismatch,
     /// The vault, which knows accounts, cannot be asked.
     #[error("accounts cannot be looked up at present")]

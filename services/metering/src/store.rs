@@ -174,7 +174,7 @@ pub(crate) enum Granted {
         /// Whether it had been there before.
         duplicate: bool,
     },
-    /// The same idempotency key came with another amount.
+    /// The same idempotency key came with another amount or note.
     Mismatch,
 }
 

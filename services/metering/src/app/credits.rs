@@ -110,7 +110,7 @@ fn check(asked: &Grant) -> Result<(), MeteringError> {
         return Err(MeteringError::invalid("amount", message));
     }
     if asked.request_id.is_empty() || asked.request_id.len() > REQUEST_ID_BYTES_MAX {
-        let message = "the idempotency key must have 1 to 128 characters";
+        let message = "`request_id` must have 1 to 128 bytes";
         return Err(MeteringError::invalid("request_id", message));
     }
     if asked.note.len() > NOTE_BYTES_MAX {

@@ -49,8 +49,14 @@ async fn grants_need_the_admin_scope_and_happen_once() {
     assert_eq!((first.duplicate, again.duplicate), (false, true));
     assert_eq!(first.transaction, again.transaction);
     assert_eq!(world.balance("bob").await, (5, 0));
-    let other = ask("admin", grant("users/bob", 6, "k")).await;
-    assert_eq!(refused(other).0, Reason::IdempotencyMismatch);
+    let noted = wire::GrantCreditsRequest {
+        note: "for something else".to_owned(),
+        ..grant("users/bob", 5, "k")
+    };
+    for other in [grant("users/bob", 6, "k"), noted] {
+        let other = ask("admin", other).await;
+        assert_eq!(refused(other).0, Reason::IdempotencyMismatch);
+    }
     for wrong in [
         grant("users/bob", 0, "k2"),
         grant("users/bob", -5, "k2"),

@@ -86,7 +86,8 @@ pub(super) fn balance(connection: &Connection, name: &str) -> Result<Balance, St
 pub(super) fn grant(connection: &Connection, grant: &NewGrant) -> Result<Granted, StoreError> {
     let account = grant.account.to_string();
     if let Some(transaction) = granted_before(connection, &account, &grant.request_id)? {
-        return Ok(if transaction.amount == grant.amount {
+        let is_same = transaction.amount == grant.amount && transaction.note == grant.note;
+        return Ok(if is_same {
             Granted::Posted {
                 transaction,
                 duplicate: true,
