@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod words;
 
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use http::{Response, StatusCode};
 use keyward_secret::Secret;
 
 use crate::domain::request::UpstreamBody;
-use answer::Answer;
 pub(crate) use body::SandboxBody;
 
 /// What `sandbox/lorem` answers where the caller sets no bound.
@@ -22,6 +22,8 @@ pub(crate) const LOREM_WORDS_MAX: u64 = 100_000;
 const SLOW_PAUSE: Duration = Duration::from_millis(50);
 /// What a sandbox key looks like.
 pub(crate) const KEY_PREFIX: &str = "sk-sandbox-";
+/// What the names of the sandbox's models begin with.
+const MODEL_PREFIX: &str = "sandbox/";
 
 /// What a model of the sandbox does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +45,7 @@ pub(crate) enum Behaviour {
 impl Behaviour {
     /// What a model does, by its name with or without the prefix; `None` for one there is not.
     pub(crate) fn of(model: &str) -> Option<Self> {
-        match model.strip_prefix("sandbox/").unwrap_or(model) {
+        match bare_name(model) {
             "echo" => Some(Self::Echo),
             "slow" => Some(Self::Slow),
             "lorem" => Some(Self::Lorem),
@@ -57,14 +59,8 @@ impl Behaviour {
     }
 }
 
-/// The words of an answer, and how they leave.
-#[derive(Debug)]
-struct Script {
-    words: Vec<String>,
-    prompt_tokens: usize,
-    pause: Option<Duration>,
-    /// Closes after this many words.
-    cut_after: Option<usize>,
+fn bare_name(model: &str) -> &str {
+    model.strip_prefix(MODEL_PREFIX).unwrap_or(model)
 }
 
 /// Answers one request, or never.
@@ -120,31 +116,26 @@ pub(crate) async fn answer(key: &Secret, body: &UpstreamBody) -> Response<Sandbo
             "not a chat request",
         );
     };
-    let script = match Behaviour::of(&asked.model) {
+    match Behaviour::of(&asked.model) {
         None => {
             let message = format!("the sandbox has no model {:?}", asked.model);
-            return failure(404, "invalid_request_error", "model_not_found", &message);
+            failure(404, "invalid_request_error", "model_not_found", &message)
         }
         Some(Behaviour::Status(status)) => {
             let message = format!("the sandbox was asked to fail with {status}");
-            return failure(
+            failure(
                 status,
                 "sandbox_error",
                 &format!("status_{status}"),
                 &message,
-            );
+            )
         }
-        Some(Behaviour::Hang) => return std::future::pending().await,
-        Some(Behaviour::Echo) => asked.script(asked.echo(), None, None),
-        Some(Behaviour::Slow) => asked.script(asked.echo(), Some(SLOW_PAUSE), None),
-        Some(Behaviour::Cut) => {
-            let words = asked.echo();
-            let half = words.len().div_ceil(2);
-            asked.script(words, None, Some(half))
-        }
-        Some(Behaviour::Lorem) => asked.script(asked.lorem(), None, None),
-    };
-    Answer::new(asked, script).into_response()
+        Some(Behaviour::Hang) => std::future::pending().await,
+        Some(Behaviour::Echo) => asked.echo().into_response(),
+        Some(Behaviour::Slow) => asked.echo().pausing(SLOW_PAUSE).into_response(),
+        Some(Behaviour::Cut) => asked.echo().cut().into_response(),
+        Some(Behaviour::Lorem) => asked.lorem().into_response(),
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! What a request is expected to use at most, for its hold; and what a broken stream is taken to
 //! have used, where the provider did not say.
 
+use std::fmt;
+
 use keyward_money::Usage;
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// An answer whose length nobody bounded: until answers of the model have been seen.
 const OUTPUT_TOKENS_DEFAULT: u64 = 1024;
@@ -57,19 +60,15 @@ pub(crate) fn most(counting: Counting, prompt: &Prompt<'_>) -> Usage {
 }
 
 fn words(prompt: &Prompt<'_>) -> Usage {
-    let messages = SandboxMessage::read(prompt.messages);
-    let input = messages
-        .iter()
-        .map(|message| message.words().count() as u64)
-        .sum();
+    let asked = SandboxPrompt::read(prompt.messages);
     let output = match crate::sandbox::Behaviour::of(prompt.upstream_model) {
         Some(crate::sandbox::Behaviour::Lorem) => prompt
             .max_output_tokens
             .unwrap_or(crate::sandbox::LOREM_WORDS_DEFAULT)
             .min(crate::sandbox::LOREM_WORDS_MAX),
-        _ => echo(&messages).split_whitespace().count() as u64,
+        _ => asked.echo.split_whitespace().count() as u64,
     };
-    usage(input, output)
+    usage(asked.words, output)
 }
 
 /// What was delivered of an answer that broke off, and the prompt it was to.
@@ -115,57 +114,101 @@ fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A message as the sandbox reads it: text, or parts of which some are text.
-#[derive(Debug, Deserialize)]
-pub(crate) struct SandboxMessage {
+/// The messages as the sandbox reads them, without keeping them.
+#[derive(Debug, Default)]
+pub(crate) struct SandboxPrompt {
+    /// How many words there are in all of them: what white space separates.
+    pub(crate) words: u64,
+    /// The text of the last user message.
+    pub(crate) echo: String,
+}
+
+impl SandboxPrompt {
+    /// Reads messages; nothing where they are no messages.
+    fn read(messages: &str) -> Self {
+        serde_json::from_str(messages).unwrap_or_default()
+    }
+}
+
+impl<'de> Deserialize<'de> for SandboxPrompt {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(PromptVisitor)
+    }
+}
+
+struct PromptVisitor;
+
+impl<'de> Visitor<'de> for PromptVisitor {
+    type Value = SandboxPrompt;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of messages")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut messages: A) -> Result<SandboxPrompt, A::Error> {
+        let mut prompt = SandboxPrompt::default();
+        while let Some(SandboxMessage { role, content }) = messages.next_element()? {
+            prompt.words += content.0.split_whitespace().count() as u64;
+            if role == "user" {
+                prompt.echo = content.0;
+            }
+        }
+        Ok(prompt)
+    }
+}
+
+#[derive(Deserialize)]
+struct SandboxMessage {
     #[serde(default)]
     role: String,
     #[serde(default)]
-    content: Option<SandboxContent>,
+    content: SandboxText,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum SandboxContent {
-    Text(String),
-    Parts(Vec<SandboxPart>),
-    Other(serde::de::IgnoredAny),
-}
+/// The text of a message: a string, nothing, or parts of which some have a text.
+#[derive(Default)]
+struct SandboxText(String);
 
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct SandboxPart {
     #[serde(default)]
     text: Option<String>,
 }
 
-impl SandboxMessage {
-    /// The messages; none where they are no messages.
-    pub(crate) fn read(messages: &str) -> Vec<Self> {
-        serde_json::from_str(messages).unwrap_or_default()
-    }
-
-    /// Its text.
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        let (one, many) = match &self.content {
-            Some(SandboxContent::Text(text)) => (Some(text.as_str()), &[][..]),
-            Some(SandboxContent::Parts(parts)) => (None, parts.as_slice()),
-            Some(SandboxContent::Other(_)) | None => (None, &[][..]),
-        };
-        one.into_iter()
-            .chain(many.iter().filter_map(|part| part.text.as_deref()))
-    }
-
-    /// Its words: what white space separates.
-    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
-        self.texts().flat_map(str::split_whitespace)
+impl<'de> Deserialize<'de> for SandboxText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
     }
 }
 
-/// The text of the last user message.
-pub(crate) fn echo(messages: &[SandboxMessage]) -> String {
-    let last = messages.iter().rev().find(|message| message.role == "user");
-    last.map(|message| message.texts().collect::<Vec<_>>().join(" "))
-        .unwrap_or_default()
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = SandboxText;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string, null or a list of parts")
+    }
+
+    fn visit_unit<E>(self) -> Result<SandboxText, E> {
+        Ok(SandboxText::default())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<SandboxText, E> {
+        Ok(SandboxText(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<SandboxText, A::Error> {
+        let mut all = String::new();
+        while let Some(SandboxPart { text }) = parts.next_element()? {
+            let Some(text) = text else { continue };
+            if !all.is_empty() {
+                all.push(' ');
+            }
+            all.push_str(&text);
+        }
+        Ok(SandboxText(all))
+    }
 }
 
 #[cfg(test)]

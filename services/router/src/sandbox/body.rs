@@ -1,6 +1,6 @@
 //! A body that plays steps: bytes, pauses, and a break as of a lost connection.
 
-use std::collections::VecDeque;
+use std::fmt;
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -28,19 +28,27 @@ pub(super) enum Step {
 pub(crate) struct Broken;
 
 /// The body of an answer of the sandbox.
-#[derive(Debug)]
 pub(crate) struct SandboxBody {
-    steps: VecDeque<Step>,
+    steps: Box<dyn Iterator<Item = Step> + Send + Sync>,
     pause: Option<Pin<Box<Sleep>>>,
+}
+
+impl fmt::Debug for SandboxBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SandboxBody").finish_non_exhaustive()
+    }
 }
 
 impl SandboxBody {
     pub(super) fn response(
         status: StatusCode,
         content_type: &'static str,
-        steps: VecDeque<Step>,
+        steps: impl Iterator<Item = Step> + Send + Sync + 'static,
     ) -> Response<Self> {
-        let mut response = Response::new(Self { steps, pause: None });
+        let mut response = Response::new(Self {
+            steps: Box::new(steps),
+            pause: None,
+        });
         *response.status_mut() = status;
         response
             .headers_mut()
@@ -57,7 +65,7 @@ impl SandboxBody {
         let body = serde_json::json!({
             "error": {"message": message, "type": kind, "param": null, "code": code}
         });
-        let steps = VecDeque::from([Step::Send(body.to_string().into())]);
+        let steps = std::iter::once(Step::Send(body.to_string().into()));
         Self::response(status, "application/json", steps)
     }
 }
@@ -75,7 +83,7 @@ impl Body for SandboxBody {
                 ready!(pause.as_mut().poll(context));
                 self.pause = None;
             }
-            match self.steps.pop_front() {
+            match self.steps.next() {
                 None => return Poll::Ready(None),
                 Some(Step::Send(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 Some(Step::Break) => return Poll::Ready(Some(Err(Broken))),

@@ -13,7 +13,7 @@ async fn text(response: Response<SandboxBody>) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-const ECHO: &str = r#"{"model":"echo","messages":[{"role":"system","content":"be brief"},
+const ECHO: &str = r#"{"model":"sandbox/echo","messages":[{"role":"system","content":"be brief"},
     {"role":"user","content":"one two three"}]}"#;
 
 #[tokio::test]
@@ -22,6 +22,7 @@ async fn echo_answers_the_last_user_message_and_counts_words() {
     assert_eq!(response.status(), 200);
     let answer: serde_json::Value = serde_json::from_str(&text(response).await).unwrap();
     assert_eq!(answer["choices"][0]["message"]["content"], "one two three");
+    assert_eq!(answer["model"], "sandbox/echo");
     let usage = serde_json::json!({"prompt_tokens":5,"completion_tokens":3,"total_tokens":8});
     assert_eq!(answer["usage"], usage);
 }
@@ -34,7 +35,7 @@ async fn keys_and_models_fail_as_they_are_named() {
         ("sk-sandbox-limited", "echo", 429),
         ("sk-other", "echo", 401),
         ("sk-sandbox-1", "status-418", 418),
-        ("sk-sandbox-1", "sandbox/status-599", 599),
+        ("sk-sandbox-1", "status-599", 599),
         ("sk-sandbox-1", "status-600", 404),
         ("sk-sandbox-1", "nothing", 404),
     ];
@@ -48,8 +49,8 @@ async fn keys_and_models_fail_as_they_are_named() {
 #[tokio::test]
 async fn a_stream_is_words_then_usage_then_done() {
     let body = ECHO.replace(
-        r#""model":"echo""#,
-        r#""model":"echo","stream":true,"stream_options":{"include_usage":true}"#,
+        r#""model":"#,
+        r#""stream":true,"stream_options":{"include_usage":true},"model":"#,
     );
     let text = text(ask("sk-sandbox-1", &body).await).await;
     let events: Vec<&str> = text.split_terminator("\n\n").collect();
@@ -58,6 +59,27 @@ async fn a_stream_is_words_then_usage_then_done() {
     assert!(events[4].contains(r#""finish_reason":"stop""#));
     assert!(events[5].contains(r#""choices":[],"usage":{"#));
     assert_eq!(events[6], "data: [DONE]");
+}
+
+#[tokio::test]
+async fn a_bare_name_is_understood_and_answered_in_full() {
+    let bare = ECHO.replace("sandbox/", "");
+    let answer = text(ask("sk-sandbox-1", &bare).await).await;
+    assert_eq!(answer, text(ask("sk-sandbox-1", ECHO).await).await);
+    assert!(answer.contains(r#""model":"sandbox/echo""#), "{answer}");
+}
+
+#[tokio::test]
+async fn a_long_answer_is_written_as_it_is_read() {
+    let words = "a ".repeat(1_000_000);
+    let body = format!(
+        r#"{{"model":"sandbox/echo","stream":true,"messages":[{{"role":"user","content":"{words}"}}]}}"#
+    );
+    let mut answer = ask("sk-sandbox-1", &body).await.into_body();
+    for _ in 0..3 {
+        let frame = answer.frame().await.unwrap().unwrap();
+        assert!(frame.into_data().unwrap().len() < 300);
+    }
 }
 
 #[tokio::test]
