@@ -14,10 +14,10 @@ use keyward_auth::{Peer, caller_opt};
 use keyward_runtime::error::to_status;
 use keyward_runtime::trace::TraceContext;
 use tokio_util::task::TaskTracker;
-use tonic::{Request, Status};
+use tonic::{Request, Response, Status};
 
 use crate::app::{Context, Core};
-use crate::error::VaultError;
+use crate::error::{Result, VaultError};
 
 /// Answers the vault's services. Clones share the same vault.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ impl VaultGrpc {
     }
 
     /// The circumstances that the authenticating layer left in the request, and its message.
-    async fn admit<T>(&self, request: Request<T>) -> Result<(Context, T), Status> {
+    async fn admit<T>(&self, request: Request<T>) -> std::result::Result<(Context, T), Status> {
         let peer = request.extensions().get::<Peer>().copied();
         let principal = caller_opt(&request).map(|caller| Arc::clone(&caller.principal));
         let trace = request.extensions().get::<TraceContext>();
@@ -43,6 +43,19 @@ impl VaultGrpc {
             .admit(peer.unwrap_or(Peer::Outside), principal, trace)
             .await;
         Ok((admitted.map_err(status)?, request.into_inner()))
+    }
+
+    /// Answers a request of a caller who is admitted with what `act` makes of its message.
+    async fn answer<M, A>(
+        &self,
+        request: Request<M>,
+        act: impl AsyncFnOnce(&Core, &Context, M) -> Result<A>,
+    ) -> std::result::Result<Response<A>, Status> {
+        let (context, message) = self.admit(request).await?;
+        act(&self.core, &context, message)
+            .await
+            .map(Response::new)
+            .map_err(status)
     }
 }
 
