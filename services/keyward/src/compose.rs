@@ -111,6 +111,7 @@ impl<'a> Parts<'a> {
             .sync_system_keys(configs::system_keys(settings), sandbox)
             .await?;
         self.authenticator = Some(Authenticator::new(vault.exchanger()));
+        ready::watch_vault(process, vault.clone());
         let layer = self.layer()?;
         self.services = std::mem::take(&mut self.services)
             .with(layer.layer(vault.provider_key_server()))

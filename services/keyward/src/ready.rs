@@ -1,4 +1,5 @@
-//! What a process waits for before it is ready: the roles elsewhere that it cannot do without.
+//! What a process waits for before it is ready: the vault's store, and the roles elsewhere that it
+//! cannot do without.
 
 use std::time::Duration;
 
@@ -6,6 +7,7 @@ use keyward_auth::Connection;
 use keyward_router::Router;
 use keyward_runtime::ops::Condition;
 use keyward_runtime::serve::Process;
+use keyward_vault::Vault;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -15,6 +17,24 @@ const POLL: Duration = Duration::from_millis(20);
 
 /// How often a role that answered is asked again.
 const RECHECK: Duration = Duration::from_secs(1);
+
+/// The vault is ready while its store answers.
+pub(crate) fn watch_vault(process: &Process, vault: Vault) {
+    let condition = process
+        .readiness
+        .condition("vault.store", "the store has not answered yet");
+    let stopping = process.stopping.clone();
+    process.spawn(async move {
+        let watch = async {
+            loop {
+                let answer = vault.ready().await;
+                report(&condition, answer.is_ok(), "the store does not answer");
+                tokio::time::sleep(RECHECK).await;
+            }
+        };
+        stopping.run_until_cancelled(watch).await;
+    });
+}
 
 /// The router is ready while it hears of the vault's changes.
 pub(crate) fn watch_router(process: &Process, router: Router) {

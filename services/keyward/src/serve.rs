@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use keyward_runtime::ops;
 use keyward_runtime::serve::{self, Process};
 use keyward_runtime::settings::Settings;
@@ -18,6 +18,9 @@ use crate::roles::{Role, Roles};
 
 /// How often readiness is looked at while a process comes up.
 const READY_POLL: Duration = Duration::from_millis(5);
+
+/// How often it is looked at once it is up.
+const READY_RECHECK: Duration = Duration::from_millis(250);
 
 /// The addresses that a process listens on.
 struct Listeners {
@@ -38,10 +41,7 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
     start_servers(&process, listeners, composed);
 
     let announce = async {
-        while !process.readiness.is_ready() {
-            tokio::time::sleep(READY_POLL).await;
-        }
-        health.serving().await;
+        ready(&process, true, READY_POLL).await;
         tracing::info!(
             edge.listen = %settings.edge.listen,
             grpc.listen = %settings.grpc.listen,
@@ -49,20 +49,35 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
             "ready"
         );
         bootstrap::greet(&settings, &roles);
-        std::future::pending::<()>().await;
+        loop {
+            health.serving().await;
+            ready(&process, false, READY_RECHECK).await;
+            tracing::warn!(reasons = ?process.readiness.unmet(), "not ready any more");
+            health.not_serving().await;
+            ready(&process, true, READY_RECHECK).await;
+            tracing::info!("ready again");
+        }
     };
     tokio::select! {
-        () = announce => {}
+        never = announce => never,
         name = signals.stop() => tracing::info!(signal = name, "stopping"),
     }
-    health.draining().await;
+    health.not_serving().await;
     if !process.drain(settings.shutdown_grace).await {
-        bail!(
-            "some requests did not end within {:?}",
-            settings.shutdown_grace
+        // Asked to stop, it stops: that somebody held on to a request is no fault of the process.
+        tracing::warn!(
+            shutdown.grace = ?settings.shutdown_grace,
+            "some requests did not end in time and are broken off"
         );
     }
     Ok(())
+}
+
+/// Waits until the process is ready, or until it is not.
+async fn ready(process: &Process, wanted: bool, poll: Duration) {
+    while process.readiness.is_ready() != wanted {
+        tokio::time::sleep(poll).await;
+    }
 }
 
 async fn bind(settings: &Settings, roles: &Roles) -> anyhow::Result<Listeners> {

@@ -17,7 +17,7 @@ impl Health {
     pub async fn add_to(routes: Routes, services: Vec<&'static str>) -> (Self, Routes) {
         let (reporter, server) = tonic_health::server::health_reporter();
         let health = Self { reporter, services };
-        health.set(ServingStatus::NotServing).await;
+        health.not_serving().await;
         (health, routes.add_service(server))
     }
 
@@ -26,8 +26,8 @@ impl Health {
         self.set(ServingStatus::Serving).await;
     }
 
-    /// Nothing new should be sent here.
-    pub async fn draining(&self) {
+    /// Nothing new should be sent here: it is not ready, or stopping.
+    pub async fn not_serving(&self) {
         self.set(ServingStatus::NotServing).await;
     }
 
