@@ -185,6 +185,27 @@ async fn a_caller_who_leaves_takes_the_router_s_stream_along() {
 }
 
 #[tokio::test]
+async fn streams_over_http2_arrive_break_off_and_are_left_alike() {
+    let fixture = Fixture::start().await;
+    let answer = fixture.fakes.invoke();
+    answer.send(head("text/event-stream", None)).await.unwrap();
+    let mut body = fixture.send_http2(streamed(&fixture)).await.into_body();
+    for text in ["data: 1\n\n", "data: 2\n\n"] {
+        answer.send(chunk(text)).await.unwrap();
+        let frame = body.frame().await.unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), text);
+    }
+    let broken = status(Reason::UpstreamError, "cut", vec![]);
+    answer.send(Err(broken)).await.unwrap();
+    assert!(body.frame().await.unwrap().is_err());
+
+    let answer = fixture.fakes.invoke();
+    answer.send(head("text/event-stream", None)).await.unwrap();
+    drop(fixture.send_http2(streamed(&fixture)).await);
+    answer.closed().await;
+}
+
+#[tokio::test]
 async fn a_failure_after_routing_keeps_its_meaning_and_tells_what_was_tried() {
     let fixture = Fixture::start().await;
     let answer = fixture.fakes.invoke();

@@ -94,6 +94,17 @@ impl Fixture {
             .expect("an answer")
     }
 
+    /// Sends a request over HTTP/2.
+    pub(crate) async fn send_http2(&self, request: Request<Full<Bytes>>) -> Response<Incoming> {
+        let client = Client::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build_http();
+        tokio::time::timeout(PATIENCE, client.request(request))
+            .await
+            .expect("in time")
+            .expect("an answer")
+    }
+
     /// Sends a request with a credential and reads the answer.
     pub(crate) async fn call(&self, method: Method, path: &str, body: &str) -> Answered {
         self.call_with(method, path, body, &[]).await

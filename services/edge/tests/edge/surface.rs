@@ -3,8 +3,6 @@
 use bytes::Bytes;
 use http::Method;
 use http_body_util::Full;
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use keyward_proto::router::v1::{GetModelRequest, GetModelResponse, ListModelsResponse, Model};
 
 use crate::fixture::{Fixture, read};
@@ -146,15 +144,12 @@ async fn models_have_openai_s_form_and_slashes_in_their_ids() {
 async fn http2_is_served_too() {
     let fixture = Fixture::start().await;
     fixture.fakes.answer("list_models", models());
-    let client = Client::builder(TokioExecutor::new())
-        .http2_only(true)
-        .build_http::<Full<Bytes>>();
     let request = fixture
         .request(Method::GET, "/v1/models")
         .header("authorization", "Bearer kw_test")
         .body(Full::new(Bytes::new()))
         .unwrap();
-    let answered = read(client.request(request).await.unwrap()).await;
+    let answered = read(fixture.send_http2(request).await).await;
     assert_eq!(answered.status, 200);
 }
 
