@@ -1,6 +1,7 @@
 //! One attempt at one provider: what it uses, and its usage event.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use keyward_auth::Principal;
@@ -46,6 +47,7 @@ pub(super) struct Attempt {
     pub(super) start_time: jiff::Timestamp,
     pub(super) first_byte: Option<Instant>,
     pub(super) http_status: u16,
+    pub(super) is_closed: AtomicBool,
 }
 
 /// How an attempt ended.
@@ -95,6 +97,15 @@ pub(super) struct RequestFacts<'a> {
 }
 
 impl Attempt {
+    /// Whether its event is on its way: there is never a second one.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn closed(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn is_own(&self) -> bool {
         self.candidate.source != KeySource::System
     }

@@ -2,9 +2,12 @@
 //! which ends only when the books are closed, whether or not the caller is still there.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use http::{HeaderMap, Response};
 use keyward_proto::metering::v1::{KeySource, PlaceHoldRequest};
 use keyward_runtime::error::{Reason, metadata};
@@ -28,6 +31,9 @@ use crate::upstream::{self, AnswerBody, Call};
 const HOLD_LIFETIME_SECONDS: i64 = 900;
 /// The longest wait for a key that is limited, where nothing else can serve.
 const SHORT_WAIT_MS_MAX: u64 = 2_000;
+
+/// The most attempts of one request: a pool of keys may be larger, a caller's patience is not.
+const ATTEMPTS_MAX: u32 = 16;
 
 /// One request being served.
 pub(super) struct Dispatch {
@@ -56,6 +62,14 @@ pub(super) enum Outcome {
     Stop(RouteError),
 }
 
+/// What a caller could be told where nothing serves: the first of each.
+#[derive(Default)]
+struct Told {
+    own: Option<Failed>,
+    system: Option<Failed>,
+    skipped: Option<RouteError>,
+}
+
 /// A failed attempt.
 pub(super) struct Failed {
     pub(super) failure: Failure,
@@ -76,18 +90,26 @@ impl Dispatch {
     /// Serves the request.
     pub(super) async fn run(mut self, plan: Plan) {
         let mut queue: VecDeque<Candidate> = plan.candidates.into();
-        let mut first: Option<Failed> = None;
-        let mut skipped: Option<RouteError> = None;
+        let mut told = Told::default();
         let mut waited = false;
         while let Some(candidate) = queue.pop_front() {
             if self.answer.is_closed() {
                 return;
             }
+            if self.attempts >= ATTEMPTS_MAX {
+                break;
+            }
             match Box::pin(self.try_candidate(&candidate)).await {
                 Outcome::Over => return,
-                Outcome::Stop(error) => return self.fail(error),
+                Outcome::Stop(error) => {
+                    told.skipped = Some(error);
+                    break;
+                }
                 Outcome::Skipped(error) => {
-                    skipped.get_or_insert(error);
+                    told.skipped.get_or_insert(error);
+                }
+                Outcome::Failed(failed) if !failed.failure.fails_over() => {
+                    return self.fail(failed.error);
                 }
                 Outcome::Failed(failed) => {
                     if let Some(wait) = short_wait(failed.failure)
@@ -101,36 +123,33 @@ impl Dispatch {
                     if failed.failure == Failure::ModelAbsent {
                         queue.retain(|next| next.provider != candidate.provider);
                     }
-                    first.get_or_insert(failed);
+                    if candidate.source == KeySource::System {
+                        told.system.get_or_insert(failed);
+                    } else {
+                        told.own.get_or_insert(failed);
+                    }
                 }
             }
         }
-        self.give_up(first, plan.refusal.as_ref(), skipped).await;
+        self.give_up(told, plan.refusal.as_ref()).await;
     }
 
-    /// Nothing served. The first key's own failure is what the caller learns: what came after was
-    /// only to help.
-    async fn give_up(
-        &mut self,
-        first: Option<Failed>,
-        refusal: Option<&Refusal>,
-        skipped: Option<RouteError>,
-    ) {
-        match (first, refusal, skipped) {
-            (
-                Some(Failed {
-                    answer: Some(answer),
-                    ..
-                }),
-                _,
-                _,
-            ) => self.pass_on(*answer).await,
-            (Some(failed), _, _) => self.fail(failed.error),
-            (None, Some(refusal), _) => {
-                self.fail(RouteError::refused(refusal, self.request.model()));
+    /// Nothing served. What the caller learns is its own key's failure, the first one by precedence:
+    /// the platform's keys were only to help.
+    async fn give_up(&mut self, told: Told, refusal: Option<&Refusal>) {
+        let refused = || refusal.map(|refusal| RouteError::refused(refusal, self.request.model()));
+        let failed = match (told.own, refused(), told.system) {
+            (Some(own), _, _) => own,
+            (None, Some(refused), _) => return self.fail(refused),
+            (None, None, Some(system)) => system,
+            (None, None, None) => {
+                let skipped = told.skipped;
+                return self.fail(skipped.unwrap_or_else(|| RouteError::away("every provider")));
             }
-            (None, None, Some(error)) => self.fail(error),
-            (None, None, None) => self.fail(RouteError::away("every provider")),
+        };
+        match failed.answer {
+            Some(answer) => self.pass_on(*answer).await,
+            None => self.fail(failed.error),
         }
     }
 
@@ -165,16 +184,30 @@ impl Dispatch {
             start_time: time::now(),
             first_byte: None,
             http_status: 0,
+            is_closed: AtomicBool::new(false),
         };
-        match self.send(&attempt, provider).await {
+        let attempted = AssertUnwindSafe(self.attempt(&mut attempt, provider)).catch_unwind();
+        let Ok(outcome) = attempted.await else {
+            // A fault of ours: what it used is recorded all the same, and nobody is charged for it.
+            if !attempt.is_closed() {
+                let ending = Ending::failed("an internal fault".to_owned());
+                self.close(&attempt, &ending).await;
+            }
+            return Outcome::Stop(RouteError::new(Reason::Internal, "an internal fault"));
+        };
+        outcome
+    }
+
+    async fn attempt(&mut self, attempt: &mut Attempt, provider: &Provider) -> Outcome {
+        match self.send(attempt, provider).await {
             Sent::Answered(response) => {
                 attempt.first_byte = Some(Instant::now());
                 attempt.http_status = response.status().as_u16();
                 self.serve(attempt, provider, response).await
             }
-            Sent::Failed(failure, why) => self.failed(&attempt, failure, why, None).await,
+            Sent::Failed(failure, why) => self.failed(attempt, failure, why, None).await,
             Sent::Left => {
-                self.close(&attempt, &Ending::left()).await;
+                self.close(attempt, &Ending::left()).await;
                 Outcome::Over
             }
         }
@@ -237,7 +270,9 @@ impl Dispatch {
     async fn send(&self, attempt: &Attempt, provider: &Provider) -> Sent {
         let splice = Splice {
             upstream_model: &attempt.candidate.upstream_model,
-            keep_routing_members: attempt.candidate.provider == OPENROUTER,
+            keep_provider: attempt.candidate.provider == OPENROUTER,
+            // With the platform's key only the model that was priced may be served.
+            keep_models: attempt.candidate.provider == OPENROUTER && attempt.is_own(),
             force_usage: provider.takes_stream_options,
         };
         let body = match self.request.splice(&splice) {

@@ -100,6 +100,10 @@ impl RouteError {
                 let message = format!("this access key may not call {model:?}");
                 Self::new(Reason::ModelNotAllowed, message).with(metadata::PARAM, "model")
             }
+            Refusal::FallbackNotAllowed(name) => {
+                let message = format!("this access key may not call {name:?}");
+                Self::new(Reason::ModelNotAllowed, message).with(metadata::PARAM, "models")
+            }
             Refusal::NoKey(providers) => {
                 let message = match providers.as_slice() {
                     [] => format!("no key here can serve {model:?}"),

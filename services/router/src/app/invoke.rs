@@ -74,6 +74,7 @@ impl Core {
             .ok_or_else(|| RouteError::away("metering"))?;
         let route = RouteRequest {
             model: request.model().to_owned(),
+            models: request.models().to_vec(),
             inline_key: inline_key.as_ref().map(|key| InlineKey::of(key.expose())),
             byok_provider: options.byok_provider,
             allowance: options.allowance,

@@ -17,9 +17,14 @@ impl Dispatch {
     pub(super) async fn close(&self, attempt: &Attempt, ending: &Ending) -> Closed {
         let event = attempt.event(self.facts(), ending);
         let list_cost = self.list_cost(attempt, ending);
+        if attempt.hold.is_some() {
+            attempt.closed();
+        }
         let charge = match &attempt.hold {
             None => {
-                self.records.record_within_bounds(event).await;
+                let stored = self.records.record(event).await;
+                attempt.closed();
+                stored.within_bounds().await;
                 Some(Nanos::ZERO)
             }
             Some(hold) if !ending.delivered => {

@@ -10,13 +10,15 @@ use keyward_money::Nanos;
 use keyward_proto::metering::v1 as proto;
 use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
 use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
+use keyward_runtime::error::{Reason, ServiceError as _};
+use keyward_runtime::ids;
 use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Behalf, RouteError};
 pub(crate) use recorder::RecordHandle;
-use recorder::Recorder;
+use recorder::{Recorder, Stored};
 
 /// How long metering is waited for, once.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -117,14 +119,45 @@ impl MeteringPort {
         behalf: &Behalf,
     ) -> Result<Hold, RouteError> {
         let mut client = self.client.clone();
+        let hold_id = request.request_id.clone();
         let call = client.place_hold(behalf.request(request));
-        let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;
-        let response = answer
-            .map_err(|_| RouteError::away("metering"))?
-            .map_err(|status| RouteError::from_status(&status, "metering"))?;
-        Ok(Hold {
-            id: response.into_inner().hold_id,
-        })
+        let error = match tokio::time::timeout(CALL_TIMEOUT, call).await {
+            Ok(Ok(response)) => {
+                return Ok(Hold {
+                    id: response.into_inner().hold_id,
+                });
+            }
+            Ok(Err(status)) => RouteError::from_status(&status, "metering"),
+            Err(_) => RouteError::away("metering"),
+        };
+        if error.reason() == Reason::Overloaded {
+            // It may stand all the same.
+            self.give_back(hold_id);
+        }
+        Err(error)
+    }
+
+    /// Gives a hold back that nobody waits for.
+    fn give_back(&self, hold_id: String) {
+        let client = self.client.clone();
+        let stopping = self.stopping.clone();
+        let void = move || {
+            let mut client = client.clone();
+            let request = proto::VoidHoldRequest {
+                request_id: ids::new_text(),
+                hold_id: hold_id.clone(),
+                event: None,
+            };
+            async move {
+                match client.void_hold(request).await {
+                    Err(status) if status.code() != tonic::Code::NotFound => Err(status),
+                    // There was none.
+                    _ => Ok(()),
+                }
+            }
+        };
+        self.tracker
+            .spawn(async move { until_done(void, &stopping).await });
     }
 
     /// Charges what was used. `None` if metering could not be told in time; it is told later then.
@@ -168,11 +201,10 @@ impl MeteringPort {
     }
 }
 
-impl RecordHandle {
-    /// Records an attempt with an own key, and waits until it is stored, within bounds.
-    pub(crate) async fn record_within_bounds(&self, event: proto::UsageEvent) {
-        let stored = self.record(event).await;
-        if tokio::time::timeout(ANSWER_WAIT, stored).await.is_err() {
+impl Stored {
+    /// Waits until a record is stored, within bounds.
+    pub(crate) async fn within_bounds(self) {
+        if tokio::time::timeout(ANSWER_WAIT, self.0).await.is_err() {
             tracing::warn!("a usage record is not stored yet; it is kept until it is");
         }
     }
@@ -205,21 +237,13 @@ where
     }
 }
 
-/// Whether telling it again may help: all but what metering says of the message itself.
+/// Whether telling it again may help: all but what metering says of the message itself. Not to be
+/// let in says nothing of the message, and usage that was refused so would be lost.
 fn may_mend(status: &tonic::Status) -> bool {
-    use tonic::Code::{
-        AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, PermissionDenied,
-        Unauthenticated, Unimplemented,
-    };
+    use tonic::Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
     !matches!(
         status.code(),
-        AlreadyExists
-            | FailedPrecondition
-            | InvalidArgument
-            | NotFound
-            | PermissionDenied
-            | Unauthenticated
-            | Unimplemented
+        AlreadyExists | FailedPrecondition | InvalidArgument | NotFound
     )
 }
 

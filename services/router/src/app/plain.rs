@@ -9,7 +9,7 @@ use keyward_proto::metering::v1::{AttemptStatus, UsageSource};
 use super::attempt::{Attempt, Ending};
 use super::body::{Next, Reader};
 use super::dispatch::{Dispatch, Outcome, counting};
-use crate::domain::failure;
+use crate::domain::failure::{self, Failure};
 use crate::domain::{estimate, metadata, usage};
 
 /// The largest answer that is held.
@@ -20,7 +20,7 @@ const TAIL_BYTES: usize = 64 * 1024;
 impl Dispatch {
     pub(super) async fn serve_plain(
         &mut self,
-        attempt: Attempt,
+        attempt: &Attempt,
         headers: &HeaderMap,
         mut reader: Reader,
     ) -> Outcome {
@@ -30,10 +30,13 @@ impl Dispatch {
                 Next::Bytes(bytes) => body.extend_from_slice(&bytes),
                 Next::End => break,
                 Next::Late => {}
-                Next::Left => return self.left(&attempt, Ending::left()).await,
+                Next::Left => return self.left(attempt, Ending::left()).await,
+                Next::Broken(_) if reader.is_abandoned() => {
+                    return self.left(attempt, Ending::left()).await;
+                }
                 Next::Broken(failure) => {
                     let said = "its answer broke off".to_owned();
-                    return self.failed(&attempt, failure, said, None).await;
+                    return self.failed(attempt, failure, said, None).await;
                 }
             }
             if body.len() > HELD_BYTES_MAX {
@@ -42,13 +45,13 @@ impl Dispatch {
         }
         let body = body.freeze();
         if let Some((failure, said)) = failure::in_answer(&body) {
-            return self.failed(&attempt, failure, said, None).await;
+            return self.failed(attempt, failure, said, None).await;
         }
-        let ending = self.whole(&attempt, usage::read(&body), body.len());
+        let ending = self.whole(attempt, usage::read(&body), body.len());
         if reader.is_abandoned() {
-            return self.left(&attempt, ending).await;
+            return self.left(attempt, ending).await;
         }
-        self.deliver(&attempt, headers, body, &ending).await;
+        self.deliver(attempt, headers, body, &ending).await;
         Outcome::Over
     }
 
@@ -82,7 +85,7 @@ impl Dispatch {
     /// Passes a large answer on as it comes; what it is charged stands in the receipt only.
     async fn serve_large(
         &mut self,
-        attempt: Attempt,
+        attempt: &Attempt,
         headers: &HeaderMap,
         mut reader: Reader,
         held: Bytes,
@@ -90,11 +93,9 @@ impl Dispatch {
         let head = self.head(&attempt.candidate, attempt.http_status, headers, None);
         let mut length = held.len();
         let mut tail = BytesMut::from(&held[held.len().saturating_sub(TAIL_BYTES)..]);
-        if self.answer.head(head).is_err() || self.answer.send(held).await.is_err() {
-            reader.abandon();
-        }
-        let mut broken = false;
-        loop {
+        let is_gone = self.answer.head(head).is_err() || self.answer.send(held).await.is_err();
+        let mut broken = is_gone && !reader.abandon();
+        while !broken {
             match reader.next(&self.answer, None).await {
                 Next::Bytes(bytes) => {
                     length += bytes.len();
@@ -107,29 +108,28 @@ impl Dispatch {
                         && !reader.abandon()
                     {
                         broken = true;
-                        break;
                     }
                 }
                 Next::End => break,
                 Next::Late => {}
-                Next::Left | Next::Broken(_) => {
-                    broken = true;
-                    break;
-                }
+                Next::Left | Next::Broken(_) => broken = true,
             }
         }
-        let mut ending = self.whole(&attempt, usage::read_tail(&tail), length);
+        let mut ending = self.whole(attempt, usage::read_tail(&tail), length);
         if broken {
             ending.status = AttemptStatus::Cut;
             "the answer broke off".clone_into(&mut ending.reason);
         }
         if reader.is_abandoned() {
-            return self.left(&attempt, ending).await;
+            return self.left(attempt, ending).await;
         }
-        let (closed, ()) = tokio::join!(self.close(&attempt, &ending), self.note_success(&attempt));
-        if !broken {
-            self.answer.finish(closed.summary).await;
+        if broken {
+            let noted = self.note_failure(attempt, Failure::Broken, &ending.reason);
+            tokio::join!(self.close(attempt, &ending), noted);
+            return Outcome::Over;
         }
+        let (closed, ()) = tokio::join!(self.close(attempt, &ending), self.note_success(attempt));
+        self.answer.finish(closed.summary).await;
         Outcome::Over
     }
 

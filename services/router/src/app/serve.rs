@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::{HeaderMap, Response, header};
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::AttemptStatus;
-use keyward_secret::redact;
+use keyward_secret::{Secret, redact};
+use memchr::memmem;
 
 use super::answer::AnswerHead;
 use super::attempt::{Attempt, Ending};
@@ -23,11 +24,12 @@ const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 impl Dispatch {
     pub(super) async fn serve(
         &mut self,
-        attempt: Attempt,
+        attempt: &Attempt,
         provider: &Provider,
         response: Response<AnswerBody>,
     ) -> Outcome {
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
+        drop_those_with_the_key(&mut parts.headers, attempt.key.secret());
         let timeouts = &self.core.timeouts;
         let mut reader = Reader::new(
             body,
@@ -53,7 +55,7 @@ impl Dispatch {
     /// A status that is no success.
     async fn refused(
         &mut self,
-        attempt: Attempt,
+        attempt: &Attempt,
         headers: HeaderMap,
         body: bytes::Bytes,
     ) -> Outcome {
@@ -74,7 +76,7 @@ impl Dispatch {
                 body: text.into(),
             })
         });
-        let outcome = self.failed(&attempt, failure, said, answer).await;
+        let outcome = self.failed(attempt, failure, said, answer).await;
         if failure.fails_over() {
             return outcome;
         }
@@ -126,6 +128,21 @@ impl Dispatch {
         "the caller left".clone_into(&mut ending.reason);
         self.close(attempt, &ending).await;
         Outcome::Over
+    }
+}
+
+/// Drops headers in which a provider repeats the key.
+fn drop_those_with_the_key(headers: &mut HeaderMap, key: &Secret) {
+    let holds_key = |value: &http::HeaderValue| {
+        !key.is_empty() && memmem::find(value.as_bytes(), key.expose_bytes()).is_some()
+    };
+    let names: Vec<_> = headers
+        .iter()
+        .filter(|(_, value)| holds_key(value))
+        .map(|(name, _)| name.clone())
+        .collect();
+    for name in names {
+        headers.remove(name);
     }
 }
 

@@ -32,30 +32,30 @@ enum End {
 impl Dispatch {
     pub(super) async fn serve_stream(
         &mut self,
-        attempt: Attempt,
+        attempt: &Attempt,
         headers: &HeaderMap,
         mut reader: Reader,
     ) -> Outcome {
         let mut watch = StreamWatch::new(!self.request.asks_usage());
-        let end = self.pump(&attempt, headers, &mut reader, &mut watch).await;
+        let end = self.pump(attempt, headers, &mut reader, &mut watch).await;
         match end {
             End::Broken(failure, said) if !watch.is_committed() => {
                 if reader.is_abandoned() {
-                    return self.left(&attempt, Ending::left()).await;
+                    return self.left(attempt, Ending::left()).await;
                 }
-                self.failed(&attempt, failure, said, None).await
+                self.failed(attempt, failure, said, None).await
             }
-            End::Left if !watch.is_committed() => self.left(&attempt, Ending::left()).await,
+            End::Left if !watch.is_committed() => self.left(attempt, Ending::left()).await,
             _ if reader.is_abandoned() || matches!(end, End::Left) => {
-                let ending = self.ending(&attempt, &watch, AttemptStatus::Abandoned);
-                self.left(&attempt, ending).await
+                let ending = self.ending(attempt, &watch, AttemptStatus::Abandoned);
+                self.left(attempt, ending).await
             }
             End::Broken(failure, said) => {
-                self.finish_broken(&attempt, headers, watch, failure, &said)
+                self.finish_broken(attempt, headers, watch, failure, &said)
                     .await
             }
             End::Whole | End::Left => {
-                self.finish_whole(&attempt, headers, watch).await;
+                self.finish_whole(attempt, headers, watch).await;
                 reader.finish().await;
                 Outcome::Over
             }

@@ -74,6 +74,8 @@ pub enum Refusal {
     ModelNotFound,
     /// The access key may not name it.
     ModelNotAllowed,
+    /// The access key may not name this one of `models`.
+    FallbackNotAllowed(String),
     /// No key serves it; these providers' would.
     NoKey(Vec<String>),
     /// The key named is of another provider than the model's.
@@ -102,6 +104,10 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
             left_out: target.not_allowed(),
             ..refused(Refusal::ModelNotAllowed)
         };
+    }
+    let is_forbidden = |name: &&String| !Target::named(input, name).is_allowed(input);
+    if let Some(name) = input.request.models.iter().find(is_forbidden) {
+        return refused(Refusal::FallbackNotAllowed(name.clone()));
     }
     if let Some(refusal) = target.mismatch(input) {
         return refused(refusal);

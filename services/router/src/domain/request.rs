@@ -15,6 +15,9 @@ const CHOICES_MAX: u64 = 128;
 /// Longer names are nobody's; keeps logs and errors readable.
 const MODEL_NAME_BYTES_MAX: usize = 256;
 
+/// The longest list of models to fall back to: OpenRouter takes a handful.
+const MODELS_BYTES_MAX: usize = 16 * 1024;
+
 /// What is wrong with a request, for the caller to read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -43,6 +46,7 @@ pub struct ChatRequest {
     include_usage: bool,
     max_output_tokens: Option<u64>,
     choices: u64,
+    models: Vec<String>,
     inline_key: Option<Secret>,
 }
 
@@ -75,16 +79,18 @@ impl ChatRequest {
                 "`n` must be between 1 and 128",
             ));
         }
+        let models = models(&members, text)?;
         let inline_key = string(&members, text, Member::InlineKey)?
-            .map(|key| key.trim().to_owned())
-            .filter(|key| !key.is_empty())
-            .map(Secret::new);
+            .map(Secret::new)
+            .map(|key| Secret::new(key.expose().trim()))
+            .filter(|key| !key.is_empty());
         Ok(Self {
             model,
             stream,
             include_usage,
             max_output_tokens: max_completion_tokens.or(max_tokens),
             choices,
+            models,
             inline_key,
             members,
             body,
@@ -114,6 +120,11 @@ impl ChatRequest {
     /// How many answers are asked for.
     pub fn choices(&self) -> u64 {
         self.choices
+    }
+
+    /// The models that OpenRouter may serve in the first one's stead.
+    pub fn models(&self) -> &[String] {
+        &self.models
     }
 
     /// Takes the key out of the body's `byok_api_key`, if there is one.
@@ -171,6 +182,17 @@ fn messages(members: &Members, text: &str) -> Result<(), RequestError> {
         return Err(RequestError::new(param, "`messages` must not be empty"));
     }
     Ok(())
+}
+
+fn models(members: &Members, text: &str) -> Result<Vec<String>, RequestError> {
+    match members.raw(Member::Models, text) {
+        None | Some("null") => Ok(Vec::new()),
+        Some(raw) if raw.len() > MODELS_BYTES_MAX => {
+            Err(RequestError::new(Some("models"), "`models` is too long"))
+        }
+        Some(raw) => serde_json::from_str(raw)
+            .map_err(|_| wrong_type(Member::Models, "a list of names of models")),
+    }
 }
 
 fn include_usage(members: &Members, text: &str) -> Result<bool, RequestError> {

@@ -27,6 +27,7 @@ pub(super) fn route_request(request: &proto::ResolveRouteRequest) -> Result<Rout
     let options = request.options.clone().unwrap_or_default();
     Ok(RouteRequest {
         model: request.model.clone(),
+        models: Vec::new(),
         // Its content is not read: what it looks like must not change the answer.
         inline_key: (!options.inline_key.is_empty()).then(InlineKey::default),
         byok_provider: provider(&options.byok_provider),

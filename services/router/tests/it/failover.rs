@@ -170,6 +170,24 @@ async fn a_stream_that_fails_before_its_first_content_fails_over() {
 }
 
 #[tokio::test]
+async fn the_callers_own_error_in_a_stream_or_a_good_status_is_not_failed_over() {
+    let refusal = r#"{"error":{"code":400,"message":"too long"}}"#;
+    for (body, scripted) in [
+        (STREAMED, Scripted::stream(&[ROLE, refusal])),
+        (PLAIN, Scripted::json(200, refusal)),
+    ] {
+        let harness = Harness::start().await;
+        harness.own_key("openrouter");
+        harness.own_key("openai");
+        harness.upstream.script("openrouter", [scripted]);
+        let error = harness.call(body).await.unwrap_err();
+        assert_eq!(error.reason, Reason::InvalidRequest);
+        assert!(error.message.contains("too long"), "{}", error.message);
+        assert_eq!(harness.upstream.keys(), ["own-openrouter"]);
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_later_ends_with_an_error_and_no_false_end() {
     for broken in [
         Scripted::stream(&[CONTENT]).cut(),

@@ -33,6 +33,8 @@ pub(crate) struct VaultState {
     pub(crate) unseals: AtomicUsize,
     pub(crate) acknowledged: AtomicU64,
     pub(crate) silent: AtomicBool,
+    /// Panics when it is told of a key's outcome.
+    pub(crate) panics: AtomicBool,
     sequence: AtomicU64,
     changes: broadcast::Sender<vault::WatchChangesResponse>,
 }
@@ -48,6 +50,7 @@ impl FakeVault {
             unseals: AtomicUsize::new(0),
             acknowledged: AtomicU64::new(0),
             silent: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
             sequence: AtomicU64::new(0),
             changes: broadcast::channel(64).0,
         }))
@@ -151,6 +154,7 @@ impl VaultService for FakeVault {
         &self,
         request: Request<vault::ReportKeyOutcomeRequest>,
     ) -> Result<Response<vault::ReportKeyOutcomeResponse>, Status> {
+        assert!(!self.0.panics.load(Ordering::SeqCst), "as it was told to");
         self.0.outcomes.lock().push(request.into_inner());
         Ok(Response::new(vault::ReportKeyOutcomeResponse {}))
     }
@@ -214,6 +218,10 @@ pub(crate) struct MeteringState {
     pub(crate) balance: Mutex<i64>,
     pub(crate) organization_keys: AtomicBool,
     pub(crate) holds: Mutex<Vec<metering::PlaceHoldRequest>>,
+    /// Loses the answer to who places a hold.
+    pub(crate) loses_holds: AtomicBool,
+    /// Holds given back without an attempt.
+    pub(crate) given_back: Mutex<Vec<String>>,
     /// Charged.
     pub(crate) settled: Mutex<Vec<metering::UsageEvent>>,
     /// Held and given back.
@@ -229,6 +237,8 @@ impl FakeMetering {
             balance: Mutex::new(1_000_000_000),
             organization_keys: AtomicBool::new(true),
             holds: Mutex::default(),
+            loses_holds: AtomicBool::new(false),
+            given_back: Mutex::default(),
             settled: Mutex::default(),
             voided: Mutex::default(),
             recorded: Mutex::default(),
@@ -279,6 +289,9 @@ impl MeteringService for FakeMetering {
             markup_basis_points: 500,
         };
         self.0.holds.lock().push(hold);
+        if self.0.loses_holds.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("lost"));
+        }
         Ok(Response::new(response))
     }
 
@@ -301,7 +314,11 @@ impl MeteringService for FakeMetering {
         &self,
         request: Request<metering::VoidHoldRequest>,
     ) -> Result<Response<metering::VoidHoldResponse>, Status> {
-        self.0.voided.lock().extend(request.into_inner().event);
+        let void = request.into_inner();
+        match void.event {
+            Some(event) => self.0.voided.lock().push(event),
+            None => self.0.given_back.lock().push(void.hold_id),
+        }
         Ok(Response::new(metering::VoidHoldResponse {
             duplicate: false,
         }))

@@ -1,11 +1,13 @@
 //! Credits: held before the call, settled before the last byte, never spent without consent.
 
+use std::sync::Arc;
+
 use keyward_proto::metering::v1::{AttemptStatus, KeySource};
 use keyward_proto::router::v1 as proto;
 use keyward_proto::vault::v1::OwnerKind;
 use keyward_runtime::error::Reason;
 
-use crate::harness::{ANSWER, Harness, PLAIN, STREAMED};
+use crate::harness::{ANSWER, Harness, PLAIN, STREAMED, until};
 use crate::upstream::Scripted;
 
 #[tokio::test]
@@ -91,6 +93,120 @@ async fn without_consent_cap_or_credits_the_own_keys_error_is_told() {
         assert_eq!(harness.upstream.keys(), ["own-openai"]);
         assert!(harness.metering.0.settled.lock().is_empty());
     }
+}
+
+#[tokio::test]
+async fn the_own_keys_error_is_told_whatever_became_of_the_platforms() {
+    // Both fail, the platform's key first: the own one is cooling down.
+    let harness = Harness::start().await;
+    harness.own_key("openai");
+    let limited = Scripted::error(429, "slow down").with("retry-after", "600");
+    harness.upstream.script("openai", [limited.clone()]);
+    harness.call(PLAIN).await.unwrap_err();
+    harness.system_key("openai");
+    harness
+        .vault
+        .change("OWNER_KIND_SYSTEM:openai:1", |_| {})
+        .await;
+    harness
+        .upstream
+        .script("openai", [Scripted::error(500, "oops"), limited]);
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(
+        harness.upstream.keys()[1..],
+        ["system-openai", "own-openai"]
+    );
+    assert_eq!(error.reason, Reason::ProviderRateLimited);
+
+    // The own key was refused earlier.
+    let harness = Harness::start().await;
+    let id = harness.own_key("openai");
+    harness.system_key("openai");
+    let refuse = |key: &mut keyward_proto::vault::v1::ProviderKey| {
+        key.status = keyward_proto::vault::v1::KeyStatus::Error as i32;
+    };
+    harness.vault.change(&id, refuse).await;
+    harness
+        .upstream
+        .script("openai", [Scripted::error(500, "oops")]);
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(harness.upstream.keys(), ["system-openai"]);
+    assert_eq!(error.reason, Reason::ProviderKeyRejected);
+
+    // The platform's key cannot be had.
+    let harness = Harness::start().await;
+    harness.own_key("openai");
+    harness.system_key("openai");
+    harness.upstream.script(
+        "openai",
+        [Scripted::json(200, ANSWER), Scripted::error(401, "wrong")],
+    );
+    harness.call(PLAIN).await.unwrap();
+    *harness.vault.0.broken.lock() = Some(Reason::Overloaded);
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(error.reason, Reason::ProviderKeyRejected);
+}
+
+#[tokio::test]
+async fn a_hold_whose_answer_was_lost_is_given_back() {
+    let harness = Harness::start().await;
+    harness.system_key("openai");
+    harness
+        .metering
+        .0
+        .loses_holds
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(error.reason, Reason::Overloaded);
+    let state = &harness.metering.0;
+    until(|| !state.given_back.lock().is_empty()).await;
+    assert_eq!(
+        *state.given_back.lock(),
+        [state.holds.lock()[0].request_id.clone()]
+    );
+    assert!(harness.upstream.shown().is_empty() && state.voided.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_fault_of_ours_leaves_one_record_and_an_answer() {
+    let harness = Harness::start().await;
+    harness.own_key("openai");
+    harness
+        .upstream
+        .script("openai", [Scripted::error(401, "wrong")]);
+    harness
+        .vault
+        .0
+        .panics
+        .store(true, std::sync::atomic::Ordering::SeqCst);
+    let error = harness.call(PLAIN).await.unwrap_err();
+    assert_eq!(error.reason, Reason::Internal);
+    let state = Arc::clone(&harness.metering.0);
+    harness.stop().await;
+    assert_eq!(state.recorded.lock().len(), 1);
+}
+
+#[tokio::test]
+async fn only_the_model_that_was_priced_is_served_with_the_platforms_key() {
+    let harness = Harness::start().await;
+    harness.system_key("openrouter");
+    harness
+        .upstream
+        .script("openrouter", [Scripted::json(200, ANSWER)]);
+    let body = PLAIN.replace(
+        r#""messages""#,
+        r#""models":["dearer"],"provider":{},"messages""#,
+    );
+    harness.call(&body).await.unwrap();
+    let shown = harness.upstream.shown()[0].body.clone();
+    assert!(!shown.contains("dearer") && shown.contains(r#""provider":{}"#));
+    harness.own_key("openrouter");
+    harness
+        .vault
+        .change("OWNER_KIND_USER:openrouter:1", |_| {})
+        .await;
+    harness.call(&body).await.unwrap();
+    assert!(harness.upstream.shown()[1].body.contains("dearer"));
 }
 
 #[tokio::test]

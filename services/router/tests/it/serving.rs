@@ -21,6 +21,7 @@ async fn an_own_key_serves_and_nothing_is_charged() {
         [Scripted::json(200, ANSWER)
             .with("x-request-id", "req_up")
             .with("x-ratelimit-remaining-requests", "7")
+            .with("x-ratelimit-key", "of own-openai")
             .with("set-cookie", "a=b")],
     );
     let answer = harness.call(PLAIN).await.unwrap();
@@ -39,6 +40,7 @@ async fn an_own_key_serves_and_nothing_is_charged() {
         Some("BYOK API key used")
     );
     assert_eq!(answer.header("set-cookie"), None);
+    assert_eq!(answer.header("x-ratelimit-key"), None);
     // 10 × 2.50 + 5 × 10.00 credits a million.
     assert_eq!(answer.summary.list_cost_nanos, Some(75_000));
 

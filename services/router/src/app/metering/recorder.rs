@@ -40,6 +40,10 @@ pub(super) struct Recorder {
 #[derive(Debug, Clone)]
 pub(crate) struct RecordHandle(Arc<mpsc::Sender<Record>>);
 
+/// Tells that a record is stored.
+#[derive(Debug)]
+pub(crate) struct Stored(pub(super) oneshot::Receiver<()>);
+
 impl Recorder {
     pub(super) fn start(
         client: MeteringServiceClient<Connection>,
@@ -70,13 +74,13 @@ impl Recorder {
 impl RecordHandle {
     /// Hands a record over and gives what tells that it is stored. Once handed over it is told,
     /// whether or not anybody waits.
-    pub(super) async fn record(&self, event: proto::UsageEvent) -> oneshot::Receiver<()> {
+    pub(crate) async fn record(&self, event: proto::UsageEvent) -> Stored {
         let (stored, done) = oneshot::channel();
         let record = Record { event, stored };
         if self.0.send(record).await.is_err() {
             tracing::error!("a usage record came after the end");
         }
-        done
+        Stored(done)
     }
 }
 
@@ -133,7 +137,12 @@ impl Task {
             match self.stream().await {
                 End::Done => return,
                 End::Lost => tokio::time::sleep(RECONNECT_PAUSE).await,
-                End::Refused => self.tell_one_by_one().await,
+                End::Refused => {
+                    self.tell_one_by_one().await;
+                    if !self.unacknowledged.is_empty() {
+                        tokio::time::sleep(RECONNECT_PAUSE).await;
+                    }
+                }
             }
         }
     }

@@ -82,6 +82,8 @@ fn inline_key_provider(key: &str) -> Option<&'static str> {
 pub struct RouteRequest {
     /// The model, as the caller named it.
     pub model: String,
+    /// Those that OpenRouter may serve in its stead.
+    pub models: Vec<String>,
     /// The key in the request.
     pub inline_key: Option<InlineKey>,
     /// Whose key the inline key is, or the provider whose key to use.

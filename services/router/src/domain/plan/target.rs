@@ -17,7 +17,10 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     pub(super) fn find(input: &PlanInput<'a>) -> Self {
-        let requested = input.request.model.as_str();
+        Self::named(input, &input.request.model)
+    }
+
+    pub(super) fn named(input: &PlanInput<'a>, requested: &'a str) -> Self {
         let configured = |name: &str| input.providers.get(name).is_some();
         let reference = input.catalog.reference(requested, configured);
         let unlisted_at_openrouter = openrouter_name(&reference, input);

@@ -419,6 +419,25 @@ fn an_access_key_names_only_what_it_may() {
     }
 }
 
+#[test]
+fn an_access_key_lists_only_what_it_may_to_fall_back_to() {
+    for (models, refusal) in [
+        (&["openai/gpt-4o", "gpt-4o"][..], None),
+        (
+            &["gpt-4o", "anthropic/claude-3-opus"],
+            Some(Refusal::FallbackNotAllowed(
+                "anthropic/claude-3-opus".into(),
+            )),
+        ),
+    ] {
+        let case = Case::new("gpt-4o", "u:openrouter").with(|case| {
+            case.principal.allowed_models = vec!["gpt-4o".into()];
+            case.request.models = models.iter().map(|name| (*name).to_owned()).collect();
+        });
+        assert_eq!(case.plan().refusal, refusal, "{models:?}");
+    }
+}
+
 fn any_case() -> impl Strategy<Value = Case> {
     let key = (
         prop::sample::select(vec!["u", "p", "o", "s"]),

@@ -16,8 +16,10 @@ use super::{ChatRequest, RequestError};
 pub struct Splice<'a> {
     /// The model's name at the provider.
     pub upstream_model: &'a str,
-    /// Whether OpenRouter's `models` and `provider` stay in.
-    pub keep_routing_members: bool,
+    /// Whether OpenRouter's `models` stays in.
+    pub keep_models: bool,
+    /// Whether OpenRouter's `provider` stays in.
+    pub keep_provider: bool,
     /// Whether usage is to be asked for in streams: some providers refuse the member.
     pub force_usage: bool,
 }
@@ -33,16 +35,14 @@ impl ChatRequest {
     pub fn splice(&self, splice: &Splice<'_>) -> Result<UpstreamBody, RequestError> {
         let mut edits = Vec::with_capacity(4);
         self.edit_model(splice.upstream_model, &mut edits);
-        let unwanted: &[Member] = if splice.keep_routing_members {
-            &[Member::InlineKey]
-        } else {
-            &[Member::InlineKey, Member::Models, Member::Provider]
-        };
+        let mut unwanted = vec![Member::InlineKey];
+        unwanted.extend((!splice.keep_models).then_some(Member::Models));
+        unwanted.extend((!splice.keep_provider).then_some(Member::Provider));
         let cut = |range| Edit {
             range,
             with: Bytes::new(),
         };
-        edits.extend(self.members.removals(unwanted).into_iter().map(cut));
+        edits.extend(self.members.removals(&unwanted).into_iter().map(cut));
         if self.stream && !self.include_usage && splice.force_usage {
             self.edit_stream_options(&mut edits)?;
         }

@@ -6,7 +6,8 @@ fn parse(body: &str) -> Result<ChatRequest, RequestError> {
 
 const SPLICE: Splice<'_> = Splice {
     upstream_model: "up",
-    keep_routing_members: false,
+    keep_models: false,
+    keep_provider: false,
     force_usage: true,
 };
 
@@ -94,6 +95,11 @@ fn a_faulty_body_is_refused_with_the_member_at_fault() {
             r#"{"model":"m","messages":[{}],"byok_api_key":1}"#,
             Some("byok_api_key"),
             "a string",
+        ),
+        (
+            r#"{"model":"m","messages":[{}],"models":["a",1]}"#,
+            Some("models"),
+            "a list",
         ),
         (
             r#"{"model":"m","messages":[{}],"stream_options":1}"#,
@@ -195,10 +201,17 @@ fn an_openrouter_key_keeps_the_routing_members() {
     let body = r#"{"models":["a"],"provider":{"sort":"price"},"model":"m","messages":[{}]}"#;
     let keep = Splice {
         upstream_model: "m",
-        keep_routing_members: true,
+        keep_models: true,
+        keep_provider: true,
         force_usage: true,
     };
     assert_eq!(spliced(body, &keep), body);
+    let keep = Splice {
+        keep_models: false,
+        ..keep
+    };
+    let without = r#"{"provider":{"sort":"price"},"model":"m","messages":[{}]}"#;
+    assert_eq!(spliced(body, &keep), without);
 }
 
 #[test]
@@ -206,7 +219,8 @@ fn usage_is_not_forced_where_the_provider_refuses_the_member() {
     let body = r#"{"model":"m","messages":[{}],"stream":true}"#;
     let splice = Splice {
         upstream_model: "m",
-        keep_routing_members: false,
+        keep_models: false,
+        keep_provider: false,
         force_usage: false,
     };
     assert_eq!(spliced(body, &splice), body);
