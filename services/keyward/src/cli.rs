@@ -8,7 +8,7 @@ use keyward_runtime::settings::{Environment, Settings};
 use keyward_runtime::telemetry;
 
 use crate::roles::{Role, Roles};
-use crate::{compose, serve};
+use crate::{compose, configs, serve};
 
 /// A gateway for large language models where everybody brings their own keys.
 #[derive(Debug, Parser)]
@@ -40,6 +40,7 @@ struct ServeArguments {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let environment = Environment::of_process(arguments.config);
     let settings = Settings::load(&environment)?;
+    configs::check(&settings)?;
     telemetry::start(&settings.log).context("the log filter cannot be read")?;
     for stranger in environment.strangers() {
         tracing::warn!(

@@ -64,7 +64,7 @@ pub(crate) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
     let roles = Roles::of(&[Role::Vault, Role::Metering]);
     let mut parts = Parts::new(settings, &roles, &process);
     crate::serve::make_private_folder(&settings.data_dir)?;
-    parts.vault().await?;
+    parts.open_vault().await?;
     parts.metering().await?;
     process.drain(settings.shutdown_grace).await;
     Ok(())
@@ -96,10 +96,10 @@ impl<'a> Parts<'a> {
         }
     }
 
+    /// The vault, with the admin and the platform's keys that the settings ask for.
     async fn vault(&mut self) -> anyhow::Result<()> {
-        let (settings, process) = (self.settings, self.process);
-        let (tracker, stopping) = (process.tracker.clone(), process.stopping.clone());
-        let vault = Vault::open(configs::vault(settings), tracker, stopping).await?;
+        let settings = self.settings;
+        let vault = self.open_vault().await?;
         let admin = vault
             .bootstrap_admin(settings.bootstrap_admin_key.clone())
             .await?;
@@ -110,8 +110,7 @@ impl<'a> Parts<'a> {
         vault
             .sync_system_keys(configs::system_keys(settings), sandbox)
             .await?;
-        self.authenticator = Some(Authenticator::new(vault.exchanger()));
-        ready::watch_vault(process, vault.clone());
+        ready::watch_vault(self.process, vault.clone());
         let layer = self.layer()?;
         self.services = std::mem::take(&mut self.services)
             .with(layer.layer(vault.provider_key_server()))
@@ -119,6 +118,13 @@ impl<'a> Parts<'a> {
             .with(layer.layer(vault.identity_server()))
             .with(layer.layer(vault.audit_server()));
         Ok(())
+    }
+
+    async fn open_vault(&mut self) -> anyhow::Result<Vault> {
+        let (tracker, stopping) = (self.process.tracker.clone(), self.process.stopping.clone());
+        let vault = Vault::open(configs::vault(self.settings), tracker, stopping).await?;
+        self.authenticator = Some(Authenticator::new(vault.exchanger()));
+        Ok(vault)
     }
 
     async fn metering(&mut self) -> anyhow::Result<()> {
@@ -137,7 +143,7 @@ impl<'a> Parts<'a> {
         };
         let layer = self.layer()?;
         let router = Router::open(
-            &configs::router(self.settings)?,
+            &configs::router(self.settings),
             connections,
             self.authenticator()?,
             self.process.tracker.clone(),

@@ -3,18 +3,40 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Context as _;
+use keyward_auth::access_key;
 use keyward_metering::Config as MeteringConfig;
-use keyward_money::Nanos;
 use keyward_router::RouterConfig;
 use keyward_router::domain::plan;
 use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
-use keyward_runtime::settings::{Prefer, ProviderSettings, Settings};
+use keyward_runtime::settings::{MasterKey, Prefer, ProviderSettings, Settings, SettingsError};
 use keyward_secret::Secret;
+use keyward_vault::domain::master_key as vault;
 use keyward_vault::{MasterKeySetting, VaultConfig};
 
+/// Checks what only the roles can judge, before anything is made.
+///
+/// # Errors
+/// [`SettingsError::Invalid`] with the setting's name; the value is not in it.
+pub(crate) fn check(settings: &Settings) -> Result<(), SettingsError> {
+    let invalid = |name: &str, message: String| SettingsError::Invalid {
+        name: name.to_owned(),
+        origin: "as set".to_owned(),
+        message,
+    };
+    let admin_key = settings.bootstrap_admin_key.as_ref();
+    if admin_key.is_some_and(|key| !access_key::is_well_formed(key.expose())) {
+        let message = "expected `kw_` and 32 or more of `[A-Za-z0-9_-]`";
+        return Err(invalid("bootstrap.admin_key", message.to_owned()));
+    }
+    for MasterKey { id, key } in &settings.vault.master_keys {
+        vault::MasterKey::from_base64(id, key.expose())
+            .map_err(|error| invalid("vault.master_keys", error.to_string()))?;
+    }
+    Ok(())
+}
+
 pub(crate) fn vault(settings: &Settings) -> VaultConfig {
-    let master_key = |key: &keyward_runtime::settings::MasterKey| MasterKeySetting {
+    let master_key = |key: &MasterKey| MasterKeySetting {
         id: key.id.clone(),
         key: key.key.clone(),
     };
@@ -32,12 +54,8 @@ pub(crate) fn metering(settings: &Settings) -> MeteringConfig {
     }
 }
 
-pub(crate) fn router(settings: &Settings) -> anyhow::Result<RouterConfig> {
+pub(crate) fn router(settings: &Settings) -> RouterConfig {
     let routing = &settings.routing;
-    let fallback_max_charge: Nanos = routing
-        .fallback_max_charge
-        .parse()
-        .context("setting `routing.fallback_max_charge`: expected credits such as \"0.05\"")?;
     let overrides = |(name, provider): (&String, &ProviderSettings)| {
         let given = ProviderOverride {
             base_url: provider.base_url.clone(),
@@ -46,7 +64,7 @@ pub(crate) fn router(settings: &Settings) -> anyhow::Result<RouterConfig> {
         };
         (name.clone(), given)
     };
-    Ok(RouterConfig {
+    RouterConfig {
         providers: settings.providers.by_name.iter().map(overrides).collect(),
         sandbox_enabled: sandbox_is_enabled(settings),
         prefer: match routing.prefer {
@@ -54,13 +72,13 @@ pub(crate) fn router(settings: &Settings) -> anyhow::Result<RouterConfig> {
             Prefer::Provider => plan::Prefer::Provider,
         },
         fallback_to_credits: routing.fallback_to_credits,
-        fallback_max_charge,
+        fallback_max_charge: routing.fallback_max_charge,
         private_allow: settings.providers.private_allow.clone(),
         allow_private_base_urls: settings.providers.allow_private_base_urls,
         ca_file: settings.providers.ca_file.clone(),
         revocation_bound: settings.vault.revocation_bound,
         ..RouterConfig::default()
-    })
+    }
 }
 
 /// The platform's own provider keys, by provider.

@@ -1,5 +1,5 @@
 //! What every role needs to run, whatever it does: settings, telemetry, errors on the wire, serving
-//! and draining. Nothing of keys, routes or money is in here.
+//! and draining. No rule of keys, routes or money is in here.
 
 pub mod error;
 pub mod health;

@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use keyward_money::Nanos;
 use keyward_secret::Secret;
 use url::Url;
 
@@ -104,8 +105,8 @@ pub struct RoutingSettings {
     pub prefer: Prefer,
     /// Whether a failing own key may fall back to the platform's.
     pub fallback_to_credits: bool,
-    /// The most that such a request may cost, in decimal credits.
-    pub fallback_max_charge: String,
+    /// The most that such a request may cost its account.
+    pub fallback_max_charge: Nanos,
 }
 
 /// Which of a user's own keys goes first.

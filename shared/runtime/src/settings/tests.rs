@@ -144,6 +144,16 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             &["vault.revocation_bound", "30s"],
         ),
         (
+            &[("KEYWARD_ROUTING__FALLBACK_MAX_CHARGE", "five")],
+            None,
+            &["routing.fallback_max_charge", "FALLBACK_MAX_CHARGE", "0.05"],
+        ),
+        (
+            &[("KEYWARD_ROUTING__FALLBACK_MAX_CHARGE", "-1")],
+            None,
+            &["routing.fallback_max_charge", "zero or more"],
+        ),
+        (
             &[("KEYWARD_GRPC__LISTEN", "0.0.0.0:1")],
             None,
             &["grpc.listen", "grpc.insecure"],

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use keyward_money::Nanos;
 use url::Url;
 
 use super::providers::RawProvider;
@@ -16,6 +17,9 @@ use super::{
 
 /// The longest that a revoked key may be used by a replica that cannot learn of it.
 const REVOCATION_BOUND_MAX: Duration = Duration::from_secs(30);
+
+/// 0.05 credits: a long answer of a dear model, and no more.
+const FALLBACK_MAX_CHARGE_DEFAULT: Nanos = Nanos::new(50_000_000);
 
 /// The kinds of server that a provider given by settings alone can be.
 const KINDS: [&str; 4] = ["openai", "anthropic", "google", "azure"];
@@ -51,10 +55,7 @@ pub(super) fn validate(
         routing: RoutingSettings {
             prefer: raw.routing.prefer.unwrap_or(Prefer::Openrouter),
             fallback_to_credits: raw.routing.fallback_to_credits.unwrap_or(true),
-            fallback_max_charge: raw
-                .routing
-                .fallback_max_charge
-                .unwrap_or_else(|| "0.05".to_owned()),
+            fallback_max_charge: fallback_max_charge(raw.routing.fallback_max_charge)?,
         },
         log: LogSettings {
             format: raw.log.format.unwrap_or(LogFormat::Auto),
@@ -176,6 +177,22 @@ fn master_keys(raw: Vec<RawMasterKey>) -> Result<Vec<MasterKey>, SettingsError> 
             )),
         })
         .collect()
+}
+
+fn fallback_max_charge(credits: Option<String>) -> Result<Nanos, SettingsError> {
+    let Some(credits) = credits else {
+        return Ok(FALLBACK_MAX_CHARGE_DEFAULT);
+    };
+    let expected = || {
+        let message = "expected credits, zero or more, such as \"0.05\"";
+        invalid("routing.fallback_max_charge", message)
+    };
+    let charge: Nanos = credits.parse().map_err(|_| expected())?;
+    if charge < Nanos::ZERO {
+        Err(expected())
+    } else {
+        Ok(charge)
+    }
 }
 
 fn revocation_bound(bound: Option<Duration>) -> Result<Duration, SettingsError> {
