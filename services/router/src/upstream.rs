@@ -57,7 +57,8 @@ pub(crate) async fn send(
 
 fn http_request(call: Call<'_>) -> Result<Request<UpstreamBody>, SendError> {
     let uri = uri(&call)?;
-    let mut authorization = HeaderValue::from_str(&format!("Bearer {}", call.key.expose()))
+    let bearer = Secret::new(format!("Bearer {}", call.key.expose()));
+    let mut authorization = HeaderValue::from_str(bearer.expose())
         .map_err(|_| SendError::Connect("the key holds characters that cannot be sent".into()))?;
     authorization.set_sensitive(true);
     let mut request = Request::new(call.body);

@@ -1,14 +1,21 @@
 //! The way from the task that serves a request to the caller's stream, which only reads.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use keyward_money::{Nanos, Usage};
 use keyward_proto::metering::v1::{KeySource, UsageSource};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::RouteError;
 
 /// Parts on their way to the caller: enough for bursts, few enough to feel a slow reader.
 const PARTS_MAX: usize = 16;
+
+/// How long a caller may read nothing while there is something to read, before it counts as gone: a
+/// provider's answer and its connection wait for it.
+const STALL_MAX: Duration = Duration::from_mins(2);
 
 /// What opens an answer.
 #[derive(Debug, Clone)]
@@ -108,19 +115,28 @@ impl AnswerSender {
         }
     }
 
-    /// Sends a piece, in chunks that fit into a message; waits for a slow reader.
+    /// Sends a piece, in chunks that fit into a message; waits for a slow reader, but not for one
+    /// that reads nothing at all.
     pub(crate) async fn send(&self, mut piece: Bytes) -> Result<(), Gone> {
         while !piece.is_empty() {
             let size = piece.len().min(keyward_proto::BODY_CHUNK_BYTES_MAX);
             let chunk = Part::Chunk(piece.split_to(size));
-            self.parts.send(chunk).await.map_err(|_| Gone)?;
+            match self.parts.try_send(chunk) {
+                Ok(()) => {}
+                Err(TrySendError::Closed(_)) => return Err(Gone),
+                Err(TrySendError::Full(chunk)) => {
+                    let sent = self.parts.send_timeout(chunk, STALL_MAX).await;
+                    sent.map_err(|_| Gone)?;
+                }
+            }
         }
         Ok(())
     }
 
     pub(crate) async fn finish(&self, summary: Summary) {
         // Nobody to tell is no fault: the books are closed already.
-        let _ = self.parts.send(Part::Summary(summary)).await;
+        let summary = Part::Summary(summary);
+        let _ = self.parts.send_timeout(summary, STALL_MAX).await;
     }
 }
 
@@ -132,5 +148,20 @@ impl AnswerReceiver {
             Ok(Err(error)) => Err(error),
             Err(_) => Err(RouteError::away("the provider")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_who_reads_nothing_counts_as_gone() {
+        let (sender, receiver) = channel();
+        for _ in 0..PARTS_MAX {
+            sender.send(Bytes::from_static(b"a")).await.unwrap();
+        }
+        assert!(sender.send(Bytes::from_static(b"a")).await.is_err());
+        assert_eq!(receiver.parts.len(), PARTS_MAX);
     }
 }

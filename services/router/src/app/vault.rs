@@ -8,7 +8,7 @@ mod listing;
 mod watch;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyward_auth::{Authenticator, Connection};
 use keyward_proto::vault::v1 as proto;
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Behalf, HealthBook, RouteError};
 use freshness::Freshness;
 pub(crate) use leases::Lease;
-use leases::Leases;
+use leases::{Leases, Slot};
 pub(crate) use listing::Listing;
 use listing::Listings;
 
@@ -128,25 +128,39 @@ impl VaultPort {
         {
             return Ok(lease);
         }
-        // One asks, those who come meanwhile wait for its answer.
+        let since = Instant::now();
+        let opening = self.open(&slot, key_id, version, since, behalf, inference_id);
+        let opened = tokio::time::timeout(CALL_TIMEOUT, opening).await;
+        opened.map_err(|_| UnsealError::Away)?
+    }
+
+    /// One asks; those who come meanwhile wait for its answer, whether or not changes are heard of.
+    async fn open(
+        &self,
+        slot: &Slot,
+        key_id: &str,
+        version: u64,
+        since: Instant,
+        behalf: &Behalf,
+        inference_id: &str,
+    ) -> Result<Arc<Lease>, UnsealError> {
         let _refreshing = slot.refreshing().await;
-        if self.freshness.is_fresh()
-            && let Some(lease) = slot.current(version)
-        {
+        let verified = |lease: &Arc<Lease>| self.freshness.is_fresh() || lease.asked >= since;
+        if let Some(lease) = slot.current(version).filter(verified) {
             return Ok(lease);
         }
+        let asked = Instant::now();
         let request = proto::UnsealProviderKeyRequest {
             provider_key_id: key_id.to_owned(),
             purpose: proto::UnsealPurpose::Serve as i32,
             inference_id: inference_id.to_owned(),
         };
         let mut client = self.client.clone();
-        let call = client.unseal_provider_key(behalf.request(request));
-        let answer = tokio::time::timeout(CALL_TIMEOUT, call).await;
-        let response = answer
-            .map_err(|_| UnsealError::Away)?
-            .map_err(|s| unseal_error(&s))?;
-        let lease = Lease::read(response.into_inner()).ok_or(UnsealError::Broken)?;
+        let response = client
+            .unseal_provider_key(behalf.request(request))
+            .await
+            .map_err(|status| unseal_error(&status))?;
+        let lease = Lease::read(response.into_inner(), asked).ok_or(UnsealError::Broken)?;
         let lease = Arc::new(lease);
         slot.keep(Arc::clone(&lease));
         Ok(lease)

@@ -15,7 +15,7 @@ const BREAKER_FAILURES: u32 = 3;
 const BREAKER_OPEN_MS: u64 = 5_000;
 /// The longest it stays open, so that a provider which heals is found out soon.
 const BREAKER_OPEN_MS_MAX: u64 = 60_000;
-/// How many keys are remembered; beyond it, those that rest no more are forgotten.
+/// How many keys are remembered; beyond it, those that rest no more are forgotten, else all.
 const KEYS_MAX: usize = 10_000;
 
 /// How a key stands with a model.
@@ -39,6 +39,9 @@ pub trait HealthView {
     fn standing(&self, key_id: &str, version: u64, upstream_model: &str, now_ms: u64) -> Standing;
 }
 
+/// How many models of a key are remembered: callers may name any number that there are not.
+const MODELS_MAX: usize = 256;
+
 #[derive(Debug, Default)]
 struct ModelHealth {
     limited_until_ms: u64,
@@ -54,20 +57,30 @@ struct KeyHealth {
     models: HashMap<String, ModelHealth>,
 }
 
+impl ModelHealth {
+    fn rests_until_ms(&self) -> u64 {
+        self.limited_until_ms
+            .max(self.absent_until_ms)
+            .max(self.open_until_ms)
+    }
+}
+
 impl KeyHealth {
     fn rests_until_ms(&self) -> u64 {
-        let models = self.models.values();
-        let longest = |model: &ModelHealth| {
-            model
-                .limited_until_ms
-                .max(model.absent_until_ms)
-                .max(model.open_until_ms)
-        };
-        models
-            .map(longest)
-            .max()
-            .unwrap_or(0)
-            .max(self.no_credit_until_ms)
+        let models = self.models.values().map(ModelHealth::rests_until_ms);
+        models.max().unwrap_or(0).max(self.no_credit_until_ms)
+    }
+
+    /// Forgets models that rest no more; all of them, where that is not enough.
+    fn make_room(&mut self, model: &str, now_ms: u64) {
+        if self.models.len() < MODELS_MAX || self.models.contains_key(model) {
+            return;
+        }
+        self.models
+            .retain(|_, known| known.rests_until_ms() > now_ms);
+        if self.models.len() >= MODELS_MAX {
+            self.models.clear();
+        }
     }
 }
 
@@ -118,6 +131,7 @@ impl Health {
             key.no_credit_until_ms = now_ms + QUOTA_REST_MS;
             return;
         }
+        key.make_room(model, now_ms);
         let model = key.models.entry(model.to_owned()).or_default();
         match failure {
             Failure::RateLimited { retry_after_ms } => {
@@ -139,6 +153,9 @@ impl Health {
     fn make_room(&mut self, now_ms: u64) {
         if self.keys.len() >= KEYS_MAX {
             self.keys.retain(|_, key| key.rests_until_ms() > now_ms);
+            if self.keys.len() >= KEYS_MAX {
+                self.keys.clear();
+            }
         }
     }
 }
@@ -227,6 +244,17 @@ mod tests {
         assert_eq!(health.standing("l", 1, "m", 600_000), Standing::Good);
         health.forget("k");
         assert_eq!(health.standing("k", 1, "x", 0), Standing::Good);
+    }
+
+    #[test]
+    fn made_up_models_are_forgotten_in_the_end() {
+        let mut health = Health::default();
+        for model in 0..10 * MODELS_MAX {
+            health.failed("k", 1, &model.to_string(), Failure::ModelAbsent, 0);
+        }
+        assert!(health.keys["k"].models.len() <= MODELS_MAX);
+        let last = (10 * MODELS_MAX - 1).to_string();
+        assert_eq!(health.standing("k", 1, &last, 1), Standing::Absent);
     }
 
     #[test]

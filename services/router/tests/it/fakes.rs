@@ -33,6 +33,8 @@ pub(crate) struct VaultState {
     pub(crate) unseals: AtomicUsize,
     pub(crate) acknowledged: AtomicU64,
     pub(crate) silent: AtomicBool,
+    /// Takes its time to open keys.
+    pub(crate) slow: AtomicBool,
     /// Panics when it is told of a key's outcome.
     pub(crate) panics: AtomicBool,
     sequence: AtomicU64,
@@ -50,6 +52,7 @@ impl FakeVault {
             unseals: AtomicUsize::new(0),
             acknowledged: AtomicU64::new(0),
             silent: AtomicBool::new(false),
+            slow: AtomicBool::new(false),
             panics: AtomicBool::new(false),
             sequence: AtomicU64::new(0),
             changes: broadcast::channel(64).0,
@@ -128,6 +131,9 @@ impl VaultService for FakeVault {
         request: Request<vault::UnsealProviderKeyRequest>,
     ) -> Result<Response<vault::UnsealProviderKeyResponse>, Status> {
         let asked = self.0.unseals.fetch_add(1, Ordering::SeqCst);
+        if self.0.slow.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         if let Some(reason) = *self.0.broken.lock() {
             return Err(status(reason, "no", Vec::new()));
         }

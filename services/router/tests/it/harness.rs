@@ -32,6 +32,7 @@ pub(crate) struct Harness {
     pub(crate) upstream: Upstream,
     pub(crate) vault: FakeVault,
     pub(crate) metering: FakeMetering,
+    pub(crate) router: Router,
     pub(crate) client: RouterServiceClient<Connection>,
     pub(crate) tracker: TaskTracker,
     pub(crate) stopping: CancellationToken,
@@ -106,6 +107,7 @@ impl Harness {
             upstream,
             vault,
             metering,
+            router,
             client,
             tracker,
             stopping,
@@ -182,12 +184,13 @@ impl Harness {
     /// Ends everything in flight and what runs beside it.
     pub(crate) async fn stop(self) {
         let Self {
+            router,
             client,
             tracker,
             stopping,
             ..
         } = self;
-        drop(client);
+        drop((router, client));
         stopping.cancel();
         tracker.close();
         tokio::time::timeout(Duration::from_secs(10), tracker.wait())

@@ -76,6 +76,46 @@ async fn silence_of_the_vault_empties_what_is_kept() {
 }
 
 #[tokio::test]
+async fn while_the_vault_is_silent_one_asks_for_many() {
+    let harness =
+        Harness::with(|config| config.revocation_bound = Duration::from_millis(100)).await;
+    harness.own_key("openai");
+    harness
+        .upstream
+        .script("openai", [Scripted::json(200, ANSWER)]);
+    harness.vault.0.silent.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    harness.vault.0.slow.store(true, Ordering::SeqCst);
+    let calls = (0..20).map(|_| harness.call(PLAIN));
+    for answer in futures::future::join_all(calls).await {
+        answer.unwrap();
+    }
+    let opened = harness.vault.0.unseals.load(Ordering::SeqCst);
+    assert!(opened <= 3, "{opened}");
+}
+
+#[tokio::test]
+async fn a_key_opened_while_the_vault_was_silent_is_not_kept() {
+    let harness =
+        Harness::with(|config| config.revocation_bound = Duration::from_millis(100)).await;
+    let id = harness.own_key("openai");
+    harness
+        .upstream
+        .script("openai", [Scripted::json(200, ANSWER)]);
+    harness.vault.0.silent.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    harness.call(PLAIN).await.unwrap();
+    let opened = harness.vault.0.unseals.load(Ordering::SeqCst);
+    // What it says now was never told as a change.
+    harness.vault.0.secrets.lock().insert(id, "own-new".into());
+    harness.vault.0.silent.store(false, Ordering::SeqCst);
+    until(|| harness.router.is_ready()).await;
+    harness.call(PLAIN).await.unwrap();
+    assert!(harness.vault.0.unseals.load(Ordering::SeqCst) > opened);
+    assert_eq!(harness.upstream.keys()[1], "own-new");
+}
+
+#[tokio::test]
 async fn a_key_that_cannot_be_opened_never_falls_back() {
     let harness = Harness::start().await;
     harness.own_key("openai");

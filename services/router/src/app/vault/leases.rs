@@ -19,12 +19,14 @@ pub(crate) struct Lease {
     pub(crate) secret: Secret,
     pub(crate) version: u64,
     pub(crate) id: String,
+    /// When the vault was asked.
+    pub(super) asked: Instant,
     until: Instant,
 }
 
 impl Lease {
-    /// Takes an opened key over; `None` if it is not text.
-    pub(super) fn read(response: UnsealProviderKeyResponse) -> Option<Self> {
+    /// Takes an opened key over that was asked for at `asked`; `None` if it is not text.
+    pub(super) fn read(response: UnsealProviderKeyResponse, asked: Instant) -> Option<Self> {
         let given = response
             .lease_duration
             .and_then(|duration| Duration::try_from(duration).ok())
@@ -33,7 +35,8 @@ impl Lease {
             secret: Secret::from_bytes(response.secret).ok()?,
             version: response.version,
             id: response.lease_id,
-            until: Instant::now() + given.min(LEASE_MAX),
+            asked,
+            until: asked + given.min(LEASE_MAX),
         })
     }
 }

@@ -70,11 +70,15 @@ async fn watch(port: &VaultPort, authenticator: &Authenticator) {
     // Silence for the bound means that what is known here may be wrong.
     while let Some(message) = next(&mut changes, port.freshness.bound()).await {
         port.freshness.reached(message.sequence);
-        if is_gap(last, &message) {
+        if let Some(last) = last.filter(|last| is_gap(*last, &message)) {
             tracing::warn!(
                 sequence = message.sequence,
+                last,
                 "changes of the vault were missed"
             );
+        }
+        // What was kept before the first message was never verified.
+        if last.is_none_or(|last| is_gap(last, &message)) {
             port.forget_all();
             authenticator.forget_all();
         }
@@ -104,8 +108,7 @@ async fn next(
         .ok()?
 }
 
-fn is_gap(last: Option<u64>, message: &proto::WatchChangesResponse) -> bool {
-    let Some(last) = last else { return false };
+fn is_gap(last: u64, message: &proto::WatchChangesResponse) -> bool {
     let expected = if message.change.is_some() {
         last + 1
     } else {

@@ -80,24 +80,23 @@ impl Members {
     pub(super) fn read(text: &str) -> Result<Self, RequestError> {
         let mut members = Self::default();
         let mut previous_end = text.find('{').map_or(0, |brace| brace + 1);
-        let pairs = pairs(text).map_err(|error| not_an_object(text, &error))?;
-        for (ordinal, (name, value)) in pairs.into_iter().enumerate() {
+        let (mut ordinal, mut twice) = (0, None);
+        each(text, |name, value| {
             let end = value.end;
-            if let Some(member) = Member::named(&name) {
-                let comma_end = comma_end(text, end);
-                members.put(
-                    member,
-                    Place {
-                        value,
-                        ordinal,
-                        previous_end,
-                        comma_end,
-                    },
-                )?;
+            if let Some(member) = Member::named(name) {
+                let place = Place {
+                    value,
+                    ordinal,
+                    previous_end,
+                    comma_end: comma_end(text, end),
+                };
+                twice = twice.take().or(members.put(member, place).err());
             }
+            ordinal += 1;
             previous_end = end;
-        }
-        Ok(members)
+        })
+        .map_err(|error| not_an_object(text, &error))?;
+        twice.map_or(Ok(members), Err)
     }
 
     fn put(&mut self, member: Member, place: Place) -> Result<(), RequestError> {
@@ -153,15 +152,14 @@ pub(super) fn find(
     name: &str,
     param: &'static str,
 ) -> Result<Option<Range<usize>>, RequestError> {
-    let wrong = |_| RequestError::new(Some(param), format!("`{param}` must be an object"));
-    let mut found = None;
-    for (key, value) in pairs(object).map_err(wrong)? {
-        if key == name && found.replace(value).is_some() {
-            return Err(RequestError::new(
-                Some(param),
-                format!("`{param}.{name}` is given twice"),
-            ));
-        }
+    let (mut found, mut is_twice) = (None, false);
+    each(object, |key, value| {
+        is_twice |= key == name && found.replace(value).is_some();
+    })
+    .map_err(|_| RequestError::new(Some(param), format!("`{param}` must be an object")))?;
+    if is_twice {
+        let message = format!("`{param}.{name}` is given twice");
+        return Err(RequestError::new(Some(param), message));
     }
     Ok(found)
 }
@@ -187,40 +185,38 @@ fn not_an_object(text: &str, error: &serde_json::Error) -> RequestError {
     RequestError::new(None, message)
 }
 
-type Pair<'a> = (Cow<'a, str>, Range<usize>);
-
-/// Names and value ranges of an object's members, in order. Nested values are skipped over, not
-/// read into memory; depth costs no stack.
-fn pairs(text: &str) -> Result<Vec<Pair<'_>>, serde_json::Error> {
+/// Calls `found` with the name and the value's range of each of an object's members, in order.
+/// Nested values are skipped over, not read into memory; neither depth nor number costs any.
+fn each(text: &str, found: impl FnMut(&str, Range<usize>)) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let pairs = deserializer.deserialize_map(PairsVisitor {
+    deserializer.deserialize_map(MembersVisitor {
         base: text.as_ptr() as usize,
+        found,
     })?;
-    deserializer.end()?;
-    Ok(pairs)
+    deserializer.end()
 }
 
-struct PairsVisitor {
+struct MembersVisitor<F> {
     base: usize,
+    found: F,
 }
 
 /// A member's name, borrowed where it has no escapes.
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'de> Visitor<'de> for PairsVisitor {
-    type Value = Vec<Pair<'de>>;
+impl<'de, F: FnMut(&str, Range<usize>)> Visitor<'de> for MembersVisitor<F> {
+    type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut pairs = Vec::with_capacity(16);
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
         while let Some((Name(name), value)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
             let start = value.get().as_ptr() as usize - self.base;
-            pairs.push((name, start..start + value.get().len()));
+            (self.found)(&name, start..start + value.get().len());
         }
-        Ok(pairs)
+        Ok(())
     }
 }

@@ -97,11 +97,6 @@ fn a_faulty_body_is_refused_with_the_member_at_fault() {
             "a string",
         ),
         (
-            r#"{"model":"m","messages":[{}],"models":["a",1]}"#,
-            Some("models"),
-            "a list",
-        ),
-        (
             r#"{"model":"m","messages":[{}],"stream_options":1}"#,
             Some("stream_options"),
             "object",
@@ -138,6 +133,44 @@ fn what_routing_needs_is_read() {
     assert_eq!(request.messages(), r#"[{"role":"user","content":"hi"}]"#);
     assert_eq!(request.take_inline_key().unwrap().expose(), "sk-1");
     assert!(request.take_inline_key().is_none());
+}
+
+#[test]
+fn odd_bodies_are_refused_too() {
+    let long = format!(
+        r#"{{"model":"m","messages":[{{}}],"models":["{}"]}}"#,
+        "x".repeat(20_000)
+    );
+    for (body, message) in [
+        ("\u{feff}{}", "not valid JSON"),
+        (r#"{"model":"m","model":"m""#, "not valid JSON"),
+        (
+            r#"{"model":"m","messages":[{}],"models":["a",1]}"#,
+            "a list",
+        ),
+        (&long, "too long"),
+    ] {
+        let error = parse(body).expect_err(body);
+        assert!(error.message.contains(message), "{body}: {error}");
+    }
+}
+
+#[test]
+fn numbers_of_any_size_pass_untouched() {
+    let body =
+        r#"{"seed":1e999999,"model":"m","x":123456789012345678901234567890,"messages":[{}]}"#;
+    assert_eq!(spliced(body, &SPLICE), body.replace("\"m\"", "\"up\""));
+}
+
+#[test]
+fn escaped_names_are_the_same_members() {
+    let body = r#"{"byok\u005fapi_key":"k","mod\u0065l":"m","messages":[{"byok_api_key":"mine"}]}"#;
+    assert_eq!(
+        parse(body).unwrap().take_inline_key().unwrap().expose(),
+        "k"
+    );
+    let expect = r#"{"mod\u0065l":"up","messages":[{"byok_api_key":"mine"}]}"#;
+    assert_eq!(spliced(body, &SPLICE), expect);
 }
 
 #[test]
