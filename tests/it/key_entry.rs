@@ -20,6 +20,7 @@ async fn provider_keys_of_the_wrong_form_are_refused(topology: Topology) {
         ("openai", String::new()),
         ("openai", "   ".to_owned()),
         ("groq", "not-a-groq-key".to_owned()),
+        ("no-such-provider", canary::provider_key("openai")),
     ] {
         let body = json!({"provider": provider, "key": key});
         let answer = tenant.client.post("/api/v1/provider-keys", body).await;

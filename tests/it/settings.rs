@@ -74,15 +74,21 @@ fn settings_that_are_wrong_stop_the_start_and_are_named() {
         (
             "KEYWARD_VAULT__MASTER_KEYS",
             r#"[{"id":"a","key":"short"}]"#,
-            "master key",
+            "vault.master_keys",
         ),
-        ("KEYWARD_BOOTSTRAP__ADMIN_KEY", "short", "admin key"),
+        (
+            "KEYWARD_BOOTSTRAP__ADMIN_KEY",
+            "short",
+            "bootstrap.admin_key",
+        ),
         ("KEYWARD_REDIS__URL", "redis://127.0.0.1", "redis.url"),
     ] {
         let output = run(&["serve"], &[(variable, value)], folder.path());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success(), "{variable} was accepted");
+        assert_eq!(output.status.code(), Some(3), "{variable}: {said}");
         assert!(said.contains(named), "{variable}: {said}");
+        let made = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(made, 0, "{variable}: something was made before the refusal");
     }
 }
 

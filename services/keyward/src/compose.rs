@@ -122,7 +122,7 @@ impl<'a> Parts<'a> {
 
     async fn open_vault(&mut self) -> anyhow::Result<Vault> {
         let (tracker, stopping) = (self.process.tracker.clone(), self.process.stopping.clone());
-        let vault = Vault::open(configs::vault(self.settings), tracker, stopping).await?;
+        let vault = Vault::open(configs::vault(self.settings)?, tracker, stopping).await?;
         self.authenticator = Some(Authenticator::new(vault.exchanger()));
         Ok(vault)
     }
@@ -146,8 +146,7 @@ impl<'a> Parts<'a> {
             &configs::router(self.settings),
             connections,
             self.authenticator()?,
-            self.process.tracker.clone(),
-            self.process.stopping.clone(),
+            self.process,
         )?;
         ready::watch_router(self.process, router.clone());
         self.services = std::mem::take(&mut self.services).with(layer.layer(router.server()));

@@ -1,9 +1,10 @@
 //! From the settings of the process to what each role is told. A role is told no more than it needs:
 //! the platform's own provider keys go to the vault alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyward_auth::access_key;
+use keyward_catalog::{Catalog, CatalogError};
 use keyward_metering::Config as MeteringConfig;
 use keyward_router::RouterConfig;
 use keyward_router::domain::plan;
@@ -35,17 +36,18 @@ pub(crate) fn check(settings: &Settings) -> Result<(), SettingsError> {
     Ok(())
 }
 
-pub(crate) fn vault(settings: &Settings) -> VaultConfig {
+pub(crate) fn vault(settings: &Settings) -> Result<VaultConfig, CatalogError> {
     let master_key = |key: &MasterKey| MasterKeySetting {
         id: key.id.clone(),
         key: key.key.clone(),
     };
-    VaultConfig {
+    Ok(VaultConfig {
         master_keys: settings.vault.master_keys.iter().map(master_key).collect(),
         private_allow: settings.providers.private_allow.clone(),
         allow_private_base_urls: settings.providers.allow_private_base_urls,
+        providers: provider_names(settings)?,
         ..VaultConfig::new(&settings.data_dir)
-    }
+    })
 }
 
 pub(crate) fn metering(settings: &Settings) -> MeteringConfig {
@@ -79,6 +81,18 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
         revocation_bound: settings.vault.revocation_bound,
         ..RouterConfig::default()
     }
+}
+
+/// The providers of the catalogue, and those that the settings add.
+fn provider_names(settings: &Settings) -> Result<BTreeSet<String>, CatalogError> {
+    let catalog = Catalog::embedded()?;
+    let known = catalog
+        .providers()
+        .iter()
+        .map(|provider| provider.name.clone());
+    Ok(known
+        .chain(settings.providers.by_name.keys().cloned())
+        .collect())
 }
 
 /// The platform's own provider keys, by provider.

@@ -21,6 +21,7 @@ mod unseal;
 mod usable;
 pub(crate) mod watch;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,6 +86,8 @@ pub(crate) struct Core {
     pub(crate) hub: ChangeHub,
     pub(crate) clock: Clock,
     pub(crate) private_allow: PrivateAllow,
+    /// Those that keys can be stored for; any where it is empty.
+    pub(crate) providers: BTreeSet<String>,
     pub(crate) stopping: CancellationToken,
 }
 

@@ -1,6 +1,6 @@
 //! Putting the vault together: settings in, servers out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,6 +58,8 @@ pub struct VaultConfig {
     pub private_allow: Vec<String>,
     /// Whether key owners may name any address at all; for tests.
     pub allow_private_base_urls: bool,
+    /// The providers that keys can be stored for; any where it is empty.
+    pub providers: BTreeSet<String>,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -70,6 +72,7 @@ impl VaultConfig {
             master_keys: Vec::new(),
             private_allow: Vec::new(),
             allow_private_base_urls: false,
+            providers: BTreeSet::new(),
             clock: Clock::system(),
         }
     }
@@ -219,6 +222,7 @@ async fn core(
         hub: ChangeHub::new(head),
         clock: config.clock,
         private_allow: PrivateAllow::new(allow, config.allow_private_base_urls),
+        providers: config.providers,
         stopping,
     })
 }

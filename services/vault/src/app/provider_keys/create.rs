@@ -49,7 +49,7 @@ impl Core {
         owner: Owner,
         new: NewKey,
     ) -> Result<(ProviderKey, Secret)> {
-        check_provider(&new.provider)?;
+        self.check_provider(&new.provider)?;
         check::label("label", &new.label)?;
         let weight = checked_weight(new.weight)?;
         let secret = check_key(
@@ -139,6 +139,23 @@ impl Core {
         check_base_url(url, &self.private_allow).map_err(|error| VaultError::invalid(param, error))
     }
 
+    /// A name that nobody can serve would be a key that never works: better said now.
+    fn check_provider(&self, provider: &str) -> Result<()> {
+        if !is_valid_id(provider) {
+            let message = "provider must be a provider's name, such as `openai`";
+            return Err(VaultError::invalid("provider", message));
+        }
+        if self.providers.is_empty() || self.providers.contains(provider) {
+            return Ok(());
+        }
+        let known: Vec<&str> = self.providers.iter().map(String::as_str).collect();
+        let message = format!(
+            "there is no provider of that name here; known: {}",
+            known.join(", ")
+        );
+        Err(VaultError::invalid("provider", message))
+    }
+
     fn checked_settings(
         &self,
         provider: &str,
@@ -172,14 +189,6 @@ impl Core {
             ..settings
         })
     }
-}
-
-fn check_provider(provider: &str) -> Result<()> {
-    if is_valid_id(provider) {
-        return Ok(());
-    }
-    let message = "provider must be a provider's name, such as `openai`";
-    Err(VaultError::invalid("provider", message))
 }
 
 /// The share of a key; 0 means the default.
