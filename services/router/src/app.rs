@@ -12,6 +12,7 @@ mod health;
 mod invoke;
 mod ledger;
 pub(crate) mod metering;
+pub(crate) mod meters;
 mod plain;
 mod serve;
 mod streamed;
@@ -31,6 +32,7 @@ pub(crate) use error::RouteError;
 pub(crate) use health::HealthBook;
 pub(crate) use invoke::{Invocation, Options};
 use metering::MeteringPort;
+use meters::Meters;
 use vault::VaultPort;
 
 /// What all requests share. Nothing in it is locked across an await.
@@ -44,6 +46,7 @@ pub(crate) struct Core {
     pub(crate) metering: MeteringPort,
     pub(crate) egress: Egress,
     pub(crate) timeouts: Timeouts,
+    pub(crate) meters: Meters,
     /// Requests in flight, which shutdown waits for.
     pub(crate) tracker: TaskTracker,
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use keyward_auth::{Authenticator, Connection};
 use keyward_catalog::{Catalog, CatalogError};
 use keyward_proto::router::v1::router_service_server::RouterServiceServer;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use keyward_runtime::serve::Process;
 
 use crate::app::metering::MeteringPort;
+use crate::app::meters::Meters;
 use crate::app::vault::VaultPort;
 use crate::app::{Core, HealthBook};
 use crate::config::RouterConfig;
@@ -50,14 +50,14 @@ pub struct Router {
 
 impl Router {
     /// Sets a router up and starts what runs beside requests: watching the vault for changes and
-    /// telling metering of usage. Both end with `stopping`; `tracker` has them and every request in
-    /// flight. `authenticator` is the one of the layer in front: it is told what to forget.
+    /// telling metering of usage. Both end as the process stops, which waits for them and for every
+    /// request in flight. `authenticator` is the one of the layer in front: it is told what to
+    /// forget.
     pub fn open(
         config: &RouterConfig,
         connections: RouterConnections,
         authenticator: Authenticator,
-        tracker: TaskTracker,
-        stopping: CancellationToken,
+        process: &Process,
     ) -> Result<Self, RouterError> {
         let catalog = Arc::new(Catalog::embedded()?);
         let providers = Providers::new(&catalog, &overrides(config))?;
@@ -74,6 +74,7 @@ impl Router {
             Arc::clone(&health),
         );
         let vault = Arc::new(vault);
+        let (tracker, stopping) = (process.tracker.clone(), process.stopping.clone());
         let metering = MeteringPort::new(connections.metering, tracker.clone(), stopping.clone());
         tracker.spawn(Arc::clone(&vault).watch(authenticator, stopping));
         let core = Core {
@@ -85,6 +86,7 @@ impl Router {
             metering,
             egress,
             timeouts: config.timeouts,
+            meters: Meters::new(&process.metrics),
             tracker,
         };
         Ok(Self {

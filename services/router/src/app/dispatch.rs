@@ -174,6 +174,9 @@ impl Dispatch {
             Err(error) => return Outcome::Skipped(error),
         };
         self.attempts += 1;
+        if candidate.charge_cap.is_some() {
+            core.meters.fallback();
+        }
         let mut attempt = Attempt {
             number: self.attempts,
             candidate: candidate.clone(),

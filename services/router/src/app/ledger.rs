@@ -16,6 +16,8 @@ impl Dispatch {
     /// Closes an attempt's books. The charge is `None` where metering could not tell it in time.
     pub(super) async fn close(&self, attempt: &Attempt, ending: &Ending) -> Closed {
         let event = attempt.event(self.facts(), ending);
+        let meters = &self.core.meters;
+        meters.attempt(&attempt.candidate.provider, ending.status);
         let list_cost = self.list_cost(attempt, ending);
         if attempt.hold.is_some() {
             attempt.closed();

@@ -36,6 +36,7 @@ impl Dispatch {
         headers: &HeaderMap,
         mut reader: Reader,
     ) -> Outcome {
+        let _open = self.core.meters.stream();
         let mut watch = StreamWatch::new(!self.request.asks_usage());
         let end = self.pump(attempt, headers, &mut reader, &mut watch).await;
         match end {

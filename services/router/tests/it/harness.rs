@@ -20,8 +20,7 @@ use keyward_proto::vault::v1::vault_service_server::VaultServiceServer;
 use keyward_router::domain::providers::ProviderOverride;
 use keyward_router::{Router, RouterConfig, RouterConnections};
 use keyward_runtime::error::WireError;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use keyward_runtime::serve::Process;
 use tonic::body::Body;
 use tonic::server::NamedService;
 
@@ -34,8 +33,7 @@ pub(crate) struct Harness {
     pub(crate) metering: FakeMetering,
     pub(crate) router: Router,
     pub(crate) client: RouterServiceClient<Connection>,
-    pub(crate) tracker: TaskTracker,
-    pub(crate) stopping: CancellationToken,
+    pub(crate) process: Process,
 }
 
 /// What a call got.
@@ -89,15 +87,8 @@ impl Harness {
         };
         let exchanger = RemoteExchanger::new(connections.vault.clone());
         let authenticator = Authenticator::new(Arc::new(exchanger));
-        let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
-        let router = Router::open(
-            &config,
-            connections,
-            authenticator,
-            tracker.clone(),
-            stopping.clone(),
-        )
-        .unwrap();
+        let process = Process::new();
+        let router = Router::open(&config, connections, authenticator, &process).unwrap();
         let services = LocalServices::new().with(AsBob(router.server()));
         let client = RouterServiceClient::new(Connection::local(services, Peer::Edge));
         while !router.is_ready() {
@@ -109,8 +100,7 @@ impl Harness {
             metering,
             router,
             client,
-            tracker,
-            stopping,
+            process,
         }
     }
 
@@ -186,16 +176,11 @@ impl Harness {
         let Self {
             router,
             client,
-            tracker,
-            stopping,
+            process,
             ..
         } = self;
         drop((router, client));
-        stopping.cancel();
-        tracker.close();
-        tokio::time::timeout(Duration::from_secs(10), tracker.wait())
-            .await
-            .unwrap();
+        assert!(process.drain(Duration::from_secs(10)).await);
     }
 }
 

@@ -148,7 +148,7 @@ async fn stopping_waits_for_what_is_in_flight_and_ends_quickly() {
         false,
     );
     let metering = harness.metering.clone();
-    let stopping = harness.stopping.clone();
+    let stopping = harness.process.stopping.clone();
     let (parts, ()) = tokio::join!(parts, async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         stopping.cancel();
