@@ -28,6 +28,7 @@ impl Resource for AuditEvent {
             "resource_id": present(self.resource_id),
             "resource_version": version,
             "request_id": present(self.inference_id),
+            "purpose": present(self.purpose),
             "lease_id": present(self.lease_id),
             "trace_id": present(self.trace_id),
         })

@@ -185,6 +185,7 @@ pub(super) fn audit_event(event: AuditEvent) -> proto::AuditEvent {
         inference_id: event.inference_id,
         lease_id: event.lease_id,
         trace_id: event.actor.trace_id,
+        purpose: event.purpose,
     }
 }
 
