@@ -21,7 +21,9 @@ build: ## Build the binary that the system tests run
 
 # One test holds a thousand connections at once, on both sides.
 test: build ## Run the whole test suite
-	ulimit -Sn 8192 2>/dev/null || true; $(CARGO) test --workspace --no-fail-fast
+	$(CARGO) test --workspace --doc
+	ulimit -Sn 8192 2>/dev/null || true; \
+		$(CARGO) test --workspace --lib --bins --tests --no-fail-fast
 
 test-sdk: build ## Run the official OpenAI SDK against a gateway (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) SDK_VENV=$(SDK_VENV) scripts/test-sdk
