@@ -79,6 +79,7 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
         allow_private_base_urls: settings.providers.allow_private_base_urls,
         ca_file: settings.providers.ca_file.clone(),
         revocation_bound: settings.vault.revocation_bound,
+        shutdown_grace: settings.shutdown_grace,
         ..RouterConfig::default()
     }
 }

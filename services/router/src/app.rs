@@ -5,6 +5,7 @@ pub(crate) mod answer;
 mod attempt;
 mod behalf;
 mod body;
+pub(crate) mod closing;
 mod dispatch;
 mod error;
 mod explain;
@@ -28,6 +29,7 @@ use crate::domain::plan::Policy;
 use crate::domain::providers::Providers;
 use crate::egress::Egress;
 pub(crate) use behalf::Behalf;
+use closing::Closing;
 pub(crate) use error::RouteError;
 pub(crate) use health::HealthBook;
 pub(crate) use invoke::{Invocation, Options};
@@ -47,6 +49,7 @@ pub(crate) struct Core {
     pub(crate) egress: Egress,
     pub(crate) timeouts: Timeouts,
     pub(crate) meters: Meters,
+    pub(crate) closing: Closing,
     /// Requests in flight, which shutdown waits for.
     pub(crate) tracker: TaskTracker,
 }

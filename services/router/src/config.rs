@@ -30,6 +30,8 @@ pub struct RouterConfig {
     pub ca_file: Option<PathBuf>,
     /// `vault.revocation_bound`.
     pub revocation_bound: Duration,
+    /// `shutdown.grace`: how long a stopping process waits for requests in flight.
+    pub shutdown_grace: Duration,
     /// How long providers are waited for.
     pub timeouts: Timeouts,
 }
@@ -46,6 +48,7 @@ impl Default for RouterConfig {
             allow_private_base_urls: false,
             ca_file: None,
             revocation_bound: Duration::from_secs(1),
+            shutdown_grace: Duration::from_secs(30),
             timeouts: Timeouts::default(),
         }
     }

@@ -7,6 +7,7 @@ use keyward_catalog::{Catalog, CatalogError};
 use keyward_proto::router::v1::router_service_server::RouterServiceServer;
 use keyward_runtime::serve::Process;
 
+use crate::app::closing::Closing;
 use crate::app::metering::MeteringPort;
 use crate::app::meters::Meters;
 use crate::app::vault::VaultPort;
@@ -87,6 +88,7 @@ impl Router {
             egress,
             timeouts: config.timeouts,
             meters: Meters::new(&process.metrics),
+            closing: Closing::new(process.stopping.clone(), config.shutdown_grace),
             tracker,
         };
         Ok(Self {

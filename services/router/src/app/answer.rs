@@ -1,5 +1,6 @@
 //! The way from the task that serves a request to the caller's stream, which only reads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use super::RouteError;
+use super::closing::Closing;
 
 /// Parts on their way to the caller: enough for bursts, few enough to feel a slow reader.
 const PARTS_MAX: usize = 16;
@@ -65,6 +67,7 @@ pub(crate) struct Gone;
 /// The serving end.
 #[derive(Debug)]
 pub(crate) struct AnswerSender {
+    closing: Arc<Closing>,
     head: Option<oneshot::Sender<Result<AnswerHead, RouteError>>>,
     parts: mpsc::Sender<Part>,
 }
@@ -76,11 +79,12 @@ pub(crate) struct AnswerReceiver {
     parts: mpsc::Receiver<Part>,
 }
 
-pub(crate) fn channel() -> (AnswerSender, AnswerReceiver) {
+pub(crate) fn channel(closing: Arc<Closing>) -> (AnswerSender, AnswerReceiver) {
     let (head_sender, head) = oneshot::channel();
     let (sender, parts) = mpsc::channel(PARTS_MAX);
     (
         AnswerSender {
+            closing,
             head: Some(head_sender),
             parts: sender,
         },
@@ -125,8 +129,10 @@ impl AnswerSender {
                 Ok(()) => {}
                 Err(TrySendError::Closed(_)) => return Err(Gone),
                 Err(TrySendError::Full(chunk)) => {
-                    let sent = self.parts.send_timeout(chunk, STALL_MAX).await;
-                    sent.map_err(|_| Gone)?;
+                    tokio::select! {
+                        sent = self.parts.send_timeout(chunk, STALL_MAX) => sent.map_err(|_| Gone)?,
+                        () = self.closing.over() => return Err(Gone),
+                    }
                 }
             }
         }
@@ -136,7 +142,10 @@ impl AnswerSender {
     pub(crate) async fn finish(&self, summary: Summary) {
         // Nobody to tell is no fault: the books are closed already.
         let summary = Part::Summary(summary);
-        let _ = self.parts.send_timeout(summary, STALL_MAX).await;
+        tokio::select! {
+            _ = self.parts.send_timeout(summary, STALL_MAX) => {}
+            () = self.closing.over() => {}
+        }
     }
 }
 
@@ -157,7 +166,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_who_reads_nothing_counts_as_gone() {
-        let (sender, receiver) = channel();
+        let stopping = tokio_util::sync::CancellationToken::new();
+        let (sender, receiver) = channel(Arc::new(Closing::new(stopping, STALL_MAX)));
         for _ in 0..PARTS_MAX {
             sender.send(Bytes::from_static(b"a")).await.unwrap();
         }

@@ -1,5 +1,6 @@
 //! Reading a provider's answer: within time-outs, and with an ear for the caller who leaves.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use http_body_util::BodyExt as _;
 use tokio::time::Instant;
 
 use super::answer::AnswerSender;
+use super::closing::Closing;
 use crate::domain::failure::Failure;
 use crate::upstream::AnswerBody;
 
@@ -35,6 +37,7 @@ pub(super) struct Reader {
     idle: Duration,
     drain: Duration,
     cancel_stops_billing: bool,
+    closing: Arc<Closing>,
     /// When an abandoned answer is given up.
     abandoned: Option<Instant>,
 }
@@ -45,12 +48,14 @@ impl Reader {
         idle: Duration,
         drain: Duration,
         cancel_stops_billing: bool,
+        closing: Arc<Closing>,
     ) -> Self {
         Self {
             body,
             idle,
             drain,
             cancel_stops_billing,
+            closing,
             abandoned: None,
         }
     }
@@ -89,6 +94,7 @@ impl Reader {
                 () = tokio::time::sleep_until(deadline) => {
                     return Next::Broken(Failure::TimedOut);
                 }
+                () = self.closing.over() => return Next::Broken(Failure::Overloaded),
             };
             match frame {
                 None => return Next::End,

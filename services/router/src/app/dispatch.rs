@@ -16,6 +16,7 @@ use keyward_secret::{Secret, redact};
 
 use super::answer::AnswerSender;
 use super::attempt::{Attempt, Ending, OpenKey, RequestFacts, key_source_text};
+use super::closing::Closing;
 use super::metering::{Hold, RecordHandle, usage_to_proto};
 use super::vault::UnsealError;
 use super::{Behalf, Core, RouteError};
@@ -46,6 +47,7 @@ pub(super) struct Dispatch {
     pub(super) client_request_id: String,
     pub(super) body_metadata: bool,
     pub(super) answer: AnswerSender,
+    pub(super) closing: Arc<Closing>,
     pub(super) records: RecordHandle,
     pub(super) attempts: u32,
 }
@@ -96,7 +98,7 @@ impl Dispatch {
             if self.answer.is_closed() {
                 return;
             }
-            if self.attempts >= ATTEMPTS_MAX {
+            if self.attempts >= ATTEMPTS_MAX || self.closing.is_over() {
                 break;
             }
             match Box::pin(self.try_candidate(&candidate)).await {
@@ -297,6 +299,9 @@ impl Dispatch {
         let mut sending = std::pin::pin!(upstream::send(&self.core.egress, call));
         let sent = tokio::select! {
             sent = tokio::time::timeout(limit, &mut sending) => sent,
+            () = self.closing.over() => {
+                return Sent::Failed(Failure::Overloaded, "the process stops".to_owned());
+            }
             () = self.answer.closed() => {
                 if provider.cancel_stops_billing {
                     return Sent::Left;

@@ -84,7 +84,8 @@ impl Core {
         if let Some(refusal) = plan.refusal.as_ref().filter(|_| plan.candidates.is_empty()) {
             return Err(RouteError::refused(refusal, &route.model));
         }
-        let (sender, receiver) = answer::channel();
+        let closing = Arc::new(self.closing.for_request());
+        let (sender, receiver) = answer::channel(Arc::clone(&closing));
         let dispatch = Dispatch {
             core: Arc::clone(self),
             behalf,
@@ -95,6 +96,7 @@ impl Core {
             client_request_id,
             body_metadata,
             answer: sender,
+            closing,
             records,
             attempts: 0,
         };

@@ -1,6 +1,7 @@
 //! Takes a provider's answer in: failures are classified, the caller's own errors passed on, the
 //! rest served plain or streamed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Response, header};
@@ -36,6 +37,7 @@ impl Dispatch {
             timeouts.idle,
             timeouts.drain,
             provider.cancel_stops_billing,
+            Arc::clone(&self.closing),
         );
         if !parts.status.is_success() {
             let body = reader.beginning(&self.answer, ERROR_BODY_BYTES_MAX).await;

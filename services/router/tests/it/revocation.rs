@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use keyward_runtime::error::Reason;
 
-use crate::harness::{ANSWER, Harness, PLAIN, until};
+use crate::harness::{ANSWER, Harness, PLAIN, STREAMED, until};
 use crate::upstream::Scripted;
+
+const CONTENT: &str = r#"{"choices":[{"delta":{"content":"hi"}}]}"#;
 
 #[tokio::test]
 async fn a_key_is_opened_once_for_many_requests() {
@@ -134,6 +136,36 @@ async fn a_vault_that_is_away_is_told_as_such() {
     let error = harness.call(PLAIN).await.unwrap_err();
     assert_eq!(error.reason, Reason::Overloaded);
     assert_eq!(error.retry_after_ms(), Some(1000));
+}
+
+#[tokio::test]
+async fn what_does_not_end_before_the_process_is_recorded_all_the_same() {
+    let events = [CONTENT; 500];
+    for (body, slow) in [
+        (STREAMED, Scripted::stream(&events)),
+        (PLAIN, Scripted::json(200, ANSWER)),
+    ] {
+        let grace = Duration::from_millis(600);
+        let harness = Harness::with(|config| config.shutdown_grace = grace).await;
+        harness.own_key("openai");
+        let pause = Duration::from_millis(if body == PLAIN { 5000 } else { 20 });
+        harness.upstream.script("openai", [slow.pausing(pause)]);
+        let options = keyward_proto::router::v1::RoutingOptions::default();
+        let process = harness.process.clone();
+        let calling = async {
+            let mut parts = harness.begin(body, options, false).await.ok()?;
+            while parts.message().await.ok()?.is_some() {}
+            Some(())
+        };
+        let (_, drained) = tokio::join!(calling, async {
+            until(|| !harness.upstream.shown().is_empty()).await;
+            process.stopping.cancel();
+            until(|| !harness.metering.0.recorded.lock().is_empty()).await;
+        });
+        let () = drained;
+        assert_eq!(harness.metering.0.recorded.lock().len(), 1);
+        harness.stop().await;
+    }
 }
 
 #[tokio::test]
