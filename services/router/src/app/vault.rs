@@ -84,6 +84,33 @@ impl VaultPort {
         {
             return Ok(known);
         }
+        let since = Instant::now();
+        let listing = self.list(&place, since, behalf);
+        let listed = tokio::time::timeout(CALL_TIMEOUT, listing).await;
+        listed.map_err(|_| RouteError::away("the vault"))?
+    }
+
+    /// One asks; those who come meanwhile wait for its answer, if it is up to date then.
+    async fn list(
+        &self,
+        place: &str,
+        since: Instant,
+        behalf: &Behalf,
+    ) -> Result<Arc<Listing>, RouteError> {
+        let flight = self.listings.flight(place);
+        let mut last = flight.lock().await;
+        if let Some((asked, listing)) = last.as_ref()
+            && *asked >= since
+            && listing.sequence >= self.freshness.sequence()
+        {
+            return Ok(Arc::clone(listing));
+        }
+        if self.freshness.is_fresh()
+            && let Some(known) = self.listings.get(place)
+        {
+            return Ok(known);
+        }
+        let asked = Instant::now();
         let mut listing = self.fetch_listing(behalf).await?;
         for _ in 1..LISTING_TRIES {
             if listing.sequence >= self.freshness.sequence() {
@@ -93,20 +120,21 @@ impl VaultPort {
         }
         let heard_before = self.freshness.sequence();
         if self.freshness.is_fresh() && listing.sequence >= heard_before {
-            self.listings.insert(place.clone(), Arc::clone(&listing));
+            self.listings.insert(place.to_owned(), Arc::clone(&listing));
             if self.freshness.sequence() != heard_before {
-                self.listings.forget(&place);
+                self.listings.forget(place);
             }
         }
+        *last = Some((asked, Arc::clone(&listing)));
         Ok(listing)
     }
 
     async fn fetch_listing(&self, behalf: &Behalf) -> Result<Arc<Listing>, RouteError> {
         let request = behalf.request(proto::ListUsableKeysRequest {});
         let mut client = self.client.clone();
-        let answer = tokio::time::timeout(CALL_TIMEOUT, client.list_usable_keys(request)).await;
-        let response = answer
-            .map_err(|_| RouteError::away("the vault"))?
+        let response = client
+            .list_usable_keys(request)
+            .await
             .map_err(|status| RouteError::from_status(&status, "the vault"))?
             .into_inner();
         let listing = Listing::read(response, behalf.principal());

@@ -33,7 +33,7 @@ pub(crate) struct VaultState {
     pub(crate) unseals: AtomicUsize,
     pub(crate) acknowledged: AtomicU64,
     pub(crate) silent: AtomicBool,
-    /// Takes its time to open keys.
+    /// Takes its time to list and open keys.
     pub(crate) slow: AtomicBool,
     /// Panics when it is told of a key's outcome.
     pub(crate) panics: AtomicBool,
@@ -120,6 +120,9 @@ impl VaultService for FakeVault {
         _: Request<vault::ListUsableKeysRequest>,
     ) -> Result<Response<vault::ListUsableKeysResponse>, Status> {
         self.0.listings.fetch_add(1, Ordering::SeqCst);
+        if self.0.slow.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         Ok(Response::new(vault::ListUsableKeysResponse {
             keys: self.0.keys.lock().clone(),
             sequence: self.0.sequence.load(Ordering::SeqCst),

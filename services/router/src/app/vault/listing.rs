@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyward_auth::Principal;
 use keyward_proto::metering::v1::KeySource;
@@ -106,9 +106,13 @@ fn plan_key(usable: proto::UsableKey) -> Option<PlanKey> {
     })
 }
 
+/// The last listing that was fetched for a principal, and when it was asked for.
+pub(super) type Flight = tokio::sync::Mutex<Option<(Instant, Arc<Listing>)>>;
+
 /// All listings.
 pub(super) struct Listings {
     cache: Cache<String, Arc<Listing>>,
+    flights: Cache<String, Arc<Flight>>,
     /// Keys that changed and were not listed since: their health may be void.
     changed: Mutex<HashSet<String>>,
 }
@@ -120,14 +124,24 @@ impl Listings {
             .time_to_live(LISTING_TTL)
             .support_invalidation_closures()
             .build();
+        let flights = Cache::builder()
+            .max_capacity(LISTINGS_MAX)
+            .time_to_idle(LISTING_TTL)
+            .build();
         Self {
             cache,
+            flights,
             changed: Mutex::default(),
         }
     }
 
     pub(super) fn get(&self, place: &str) -> Option<Arc<Listing>> {
         self.cache.get(place)
+    }
+
+    /// Where those who fetch one principal's listing meet.
+    pub(super) fn flight(&self, place: &str) -> Arc<Flight> {
+        self.flights.get_with(place.to_owned(), Arc::default)
     }
 
     pub(super) fn insert(&self, place: String, listing: Arc<Listing>) {
