@@ -147,6 +147,19 @@ async fn a_short_wait_that_the_provider_asks_for_is_waited_where_nothing_else_se
     assert_eq!(system.providers.openai.requests_with(&key).len(), 2);
 }
 
+async fn a_short_wait_is_waited_too_where_credits_do_not_cover_what_comes_next(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let (_, key) = tenant.own_key("openai").await;
+    system
+        .providers
+        .openai
+        .script_next(&key, Script::rate_limited(Some(1)));
+    let answer = tenant.client.chat(MODEL, "hello").await.ok();
+    assert_eq!(answer.header("x-keyward-key-source"), "user");
+    assert_eq!(system.providers.openai.requests_with(&key).len(), 2);
+}
+
 async fn keys_of_one_provider_stand_in_for_each_other(topology: Topology) {
     let system = shared(topology).await;
     let tenant = Tenant::new(&system.gateway, "trial").await;
@@ -219,6 +232,7 @@ both!(
     a_stream_cut_after_content_ends_with_an_error_and_is_metered,
     every_attempt_has_a_usage_record,
     a_short_wait_that_the_provider_asks_for_is_waited_where_nothing_else_serves,
+    a_short_wait_is_waited_too_where_credits_do_not_cover_what_comes_next,
     keys_of_one_provider_stand_in_for_each_other,
     a_caller_who_leaves_is_metered,
 );

@@ -132,7 +132,7 @@ async fn usage_beyond_the_hold_is_charged_in_full(topology: Topology) {
     assert_eq!(answer.error(402), "insufficient_credits");
 }
 
-async fn senseless_usage_with_the_platforms_key_charges_nothing_negative(topology: Topology) {
+async fn senseless_usage_with_the_platforms_key_charges_nothing_senseless(topology: Topology) {
     let system = System::own(topology, |launch| launch).await;
     let key = &system.providers.system_key;
     for usage in [
@@ -140,6 +140,8 @@ async fn senseless_usage_with_the_platforms_key_charges_nothing_negative(topolog
         json!({"prompt_tokens": 3, "completion_tokens": 0.5}),
         json!({"prompt_tokens": 3, "completion_tokens": 2,
             "prompt_tokens_details": {"cached_tokens": 900}}),
+        json!({"prompt_tokens": i64::MAX, "completion_tokens": i64::MAX}),
+        json!({"prompt_tokens": 1e30, "completion_tokens": 2}),
         json!("many"),
     ] {
         let tenant = Tenant::new(&system.gateway, "professional").await;
@@ -154,6 +156,7 @@ async fn senseless_usage_with_the_platforms_key_charges_nothing_negative(topolog
         assert_eq!(records.len(), 1, "{usage}: {records:?}");
         let charge = records[0]["charge"].as_str().unwrap();
         assert!(!charge.starts_with('-'), "{usage}: {charge}");
+        assert!(charge.starts_with("0.00"), "{usage}: {charge}");
     }
     healthy(&system).await;
 }
@@ -212,7 +215,7 @@ both!(
     answers_that_are_none_are_upstream_errors,
     nothing_that_a_200_holds_harms_the_gateway,
     usage_beyond_the_hold_is_charged_in_full,
-    senseless_usage_with_the_platforms_key_charges_nothing_negative,
+    senseless_usage_with_the_platforms_key_charges_nothing_senseless,
     a_line_without_end_is_passed_on_and_held_nowhere,
     a_large_answer_arrives_whole,
 );

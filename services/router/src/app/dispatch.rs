@@ -93,8 +93,8 @@ impl Dispatch {
     pub(super) async fn run(mut self, plan: Plan) {
         let mut queue: VecDeque<Candidate> = plan.candidates.into();
         let mut told = Told::default();
-        let mut waited = false;
-        while let Some(candidate) = queue.pop_front() {
+        let mut patience = Patience::default();
+        while let Some(candidate) = patience.next(&mut queue).await {
             if self.answer.is_closed() {
                 return;
             }
@@ -114,14 +114,7 @@ impl Dispatch {
                     return self.fail(failed.error);
                 }
                 Outcome::Failed(failed) => {
-                    if let Some(wait) = short_wait(failed.failure)
-                        && queue.is_empty()
-                        && !std::mem::replace(&mut waited, true)
-                    {
-                        tokio::time::sleep(wait).await;
-                        queue.push_back(candidate);
-                        continue;
-                    }
+                    patience.consider(&candidate, failed.failure);
                     if failed.failure == Failure::ModelAbsent {
                         queue.retain(|next| next.provider != candidate.provider);
                     }
@@ -417,6 +410,37 @@ fn plain_words(failure: Failure) -> &'static str {
     match failure {
         Failure::KeyRejected | Failure::QuotaExhausted => "cannot serve at present",
         _ => failure.words(),
+    }
+}
+
+/// Waits once for a limited key that will serve soon, where nothing else did.
+#[derive(Default)]
+struct Patience {
+    /// The first such candidate, and when it will serve.
+    limited: Option<(Candidate, tokio::time::Instant)>,
+    waited: bool,
+}
+
+impl Patience {
+    fn consider(&mut self, candidate: &Candidate, failure: Failure) {
+        if let Some(wait) = short_wait(failure)
+            && !self.waited
+        {
+            let until = tokio::time::Instant::now() + wait;
+            self.limited
+                .get_or_insert_with(|| (candidate.clone(), until));
+        }
+    }
+
+    /// The next candidate; when there are no more, the limited one, after its wait.
+    async fn next(&mut self, queue: &mut VecDeque<Candidate>) -> Option<Candidate> {
+        if let Some(candidate) = queue.pop_front() {
+            return Some(candidate);
+        }
+        let (candidate, until) = self.limited.take()?;
+        self.waited = true;
+        tokio::time::sleep_until(until).await;
+        Some(candidate)
     }
 }
 

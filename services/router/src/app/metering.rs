@@ -22,8 +22,12 @@ use recorder::{Recorder, Stored};
 
 /// How long metering is waited for, once.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an answer is held back for its settle or record; it goes on in the background after.
-const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// How long an answer is held back for its settle, which says what it cost; the settle goes on in
+/// the background after.
+const SETTLE_WAIT: Duration = Duration::from_secs(10);
+/// How long an answer with an own key is held back for its record: nothing depends on it, so metering
+/// being away shall hardly be felt.
+const RECORD_WAIT: Duration = Duration::from_secs(2);
 /// The first pause before a settle is tried again; doubled up to the longest.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -197,14 +201,14 @@ impl MeteringPort {
         let task = self
             .tracker
             .spawn(async move { until_done(act, &stopping).await });
-        tokio::time::timeout(ANSWER_WAIT, task).await.ok()?.ok()?
+        tokio::time::timeout(SETTLE_WAIT, task).await.ok()?.ok()?
     }
 }
 
 impl Stored {
     /// Waits until a record is stored, within bounds.
     pub(crate) async fn within_bounds(self) {
-        if tokio::time::timeout(ANSWER_WAIT, self.0).await.is_err() {
+        if tokio::time::timeout(RECORD_WAIT, self.0).await.is_err() {
             tracing::warn!("a usage record is not stored yet; it is kept until it is");
         }
     }

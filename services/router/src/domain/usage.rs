@@ -5,6 +5,9 @@ use keyward_money::{MeasuredUsage, OverlappingUsage, Usage};
 use serde::Deserialize;
 use serde_json::Number;
 
+/// The most tokens that are believed of one request: many times any model's context.
+const TOKENS_MAX: i64 = 100_000_000;
+
 /// A whole answer or one chunk of a stream, as far as usage goes.
 #[derive(Debug, Default, Deserialize)]
 struct Envelope {
@@ -64,7 +67,7 @@ pub(crate) fn read(json: &[u8]) -> Option<MeasuredUsage> {
         .prompt_tokens
         .as_ref()
         .or(reported.completion_tokens.as_ref())?;
-    Some(disjoint(&reported))
+    disjoint(&reported)
 }
 
 /// Reads the usage out of the end of a large answer, whose beginning is gone already.
@@ -77,10 +80,11 @@ pub(crate) fn read_tail(tail: &[u8]) -> Option<MeasuredUsage> {
         .prompt_tokens
         .as_ref()
         .or(reported.completion_tokens.as_ref())?;
-    Some(disjoint(&reported))
+    disjoint(&reported)
 }
 
-fn disjoint(reported: &Reported) -> MeasuredUsage {
+/// `None` also where a figure is beyond belief: nobody shall pay for a fault in a provider's counter.
+fn disjoint(reported: &Reported) -> Option<MeasuredUsage> {
     let none = PromptDetails::default();
     let prompt = reported.prompt_tokens_details.as_ref().unwrap_or(&none);
     let none = CompletionDetails::default();
@@ -107,7 +111,12 @@ fn disjoint(reported: &Reported) -> MeasuredUsage {
             .completion_tokens
             .saturating_add(figures.reasoning_tokens);
     }
-    Usage::from_overlapping(figures)
+    is_believable(&figures).then(|| Usage::from_overlapping(figures))
+}
+
+fn is_believable(figures: &OverlappingUsage) -> bool {
+    // The other figures are parts of these two, and clamped to them.
+    figures.prompt_tokens.max(figures.completion_tokens) <= TOKENS_MAX
 }
 
 /// xAI counts reasoning beside `completion_tokens`, others within: the total tells which.
@@ -207,6 +216,17 @@ mod tests {
         let tail = br#"...text"}}],"usage": {"prompt_tokens":3,"completion_tokens":4},"x":[1]}"#;
         assert_eq!(read_tail(tail).unwrap().usage.output_tokens, 4);
         assert!(read_tail(b"no such thing").is_none());
+    }
+
+    #[test]
+    fn what_nobody_can_have_used_is_taken_for_unreported() {
+        for tokens in ["100000001", "9223372036854775807", "1e30"] {
+            for name in ["prompt_tokens", "completion_tokens"] {
+                let json = format!(r#"{{"usage":{{"{name}":{tokens}}}}}"#);
+                assert!(read(json.as_bytes()).is_none(), "{json}");
+            }
+        }
+        assert!(read(br#"{"usage":{"prompt_tokens":100000000}}"#).is_some());
     }
 
     #[test]
