@@ -82,6 +82,12 @@ fn settings_that_are_wrong_stop_the_start_and_are_named() {
             "bootstrap.admin_key",
         ),
         ("KEYWARD_REDIS__URL", "redis://127.0.0.1", "redis.url"),
+        (
+            "KEYWARD_PROVIDERS__OPENIA__SYSTEM_KEY",
+            "sk-of-a-misspelt-provider",
+            "providers.openia",
+        ),
+        ("KEYWARD_LOG__FILTER", "keyward==", "log.filter"),
     ] {
         let output = run(&["serve"], &[(variable, value)], folder.path());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -49,6 +49,23 @@ async fn the_first_start_makes_an_admin_with_credits(topology: Topology) {
     assert_eq!(credits["balance"], "9.999991", "{credits}");
 }
 
+async fn a_given_admin_key_replaces_the_generated_one(topology: Topology) {
+    let mut gateway = Launch::new(topology).without_admin_key().start().await;
+    let generated = gateway.admin_key();
+    let given = format!("kw_{}", keyward_testkit::canary::characters(40));
+    gateway
+        .change(|launch| launch.vault_set("bootstrap.admin_key", &given))
+        .await;
+    assert!(
+        !gateway.data_dir().join("admin-key").exists(),
+        "a dead key is left in a file"
+    );
+    let path = "/api/v1/users/admin";
+    let _ = gateway.client(&given).get(path).await.ok();
+    let refused = gateway.client(&generated).get(path).await;
+    assert_eq!(refused.error(401), "invalid_access_key");
+}
+
 async fn a_restart_keeps_keys_balances_and_access_keys(topology: Topology) {
     let mut system = System::own(topology, |launch| launch).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
@@ -101,6 +118,7 @@ fn find(folder: &Path, name: &str) -> std::path::PathBuf {
 
 both!(
     the_first_start_makes_an_admin_with_credits,
+    a_given_admin_key_replaces_the_generated_one,
     a_restart_keeps_keys_balances_and_access_keys,
     a_running_gateway_says_that_it_lives_and_is_ready,
 );

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use keyward_runtime::settings::Settings;
 use keyward_secret::Secret;
 
+use crate::configs::sandbox_is_enabled;
 use crate::roles::{Role, Roles};
 
 /// The file in `data_dir` with the admin's access key, where it was not printed.
@@ -26,6 +27,21 @@ pub(crate) fn hand_over(key: &Secret, settings: &Settings) -> anyhow::Result<()>
     Ok(())
 }
 
+/// Takes the file of a generated key away: the admin's key is a given one now, and a dead key in a
+/// file only misleads.
+pub(crate) fn given_instead(settings: &Settings) -> anyhow::Result<()> {
+    let path = admin_key_file(settings);
+    match std::fs::remove_file(&path) {
+        Ok(()) => {
+            let file = path.display();
+            tracing::info!(%file, "bootstrap.admin_key replaced the generated admin access key");
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("cannot remove {}", path.display())),
+    }
+}
+
 /// Says where the gateway is, once it is ready.
 pub(crate) fn greet(settings: &Settings, roles: &Roles) {
     if !roles.has(Role::Edge) {
@@ -35,13 +51,10 @@ pub(crate) fn greet(settings: &Settings, roles: &Roles) {
     let url = url(settings);
     // Nobody may be reading; that is no reason to stop.
     let _ = writeln!(out, "Keyward is ready at {url}/v1");
-    if !out.is_terminal() && admin_key_file(settings).exists() {
-        let file = admin_key_file(settings);
-        let _ = writeln!(
-            out,
-            "{}",
-            curl_line(&url, &format!("$(cat '{}')", file.display()))
-        );
+    let file = admin_key_file(settings);
+    if !out.is_terminal() && file.exists() && sandbox_is_enabled(settings) {
+        let line = curl_line(&url, &format!("$(cat '{}')", file.display()));
+        let _ = writeln!(out, "{line}");
     }
 }
 
@@ -60,6 +73,9 @@ fn print_first_start(key: &Secret, settings: &Settings) -> io::Result<()> {
         "Its access key, shown this once:\n\n    {}\n",
         key.expose()
     )?;
+    if !sandbox_is_enabled(settings) {
+        return Ok(());
+    }
     writeln!(out, "Try it once the gateway is ready:\n")?;
     writeln!(out, "{}\n", curl_line(&url(settings), key.expose()))
 }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use keyward_runtime::settings::{Environment, Settings};
 use keyward_runtime::telemetry;
@@ -10,9 +9,13 @@ use keyward_runtime::telemetry;
 use crate::roles::{Role, Roles};
 use crate::{compose, configs, serve};
 
-/// A gateway for large language models where everybody brings their own keys.
+/// The command line.
 #[derive(Debug, Parser)]
-#[command(name = "keyward", version, about)]
+#[command(
+    name = "keyward",
+    version,
+    about = "A gateway for large language models where everybody brings their own keys."
+)]
 pub(crate) struct Arguments {
     /// The settings file; `keyward.toml` here, if it exists, by default.
     #[arg(long, global = true, value_name = "FILE")]
@@ -40,12 +43,20 @@ struct ServeArguments {
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let environment = Environment::of_process(arguments.config);
     let settings = Settings::load(&environment)?;
-    configs::check(&settings)?;
-    telemetry::start(&settings.log).context("the log filter cannot be read")?;
+    let command = arguments
+        .command
+        .unwrap_or(Command::Serve(ServeArguments::default()));
+    let roles = match &command {
+        Command::Serve(serve) => Roles::of(&serve.roles),
+        Command::Migrate => Roles::of(&[Role::Vault, Role::Metering]),
+    };
+    configs::check(&settings, &roles)?;
+    telemetry::start(&settings.log)?;
     for stranger in environment.strangers() {
         tracing::warn!(
             variable = stranger,
-            "this variable is no setting of Keyward and is ignored"
+            "this variable is no setting of Keyward and is ignored: section and field are joined by \
+             two underscores, as in KEYWARD_EDGE__LISTEN"
         );
     }
     // One provider of cryptography for all of TLS; it fails only if there is one already.
@@ -53,12 +64,9 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    match arguments
-        .command
-        .unwrap_or(Command::Serve(ServeArguments::default()))
-    {
-        Command::Serve(serve) => runtime.block_on(serve::run(settings, Roles::of(&serve.roles))),
-        Command::Migrate => runtime.block_on(compose::migrate(&settings)),
+    match command {
+        Command::Serve(_) => runtime.block_on(serve::run(settings, roles)),
+        Command::Migrate => runtime.block_on(compose::migrate(&settings, &roles)),
     }
 }
 

@@ -14,7 +14,7 @@ use keyward_metering::Metering;
 use keyward_router::{Router, RouterConnections};
 use keyward_runtime::health::{self, Health};
 use keyward_runtime::serve::Process;
-use keyward_runtime::settings::Settings;
+use keyward_runtime::settings::{Settings, SettingsError};
 use keyward_vault::Vault;
 use tonic::service::Routes;
 use tower::Layer as _;
@@ -59,10 +59,9 @@ pub(crate) async fn compose(
 }
 
 /// Creates or upgrades the stores' schemas by opening them.
-pub(crate) async fn migrate(settings: &Settings) -> anyhow::Result<()> {
+pub(crate) async fn migrate(settings: &Settings, roles: &Roles) -> anyhow::Result<()> {
     let process = Process::new();
-    let roles = Roles::of(&[Role::Vault, Role::Metering]);
-    let mut parts = Parts::new(settings, &roles, &process);
+    let mut parts = Parts::new(settings, roles, &process);
     crate::serve::make_private_folder(&settings.data_dir)?;
     parts.open_vault().await?;
     parts.metering().await?;
@@ -105,6 +104,9 @@ impl<'a> Parts<'a> {
             .await?;
         if let Some(key) = &admin.admin_key {
             bootstrap::hand_over(key, settings)?;
+        }
+        if settings.bootstrap_admin_key.is_some() {
+            bootstrap::given_instead(settings)?;
         }
         let sandbox = configs::sandbox_is_enabled(settings);
         vault
@@ -193,8 +195,10 @@ impl<'a> Parts<'a> {
             Role::Metering => ("metering.url", "metering", &urls.metering),
             Role::Edge => bail!("nothing calls the edge"),
         };
-        let url = url.as_ref().with_context(|| {
-            format!("setting `{setting}` is needed: that role is called and does not run here")
+        let url = url.as_ref().ok_or_else(|| SettingsError::Invalid {
+            name: setting.to_owned(),
+            origin: "not set".to_owned(),
+            message: format!("is needed: the {peer} calls that role, which does not run here"),
         })?;
         let connection = self
             .dial(url, peer)

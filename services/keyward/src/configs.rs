@@ -14,26 +14,54 @@ use keyward_secret::Secret;
 use keyward_vault::domain::master_key as vault;
 use keyward_vault::{MasterKeySetting, VaultConfig};
 
+use crate::roles::{Role, Roles};
+
 /// Checks what only the roles can judge, before anything is made.
 ///
 /// # Errors
 /// [`SettingsError::Invalid`] with the setting's name; the value is not in it.
-pub(crate) fn check(settings: &Settings) -> Result<(), SettingsError> {
-    let invalid = |name: &str, message: String| SettingsError::Invalid {
-        name: name.to_owned(),
-        origin: "as set".to_owned(),
-        message,
-    };
+pub(crate) fn check(settings: &Settings, roles: &Roles) -> Result<(), SettingsError> {
     let admin_key = settings.bootstrap_admin_key.as_ref();
     if admin_key.is_some_and(|key| !access_key::is_well_formed(key.expose())) {
         let message = "expected `kw_` and 32 or more of `[A-Za-z0-9_-]`";
         return Err(invalid("bootstrap.admin_key", message.to_owned()));
+    }
+    if roles.has(Role::Router) {
+        check_providers(settings)?;
     }
     for MasterKey { id, key } in &settings.vault.master_keys {
         vault::MasterKey::from_base64(id, key.expose())
             .map_err(|error| invalid("vault.master_keys", error.to_string()))?;
     }
     Ok(())
+}
+
+/// A provider that is neither known nor has an address is a typing error, most likely.
+fn check_providers(settings: &Settings) -> Result<(), SettingsError> {
+    let catalog = Catalog::embedded().map_err(|error| invalid("providers", error.to_string()))?;
+    for (name, provider) in &settings.providers.by_name {
+        if catalog.provider(name).is_none() && provider.base_url.is_none() {
+            let known: Vec<&str> = catalog
+                .providers()
+                .iter()
+                .map(|provider| provider.name.as_str())
+                .collect();
+            let message = format!(
+                "there is no provider of that name, and one of your own needs a `base_url`; known: {}",
+                known.join(", ")
+            );
+            return Err(invalid(&format!("providers.{name}"), message));
+        }
+    }
+    Ok(())
+}
+
+fn invalid(name: &str, message: String) -> SettingsError {
+    SettingsError::Invalid {
+        name: name.to_owned(),
+        origin: "as set".to_owned(),
+        message,
+    }
 }
 
 pub(crate) fn vault(settings: &Settings) -> Result<VaultConfig, CatalogError> {

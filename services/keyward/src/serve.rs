@@ -43,8 +43,8 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
     let announce = async {
         ready(&process, true, READY_POLL).await;
         tracing::info!(
-            edge.listen = %settings.edge.listen,
-            grpc.listen = %settings.grpc.listen,
+            edge.listen = roles.has(Role::Edge).then(|| display(settings.edge.listen)),
+            grpc.listen = roles.serves_grpc().then(|| display(settings.grpc.listen)),
             ops.listen = %settings.ops_listen,
             "ready"
         );
@@ -63,12 +63,16 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
         name = signals.stop() => tracing::info!(signal = name, "stopping"),
     }
     health.not_serving().await;
-    if !process.drain(settings.shutdown_grace).await {
-        // Asked to stop, it stops: that somebody held on to a request is no fault of the process.
-        tracing::warn!(
-            shutdown.grace = ?settings.shutdown_grace,
-            "some requests did not end in time and are broken off"
-        );
+    tracing::info!(shutdown.grace = ?settings.shutdown_grace, "waiting for requests in flight");
+    // Asked to stop, it stops: that somebody held on to a request is no fault of the process.
+    tokio::select! {
+        drained = process.drain(settings.shutdown_grace) => if !drained {
+            tracing::warn!("some requests did not end in time and are broken off");
+        },
+        // A supervisor may repeat its SIGTERM; a person who presses Ctrl-C now means it.
+        _ = signals.interrupt.recv() => {
+            tracing::warn!("interrupted: requests in flight are broken off");
+        }
     }
     Ok(())
 }

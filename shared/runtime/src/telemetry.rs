@@ -3,9 +3,10 @@
 use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt;
 
-use crate::settings::{LogFormat, LogSettings};
+use crate::settings::{LogFormat, LogSettings, SettingsError};
 
 /// Libraries that print what passes through them when asked for everything: kept at `info`, so that
 /// `trace` shows Keyward's own steps and no header or body.
@@ -21,12 +22,13 @@ const QUIET: [&str; 6] = [
 /// Starts logging to standard error. A second call does nothing.
 ///
 /// # Errors
-/// The filter's fault if it cannot be read.
-pub fn start(settings: &LogSettings) -> Result<(), tracing_subscriber::filter::ParseError> {
-    let mut filter = EnvFilter::try_new(&settings.filter)?;
-    for directive in QUIET {
-        filter = filter.add_directive(directive.parse()?);
-    }
+/// [`SettingsError::Invalid`] if the filter cannot be read.
+pub fn start(settings: &LogSettings) -> Result<(), SettingsError> {
+    let filter = filter(&settings.filter).map_err(|error| SettingsError::Invalid {
+        name: "log.filter".to_owned(),
+        origin: "or RUST_LOG".to_owned(),
+        message: format!("expected something like \"info,keyward_router=debug\": {error}"),
+    })?;
     let terminal = std::io::stderr().is_terminal();
     let json = match settings.format {
         LogFormat::Auto => !terminal,
@@ -40,4 +42,12 @@ pub fn start(settings: &LogSettings) -> Result<(), tracing_subscriber::filter::P
         false => subscriber.with_ansi(terminal).try_init(),
     };
     Ok(())
+}
+
+fn filter(directives: &str) -> Result<EnvFilter, ParseError> {
+    QUIET
+        .iter()
+        .try_fold(EnvFilter::try_new(directives)?, |filter, directive| {
+            Ok(filter.add_directive(directive.parse()?))
+        })
 }

@@ -31,11 +31,18 @@ impl WriteLock {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(fault)?;
         let deadline = Instant::now() + wait;
+        let mut told = false;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(TryLockError::Error(source)) => return Err(fault(source)),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(RETRY),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    if !std::mem::replace(&mut told, true) {
+                        let file = database.display();
+                        tracing::info!(%file, ?wait, "waiting for another process to let go of the store");
+                    }
+                    thread::sleep(RETRY);
+                }
                 Err(TryLockError::WouldBlock) => {
                     return Err(StorageError::Locked {
                         path: database.to_owned(),

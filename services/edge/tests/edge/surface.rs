@@ -23,6 +23,29 @@ fn models() -> ListModelsResponse {
 }
 
 #[tokio::test]
+async fn an_endpoint_that_is_still_to_come_is_not_taken_for_a_wrong_address() {
+    let fixture = Fixture::start().await;
+    for path in [
+        "/v1/embeddings",
+        "/api/v1/llm/responses",
+        "/v1/messages",
+        "/v1beta/models",
+    ] {
+        let answered = fixture.call(Method::POST, path, "{}").await;
+        assert_eq!(
+            answered.error(),
+            (404, "not_found".to_owned(), None),
+            "{path}"
+        );
+        let told = String::from_utf8_lossy(&answered.body).into_owned();
+        assert!(
+            told.contains("not available in this version yet"),
+            "{path}: {told}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn unknown_addresses_and_wrong_methods_are_told_in_openai_s_form() {
     let fixture = Fixture::start().await;
     for (method, path, status, code) in [

@@ -293,7 +293,7 @@ impl Dispatch {
         let sent = tokio::select! {
             sent = tokio::time::timeout(limit, &mut sending) => sent,
             () = self.closing.over() => {
-                return Sent::Failed(Failure::Overloaded, "the process stops".to_owned());
+                return Sent::Failed(Failure::Overloaded, "this gateway is stopping".to_owned());
             }
             () = self.answer.closed() => {
                 if provider.cancel_stops_billing {

@@ -1,13 +1,16 @@
 //! The catalogue's models as callers see them.
 
 use keyward_auth::Principal;
-use keyward_catalog::{Catalog, Model};
+use keyward_catalog::{Catalog, Endpoint, Model};
 use keyward_proto::router::v1 as proto;
 use keyward_runtime::error::{Reason, metadata, status};
 use tonic::Status;
 
 /// The most models of one page.
 const PAGE_SIZE_MAX: u32 = 1000;
+
+/// The endpoint that is served so far: models for others alone are not listed.
+const SERVED: Endpoint = Endpoint::ChatCompletions;
 
 /// A page of models by id. The token is the last id of the page before.
 pub(super) fn list(
@@ -23,7 +26,8 @@ pub(super) fn list(
     let after = request.page_token.as_str();
     let mut models: Vec<&Model> = catalog
         .models()
-        .filter(|model| model.id.as_str() > after && may_name(catalog, principal, model))
+        .filter(|model| model.supports(SERVED) && model.id.as_str() > after)
+        .filter(|model| may_name(catalog, principal, model))
         .collect();
     models.sort_by(|one, other| one.id.cmp(&other.id));
     let mut next_page_token = String::new();

@@ -150,16 +150,17 @@ impl OwnerNames {
     }
 
     /// The owner; `None` for the calling user. An owner without an id is the one that the caller
-    /// acts in.
+    /// acts in. A project is named together with who it belongs to, or by its id alone.
     pub(super) fn owner(self) -> Result<Option<Owner>, Failure> {
+        let names = self.with_whole_project();
         let ids = [
-            (OwnerKind::User, self.user),
-            (OwnerKind::Organization, self.organization),
-            (OwnerKind::Project, self.project),
+            (OwnerKind::User, names.user),
+            (OwnerKind::Organization, names.organization),
+            (OwnerKind::Project, names.project),
         ];
         let mut named = ids.into_iter().filter(|(_, id)| !id.is_empty());
         let (first, second) = (named.next(), named.next());
-        let kind = match self.kind.as_str() {
+        let kind = match names.kind.as_str() {
             "" => None,
             word => Some(words::owner_kind_of(word).ok_or_else(|| {
                 Failure::invalid(
@@ -170,7 +171,7 @@ impl OwnerNames {
         };
         let (kind, id) = match (kind, first, second) {
             (_, _, Some(_)) => {
-                let message = "give only one of `user`, `organization` and `project`";
+                let message = "give `user`, `organization`, or a `project` of one of them";
                 return Err(Failure::invalid("owner", message));
             }
             (None | Some(OwnerKind::User), None, None) => return Ok(None),
@@ -185,6 +186,20 @@ impl OwnerNames {
             kind: kind.into(),
             id,
         }))
+    }
+
+    /// With the holder in front of the project's id, where both are given.
+    fn with_whole_project(mut self) -> Self {
+        let holders = match (self.user.is_empty(), self.organization.is_empty()) {
+            (false, true) => "users",
+            (true, false) => "organizations",
+            _ => return self,
+        };
+        if !self.project.is_empty() {
+            let holder = std::mem::take(&mut self.user) + &std::mem::take(&mut self.organization);
+            self.project = format!("{holders}/{holder}/projects/{}", self.project);
+        }
+        self
     }
 }
 
@@ -280,6 +295,15 @@ mod tests {
         check(["system", "bob", "", ""], Err(()));
         check(["organization", "bob", "", ""], Err(()));
         check(["", "bob", "acme", ""], Err(()));
+        check(["", "bob", "acme", "web"], Err(()));
+        check(
+            ["project", "", "acme", "web"],
+            Ok(Some((Project, "organizations/acme/projects/web"))),
+        );
+        check(
+            ["", "bob", "", "web"],
+            Ok(Some((Project, "users/bob/projects/web"))),
+        );
         check(["team", "", "", ""], Err(()));
     }
 }
