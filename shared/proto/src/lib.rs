@@ -2,6 +2,7 @@
 //! and no message that carries a secret prints it.
 
 mod redacted;
+mod usage;
 
 /// Custody of provider keys, identity and audit.
 pub mod vault {

@@ -80,8 +80,8 @@ impl Event {
             .and_then(|owner| owner.account.parse().ok());
         let account = account.ok_or(InvalidEvent::Owner)?;
         let outcome = outcome(message.status()).ok_or(InvalidEvent::Status)?;
-        let measured = Usage::from_disjoint(usage_of(message.usage.unwrap_or_default()));
-        message.usage = Some(usage_message(&measured.usage));
+        let measured = Usage::from_disjoint(message.usage.unwrap_or_default().into());
+        message.usage = Some(measured.usage.into());
         message.usage_inconsistent |= measured.inconsistent;
         Ok(Self {
             id,
@@ -100,45 +100,6 @@ fn outcome(status: wire::AttemptStatus) -> Option<Outcome> {
         wire::AttemptStatus::Ok | wire::AttemptStatus::Cut | wire::AttemptStatus::Abandoned => {
             Some(Outcome::Delivered)
         }
-    }
-}
-
-/// A usage from the wire.
-pub(crate) fn usage_of(message: wire::Usage) -> Usage {
-    Usage {
-        input_tokens: message.input_tokens,
-        cache_read_tokens: message.cache_read_tokens,
-        cache_write_5m_tokens: message.cache_write_5m_tokens,
-        cache_write_1h_tokens: message.cache_write_1h_tokens,
-        input_audio_tokens: message.input_audio_tokens,
-        input_image_tokens: message.input_image_tokens,
-        output_tokens: message.output_tokens,
-        reasoning_tokens: message.reasoning_tokens,
-        output_audio_tokens: message.output_audio_tokens,
-        output_image_tokens: message.output_image_tokens,
-        searches: message.searches,
-        images: message.images,
-        audio_ms: message.audio_ms,
-        characters: message.characters,
-    }
-}
-
-fn usage_message(usage: &Usage) -> wire::Usage {
-    wire::Usage {
-        input_tokens: usage.input_tokens,
-        cache_read_tokens: usage.cache_read_tokens,
-        cache_write_5m_tokens: usage.cache_write_5m_tokens,
-        cache_write_1h_tokens: usage.cache_write_1h_tokens,
-        input_audio_tokens: usage.input_audio_tokens,
-        input_image_tokens: usage.input_image_tokens,
-        output_tokens: usage.output_tokens,
-        reasoning_tokens: usage.reasoning_tokens,
-        output_audio_tokens: usage.output_audio_tokens,
-        output_image_tokens: usage.output_image_tokens,
-        searches: usage.searches,
-        images: usage.images,
-        audio_ms: usage.audio_ms,
-        characters: usage.characters,
     }
 }
 

@@ -15,7 +15,6 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 use super::{Grpc, convert, requester, status};
 use crate::MeteringError;
 use crate::app::PlaceHold;
-use crate::domain::event::usage_of;
 
 /// How many events that have arrived are stored together.
 const RECORD_BATCH_MAX: usize = 256;
@@ -133,7 +132,7 @@ fn place_hold(request: PlaceHoldRequest) -> Result<PlaceHold, MeteringError> {
         inference_id: request.inference_id,
         provider: request.provider,
         model: request.model,
-        estimate: usage_of(request.estimate.unwrap_or_default()),
+        estimate: request.estimate.unwrap_or_default().into(),
         charge_cap: request.charge_cap_nanos.map(Nanos::new),
         lifetime: request
             .lifetime

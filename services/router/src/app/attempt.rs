@@ -9,7 +9,7 @@ use keyward_money::{MeasuredUsage, Usage};
 use keyward_proto::metering::v1::{AttemptStatus, KeySource, UsageEvent, UsageOwner, UsageSource};
 use keyward_secret::Secret;
 
-use super::metering::{Hold, usage_to_proto};
+use super::metering::Hold;
 use super::vault::Lease;
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::OPENROUTER;
@@ -143,7 +143,7 @@ impl Attempt {
             status: ending.status as i32,
             http_status: u32::from(self.http_status),
             reason: ending.reason.chars().take(REASON_CHARS_MAX).collect(),
-            usage: Some(usage_to_proto(&ending.usage())),
+            usage: Some(ending.usage().into()),
             usage_source: ending.source as i32,
             usage_inconsistent: ending.measured.inconsistent,
             first_byte_ms: self.first_byte.map_or(0, elapsed),

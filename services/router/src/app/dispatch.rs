@@ -17,7 +17,7 @@ use keyward_secret::{Secret, redact};
 use super::answer::AnswerSender;
 use super::attempt::{Attempt, Ending, OpenKey, RequestFacts, key_source_text};
 use super::closing::Closing;
-use super::metering::{Hold, RecordHandle, usage_to_proto};
+use super::metering::{Hold, RecordHandle};
 use super::vault::UnsealError;
 use super::{Behalf, Core, RouteError};
 use crate::domain::estimate::{self, Counting, Prompt};
@@ -253,7 +253,7 @@ impl Dispatch {
             inference_id: self.inference_id.clone(),
             provider: candidate.provider.clone(),
             model: candidate.model.clone(),
-            estimate: Some(usage_to_proto(&estimate)),
+            estimate: Some(estimate.into()),
             charge_cap_nanos: candidate.charge_cap.map(keyward_money::Nanos::get),
             lifetime: Some(prost_types::Duration {
                 seconds: HOLD_LIFETIME_SECONDS,

@@ -250,23 +250,3 @@ fn may_mend(status: &tonic::Status) -> bool {
         AlreadyExists | FailedPrecondition | InvalidArgument | NotFound
     )
 }
-
-/// Usage as it goes over the wire.
-pub(crate) fn usage_to_proto(usage: &keyward_money::Usage) -> proto::Usage {
-    proto::Usage {
-        input_tokens: usage.input_tokens,
-        cache_read_tokens: usage.cache_read_tokens,
-        cache_write_5m_tokens: usage.cache_write_5m_tokens,
-        cache_write_1h_tokens: usage.cache_write_1h_tokens,
-        input_audio_tokens: usage.input_audio_tokens,
-        input_image_tokens: usage.input_image_tokens,
-        output_tokens: usage.output_tokens,
-        reasoning_tokens: usage.reasoning_tokens,
-        output_audio_tokens: usage.output_audio_tokens,
-        output_image_tokens: usage.output_image_tokens,
-        searches: usage.searches,
-        images: usage.images,
-        audio_ms: usage.audio_ms,
-        characters: usage.characters,
-    }
-}

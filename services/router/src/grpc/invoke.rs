@@ -12,7 +12,6 @@ use tonic::{Status, Streaming};
 
 use super::convert;
 use crate::app::answer::{AnswerHead, Part};
-use crate::app::metering::usage_to_proto;
 use crate::app::{Behalf, Invocation};
 
 /// The largest body: a long conversation with some images.
@@ -132,7 +131,7 @@ pub(super) fn write(
         Part::Summary(summary) => Answered::Summary(proto::InvokeSummary {
             charge_nanos: summary.charge.get(),
             list_cost_nanos: summary.list_cost.map(keyward_money::Nanos::get),
-            usage: Some(usage_to_proto(&summary.usage)),
+            usage: Some(summary.usage.into()),
             usage_source: summary.usage_source as i32,
         }),
     });
