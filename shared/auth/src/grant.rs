@@ -152,11 +152,6 @@ impl GrantVerifier {
         self.keys.store(Arc::new(by_id.collect()));
     }
 
-    /// Whether it knows any key.
-    pub fn has_keys(&self) -> bool {
-        !self.keys.load().is_empty()
-    }
-
     /// Checks signature and time.
     ///
     /// # Errors

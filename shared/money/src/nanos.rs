@@ -43,14 +43,6 @@ impl Nanos {
         Self(nanos)
     }
 
-    /// So many whole credits; `None` where that does not fit.
-    pub const fn from_credits(credits: i64) -> Option<Self> {
-        match credits.checked_mul(Self::CREDIT.0) {
-            Some(nanos) => Some(Self(nanos)),
-            None => None,
-        }
-    }
-
     /// How many nano-credits.
     pub const fn get(self) -> i64 {
         self.0
