@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use keyward_runtime::ops;
+use keyward_runtime::ops::{self, Condition};
 use keyward_runtime::serve::{self, Process};
 use keyward_runtime::settings::Settings;
 use tokio::net::TcpListener;
@@ -40,8 +40,12 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
     let health = composed.health.clone();
     start_servers(&process, listeners, composed);
 
+    // Met last: who sees `/readyz` say ready finds the gRPC health service saying so too.
+    let announced = process
+        .readiness
+        .condition("process.announced", "coming up");
     let announce = async {
-        ready(&process, true, READY_POLL).await;
+        ready(&process, &announced, true, READY_POLL).await;
         tracing::info!(
             edge.listen = roles.has(Role::Edge).then(|| display(settings.edge.listen)),
             grpc.listen = roles.serves_grpc().then(|| display(settings.grpc.listen)),
@@ -51,10 +55,12 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
         bootstrap::greet(&settings, &roles);
         loop {
             health.serving().await;
-            ready(&process, false, READY_RECHECK).await;
+            announced.met();
+            ready(&process, &announced, false, READY_RECHECK).await;
             tracing::warn!(reasons = ?process.readiness.unmet(), "not ready any more");
+            announced.unmet("it was not ready, and has not been announced again yet");
             health.not_serving().await;
-            ready(&process, true, READY_RECHECK).await;
+            ready(&process, &announced, true, READY_RECHECK).await;
             tracing::info!("ready again");
         }
     };
@@ -77,9 +83,9 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Waits until the process is ready, or until it is not.
-async fn ready(process: &Process, wanted: bool, poll: Duration) {
-    while process.readiness.is_ready() != wanted {
+/// Waits until all that this process needs is there (or until it is not), announced or not.
+async fn ready(process: &Process, announced: &Condition, wanted: bool, poll: Duration) {
+    while process.readiness.is_ready_but_for(announced) != wanted {
         tokio::time::sleep(poll).await;
     }
 }

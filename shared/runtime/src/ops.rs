@@ -39,6 +39,15 @@ impl Readiness {
         self.reasons.read().values().all(Option::is_none)
     }
 
+    /// Whether every condition but this one is met: for the one that announces readiness elsewhere
+    /// first.
+    pub fn is_ready_but_for(&self, last: &Condition) -> bool {
+        let reasons = self.reasons.read();
+        reasons
+            .iter()
+            .all(|(name, why)| *name == last.name || why.is_none())
+    }
+
     /// The conditions that are not met, with the reasons.
     pub fn unmet(&self) -> BTreeMap<&'static str, String> {
         let reasons = self.reasons.read();
