@@ -166,4 +166,18 @@ impl RouterService for Echo {
     ) -> Result<Response<proto::GetModelResponse>, Status> {
         Err(Status::unimplemented("not measured"))
     }
+
+    async fn list_providers(
+        &self,
+        _: Request<proto::ListProvidersRequest>,
+    ) -> Result<Response<proto::ListProvidersResponse>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn get_provider(
+        &self,
+        _: Request<proto::GetProviderRequest>,
+    ) -> Result<Response<proto::GetProviderResponse>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
 }

@@ -2,6 +2,7 @@
 
 use keyward_auth::Connection;
 use keyward_proto::metering::v1::credit_service_client::CreditServiceClient;
+use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
 use keyward_proto::metering::v1::usage_service_client::UsageServiceClient;
 use keyward_proto::router::v1::router_service_client::RouterServiceClient;
 use keyward_proto::vault::v1::audit_service_client::AuditServiceClient;
@@ -20,6 +21,7 @@ pub(crate) struct Services {
     audit: AuditServiceClient<Connection>,
     credits: CreditServiceClient<Connection>,
     usage: UsageServiceClient<Connection>,
+    pricing: PricingServiceClient<Connection>,
 }
 
 impl Services {
@@ -36,7 +38,8 @@ impl Services {
             identity: IdentityServiceClient::new(vault.clone()),
             audit: AuditServiceClient::new(vault),
             credits: CreditServiceClient::new(metering.clone()),
-            usage: UsageServiceClient::new(metering),
+            usage: UsageServiceClient::new(metering.clone()),
+            pricing: PricingServiceClient::new(metering),
         }
     }
 
@@ -66,5 +69,10 @@ impl Services {
 
     pub(crate) fn usage(&self) -> UsageServiceClient<Connection> {
         self.usage.clone()
+    }
+
+    #[expect(dead_code, reason = "the routes over it come next")]
+    pub(crate) fn pricing(&self) -> PricingServiceClient<Connection> {
+        self.pricing.clone()
     }
 }

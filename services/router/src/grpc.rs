@@ -91,4 +91,18 @@ impl RouterService for RouterApi {
         )
         .map(Response::new)
     }
+
+    async fn list_providers(
+        &self,
+        _: Request<proto::ListProvidersRequest>,
+    ) -> Result<Response<proto::ListProvidersResponse>, Status> {
+        Err(Status::unimplemented("not available in this version yet"))
+    }
+
+    async fn get_provider(
+        &self,
+        _: Request<proto::GetProviderRequest>,
+    ) -> Result<Response<proto::GetProviderResponse>, Status> {
+        Err(Status::unimplemented("not available in this version yet"))
+    }
 }

@@ -69,6 +69,7 @@ pub const METHODS: &[MethodRule] = table! {
     "keyward.router.v1.RouterService" {
         CALLERS, Needs(Scope::Inference) => Invoke, ListModels, GetModel;
         CALLERS, Needs(Scope::Keys) => ResolveRoute;
+        CALLERS, Any => ListProviders, GetProvider;
     }
     "keyward.metering.v1.MeteringService" {
         ROUTER, Needs(Scope::Inference) => PlaceHold;
@@ -80,11 +81,12 @@ pub const METHODS: &[MethodRule] = table! {
         CALLERS, Needs(Scope::Admin) => GrantCredits;
     }
     "keyward.metering.v1.UsageService" {
-        CALLERS, Needs(Scope::Usage) => ListUsageRecords, GetReceipt;
+        CALLERS, Needs(Scope::Usage) => ListUsageRecords, GetReceipt, QueryUsage;
+        CALLERS, Any => EstimateCost;
     }
     "keyward.metering.v1.PricingService" {
-        CALLERS_AND_SERVICES, Optional => ListTiers, GetTier, GetPrice;
-        CALLERS, Needs(Scope::Admin) => UpdateTier;
+        CALLERS_AND_SERVICES, Optional => ListTiers, GetTier, GetPrice, ListPrices;
+        CALLERS, Needs(Scope::Admin) => CreateTier, UpdateTier;
     }
 };
 

@@ -88,6 +88,7 @@ pub(crate) async fn records(
         page_size: page.size,
         page_token: page.token,
         inference_id,
+        filter: None,
     });
     let answer = services.usage().list_usage_records(request).await?;
     let answer = answer.into_inner();

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use keyward_auth::{Connection, LocalServices, Peer};
 use keyward_proto::metering::v1 as metering;
 use keyward_proto::metering::v1::credit_service_server::{CreditService, CreditServiceServer};
+use keyward_proto::metering::v1::pricing_service_server::{PricingService, PricingServiceServer};
 use keyward_proto::metering::v1::usage_service_server::{UsageService, UsageServiceServer};
 use keyward_proto::router::v1 as router;
 use keyward_proto::router::v1::invoke_request::Part;
@@ -62,7 +63,8 @@ impl Fakes {
             .with(IdentityServiceServer::new(self.clone()))
             .with(AuditServiceServer::new(self.clone()))
             .with(CreditServiceServer::new(self.clone()))
-            .with(UsageServiceServer::new(self.clone()));
+            .with(UsageServiceServer::new(self.clone()))
+            .with(PricingServiceServer::new(self.clone()));
         Connection::local(services, Peer::Edge)
     }
 
@@ -192,12 +194,25 @@ scripted!(CreditService in metering {
 scripted!(UsageService in metering {
     list_usage_records ListUsageRecordsRequest ListUsageRecordsResponse
     get_receipt GetReceiptRequest GetReceiptResponse
+    query_usage QueryUsageRequest QueryUsageResponse
+    estimate_cost EstimateCostRequest EstimateCostResponse
+});
+
+scripted!(PricingService in metering {
+    list_tiers ListTiersRequest ListTiersResponse
+    get_tier GetTierRequest GetTierResponse
+    create_tier CreateTierRequest CreateTierResponse
+    update_tier UpdateTierRequest UpdateTierResponse
+    get_price GetPriceRequest GetPriceResponse
+    list_prices ListPricesRequest ListPricesResponse
 });
 
 scripted!(RouterService in router {
     resolve_route ResolveRouteRequest ResolveRouteResponse
     list_models ListModelsRequest ListModelsResponse
     get_model GetModelRequest GetModelResponse
+    list_providers ListProvidersRequest ListProvidersResponse
+    get_provider GetProviderRequest GetProviderResponse
 }
     type InvokeStream = ReceiverStream<Answer>;
 

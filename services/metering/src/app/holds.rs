@@ -215,6 +215,7 @@ fn hold_request(requester: &Requester, asked: &PlaceHold) -> Result<HoldRequest,
                 .map(|uid| uid.to_string())
                 .unwrap_or_default(),
             access_key_id: requester.access_key_id.clone(),
+            ..UsageOwner::default()
         },
         inference_id: asked.inference_id.clone(),
         provider: asked.provider.clone(),

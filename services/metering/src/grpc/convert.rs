@@ -37,6 +37,7 @@ pub(super) fn tier(tier: Tier) -> wire::Tier {
         tier: tier.name,
         markup_basis_points: tier.markup.get(),
         organization_keys: tier.organization_keys,
+        ..wire::Tier::default()
     }
 }
 
@@ -54,6 +55,7 @@ pub(super) fn rates(rates: Rates) -> wire::Prices {
         output_image: rates.output_image,
         search_fee: rates.search_fee,
         request_fee: rates.request_fee,
+        ..wire::Prices::default()
     }
 }
 

@@ -2,8 +2,9 @@
 
 use keyward_proto::metering::v1::pricing_service_server::PricingService;
 use keyward_proto::metering::v1::{
-    GetPriceRequest, GetPriceResponse, GetTierRequest, GetTierResponse, ListTiersRequest,
-    ListTiersResponse, UpdateTierRequest, UpdateTierResponse,
+    CreateTierRequest, CreateTierResponse, GetPriceRequest, GetPriceResponse, GetTierRequest,
+    GetTierResponse, ListPricesRequest, ListPricesResponse, ListTiersRequest, ListTiersResponse,
+    UpdateTierRequest, UpdateTierResponse,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -68,6 +69,20 @@ impl PricingService for Grpc {
             price_version,
             prices,
         }))
+    }
+
+    async fn create_tier(
+        &self,
+        _: Request<CreateTierRequest>,
+    ) -> Result<Response<CreateTierResponse>, Status> {
+        Err(Status::unimplemented("not available in this version yet"))
+    }
+
+    async fn list_prices(
+        &self,
+        _: Request<ListPricesRequest>,
+    ) -> Result<Response<ListPricesResponse>, Status> {
+        Err(Status::unimplemented("not available in this version yet"))
     }
 }
 

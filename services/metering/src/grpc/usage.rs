@@ -2,7 +2,8 @@
 
 use keyward_proto::metering::v1::usage_service_server::UsageService;
 use keyward_proto::metering::v1::{
-    GetReceiptRequest, GetReceiptResponse, ListUsageRecordsRequest, ListUsageRecordsResponse,
+    EstimateCostRequest, EstimateCostResponse, GetReceiptRequest, GetReceiptResponse,
+    ListUsageRecordsRequest, ListUsageRecordsResponse, QueryUsageRequest, QueryUsageResponse,
 };
 use tonic::{Request, Response, Status, async_trait};
 
@@ -47,5 +48,19 @@ impl UsageService for Grpc {
         Ok(Response::new(GetReceiptResponse {
             receipt: Some(convert::receipt(receipt)),
         }))
+    }
+
+    async fn query_usage(
+        &self,
+        _: Request<QueryUsageRequest>,
+    ) -> Result<Response<QueryUsageResponse>, Status> {
+        Err(Status::unimplemented("not available in this version yet"))
+    }
+
+    async fn estimate_cost(
+        &self,
+        _: Request<EstimateCostRequest>,
+    ) -> Result<Response<EstimateCostResponse>, Status> {
+        Err(Status::unimplemented("not available in this version yet"))
     }
 }

@@ -153,6 +153,7 @@ impl Attempt {
             streamed: request.streamed,
             tags: request.tags.clone(),
             client_request_id: request.client_request_id.to_owned(),
+            ..UsageEvent::default()
         }
     }
 }
@@ -164,6 +165,12 @@ fn owner(principal: &Principal) -> UsageOwner {
             .map(|subject| subject.uid.clone())
             .unwrap_or_default()
     };
+    let id = |subject: &Option<keyward_auth::Subject>| {
+        subject
+            .as_ref()
+            .map(|subject| subject.id.clone())
+            .unwrap_or_default()
+    };
     UsageOwner {
         account: principal
             .billing_account()
@@ -173,6 +180,8 @@ fn owner(principal: &Principal) -> UsageOwner {
         organization_uid: uid(&principal.organization),
         project_uid: uid(&principal.project),
         access_key_id: principal.access_key_id.clone(),
+        user: id(&principal.user),
+        project: id(&principal.project),
     }
 }
 

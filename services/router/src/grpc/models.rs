@@ -100,6 +100,7 @@ fn model_to_proto(model: &Model) -> proto::Model {
             .iter()
             .map(|offer| offer.provider.clone())
             .collect(),
+        ..proto::Model::default()
     }
 }
 

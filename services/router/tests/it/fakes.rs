@@ -368,6 +368,7 @@ impl PricingService for FakeMetering {
             tier: request.into_inner().tier,
             markup_basis_points: 500,
             organization_keys: self.0.organization_keys.load(Ordering::SeqCst),
+            ..metering::Tier::default()
         };
         Ok(Response::new(metering::GetTierResponse {
             tier: Some(tier),
@@ -385,6 +386,20 @@ impl PricingService for FakeMetering {
         &self,
         _: Request<metering::UpdateTierRequest>,
     ) -> Result<Response<metering::UpdateTierResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn create_tier(
+        &self,
+        _: Request<metering::CreateTierRequest>,
+    ) -> Result<Response<metering::CreateTierResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn list_prices(
+        &self,
+        _: Request<metering::ListPricesRequest>,
+    ) -> Result<Response<metering::ListPricesResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 

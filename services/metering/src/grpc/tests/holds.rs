@@ -65,7 +65,7 @@ async fn three_words_cost_a_professional_9450_nanos() {
         (Some(0), 500)
     );
     assert_eq!(
-        receipt.prices.and_then(|prices| prices.output),
+        receipt.prices.as_ref().and_then(|prices| prices.output),
         Some(2_000_000_000)
     );
     assert_eq!(receipt.price_version, placed.price_version);
@@ -243,10 +243,12 @@ async fn a_hold_keeps_its_markup_when_the_tier_changes() {
         tier: "professional".to_owned(),
         markup_basis_points: 2_000,
         organization_keys: false,
+        ..wire::Tier::default()
     };
     let update = wire::UpdateTierRequest {
         request_id: ids::new_text(),
         tier: Some(tier),
+        ..wire::UpdateTierRequest::default()
     };
     let by_bob = world.pricing().update_tier(by("bob", update.clone())).await;
     assert_eq!(refused(by_bob).0, Reason::InsufficientScope);

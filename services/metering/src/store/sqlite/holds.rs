@@ -108,6 +108,7 @@ fn hold(row: &Row<'_>) -> Result<Hold, StoreError> {
                 organization_uid: row.get(3)?,
                 project_uid: row.get(4)?,
                 access_key_id: row.get(5)?,
+                ..UsageOwner::default()
             },
             inference_id: row.get(6)?,
             provider: row.get(7)?,
