@@ -32,7 +32,8 @@ pub struct Capped {
 }
 
 impl Charge {
-    /// The charge of a usage by the prices and the markup that were pinned.
+    /// The charge of a usage by the prices and the markup that were pinned, in the usual service
+    /// tier.
     ///
     /// ```
     /// use keyward_money::{BasisPoints, Charge, Prices, Usage};
@@ -43,7 +44,27 @@ impl Charge {
     /// # Ok::<(), keyward_money::MoneyError>(())
     /// ```
     pub fn of(usage: &Usage, prices: &Prices, markup: BasisPoints) -> Result<Self, MoneyError> {
-        let numerator = numerator(usage, &prices.rates_for(usage.prompt_tokens()))?;
+        Self::in_service_tier(usage, prices, "", markup)
+    }
+
+    /// The charge of a usage that was served in a service tier of the provider's; in the usual one
+    /// where the prices know none of that name.
+    pub fn in_service_tier(
+        usage: &Usage,
+        prices: &Prices,
+        service_tier: &str,
+        markup: BasisPoints,
+    ) -> Result<Self, MoneyError> {
+        Self::by_rates(
+            usage,
+            &prices.rates_for(usage.prompt_tokens(), service_tier),
+            markup,
+        )
+    }
+
+    /// The charge of a usage by the very prices that hold for it.
+    pub fn by_rates(usage: &Usage, rates: &Rates, markup: BasisPoints) -> Result<Self, MoneyError> {
+        let numerator = numerator(usage, rates)?;
         let list_cost = narrow(divide_half_even(numerator, PRICE_UNITS))?;
         let marked_up = numerator
             .checked_mul(WHOLE + i128::from(markup.get()))
@@ -75,7 +96,7 @@ pub fn affordable_output_tokens(
     prices: &Prices,
     markup: BasisPoints,
 ) -> Result<Option<i64>, MoneyError> {
-    let rates = prices.rates_for(usage.prompt_tokens());
+    let rates = prices.rates_for(usage.prompt_tokens(), "");
     let spent = numerator(&usage.without_output(), &rates)?;
     let price = i128::from(rates.output.unwrap_or(0));
     let payable = payable_numerator(available, markup)?;
@@ -105,15 +126,15 @@ fn payable_numerator(available: Nanos, markup: BasisPoints) -> Result<i128, Mone
 
 /// The exact cost in millionths of a nano-credit.
 fn numerator(usage: &Usage, rates: &Rates) -> Result<i128, MoneyError> {
-    let tokens = rates.token_lines(usage).ok_or(MoneyError::Unpriced)?;
-    let token_terms = tokens
+    let units = rates.unit_lines(usage).ok_or(MoneyError::Unpriced)?;
+    let unit_terms = units
         .into_iter()
         .map(|(units, price)| product(units, price));
     let fee_terms = rates
         .fee_lines(usage)
         .into_iter()
         .map(|(count, fee)| product(count, fee)?.checked_mul(PRICE_UNITS));
-    token_terms
+    unit_terms
         .chain(fee_terms)
         .try_fold(0_i128, |sum, term| sum.checked_add(term?))
         .ok_or(MoneyError::Overflow)

@@ -14,7 +14,7 @@ mod usage;
 pub use basis_points::BasisPoints;
 pub use charge::{Capped, Charge, affordable_output_tokens};
 pub use nanos::{Nanos, ParseNanosError};
-pub use prices::{LongContextTier, Prices, Rates};
+pub use prices::{LongContextTier, Prices, Rates, ServiceTier};
 pub use usage::{MeasuredUsage, OverlappingUsage, Usage};
 
 /// Why a charge cannot be computed.

@@ -1,4 +1,9 @@
 //! Prices of a model at a provider, with what an absent one falls back to.
+//!
+//! Nothing is paid for twice. Where a price by piece, time or length is there and such units were
+//! measured, the tokens of the same thing cost nothing: images made (`image_fee`) go before image
+//! tokens of the answer, time (`audio_ms`) before audio tokens either way, characters spoken
+//! (`characters`) before text tokens of the prompt.
 
 use serde::{Deserialize, Serialize};
 
@@ -44,9 +49,19 @@ pub struct Rates {
     /// Nano-credits for each request; nothing where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_fee: Option<i64>,
+    /// Nano-credits for each image made; absent where images are paid for by tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_fee: Option<i64>,
+    /// Milliseconds of audio heard or made; absent where audio is paid for by tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio_ms: Option<i64>,
+    /// Characters spoken; absent where speech is paid for by tokens or time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub characters: Option<i64>,
 }
 
-/// Prices of a model at a provider: the usual ones, and those of long prompts.
+/// Prices of a model at a provider: the usual ones, those of long prompts, and those of service
+/// tiers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Prices {
     /// What holds for prompts below every tier's threshold.
@@ -54,6 +69,24 @@ pub struct Prices {
     pub rates: Rates,
     /// Other prices for long prompts. The one with the highest threshold that is passed counts, for
     /// the whole request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub long_context: Vec<LongContextTier>,
+    /// Other prices for requests that were served in a service tier of the provider's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_tiers: Vec<ServiceTier>,
+}
+
+/// Prices in a service tier of the provider's.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceTier {
+    /// Its name, as the provider says it in its answers, such as `batch`, `flex` or `priority`.
+    pub service_tier: String,
+    /// Its prices; where they have no `input`, the usual ones hold. An absent token price falls back
+    /// within these; absent fees are the usual ones.
+    #[serde(rename = "prices")]
+    pub rates: Rates,
+    /// Its prices for long prompts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub long_context: Vec<LongContextTier>,
 }
@@ -77,40 +110,68 @@ impl Rates {
         self.input.is_some()
     }
 
-    /// Each priced bucket of a usage with its price; `None` where unpriced.
-    pub(crate) fn token_lines(&self, usage: &Usage) -> Option<[(i64, i64); 10]> {
+    /// Each priced quantity of a usage with its price per 1,000,000; `None` where unpriced.
+    pub(crate) fn unit_lines(&self, usage: &Usage) -> Option<[(i64, i64); 12]> {
+        let usage = self.counted_once(usage);
         let input = self.input?;
         let output = self.output.unwrap_or(0);
         let cache_write_5m = self.cache_write_5m.unwrap_or(input);
+        let or = |price: Option<i64>, usual: i64| price.unwrap_or(usual);
         Some([
             (usage.input_tokens, input),
-            (usage.cache_read_tokens, self.cache_read.unwrap_or(input)),
+            (usage.cache_read_tokens, or(self.cache_read, input)),
             (usage.cache_write_5m_tokens, cache_write_5m),
             (
                 usage.cache_write_1h_tokens,
-                self.cache_write_1h.unwrap_or(cache_write_5m),
+                or(self.cache_write_1h, cache_write_5m),
             ),
-            (usage.input_audio_tokens, self.input_audio.unwrap_or(input)),
-            (usage.input_image_tokens, self.input_image.unwrap_or(input)),
+            (usage.input_audio_tokens, or(self.input_audio, input)),
+            (usage.input_image_tokens, or(self.input_image, input)),
             (usage.output_tokens, output),
-            (usage.reasoning_tokens, self.reasoning.unwrap_or(output)),
-            (
-                usage.output_audio_tokens,
-                self.output_audio.unwrap_or(output),
-            ),
-            (
-                usage.output_image_tokens,
-                self.output_image.unwrap_or(output),
-            ),
+            (usage.reasoning_tokens, or(self.reasoning, output)),
+            (usage.output_audio_tokens, or(self.output_audio, output)),
+            (usage.output_image_tokens, or(self.output_image, output)),
+            (usage.audio_ms, or(self.audio_ms, 0)),
+            (usage.characters, or(self.characters, 0)),
         ])
     }
 
     /// Each counted fee of a usage with its amount.
-    pub(crate) fn fee_lines(&self, usage: &Usage) -> [(i64, i64); 2] {
+    pub(crate) fn fee_lines(&self, usage: &Usage) -> [(i64, i64); 3] {
         [
             (usage.searches, self.search_fee.unwrap_or(0)),
+            (usage.images, self.image_fee.unwrap_or(0)),
             (1, self.request_fee.unwrap_or(0)),
         ]
+    }
+
+    /// The usage without the tokens of what is paid for by piece, time or length.
+    fn counted_once(&self, usage: &Usage) -> Usage {
+        let mut counted = *usage;
+        if self.image_fee.is_some() && usage.images > 0 {
+            counted.output_image_tokens = 0;
+        }
+        if self.audio_ms.is_some() && usage.audio_ms > 0 {
+            counted.input_audio_tokens = 0;
+            counted.output_audio_tokens = 0;
+        }
+        if self.characters.is_some() && usage.characters > 0 {
+            counted.input_tokens = 0;
+        }
+        counted
+    }
+
+    /// The same with the fees of `usual` where these have none. Prices of time and length are like
+    /// fees in this: no other price stands in for them.
+    fn with_fees_of(self, usual: &Self) -> Self {
+        Self {
+            search_fee: self.search_fee.or(usual.search_fee),
+            request_fee: self.request_fee.or(usual.request_fee),
+            image_fee: self.image_fee.or(usual.image_fee),
+            audio_ms: self.audio_ms.or(usual.audio_ms),
+            characters: self.characters.or(usual.characters),
+            ..self
+        }
     }
 }
 
@@ -118,7 +179,7 @@ impl From<Rates> for Prices {
     fn from(rates: Rates) -> Self {
         Self {
             rates,
-            long_context: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -139,24 +200,31 @@ impl Prices {
         self.rates.is_priced()
     }
 
-    /// The prices that hold for a prompt of so many tokens.
-    pub fn rates_for(&self, prompt_tokens: i64) -> Rates {
-        let reached = |tier: &&LongContextTier| {
-            prompt_tokens > tier.above_tokens
-                || (tier.inclusive && prompt_tokens == tier.above_tokens)
-        };
-        match self
-            .long_context
+    /// The prices that hold for a prompt of so many tokens, served in a service tier. A tier that
+    /// has no prices here, such as `default` or an empty name, costs the usual ones.
+    pub fn rates_for(&self, prompt_tokens: i64, service_tier: &str) -> Rates {
+        let tier = self
+            .service_tiers
             .iter()
-            .filter(reached)
-            .max_by_key(|tier| tier.above_tokens)
-        {
-            Some(tier) => Rates {
-                search_fee: tier.prices.search_fee.or(self.rates.search_fee),
-                request_fee: tier.prices.request_fee.or(self.rates.request_fee),
-                ..tier.prices
-            },
-            None => self.rates,
+            .find(|tier| tier.service_tier == service_tier && tier.rates.is_priced());
+        match tier {
+            Some(tier) => {
+                let rates = tier.rates.with_fees_of(&self.rates);
+                rates_at(&rates, &tier.long_context, prompt_tokens)
+            }
+            None => rates_at(&self.rates, &self.long_context, prompt_tokens),
         }
     }
+}
+
+/// The prices of the highest threshold that a prompt passes, else the usual ones.
+fn rates_at(usual: &Rates, long_context: &[LongContextTier], prompt_tokens: i64) -> Rates {
+    let reached = |tier: &&LongContextTier| {
+        prompt_tokens > tier.above_tokens || (tier.inclusive && prompt_tokens == tier.above_tokens)
+    };
+    long_context
+        .iter()
+        .filter(reached)
+        .max_by_key(|tier| tier.above_tokens)
+        .map_or(*usual, |tier| tier.prices.with_fees_of(usual))
 }

@@ -1,7 +1,8 @@
 //! The charge against an oracle of exact rational numbers of any size.
 
 use keyward_money::{
-    BasisPoints, Charge, MoneyError, Nanos, Prices, Rates, Usage, affordable_output_tokens,
+    BasisPoints, Charge, MoneyError, Nanos, Prices, Rates, ServiceTier, Usage,
+    affordable_output_tokens,
 };
 use num_bigint::BigInt;
 use num_rational::BigRational;
@@ -29,31 +30,45 @@ fn exact_cost(usage: &Usage, rates: &Rates) -> Option<BigRational> {
     let input = rates.input?;
     let output = rates.output.unwrap_or(0);
     let write_5m = rates.cache_write_5m.unwrap_or(input);
+    // What is paid for by piece, time or length is not paid for by tokens as well.
+    let unless = |other: i64, price: Option<i64>, price_of_tokens: i64| match (other, price) {
+        (1.., Some(_)) => 0,
+        _ => price_of_tokens,
+    };
+    let by_time = |price| unless(usage.audio_ms, rates.audio_ms, price);
+    let by_piece = |price| unless(usage.images, rates.image_fee, price);
+    let by_length = |price| unless(usage.characters, rates.characters, price);
     let mut cost = BigRational::zero();
     for (units, price) in [
-        (usage.input_tokens, input),
+        (usage.input_tokens, by_length(input)),
         (usage.cache_read_tokens, rates.cache_read.unwrap_or(input)),
         (usage.cache_write_5m_tokens, write_5m),
         (
             usage.cache_write_1h_tokens,
             rates.cache_write_1h.unwrap_or(write_5m),
         ),
-        (usage.input_audio_tokens, rates.input_audio.unwrap_or(input)),
+        (
+            usage.input_audio_tokens,
+            by_time(rates.input_audio.unwrap_or(input)),
+        ),
         (usage.input_image_tokens, rates.input_image.unwrap_or(input)),
         (usage.output_tokens, output),
         (usage.reasoning_tokens, rates.reasoning.unwrap_or(output)),
         (
             usage.output_audio_tokens,
-            rates.output_audio.unwrap_or(output),
+            by_time(rates.output_audio.unwrap_or(output)),
         ),
         (
             usage.output_image_tokens,
-            rates.output_image.unwrap_or(output),
+            by_piece(rates.output_image.unwrap_or(output)),
         ),
+        (usage.audio_ms, rates.audio_ms.unwrap_or(0)),
+        (usage.characters, rates.characters.unwrap_or(0)),
     ] {
         cost += ratio(units, 1) * ratio(price, 1_000_000);
     }
     cost += ratio(usage.searches, 1) * ratio(rates.search_fee.unwrap_or(0), 1);
+    cost += ratio(usage.images, 1) * ratio(rates.image_fee.unwrap_or(0), 1);
     cost += ratio(rates.request_fee.unwrap_or(0), 1);
     Some(cost)
 }
@@ -63,8 +78,12 @@ fn exact_charge(cost: &BigRational, markup: BasisPoints) -> BigInt {
 }
 
 prop_compose! {
-    fn any_usage(most: i64)(counts in prop::array::uniform11(0..=most)) -> Usage {
+    fn any_usage(most: i64)(
+        counts in prop::array::uniform11(0..=most),
+        pieces in prop::array::uniform3(prop_oneof![Just(0), 0..=most]),
+    ) -> Usage {
         let [a, b, c, d, e, f, g, h, i, j, k] = counts;
+        let [images, audio_ms, characters] = pieces;
         Usage {
             input_tokens: a,
             cache_read_tokens: b,
@@ -77,16 +96,18 @@ prop_compose! {
             output_audio_tokens: i,
             output_image_tokens: j,
             searches: k % 100,
-            ..Usage::default()
+            images: images % 100,
+            audio_ms,
+            characters,
         }
     }
 }
 
 prop_compose! {
     fn any_rates(most: i64)(
-        prices in prop::array::uniform12(prop::option::of(0..=most)),
+        prices in prop::array::uniform15(prop::option::of(0..=most)),
     ) -> Rates {
-        let [a, b, c, d, e, f, g, h, i, j, k, l] = prices;
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o] = prices;
         Rates {
             input: a,
             output: b,
@@ -100,6 +121,9 @@ prop_compose! {
             output_image: j,
             search_fee: k,
             request_fee: l,
+            image_fee: m,
+            audio_ms: n,
+            characters: o,
         }
     }
 }
@@ -156,6 +180,37 @@ proptest! {
         markup in any_markup(),
     ) {
         check(&usage, rates, markup)?;
+    }
+
+    #[test]
+    fn a_service_tier_costs_its_own_prices_and_the_usual_fees(
+        usage in any_usage(2_000_000),
+        usual in any_rates(200_000_000_000),
+        tier in any_rates(200_000_000_000),
+        markup in any_markup(),
+    ) {
+        let mut prices = Prices::from(usual);
+        prices.service_tiers.push(ServiceTier {
+            service_tier: "flex".to_owned(),
+            rates: tier,
+            long_context: Vec::new(),
+        });
+        let expected = if tier.input.is_some() {
+            Rates {
+                search_fee: tier.search_fee.or(usual.search_fee),
+                request_fee: tier.request_fee.or(usual.request_fee),
+                image_fee: tier.image_fee.or(usual.image_fee),
+                audio_ms: tier.audio_ms.or(usual.audio_ms),
+                characters: tier.characters.or(usual.characters),
+                ..tier
+            }
+        } else {
+            usual
+        };
+        for (name, rates) in [("flex", expected), ("", usual), ("default", usual)] {
+            let actual = Charge::in_service_tier(&usage, &prices, name, markup);
+            prop_assert_eq!(actual, Charge::of(&usage, &rates.into(), markup));
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Worked figures: known usages, prices and tiers, and what they must cost to the nano.
 
 use keyward_money::{
-    BasisPoints, Charge, LongContextTier, Nanos, OverlappingUsage, Prices, Rates, Usage,
+    BasisPoints, Charge, LongContextTier, Nanos, OverlappingUsage, Prices, Rates, ServiceTier,
+    Usage,
 };
 
 const TRIAL: u32 = 1_500;
@@ -253,4 +254,157 @@ fn figure_11_contradicting_figures_never_cost_less_than_nothing() {
     });
     assert!(measured.inconsistent);
     check(&measured.usage, &sonnet(), ENTERPRISE, 2_700, 2_700);
+}
+
+/// An own key is charged nothing; its list cost is what its owner pays the provider.
+#[test]
+fn a_hundred_million_tokens_in_credits_as_people_read_them() {
+    let prices = Prices::per_million(cents(3_000), 0);
+    for (markup, charge) in [
+        (TRIAL, "3450.00"),
+        (STARTER, "3300.00"),
+        (PROFESSIONAL, "3150.00"),
+        (ENTERPRISE, "3000.00"),
+    ] {
+        let cost =
+            Charge::of(&tokens(100_000_000, 0), &prices, BasisPoints::new(markup)).expect("priced");
+        assert_eq!(cost.charge.to_string(), charge);
+        assert_eq!(cost.list_cost.to_string(), "3000.00");
+    }
+}
+
+#[test]
+fn images_are_paid_for_by_piece_or_by_tokens_but_not_by_both() {
+    let usage = Usage {
+        images: 2,
+        output_image_tokens: 2_580,
+        ..tokens(10, 0)
+    };
+    let by_tokens = Rates {
+        output_image: Some(cents(3_000)),
+        ..Prices::per_million(cents(30), cents(250)).rates
+    };
+    check(
+        &usage,
+        &by_tokens.into(),
+        ENTERPRISE,
+        77_403_000,
+        77_403_000,
+    );
+    let by_piece = Rates {
+        image_fee: Some(40_000_000),
+        ..by_tokens
+    };
+    check(&usage, &by_piece.into(), ENTERPRISE, 80_003_000, 80_003_000);
+    let not_counted = Usage { images: 0, ..usage };
+    check(
+        &not_counted,
+        &by_piece.into(),
+        ENTERPRISE,
+        77_403_000,
+        77_403_000,
+    );
+}
+
+#[test]
+fn audio_is_paid_for_by_time_or_by_tokens_but_not_by_both() {
+    // A minute at 0.006 credits: 100 credits a million milliseconds.
+    let usage = Usage {
+        audio_ms: 60_000,
+        input_audio_tokens: 600,
+        ..tokens(10, 100)
+    };
+    let by_tokens = Rates {
+        input_audio: Some(cents(600)),
+        ..Prices::per_million(cents(250), cents(1_000)).rates
+    };
+    check(&usage, &by_tokens.into(), ENTERPRISE, 4_625_000, 4_625_000);
+    let by_time = Rates {
+        audio_ms: Some(100_000_000),
+        ..by_tokens
+    };
+    check(&usage, &by_time.into(), ENTERPRISE, 7_025_000, 7_025_000);
+    let only_time = Rates {
+        input: Some(0),
+        audio_ms: Some(100_000_000),
+        ..Rates::default()
+    };
+    check(&usage, &only_time.into(), TRIAL, 6_000_000, 6_900_000);
+}
+
+#[test]
+fn speech_is_paid_for_by_characters_or_by_the_tokens_of_its_text() {
+    let usage = Usage {
+        characters: 1_000,
+        ..tokens(250, 0)
+    };
+    let prices = Rates {
+        characters: Some(cents(1_500)),
+        ..Prices::per_million(cents(60), 0).rates
+    };
+    check(&usage, &prices.into(), STARTER, 15_000_000, 16_500_000);
+    let no_characters = Rates {
+        characters: None,
+        ..prices
+    };
+    check(&usage, &no_characters.into(), STARTER, 150_000, 165_000);
+}
+
+fn with_service_tiers() -> Prices {
+    let long = LongContextTier {
+        above_tokens: 200_000,
+        inclusive: false,
+        prices: Prices::per_million(cents(500), cents(2_000)).rates,
+    };
+    let tier = |name: &str, input, output, long_context| ServiceTier {
+        service_tier: name.to_owned(),
+        rates: Prices::per_million(input, output).rates,
+        long_context,
+    };
+    let mut prices = sonnet();
+    prices.service_tiers = vec![
+        tier("batch", cents(150), cents(750), Vec::new()),
+        tier("priority", cents(400), cents(1_600), vec![long]),
+    ];
+    prices
+}
+
+#[test]
+fn a_service_tier_is_chosen_by_name_and_keeps_the_usual_fees() {
+    let prices = with_service_tiers();
+    let usage = Usage {
+        searches: 1,
+        ..tokens(1_000, 100)
+    };
+    for (name, list_cost) in [
+        ("", 14_500_000),
+        ("default", 14_500_000),
+        ("Batch", 14_500_000),
+        ("batch", 12_250_000),
+        ("priority", 15_600_000),
+    ] {
+        let cost = Charge::in_service_tier(&usage, &prices, name, BasisPoints::ZERO);
+        assert_eq!(cost.expect("priced").list_cost.get(), list_cost, "{name}");
+    }
+    let long = Usage {
+        searches: 1,
+        ..tokens(200_001, 0)
+    };
+    let cost = Charge::in_service_tier(&long, &prices, "priority", BasisPoints::ZERO);
+    assert_eq!(cost.expect("priced").list_cost.get(), 1_010_005_000);
+}
+
+#[test]
+fn price_books_written_before_there_were_service_tiers_are_read_as_they_were() {
+    let text = r#"{"input":2500000000,"output":10000000000,"search_fee":10000000,
+        "long_context":[{"above_tokens":200000,"prices":{"input":5000000000}}]}"#;
+    let old: Prices = serde_json::from_str(text).expect("readable");
+    assert_eq!(old.rates.input, Some(cents(250)));
+    assert_eq!(old.long_context.len(), 1);
+    assert!(old.service_tiers.is_empty());
+    for prices in [old, with_service_tiers()] {
+        let text = serde_json::to_string(&prices).expect("written");
+        let again: Prices = serde_json::from_str(&text).expect("readable");
+        assert_eq!(again, prices);
+    }
 }

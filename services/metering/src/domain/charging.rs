@@ -92,7 +92,7 @@ impl Terms {
 
     /// What an attempt with the platform's key costs.
     pub(crate) fn price(&self, event: &Event) -> Result<Priced, MoneyError> {
-        let charge = Charge::of(&event.usage, &self.prices, self.markup)?;
+        let charge = charge(event, &self.prices, self.markup)?;
         let list_cost = Some(charge.list_cost);
         if event.outcome == Outcome::Failed {
             return Ok(Priced {
@@ -109,10 +109,19 @@ impl Terms {
     }
 }
 
+/// What an attempt would be charged in the service tier that served it, whatever became of it.
+pub(crate) fn charge(
+    event: &Event,
+    prices: &Prices,
+    markup: BasisPoints,
+) -> Result<Charge, MoneyError> {
+    Charge::in_service_tier(&event.usage, prices, &event.message.service_tier, markup)
+}
+
 /// What an attempt without a hold costs: nothing, whatever it would at list price.
 pub(crate) fn price_own_key(event: &Event, prices: Option<&Prices>) -> Priced {
     let list_cost = prices
-        .and_then(|prices| Charge::of(&event.usage, prices, BasisPoints::ZERO).ok())
+        .and_then(|prices| charge(event, prices, BasisPoints::ZERO).ok())
         .map(|charge| charge.list_cost);
     Priced {
         list_cost,

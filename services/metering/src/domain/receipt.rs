@@ -1,9 +1,9 @@
 //! Receipts: one request's attempts, added up.
 
-use keyward_money::{BasisPoints, Charge, Nanos, Prices};
+use keyward_money::{BasisPoints, Nanos, Prices};
 use keyward_proto::metering::v1 as wire;
 
-use super::charging::Priced;
+use super::charging::{Priced, charge as charge_of};
 use super::event::{Event, Outcome};
 
 /// An attempt as it is stored.
@@ -59,9 +59,9 @@ pub(crate) fn summarize(
     let in_credits = match (record.event.outcome, prices) {
         (_, None) => None,
         (Outcome::Failed, Some(_)) => Some(Nanos::ZERO),
-        (Outcome::Delivered, Some(prices)) => Charge::of(&record.event.usage, prices, markup)
+        (Outcome::Delivered, Some(prices)) => charge_of(&record.event, prices, markup)
             .ok()
-            .map(|charge| charge.charge),
+            .map(|cost| cost.charge),
     };
     let list_cost = record.priced.list_cost.unwrap_or(Nanos::ZERO);
     let markup = if charge.is_zero() {

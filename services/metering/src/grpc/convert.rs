@@ -1,6 +1,6 @@
 //! Between the application's types and the messages of the contract.
 
-use keyward_money::{BasisPoints, Nanos, Prices, Rates};
+use keyward_money::{BasisPoints, LongContextTier, Nanos, Prices, Rates, ServiceTier};
 use keyward_proto::metering::v1 as wire;
 use keyward_runtime::time;
 use uuid::Uuid;
@@ -41,7 +41,38 @@ pub(super) fn tier(tier: Tier) -> wire::Tier {
     }
 }
 
-pub(super) fn rates(rates: Rates) -> wire::Prices {
+/// All that is given for a model.
+pub(super) fn prices(prices: &Prices) -> wire::Prices {
+    wire::Prices {
+        long_context: long_context(&prices.long_context),
+        service_tiers: prices.service_tiers.iter().map(service_tier).collect(),
+        ..rates(&prices.rates)
+    }
+}
+
+fn long_context(tiers: &[LongContextTier]) -> Vec<wire::LongContextPrices> {
+    tiers
+        .iter()
+        .map(|tier| wire::LongContextPrices {
+            above_tokens: tier.above_tokens,
+            inclusive: tier.inclusive,
+            prices: Some(rates(&tier.prices)),
+        })
+        .collect()
+}
+
+fn service_tier(tier: &ServiceTier) -> wire::ServiceTierPrices {
+    wire::ServiceTierPrices {
+        service_tier: tier.service_tier.clone(),
+        prices: Some(wire::Prices {
+            long_context: long_context(&tier.long_context),
+            ..rates(&tier.rates)
+        }),
+    }
+}
+
+/// The plain prices among them.
+pub(super) fn rates(rates: &Rates) -> wire::Prices {
     wire::Prices {
         input: rates.input,
         output: rates.output,
@@ -55,6 +86,9 @@ pub(super) fn rates(rates: Rates) -> wire::Prices {
         output_image: rates.output_image,
         search_fee: rates.search_fee,
         request_fee: rates.request_fee,
+        image_fee: rates.image_fee,
+        audio_ms: rates.audio_ms,
+        characters: rates.characters,
         ..wire::Prices::default()
     }
 }
@@ -70,7 +104,8 @@ pub(super) fn usage_record(record: Record) -> wire::UsageRecord {
     }
 }
 
-/// The prices shown are those that held for the length of the prompt.
+/// The prices shown are those that held: for the length of the prompt, in the service tier that
+/// served.
 pub(super) fn receipt(receipt: Receipt) -> wire::Receipt {
     let Receipt {
         attempts,
@@ -78,8 +113,11 @@ pub(super) fn receipt(receipt: Receipt) -> wire::Receipt {
         prices,
     } = receipt;
     let served = attempts.get(summary.served);
-    let prompt_tokens = served.map_or(0, |record| record.event.usage.prompt_tokens());
-    let prices = prices.map(|prices: Prices| rates(prices.rates_for(prompt_tokens)));
+    let prices = served.zip(prices).map(|(record, prices)| {
+        let event = &record.event;
+        let prompt_tokens = event.usage.prompt_tokens();
+        rates(&prices.rates_for(prompt_tokens, &event.message.service_tier))
+    });
     wire::Receipt {
         inference_id: served
             .map(|r| r.event.message.inference_id.clone())

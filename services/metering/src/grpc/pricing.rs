@@ -64,7 +64,7 @@ impl PricingService for Grpc {
             .app
             .price(&asked.provider, &asked.model)
             .map_err(status)?;
-        let prices = prices.map(|prices| convert::rates(prices.rates));
+        let prices = prices.map(convert::prices);
         Ok(Response::new(GetPriceResponse {
             price_version,
             prices,

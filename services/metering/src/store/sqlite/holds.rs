@@ -1,7 +1,7 @@
 //! Holds: placed, settled, given back, expired.
 
 use jiff::Timestamp;
-use keyward_money::{Charge, Nanos};
+use keyward_money::Nanos;
 use keyward_proto::metering::v1::UsageOwner;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::super::{NewHold, Placed, Posted, QuarantineReason, Settlement, StoreError, Voided};
 use super::ledger::{self, Transfer};
 use super::{row, usage};
-use crate::domain::charging::{Hold, HoldRequest, HoldState, Priced, Terms};
+use crate::domain::charging::{Hold, HoldRequest, HoldState, Priced, Terms, charge};
 use crate::domain::event::Event;
 
 pub(super) fn place(connection: &Connection, new: NewHold) -> Result<Placed, StoreError> {
@@ -268,7 +268,7 @@ fn record_failed(
     time: Timestamp,
 ) -> Result<Posted, StoreError> {
     let terms = hold.map(|hold| &hold.terms);
-    let cost = terms.and_then(|terms| Charge::of(&event.usage, &terms.prices, terms.markup).ok());
+    let cost = terms.and_then(|terms| charge(event, &terms.prices, terms.markup).ok());
     let list_cost = cost.map(|cost| cost.list_cost);
     usage::record_or_put_aside(
         connection,
