@@ -1,13 +1,22 @@
-//! The command line: what is asked, and in which words.
+//! The command line: what can be asked, and who answers. Each command has a file of its own.
+
+mod completions;
+mod context;
+#[allow(dead_code, reason = "the commands that follow use all of it")]
+mod exit;
+mod help;
+#[allow(dead_code, reason = "the commands that follow use all of it")]
+mod output;
+mod start;
+#[allow(dead_code, reason = "the commands that follow use all of it")]
+mod table;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use keyward_runtime::settings::{Environment, Settings};
-use keyward_runtime::telemetry;
+use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
-use crate::roles::{Role, Roles};
-use crate::{compose, configs, serve};
+use context::Context;
+use exit::{Exit, Outcome};
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -16,74 +25,63 @@ use crate::{compose, configs, serve};
     version,
     about = "A gateway for large language models where everybody brings their own keys."
 )]
-pub(crate) struct Arguments {
-    /// The settings file; `keyward.toml` here, if it exists, by default.
-    #[arg(long, global = true, value_name = "FILE")]
-    config: Option<PathBuf>,
+struct Arguments {
+    #[command(flatten)]
+    options: Options,
     #[command(subcommand)]
     command: Option<Command>,
 }
 
+/// What can be said with every command; `help` shows each only where it means something.
+#[derive(Debug, Default, Args)]
+struct Options {
+    /// The settings file; `keyward.toml` here, if it exists, by default.
+    #[arg(long, global = true, value_name = "FILE", display_order = 900)]
+    config: Option<PathBuf>,
+    /// Print JSON instead of a table.
+    #[arg(long, global = true, display_order = 901)]
+    json: bool,
+    /// Where the gateway is; `KEYWARD_URL`, or http://127.0.0.1:8080, by default.
+    #[arg(long, global = true, value_name = "URL", display_order = 902)]
+    url: Option<String>,
+    /// A file with your access key; `KEYWARD_ACCESS_KEY` or `KEYWARD_ACCESS_KEY_FILE` by default.
+    #[arg(long, global = true, value_name = "FILE", display_order = 903)]
+    access_key_file: Option<PathBuf>,
+    /// The organisation to act in, if you are in several.
+    #[arg(long, global = true, value_name = "ORGANIZATION", display_order = 904)]
+    act_in: Option<String>,
+}
+
+/// The commands, in the groups that `help` shows them in.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve: all roles in this process, or only those named.
-    Serve(ServeArguments),
-    /// Create or upgrade the stores' schemas, then exit.
+    /// Run the gateway: all roles in this process, or only those named
+    Serve(start::Serve),
+    /// Create or upgrade the stores' schemas, then exit
     Migrate,
+    /// Print a script that completes commands in your shell
+    Completions(completions::Arguments),
 }
 
-#[derive(Debug, Default, Args)]
-struct ServeArguments {
-    /// A role to run in this process; can be repeated. All of them where none is named.
-    #[arg(long = "role", value_name = "ROLE")]
-    roles: Vec<Role>,
-}
-
-/// Does what was asked.
-pub(crate) fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let environment = Environment::of_process(arguments.config);
-    let settings = Settings::load(&environment)?;
-    let command = arguments
-        .command
-        .unwrap_or(Command::Serve(ServeArguments::default()));
-    let roles = match &command {
-        Command::Serve(serve) => Roles::of(&serve.roles),
-        Command::Migrate => Roles::of(&[Role::Vault, Role::Metering]),
-    };
-    configs::check(&settings, &roles)?;
-    telemetry::start(&settings.log)?;
-    for stranger in environment.strangers() {
-        tracing::warn!(
-            variable = stranger,
-            "this variable is no setting of Keyward and is ignored: section and field are joined by \
-             two underscores, as in KEYWARD_EDGE__LISTEN"
-        );
-    }
-    // One provider of cryptography for all of TLS; it fails only if there is one already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?;
-    match command {
-        Command::Serve(_) => runtime.block_on(serve::run(settings, roles)),
-        Command::Migrate => runtime.block_on(compose::migrate(&settings, &roles)),
+impl Command {
+    fn run(self, context: &Context) -> Outcome {
+        match self {
+            Self::Serve(arguments) => start::serve(&arguments, context),
+            Self::Migrate => start::migrate(context),
+            Self::Completions(arguments) => completions::run(&arguments, context),
+        }
     }
 }
 
-/// Says on standard error what went wrong, with its causes.
-#[allow(clippy::print_stderr, reason = "logging may not have started yet")]
-pub(crate) fn complain(error: &anyhow::Error) {
-    eprintln!("keyward: {error:#}");
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory as _;
-
-    use super::Arguments;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Arguments::command().debug_assert();
+/// Does what the process was started for.
+pub(crate) fn main() -> Exit {
+    let matches = help::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let context = Context::new(arguments.options);
+    let command = arguments.command;
+    let command = command.unwrap_or(Command::Serve(start::Serve::default()));
+    match command.run(&context) {
+        Ok(exit) => exit,
+        Err(failure) => failure.told(),
     }
 }
