@@ -23,6 +23,7 @@ mod known;
 mod lifecycle;
 mod memory;
 mod metadata;
+mod metrics;
 mod odd_input;
 mod organizations;
 mod outages;

@@ -76,7 +76,13 @@ impl Router {
         );
         let vault = Arc::new(vault);
         let (tracker, stopping) = (process.tracker.clone(), process.stopping.clone());
-        let metering = MeteringPort::new(connections.metering, tracker.clone(), stopping.clone());
+        let meters = Meters::new(&process.metrics);
+        let metering = MeteringPort::new(
+            connections.metering,
+            meters.records_waiting(),
+            tracker.clone(),
+            stopping.clone(),
+        );
         tracker.spawn(Arc::clone(&vault).watch(authenticator, stopping));
         let core = Core {
             catalog,
@@ -87,7 +93,7 @@ impl Router {
             metering,
             egress,
             timeouts: config.timeouts,
-            meters: Meters::new(&process.metrics),
+            meters,
             closing: Closing::new(process.stopping.clone(), config.shutdown_grace),
             tracker,
         };

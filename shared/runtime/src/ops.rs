@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use parking_lot::RwLock;
+use prometheus_client::metrics::gauge::Gauge;
 
 use crate::metrics::Metrics;
 
@@ -82,9 +83,18 @@ impl Condition {
 
 /// The routes of the ops port.
 pub fn routes(metrics: Metrics, readiness: Readiness) -> Router {
+    let scraped = Scraped {
+        ready: metrics.register(
+            "ready",
+            "Whether the process is ready: 1, or 0 as long as /readyz gives reasons",
+            Gauge::default(),
+        ),
+        metrics,
+        readiness: readiness.clone(),
+    };
     Router::new()
         .route("/metrics", get(scrape))
-        .with_state(metrics)
+        .with_state(scraped)
         .route(
             "/healthz",
             get(|| async { Json(serde_json::json!({"status": "alive"})) }),
@@ -93,9 +103,18 @@ pub fn routes(metrics: Metrics, readiness: Readiness) -> Router {
         .with_state(readiness)
 }
 
-async fn scrape(State(metrics): State<Metrics>) -> Response {
+/// What a scrape reads.
+#[derive(Clone, Debug)]
+struct Scraped {
+    ready: Gauge,
+    metrics: Metrics,
+    readiness: Readiness,
+}
+
+async fn scrape(State(scraped): State<Scraped>) -> Response {
     const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    match metrics.encode() {
+    scraped.ready.set(i64::from(scraped.readiness.is_ready()));
+    match scraped.metrics.encode() {
         Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "cannot write the metrics");

@@ -16,8 +16,9 @@ impl Dispatch {
     /// Closes an attempt's books. The charge is `None` where metering could not tell it in time.
     pub(super) async fn close(&self, attempt: &Attempt, ending: &Ending) -> Closed {
         let event = attempt.event(self.facts(), ending);
+        let took = attempt.started.elapsed();
         let meters = &self.core.meters;
-        meters.attempt(&attempt.candidate.provider, ending.status);
+        meters.attempt(&attempt.candidate, ending.status, took);
         let list_cost = self.list_cost(attempt, ending);
         if attempt.hold.is_some() {
             attempt.closed();
@@ -102,6 +103,8 @@ impl Dispatch {
             Failure::QuotaExhausted => KeyOutcome::QuotaExhausted,
             _ => return,
         };
+        let provider = &attempt.candidate.provider;
+        self.core.meters.key_failure(provider, outcome);
         self.report(key_id, version, outcome, reason).await;
     }
 

@@ -13,6 +13,7 @@ use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
 use keyward_runtime::error::{Reason, ServiceError as _};
 use keyward_runtime::ids;
 use moka::sync::Cache;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -69,11 +70,12 @@ impl std::fmt::Debug for MeteringPort {
 impl MeteringPort {
     pub(crate) fn new(
         connection: Connection,
+        records_waiting: Gauge,
         tracker: TaskTracker,
         stopping: CancellationToken,
     ) -> Self {
         let client = MeteringServiceClient::new(connection.clone());
-        let recorder = Recorder::start(client.clone(), &tracker, stopping.clone());
+        let recorder = Recorder::start(client.clone(), records_waiting, &tracker, stopping.clone());
         Self {
             client,
             pricing: PricingServiceClient::new(connection),

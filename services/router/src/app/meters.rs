@@ -1,17 +1,32 @@
 //! What the router counts of its own work. Labels come from enumerations and from the providers that
 //! can be called.
 
-use keyward_proto::metering::v1::AttemptStatus;
+use std::time::Duration;
+
+use keyward_proto::metering::v1::{AttemptStatus, KeySource};
+use keyward_proto::vault::v1::KeyOutcome;
 use keyward_runtime::metrics::Metrics;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+
+use crate::domain::plan::Candidate;
+
+/// Upper bounds of attempts, in seconds: from the sandbox to a long stream. As the edge's, so that one
+/// can be read beside the other.
+const DURATION_BUCKETS: [f64; 12] = [
+    0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 180.0, 600.0,
+];
 
 /// The metrics of the router. Clones count into the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Meters {
     attempts: Family<AttemptLabels, Counter>,
+    durations: Family<ProviderLabel, Histogram>,
+    key_failures: Family<KeyFailureLabels, Counter>,
+    records_waiting: Gauge,
     fallbacks: Counter,
     streams_open: Gauge,
 }
@@ -19,20 +34,58 @@ pub(crate) struct Meters {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AttemptLabels {
     provider: String,
+    key_source: &'static str,
     outcome: &'static str,
 }
 
-/// A stream that is being passed on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProviderLabel {
+    provider: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KeyFailureLabels {
+    provider: String,
+    outcome: &'static str,
+}
+
+/// One more in a gauge, for as long as this lives: a stream that is being passed on, or a record that
+/// metering has not got yet.
 #[derive(Debug)]
-pub(super) struct OpenStream(Gauge);
+pub(crate) struct Counted(Gauge);
+
+impl Counted {
+    pub(crate) fn one_of(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
 
 impl Meters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
+        let durations = Family::new_with_constructor(
+            (|| Histogram::new(DURATION_BUCKETS)) as fn() -> Histogram,
+        );
         Self {
             attempts: metrics.register(
                 "router_attempts",
                 "Attempts at providers that are over, by how they ended",
                 Family::default(),
+            ),
+            durations: metrics.register(
+                "router_attempt_duration_seconds",
+                "From asking a provider to the end of its answer",
+                durations,
+            ),
+            key_failures: metrics.register(
+                "router_key_failures",
+                "Stored keys that a provider refused, or that have no quota left",
+                Family::default(),
+            ),
+            records_waiting: metrics.register(
+                "router_records_waiting",
+                "Usage records that metering has not acknowledged",
+                Gauge::default(),
             ),
             fallbacks: metrics.register(
                 "router_fallbacks_to_credits",
@@ -47,32 +100,69 @@ impl Meters {
         }
     }
 
-    pub(super) fn attempt(&self, provider: &str, status: AttemptStatus) {
-        let outcome = match status {
-            AttemptStatus::Ok => "ok",
-            AttemptStatus::Failed => "failed",
-            AttemptStatus::Abandoned => "abandoned",
-            AttemptStatus::Cut => "cut",
-            AttemptStatus::Unspecified => "other",
-        };
+    /// An attempt is over.
+    pub(super) fn attempt(&self, candidate: &Candidate, status: AttemptStatus, took: Duration) {
+        let provider = candidate.provider.clone();
         let labels = AttemptLabels {
-            provider: provider.to_owned(),
-            outcome,
+            provider: provider.clone(),
+            key_source: key_source(candidate.source),
+            outcome: outcome(status),
         };
         self.attempts.get_or_create(&labels).inc();
+        self.durations
+            .get_or_create(&ProviderLabel { provider })
+            .observe(took.as_secs_f64());
+    }
+
+    /// A provider said that a stored key is no good.
+    pub(super) fn key_failure(&self, provider: &str, outcome: KeyOutcome) {
+        let outcome = match outcome {
+            KeyOutcome::Rejected => "rejected",
+            KeyOutcome::QuotaExhausted => "quota_exhausted",
+            KeyOutcome::Accepted | KeyOutcome::Unspecified => return,
+        };
+        let provider = provider.to_owned();
+        self.key_failures
+            .get_or_create(&KeyFailureLabels { provider, outcome })
+            .inc();
+    }
+
+    /// The gauge of records that metering has not acknowledged.
+    pub(crate) fn records_waiting(&self) -> Gauge {
+        self.records_waiting.clone()
     }
 
     pub(super) fn fallback(&self) {
         self.fallbacks.inc();
     }
 
-    pub(super) fn stream(&self) -> OpenStream {
-        self.streams_open.inc();
-        OpenStream(self.streams_open.clone())
+    pub(super) fn stream(&self) -> Counted {
+        Counted::one_of(&self.streams_open)
     }
 }
 
-impl Drop for OpenStream {
+const fn outcome(status: AttemptStatus) -> &'static str {
+    match status {
+        AttemptStatus::Ok => "ok",
+        AttemptStatus::Failed => "failed",
+        AttemptStatus::Abandoned => "abandoned",
+        AttemptStatus::Cut => "cut",
+        AttemptStatus::Unspecified => "other",
+    }
+}
+
+const fn key_source(source: KeySource) -> &'static str {
+    match source {
+        KeySource::Inline => "inline",
+        KeySource::User => "user",
+        KeySource::Project => "project",
+        KeySource::Organization => "organization",
+        KeySource::System => "system",
+        KeySource::Unspecified => "other",
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -9,10 +9,13 @@ use arc_swap::ArcSwapOption;
 use keyward_auth::Connection;
 use keyward_proto::metering::v1 as proto;
 use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::app::meters::Counted;
 
 /// Records that wait to be sent.
 const WAITING_MAX: usize = 4096;
@@ -27,6 +30,7 @@ const LAST_TRIES: Duration = Duration::from_secs(30);
 struct Record {
     event: proto::UsageEvent,
     stored: oneshot::Sender<()>,
+    _waiting: Counted,
 }
 
 /// Gives each request its own way in. A stopping process gives out no more, and the task ends once
@@ -34,11 +38,15 @@ struct Record {
 #[derive(Debug)]
 pub(super) struct Recorder {
     way_in: Arc<ArcSwapOption<mpsc::Sender<Record>>>,
+    waiting: Gauge,
 }
 
 /// The way in of one request.
 #[derive(Debug, Clone)]
-pub(crate) struct RecordHandle(Arc<mpsc::Sender<Record>>);
+pub(crate) struct RecordHandle {
+    way_in: Arc<mpsc::Sender<Record>>,
+    waiting: Gauge,
+}
 
 /// Tells that a record is stored.
 #[derive(Debug)]
@@ -47,27 +55,29 @@ pub(crate) struct Stored(pub(super) oneshot::Receiver<()>);
 impl Recorder {
     pub(super) fn start(
         client: MeteringServiceClient<Connection>,
+        waiting: Gauge,
         tracker: &TaskTracker,
         stopping: CancellationToken,
     ) -> Self {
-        let (records, waiting) = mpsc::channel(WAITING_MAX);
+        let (records, to_send) = mpsc::channel(WAITING_MAX);
         let way_in = Arc::new(ArcSwapOption::from_pointee(records));
         let task = Task {
             client,
-            waiting,
+            waiting: to_send,
             unacknowledged: VecDeque::new(),
             sequence: 0,
         };
         tracker.spawn(task.run(Arc::clone(&way_in), stopping));
-        Self { way_in }
+        Self { way_in, waiting }
     }
 
     /// A way in; `None` where records of more work could not be kept.
     pub(super) fn handle(&self) -> Option<RecordHandle> {
-        self.way_in
-            .load_full()
-            .filter(|records| records.capacity() > 0)
-            .map(RecordHandle)
+        let way_in = self.way_in.load_full()?;
+        (way_in.capacity() > 0).then(|| RecordHandle {
+            way_in,
+            waiting: self.waiting.clone(),
+        })
     }
 }
 
@@ -76,8 +86,12 @@ impl RecordHandle {
     /// whether or not anybody waits.
     pub(crate) async fn record(&self, event: proto::UsageEvent) -> Stored {
         let (stored, done) = oneshot::channel();
-        let record = Record { event, stored };
-        if self.0.send(record).await.is_err() {
+        let record = Record {
+            event,
+            stored,
+            _waiting: Counted::one_of(&self.waiting),
+        };
+        if self.way_in.send(record).await.is_err() {
             tracing::error!("a usage record came after the end");
         }
         Stored(done)
