@@ -37,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), descriptors.encode_to_vec())?;
 
-    let mut builder = tonic_prost_build::configure();
+    // Maps in order: equal messages are then equal bytes, which is how a repeated request is known.
+    let mut builder = tonic_prost_build::configure().btree_map(".keyward.vault.v1");
     for field in BODY_FIELDS {
         builder = builder.bytes(field);
     }

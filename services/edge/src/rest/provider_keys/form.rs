@@ -1,6 +1,6 @@
 //! The JSON form of provider keys and their owners.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use keyward_proto::vault::v1::{Owner, OwnerKind, ProviderKey, ProviderKeySettings};
 use prost_types::FieldMask;
@@ -73,7 +73,7 @@ pub(super) struct Settings {
     endpoint: Option<String>,
     api_version: Option<String>,
     #[serde(default, deserialize_with = "null_or")]
-    deployments: HashMap<String, String>,
+    deployments: BTreeMap<String, String>,
     #[serde(default, deserialize_with = "null_or")]
     skip_format_check: bool,
 }
