@@ -15,6 +15,7 @@ mod outcomes;
 mod owners;
 pub(crate) mod projects;
 pub(crate) mod provider_keys;
+mod replay;
 mod sealing;
 pub(crate) mod system_keys;
 mod unseal;
@@ -33,11 +34,14 @@ use tokio_util::sync::CancellationToken;
 use crate::domain::base_url::PrivateAllow;
 use crate::domain::fingerprint::FingerprintKey;
 use crate::domain::master_key::MasterKeyRing;
+use crate::domain::replay::ReplayKey;
+use crate::error::Result;
 use crate::store::Store;
 
 pub(crate) use context::Context;
 pub(crate) use outcomes::{KeyOutcome, OutcomeReport};
 pub(crate) use owners::OwnerRef;
+pub(crate) use replay::{AskedChange, Command, Turns};
 pub(crate) use sealing::system_secret;
 pub(crate) use unseal::{UnsealPurpose, UnsealWish};
 
@@ -82,6 +86,8 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) masters: MasterKeyRing,
     pub(crate) fingerprints: FingerprintKey,
+    pub(crate) replays: ReplayKey,
+    pub(crate) turns: Turns,
     pub(crate) signer: GrantSigner,
     pub(crate) hub: ChangeHub,
     pub(crate) clock: Clock,
@@ -97,6 +103,12 @@ impl Core {
     async fn publish(&self, sequence: u64) -> u32 {
         self.hub.announce(sequence);
         self.hub.confirmed(sequence, ACKNOWLEDGE_WAIT).await
+    }
+
+    /// How many of those connected have not confirmed all there is to confirm, after a little wait.
+    pub(crate) async fn laggards_now(&self) -> Result<u32> {
+        let head = self.store.change_head().await?;
+        Ok(self.publish(head).await)
     }
 }
 

@@ -14,3 +14,4 @@ pub mod master_key;
 pub mod name;
 pub mod owner;
 pub mod provider_key;
+pub mod replay;

@@ -42,6 +42,12 @@ pub enum VaultError {
     /// The credential is unknown, expired or revoked.
     #[error("the access key is missing, wrong, expired or revoked")]
     InvalidAccessKey,
+    /// The caller gave this request the id of another.
+    #[error("another request came under the same `request_id`")]
+    OtherRequest,
+    /// The same request is being worked on.
+    #[error("the same request is being worked on; ask again")]
+    InProgress,
     /// The calling service may not do this.
     #[error("this method is not for callers like this one")]
     PeerNotAllowed,
@@ -87,6 +93,7 @@ impl From<StoreError> for VaultError {
             },
             StoreError::Changed => Self::Stale,
             StoreError::OwnerGone => Self::NotFound("owner"),
+            StoreError::Answered => Self::InProgress,
             StoreError::Malformed(what) => Self::Internal(what),
             StoreError::Fault(_) => Self::Unavailable(error),
         }
@@ -108,6 +115,8 @@ impl ServiceError for VaultError {
             Self::Stale | Self::NotUsable(_) => Reason::PreconditionFailed,
             Self::Forbidden(_) => Reason::InsufficientScope,
             Self::InvalidAccessKey => Reason::InvalidAccessKey,
+            Self::OtherRequest => Reason::IdempotencyMismatch,
+            Self::InProgress => Reason::IdempotencyInProgress,
             Self::PeerNotAllowed => Reason::PeerNotAllowed,
             Self::KeyUnavailable(_) => Reason::ProviderKeyUnavailable,
             Self::Unavailable(_) => Reason::Overloaded,

@@ -1,6 +1,7 @@
 //! The contract's adapters: decode, use case, encode. The only place that names tonic.
 
 mod audit;
+mod change;
 mod decode;
 mod encode;
 mod exchanger;

@@ -15,6 +15,7 @@ use crate::domain::change::{Change, NumberedChange};
 use crate::domain::identity::{AccessKey, Account, Member, Project};
 use crate::domain::owner::{Owner, OwnerKind};
 use crate::domain::provider_key::ProviderKey;
+use crate::domain::replay::{Replay, ReplayId};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum StoreError {
     /// What it belongs to is gone.
     #[error("what it belongs to does not exist")]
     OwnerGone,
+    /// The call that it belongs to has been answered already.
+    #[error("the same request was answered already")]
+    Answered,
     /// A row does not hold what it should.
     #[error("a stored value is malformed: {0}")]
     Malformed(&'static str),
@@ -46,6 +50,8 @@ pub struct Effects {
     pub audit: Vec<AuditEvent>,
     /// Who must learn of it.
     pub changes: Vec<Change>,
+    /// What is remembered of it, for a caller who might ask again.
+    pub replay: Option<Replay>,
 }
 
 impl Effects {
@@ -54,6 +60,7 @@ impl Effects {
         Self {
             audit: vec![audit],
             changes: vec![change],
+            replay: None,
         }
     }
 
@@ -62,6 +69,7 @@ impl Effects {
         Self {
             audit: vec![event],
             changes: Vec::new(),
+            replay: None,
         }
     }
 }
@@ -300,6 +308,17 @@ pub trait AuditStore: Send + Sync {
     ) -> Stored<bool>;
 }
 
+/// Answers that are remembered, written with what they answer; see [`Effects`].
+#[async_trait]
+pub trait ReplayStore: Send + Sync {
+    /// What was answered to that call since `since`.
+    async fn replay_get(&self, id: ReplayId, since: Timestamp) -> Stored<Option<Replay>>;
+    /// Remembers the answer to a call that changed nothing.
+    async fn replay_put(&self, replay: Replay) -> Stored<()>;
+    /// Forgets those older than `before`.
+    async fn replays_prune(&self, before: Timestamp) -> Stored<()>;
+}
+
 /// All of it.
 pub trait Store:
     AccountStore
@@ -310,6 +329,7 @@ pub trait Store:
     + SealStore
     + ChangeStore
     + AuditStore
+    + ReplayStore
 {
 }
 
@@ -322,5 +342,6 @@ impl<T> Store for T where
         + SealStore
         + ChangeStore
         + AuditStore
+        + ReplayStore
 {
 }

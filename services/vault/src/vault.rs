@@ -18,10 +18,11 @@ use tokio_util::task::TaskTracker;
 use crate::app::bootstrap::Bootstrap;
 use crate::app::hub::ChangeHub;
 use crate::app::key_file::{self, KeyFileError};
-use crate::app::{Clock, Core, system_secret};
+use crate::app::{Clock, Core, Turns, system_secret};
 use crate::domain::base_url::PrivateAllow;
 use crate::domain::fingerprint::FingerprintKey;
 use crate::domain::master_key::{MasterKey, MasterKeyError, MasterKeyRing};
+use crate::domain::replay::{ReplayKey, forgotten_before};
 use crate::error::VaultError;
 use crate::grpc::VaultGrpc;
 use crate::store::Store;
@@ -121,7 +122,7 @@ impl Vault {
         let masters = master_keys(&config, !store_path.exists())?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store_path)?);
         let core = Arc::new(core(config, masters, store, stopping).await?);
-        tracker.spawn(prune_changes(Arc::clone(&core)));
+        tracker.spawn(prune(Arc::clone(&core)));
         let grpc = VaultGrpc::new(Arc::clone(&core), tracker);
         Ok(Self { core, grpc })
     }
@@ -208,6 +209,8 @@ async fn core(
     };
     let fingerprint = system_secret(store.as_ref(), &masters, "fingerprint").await;
     let (_, fingerprint) = fingerprint.map_err(own)?;
+    let replay = system_secret(store.as_ref(), &masters, "replay").await;
+    let (_, replay) = replay.map_err(own)?;
     let signing = system_secret(store.as_ref(), &masters, "grant-signing").await;
     let (signing_id, seed) = signing.map_err(own)?;
     let signer = GrantSigner::from_seed(signing_id.to_string(), &seed)
@@ -218,6 +221,8 @@ async fn core(
         store,
         masters,
         fingerprints: FingerprintKey::new(&fingerprint),
+        replays: ReplayKey::new(&replay),
+        turns: Turns::new(),
         signer,
         hub: ChangeHub::new(head),
         clock: config.clock,
@@ -227,7 +232,8 @@ async fn core(
     })
 }
 
-async fn prune_changes(core: Arc<Core>) {
+/// Forgets what nobody asks for any more: old changes, and answers to old requests.
+async fn prune(core: Arc<Core>) {
     let mut ticks = tokio::time::interval(PRUNE_EVERY);
     loop {
         tokio::select! {
@@ -239,6 +245,10 @@ async fn prune_changes(core: Arc<Core>) {
             && let Err(error) = core.store.changes_prune(before).await
         {
             tracing::warn!(%error, "old changes cannot be forgotten now");
+        }
+        let before = forgotten_before(core.clock.now());
+        if let Err(error) = core.store.replays_prune(before).await {
+            tracing::warn!(%error, "old answers cannot be forgotten now");
         }
     }
 }

@@ -2,17 +2,18 @@
 
 mod issue;
 
-use super::{Context, Core};
+use super::{Command, Context, Core};
 use crate::domain::access::{Deed, Thing};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
 use crate::domain::identity::AccessKey;
 use crate::domain::owner::{Owner, OwnerKind};
+use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
 use crate::store::{Effects, Page, StoreError};
 
-pub(crate) use issue::NewAccessKey;
 pub(super) use issue::generated_id;
+pub(crate) use issue::{Issued, NewAccessKey};
 
 const WHAT: &str = "access key";
 
@@ -71,30 +72,43 @@ impl Core {
 
     /// Revokes an access key; returns how many watchers have not confirmed it. Once revoked it stays
     /// so, and revoking it again changes nothing.
-    pub(crate) async fn access_key_revoke(&self, context: &Context, id: &str) -> Result<u32> {
+    pub(crate) async fn access_key_revoke(
+        &self,
+        command: &Command<'_, u32>,
+        id: &str,
+    ) -> Result<u32> {
         let key = self.access_key_load(id).await?;
-        if let Err(error) = self.access_key_allowed(context, &key, Deed::Manage).await {
-            self.audit_refusal(context, Action::AccessKeyRevoke, id, &error)
-                .await?;
-            return Err(error);
+        match self.access_key_allowed(command, &key, Deed::Manage).await {
+            Ok(owner) => self.access_key_end(command, &key, owner).await,
+            Err(error) => {
+                self.audit_refusal(command, Action::AccessKeyRevoke, id, &error)
+                    .await?;
+                Err(error)
+            }
         }
-        self.access_key_end(context, &key).await
     }
 
-    /// The same, without asking who does it.
-    pub(super) async fn access_key_end(&self, context: &Context, key: &AccessKey) -> Result<u32> {
-        let owner = key
-            .owner()
-            .ok_or(VaultError::Internal("an access key without owner"))?;
-        let event = context.event(Action::AccessKeyRevoke, &key.id);
-        let effects = Effects::new(event, Change::access_key(&key.id, owner));
+    /// The same in the name of one of its owners, without asking who does it.
+    pub(super) async fn access_key_end(
+        &self,
+        command: &Command<'_, u32>,
+        key: &AccessKey,
+        by: Owner,
+    ) -> Result<u32> {
+        let event = command.event(Action::AccessKeyRevoke, &key.id);
+        let effects = Effects::new(event, Change::access_key(&key.id, key_owner(key)?));
+        let authority = Authority::over(by, Thing::AccessKeys);
+        let effects = self.remembering(command, authority, 0, effects).await?;
         match self
             .store
-            .access_key_revoke(&key.id, context.now, effects)
+            .access_key_revoke(&key.id, command.now, effects)
             .await
         {
             Ok(sequence) => Ok(self.publish(sequence).await),
-            Err(StoreError::Changed) => Ok(0),
+            Err(StoreError::Changed) => {
+                self.remember_only(command, authority, 0).await?;
+                Ok(0)
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -104,18 +118,18 @@ impl Core {
         found.ok_or(VaultError::NotFound(WHAT))
     }
 
-    /// Its user may, and whoever manages the organisation it acts in.
+    /// Its user may, and whoever manages the organisation it acts in: returns which of the two.
     async fn access_key_allowed(
         &self,
         context: &Context,
         key: &AccessKey,
         deed: Deed,
-    ) -> Result<()> {
+    ) -> Result<Owner> {
         if deed == Deed::Manage && context.needs_keys_scope().is_err() {
             // Whoever holds a key may give it up.
             let own = context.principal()?.access_key_id == key.id;
             return if own {
-                Ok(())
+                key_owner(key)
             } else {
                 Self::scope_missing(context, key)
             };
@@ -131,7 +145,7 @@ impl Core {
                 .authorise(context, owner, (Thing::AccessKeys, deed), WHAT)
                 .await
             {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(owner),
                 Err(VaultError::NotFound(_)) => {}
                 Err(VaultError::Forbidden(_)) => verdict = Err(VaultError::NotFound(WHAT)),
                 Err(error) => return Err(error),
@@ -140,7 +154,7 @@ impl Core {
         verdict
     }
 
-    fn scope_missing(context: &Context, key: &AccessKey) -> Result<()> {
+    fn scope_missing(context: &Context, key: &AccessKey) -> Result<Owner> {
         let own =
             key.user.as_ref().map(|user| user.uid) == context.user_uid() && key.user.is_some();
         Err(if own {
@@ -149,4 +163,9 @@ impl Core {
             VaultError::NotFound(WHAT)
         })
     }
+}
+
+fn key_owner(key: &AccessKey) -> Result<Owner> {
+    let owner = key.owner();
+    owner.ok_or(VaultError::Internal("an access key without owner"))
 }

@@ -1,11 +1,12 @@
 //! Users and organisations: made, given a tier, and deleted with everything that is theirs.
 
-use super::{CHANGE_TRIES, Context, Core, check};
+use super::{CHANGE_TRIES, Command, Context, Core, check};
 use crate::domain::access::{Deed, Thing};
 use crate::domain::audit::Action;
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::identity::{Account, TIER_DEFAULT};
 use crate::domain::owner::{Owner, OwnerKind};
+use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
 use crate::store::{Effects, Page, StoreError};
 
@@ -35,17 +36,21 @@ impl Core {
     /// Makes a user or organisation.
     pub(crate) async fn account_create(
         &self,
-        context: &Context,
+        command: &Command<'_, Account>,
         new: NewAccount,
     ) -> Result<Account> {
-        if !context.viewer().platform_admin {
+        if !command.viewer().platform_admin {
             return Err(VaultError::Forbidden("this: it needs the scope `admin`"));
         }
-        self.account_make(context, new).await
+        self.account_make(command, new).await
     }
 
     /// The same, without asking who does it.
-    pub(super) async fn account_make(&self, context: &Context, new: NewAccount) -> Result<Account> {
+    pub(super) async fn account_make(
+        &self,
+        command: &Command<'_, Account>,
+        new: NewAccount,
+    ) -> Result<Account> {
         check::id(id_field(new.kind), &new.id)?;
         check::label("display_name", &new.display_name)?;
         let tier = if new.tier.is_empty() {
@@ -63,16 +68,20 @@ impl Core {
             id: new.id,
             tier,
             display_name: new.display_name,
-            create_time: context.now,
-            update_time: context.now,
+            create_time: command.now,
+            update_time: command.now,
             revision: 1,
         };
         let action = match new.kind {
             OwnerKind::Organization => Action::OrganizationCreate,
             _ => Action::UserCreate,
         };
-        let event = context.event(action, owner.uid);
+        let event = command.event(action, owner.uid);
         let effects = Effects::new(event, Change::owner(owner, change_kind(new.kind)));
+        let authority = Authority::over(owner, Thing::Standing);
+        let effects = self
+            .remembering(command, authority, account.clone(), effects)
+            .await?;
         match self.store.account_insert(account.clone(), effects).await {
             Ok(sequence) => {
                 self.publish(sequence).await;
@@ -128,7 +137,7 @@ impl Core {
     /// Changes tier or name.
     pub(crate) async fn account_update(
         &self,
-        context: &Context,
+        command: &Command<'_, Account>,
         (kind, id): (OwnerKind, &str),
         patch: AccountPatch,
         etag: &str,
@@ -145,12 +154,16 @@ impl Core {
         patch.check()?;
         for _ in 0..CHANGE_TRIES {
             let before = self.account(kind, id).await?;
-            self.authorise_change(context, before.owner, thing, (action, id, what(kind)))
+            self.authorise_change(command, before.owner, thing, (action, id, what(kind)))
                 .await?;
             check::etag(etag, &before.etag())?;
-            let (revision, after) = (before.revision, patch.apply(before, context));
-            let event = context.event(action, after.owner.uid);
+            let (revision, after) = (before.revision, patch.apply(before, command));
+            let event = command.event(action, after.owner.uid);
             let effects = Effects::new(event, Change::owner(after.owner, change_kind(kind)));
+            let authority = Authority::over(after.owner, thing);
+            let effects = self
+                .remembering(command, authority, after.clone(), effects)
+                .await?;
             match self
                 .store
                 .account_update(after.clone(), revision, effects)
@@ -170,7 +183,7 @@ impl Core {
     /// Deletes it; its data key is destroyed, so that no copy of its keys opens any more.
     pub(crate) async fn account_delete(
         &self,
-        context: &Context,
+        command: &Command<'_, ()>,
         kind: OwnerKind,
         id: &str,
     ) -> Result<()> {
@@ -180,13 +193,15 @@ impl Core {
         };
         let account = self.account(kind, id).await?;
         let denied = (action, id, what(kind));
-        self.authorise_change(context, account.owner, Thing::Standing, denied)
+        self.authorise_change(command, account.owner, Thing::Standing, denied)
             .await?;
-        let event = context.event(action, account.owner.uid);
+        let event = command.event(action, account.owner.uid);
         let effects = Effects::new(event, Change::owner(account.owner, change_kind(kind)));
+        let authority = Authority::over(account.owner, Thing::Standing);
+        let effects = self.remembering(command, authority, (), effects).await?;
         let sequence = self
             .store
-            .account_delete(account.owner, context.now, effects)
+            .account_delete(account.owner, command.now, effects)
             .await?;
         self.publish(sequence).await;
         Ok(())

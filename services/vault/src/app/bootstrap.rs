@@ -5,7 +5,7 @@ use keyward_secret::Secret;
 
 use super::access_keys::generated_id;
 use super::accounts::NewAccount;
-use super::{Context, Core};
+use super::{Command, Context, Core};
 use crate::domain::identity::{AccessKey, Account, Named};
 use crate::domain::owner::OwnerKind;
 use crate::error::{Result, VaultError};
@@ -62,7 +62,7 @@ impl Core {
             display_name: "Administrator".to_owned(),
         };
         match self.account(OwnerKind::User, ADMIN).await {
-            Err(VaultError::NotFound(_)) => self.account_make(context, new).await,
+            Err(VaultError::NotFound(_)) => self.account_make(&Command::own(context), new).await,
             found => found,
         }
     }
@@ -87,7 +87,8 @@ impl Core {
             return Err(VaultError::invalid("bootstrap.admin_key", message));
         }
         for old in ours.iter().filter(|key| !is_stored(key)) {
-            self.access_key_end(context, old).await?;
+            self.access_key_end(&Command::own(context), old, admin.owner)
+                .await?;
         }
         if stored_id.is_some() {
             return Ok(Bootstrap {
@@ -97,7 +98,8 @@ impl Core {
         }
         // The id must not be a part of a key that somebody chose.
         let id = format!("bootstrap-{}", keyward_runtime::ids::new());
-        self.access_key_store(context, admin_key(admin, context, id), given)
+        let key = admin_key(admin, context, id);
+        self.access_key_store(&Command::own(context), key, given)
             .await?;
         Ok(Bootstrap {
             created: true,
@@ -109,7 +111,8 @@ impl Core {
         let secret = access_key::generate()
             .map_err(|_| VaultError::Internal("the system gives no randomness"))?;
         let key = admin_key(admin, context, generated_id(&secret));
-        self.access_key_store(context, key, &secret).await?;
+        self.access_key_store(&Command::own(context), key, &secret)
+            .await?;
         Ok(Bootstrap {
             created: true,
             admin_key: Some(secret),

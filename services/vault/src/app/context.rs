@@ -7,6 +7,7 @@ use keyward_auth::{Peer, Principal, Scope, Subject};
 use uuid::Uuid;
 
 use super::Core;
+use super::replay::Memory;
 use crate::domain::access::Viewer;
 use crate::domain::audit::{Action, Actor, AuditEvent};
 use crate::error::{Result, VaultError};
@@ -22,6 +23,8 @@ pub(crate) struct Context {
     pub trace_id: String,
     /// When.
     pub now: Timestamp,
+    /// By what the change is remembered that this call asks for.
+    pub memory: Option<Memory>,
 }
 
 impl Context {
@@ -32,6 +35,7 @@ impl Context {
             principal: None,
             trace_id: String::new(),
             now,
+            memory: None,
         }
     }
 
@@ -135,6 +139,7 @@ impl Core {
             principal,
             trace_id,
             now,
+            memory: None,
         })
     }
 }

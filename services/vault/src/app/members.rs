@@ -2,12 +2,13 @@
 
 use keyward_auth::OrganizationRole;
 
-use super::{Context, Core};
+use super::{Command, Context, Core};
 use crate::domain::access::{Deed, Thing, may_assign};
 use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::identity::{Account, Member};
 use crate::domain::owner::{Owner, OwnerKind};
+use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
 use crate::store::{Effects, Page, StoreError};
 
@@ -18,38 +19,50 @@ impl Core {
     /// Adds a user, or changes its role; with `create_only` it must not be a member yet.
     pub(crate) async fn member_set(
         &self,
-        context: &Context,
+        command: &Command<'_, Member>,
         (organization, user): (&str, &str),
         role: OrganizationRole,
         create_only: bool,
     ) -> Result<Member> {
         let organization = self
-            .managed_organization(context, organization, Action::MemberSet)
+            .managed_organization(command, organization, Action::MemberSet)
             .await?;
         let user = self.account(OwnerKind::User, user).await?;
         let before = self
             .store
             .member_get(organization.owner.uid, user.owner.uid)
             .await?;
-        self.may_give(context, &organization, role).await?;
+        self.may_give(command, &organization, role).await?;
         if let Some(before) = &before {
-            self.may_give(context, &organization, before.role).await?;
+            self.may_give(command, &organization, before.role).await?;
         }
+        let (uid, create_time) = before.map_or_else(
+            || (keyward_runtime::ids::new(), command.now),
+            |before| (before.uid, before.create_time),
+        );
         let member = Member {
-            uid: before.map_or_else(keyward_runtime::ids::new, |before| before.uid),
+            uid,
             organization_uid: organization.owner.uid,
             organization: organization.id.clone(),
             user_uid: user.owner.uid,
             user: user.id.clone(),
             role,
-            create_time: context.now,
+            create_time,
         };
-        let event = context.event(Action::MemberSet, user.owner.uid);
+        let event = command.event(Action::MemberSet, user.owner.uid);
         let effects = effects(event, &organization, &user);
-        match self.store.member_set(member, create_only, effects).await {
+        let authority = Authority::over(organization.owner, Thing::Members);
+        let effects = self
+            .remembering(command, authority, member.clone(), effects)
+            .await?;
+        match self
+            .store
+            .member_set(member.clone(), create_only, effects)
+            .await
+        {
             Ok(sequence) => {
                 self.publish(sequence).await;
-                self.member_load(&organization, &user).await
+                Ok(member)
             }
             Err(StoreError::Exists) => Err(VaultError::AlreadyExists {
                 what: MEMBER,
@@ -88,32 +101,40 @@ impl Core {
     /// Takes a user out. Anybody may leave.
     pub(crate) async fn member_remove(
         &self,
-        context: &Context,
+        command: &Command<'_, ()>,
         organization: &str,
         user: &str,
     ) -> Result<()> {
         let action = Action::MemberRemove;
-        let organization = if context
+        let organization = if command
             .principal()?
             .user
             .as_ref()
             .is_some_and(|u| u.id == user)
         {
-            self.seen_organization(context, organization).await?
+            self.seen_organization(command, organization).await?
         } else {
-            self.managed_organization(context, organization, action)
+            self.managed_organization(command, organization, action)
                 .await?
         };
-        context.needs_keys_scope()?;
+        command.needs_keys_scope()?;
         let user = match self.account(OwnerKind::User, user).await {
             Err(VaultError::NotFound(_)) => return Err(VaultError::NotFound(MEMBER)),
             user => user?,
         };
         let member = self.member_load(&organization, &user).await?;
-        if context.user_uid() != Some(user.owner.uid) {
-            self.may_give(context, &organization, member.role).await?;
+        let leaves = command.user_uid() == Some(user.owner.uid);
+        if !leaves {
+            self.may_give(command, &organization, member.role).await?;
         }
-        let effects = effects(context.event(action, user.owner.uid), &organization, &user);
+        let effects = effects(command.event(action, user.owner.uid), &organization, &user);
+        // Who has left has no say in the organisation any more, but in its own account.
+        let authority = if leaves {
+            Authority::over(user.owner, Thing::Account)
+        } else {
+            Authority::over(organization.owner, Thing::Members)
+        };
+        let effects = self.remembering(command, authority, (), effects).await?;
         let (organization, user) = (organization.owner.uid, user.owner.uid);
         match self.store.member_remove(organization, user, effects).await {
             Ok(sequence) => {
@@ -179,5 +200,6 @@ fn effects(event: AuditEvent, organization: &Account, user: &Account) -> Effects
             Change::owner(organization, ChangeKind::Organization),
             Change::owner(user.owner, ChangeKind::User),
         ],
+        replay: None,
     }
 }

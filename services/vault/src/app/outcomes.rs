@@ -3,12 +3,13 @@
 use keyward_auth::Peer;
 use keyward_secret::redact_key_shapes;
 
-use super::{CHANGE_TRIES, Context, Core};
+use super::{CHANGE_TRIES, Command, Context, Core};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
 use crate::domain::provider_key::{Health, ProviderKey, cut_reason};
+use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
-use crate::store::{Effects, StoreError};
+use crate::store::Effects;
 
 /// What an answer said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +42,10 @@ impl Core {
     /// its last request may outlive it.
     pub(crate) async fn report_outcome(
         &self,
-        context: &Context,
+        command: &Command<'_, ()>,
         report: &OutcomeReport,
     ) -> Result<()> {
-        if context.peer != Peer::Router {
+        if command.peer != Peer::Router {
             return Err(VaultError::PeerNotAllowed);
         }
         let (owner, id) = match self.provider_key_find(&report.id).await {
@@ -55,15 +56,15 @@ impl Core {
             let Some(sealed) = self.store.provider_key_get(owner, id).await? else {
                 return Ok(());
             };
-            let Some(after) = report.apply(&sealed.key, context) else {
+            let Some(after) = report.apply(&sealed.key, command) else {
                 return Ok(());
             };
             match self
-                .store_outcome(context, report, &sealed.key, after)
+                .store_outcome(command, report, &sealed.key, after)
                 .await
             {
-                Err(StoreError::Changed) => {}
-                result => return Ok(result?),
+                Err(VaultError::Stale) => {}
+                result => return result,
             }
         }
         Err(VaultError::Stale)
@@ -71,17 +72,19 @@ impl Core {
 
     async fn store_outcome(
         &self,
-        context: &Context,
+        command: &Command<'_, ()>,
         report: &OutcomeReport,
         before: &ProviderKey,
         after: ProviderKey,
-    ) -> std::result::Result<(), StoreError> {
-        let mut event = context
+    ) -> Result<()> {
+        let mut event = command
             .event(Action::ProviderKeyReport, after.id)
             .version(after.version);
         event.reason.clone_from(&after.health_reason);
         event.inference_id = report.inference_id.chars().take(64).collect();
         let effects = Effects::new(event, Change::provider_key(after.id, after.owner));
+        let authority = Authority::of_service(after.owner);
+        let effects = self.remembering(command, authority, (), effects).await?;
         let sequence = self
             .store
             .provider_key_update(after, None, before.revision, effects)

@@ -59,6 +59,22 @@ impl Core {
         found.ok_or(VaultError::NotFound(what))
     }
 
+    /// The id that people call an owner by; empty for the platform.
+    pub(super) async fn owner_id(&self, owner: Owner) -> Result<String> {
+        let found = match owner.kind {
+            OwnerKind::System => return Ok(String::new()),
+            OwnerKind::Project => {
+                let project = self.store.project_get(owner.uid).await?;
+                project.map(|project| project.id)
+            }
+            OwnerKind::User | OwnerKind::Organization => {
+                let account = self.store.account_get(owner).await?;
+                account.map(|account| account.id)
+            }
+        };
+        found.ok_or(VaultError::NotFound("owner"))
+    }
+
     /// The project of that id of the organisation acted in, else of the calling user.
     async fn resolve_project(&self, context: &Context, id: &str) -> Result<Project> {
         const NONE: VaultError = VaultError::NotFound("project");

@@ -1,11 +1,12 @@
 //! Projects of users and organisations.
 
-use super::{CHANGE_TRIES, Context, Core, check};
+use super::{CHANGE_TRIES, Command, Context, Core, check};
 use crate::domain::access::{Deed, Thing};
 use crate::domain::audit::Action;
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::identity::{Account, Project};
 use crate::domain::owner::{Owner, OwnerKind};
+use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
 use crate::store::{Effects, Page, StoreError};
 
@@ -24,14 +25,14 @@ impl Core {
     /// Makes a project.
     pub(crate) async fn project_create(
         &self,
-        context: &Context,
+        command: &Command<'_, Project>,
         holder: &ProjectHolder,
         id: &str,
         display_name: &str,
     ) -> Result<Project> {
-        let holder = self.project_holder(context, holder).await?;
+        let holder = self.project_holder(command, holder).await?;
         let denied = (Action::ProjectCreate, id, "owner");
-        self.authorise_change(context, holder.owner, Thing::Projects, denied)
+        self.authorise_change(command, holder.owner, Thing::Projects, denied)
             .await?;
         check::id("project_id", id)?;
         check::label("display_name", display_name)?;
@@ -41,11 +42,15 @@ impl Core {
             holder: holder.owner,
             holder_id: holder.id,
             display_name: display_name.to_owned(),
-            create_time: context.now,
-            update_time: context.now,
+            create_time: command.now,
+            update_time: command.now,
             revision: 1,
         };
-        let effects = effects(context, Action::ProjectCreate, &project);
+        let effects = effects(command, Action::ProjectCreate, &project);
+        let authority = Authority::over(holder.owner, Thing::Projects);
+        let effects = self
+            .remembering(command, authority, project.clone(), effects)
+            .await?;
         match self.store.project_insert(project.clone(), effects).await {
             Ok(sequence) => {
                 self.publish(sequence).await;
@@ -92,18 +97,18 @@ impl Core {
     /// Changes its name for people.
     pub(crate) async fn project_update(
         &self,
-        context: &Context,
+        command: &Command<'_, Project>,
         (holder, id): (&ProjectHolder, &str),
         display_name: Option<&str>,
         etag: &str,
     ) -> Result<Project> {
         let action = Action::ProjectUpdate;
         let holder = self
-            .project_holder(context, holder)
+            .project_holder(command, holder)
             .await
             .map_err(as_project)?
             .owner;
-        self.authorise_change(context, holder, Thing::Projects, (action, id, WHAT))
+        self.authorise_change(command, holder, Thing::Projects, (action, id, WHAT))
             .await?;
         check::label("display_name", display_name.unwrap_or_default())?;
         for _ in 0..CHANGE_TRIES {
@@ -113,9 +118,13 @@ impl Core {
             if let Some(name) = display_name {
                 name.clone_into(&mut project.display_name);
             }
-            project.update_time = context.now;
+            project.update_time = command.now;
             project.revision += 1;
-            let effects = effects(context, action, &project);
+            let effects = effects(command, action, &project);
+            let authority = Authority::over(holder, Thing::Projects);
+            let effects = self
+                .remembering(command, authority, project.clone(), effects)
+                .await?;
             match self
                 .store
                 .project_update(project.clone(), revision, effects)
@@ -135,23 +144,25 @@ impl Core {
     /// Deletes it with its keys, and destroys its data key.
     pub(crate) async fn project_delete(
         &self,
-        context: &Context,
+        command: &Command<'_, ()>,
         holder: &ProjectHolder,
         id: &str,
     ) -> Result<()> {
         let action = Action::ProjectDelete;
         let holder = self
-            .project_holder(context, holder)
+            .project_holder(command, holder)
             .await
             .map_err(as_project)?
             .owner;
-        self.authorise_change(context, holder, Thing::Projects, (action, id, WHAT))
+        self.authorise_change(command, holder, Thing::Projects, (action, id, WHAT))
             .await?;
         let project = self.project_load(holder, id).await?;
-        let effects = effects(context, action, &project);
+        let effects = effects(command, action, &project);
+        let authority = Authority::over(holder, Thing::Projects);
+        let effects = self.remembering(command, authority, (), effects).await?;
         let sequence = self
             .store
-            .project_delete(project.uid, context.now, effects)
+            .project_delete(project.uid, command.now, effects)
             .await?;
         self.publish(sequence).await;
         Ok(())

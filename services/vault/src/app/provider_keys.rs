@@ -14,7 +14,7 @@ use crate::domain::provider_key::{KeySettings, ProviderKey};
 use crate::error::{Result, VaultError};
 use crate::store::{Page, SealedKey};
 
-pub(crate) use change::{KeyPatch, Rotation};
+pub(crate) use change::{Changed, KeyPatch, Rotation};
 
 /// What errors call a provider key.
 const WHAT: &str = "provider key";

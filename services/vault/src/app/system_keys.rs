@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use keyward_secret::Secret;
 
-use super::{Context, Core};
+use super::{Command, Context, Core};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
 use crate::domain::key_format::check_key;
@@ -71,7 +71,7 @@ impl Core {
             if old.fingerprint == key.fingerprint && self.opens(old).await? {
                 return Ok(());
             }
-            self.rotate_once(context, old.clone(), &Secret::new(secret))
+            self.rotate_once(&Command::own(context), old.clone(), &Secret::new(secret))
                 .await?;
             return Ok(());
         }
@@ -79,7 +79,7 @@ impl Core {
             .event(Action::ProviderKeyCreate, key.id)
             .version(key.version);
         match self
-            .provider_key_store(key, &Secret::new(secret), event)
+            .provider_key_store(&Command::own(context), key, &Secret::new(secret), event)
             .await
         {
             // An administrator has entered the very same key.

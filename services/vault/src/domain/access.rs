@@ -24,21 +24,42 @@ pub enum Holder {
     System,
 }
 
-/// What is asked for.
+/// What is asked for. Rows carry the numbers, so they never change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Thing {
     /// The user or organisation itself.
-    Account,
+    Account = 1,
     /// What only the platform says of it: that it exists, and its tier.
-    Standing,
+    Standing = 2,
     /// Provider keys.
-    ProviderKeys,
+    ProviderKeys = 3,
     /// Access keys.
-    AccessKeys,
+    AccessKeys = 4,
     /// Who belongs to an organisation.
-    Members,
+    Members = 5,
     /// Projects.
-    Projects,
+    Projects = 6,
+}
+
+impl Thing {
+    /// The number that rows carry.
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The thing with this number.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Account),
+            2 => Some(Self::Standing),
+            3 => Some(Self::ProviderKeys),
+            4 => Some(Self::AccessKeys),
+            5 => Some(Self::Members),
+            6 => Some(Self::Projects),
+            _ => None,
+        }
+    }
 }
 
 /// What is to be done with it.
@@ -118,6 +139,13 @@ mod tests {
         Viewer {
             user: Some(Uuid::from_u128(1)),
             platform_admin: false,
+        }
+    }
+
+    #[test]
+    fn a_number_leads_back_to_its_thing() {
+        for thing in THINGS {
+            assert_eq!(Thing::from_number(thing.number()), Some(thing));
         }
     }
 

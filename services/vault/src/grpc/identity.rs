@@ -52,7 +52,7 @@ impl IdentityService for VaultGrpc {
         &self,
         request: Request<proto::CreateUserRequest>,
     ) -> Result<Response<proto::CreateUserResponse>, Status> {
-        self.answer(request, accounts::create_user).await
+        self.change(request, accounts::create_user).await
     }
 
     async fn get_user(
@@ -73,21 +73,21 @@ impl IdentityService for VaultGrpc {
         &self,
         request: Request<proto::UpdateUserRequest>,
     ) -> Result<Response<proto::UpdateUserResponse>, Status> {
-        self.answer(request, accounts::update_user).await
+        self.change(request, accounts::update_user).await
     }
 
     async fn delete_user(
         &self,
         request: Request<proto::DeleteUserRequest>,
     ) -> Result<Response<proto::DeleteUserResponse>, Status> {
-        self.answer(request, accounts::delete_user).await
+        self.change(request, accounts::delete_user).await
     }
 
     async fn create_organization(
         &self,
         request: Request<proto::CreateOrganizationRequest>,
     ) -> Result<Response<proto::CreateOrganizationResponse>, Status> {
-        self.answer(request, accounts::create_organization).await
+        self.change(request, accounts::create_organization).await
     }
 
     async fn get_organization(
@@ -108,21 +108,21 @@ impl IdentityService for VaultGrpc {
         &self,
         request: Request<proto::UpdateOrganizationRequest>,
     ) -> Result<Response<proto::UpdateOrganizationResponse>, Status> {
-        self.answer(request, accounts::update_organization).await
+        self.change(request, accounts::update_organization).await
     }
 
     async fn delete_organization(
         &self,
         request: Request<proto::DeleteOrganizationRequest>,
     ) -> Result<Response<proto::DeleteOrganizationResponse>, Status> {
-        self.answer(request, accounts::delete_organization).await
+        self.change(request, accounts::delete_organization).await
     }
 
     async fn create_project(
         &self,
         request: Request<proto::CreateProjectRequest>,
     ) -> Result<Response<proto::CreateProjectResponse>, Status> {
-        self.answer(request, projects::create_project).await
+        self.change(request, projects::create_project).await
     }
 
     async fn get_project(
@@ -143,21 +143,21 @@ impl IdentityService for VaultGrpc {
         &self,
         request: Request<proto::UpdateProjectRequest>,
     ) -> Result<Response<proto::UpdateProjectResponse>, Status> {
-        self.answer(request, projects::update_project).await
+        self.change(request, projects::update_project).await
     }
 
     async fn delete_project(
         &self,
         request: Request<proto::DeleteProjectRequest>,
     ) -> Result<Response<proto::DeleteProjectResponse>, Status> {
-        self.answer(request, projects::delete_project).await
+        self.change(request, projects::delete_project).await
     }
 
     async fn set_member(
         &self,
         request: Request<proto::SetMemberRequest>,
     ) -> Result<Response<proto::SetMemberResponse>, Status> {
-        self.answer(request, members::set_member).await
+        self.change(request, members::set_member).await
     }
 
     async fn get_member(
@@ -178,14 +178,14 @@ impl IdentityService for VaultGrpc {
         &self,
         request: Request<proto::RemoveMemberRequest>,
     ) -> Result<Response<proto::RemoveMemberResponse>, Status> {
-        self.answer(request, members::remove_member).await
+        self.change(request, members::remove_member).await
     }
 
     async fn create_access_key(
         &self,
         request: Request<proto::CreateAccessKeyRequest>,
     ) -> Result<Response<proto::CreateAccessKeyResponse>, Status> {
-        self.answer(request, access_keys::create_access_key).await
+        self.change(request, access_keys::create_access_key).await
     }
 
     async fn get_access_key(
@@ -206,6 +206,6 @@ impl IdentityService for VaultGrpc {
         &self,
         request: Request<proto::RevokeAccessKeyRequest>,
     ) -> Result<Response<proto::RevokeAccessKeyResponse>, Status> {
-        self.answer(request, access_keys::revoke_access_key).await
+        self.change(request, access_keys::revoke_access_key).await
     }
 }

@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::change::command;
 use super::{VaultGrpc, decode, encode, status};
-use crate::app::watch;
+use crate::app::{Context, Core, watch};
 use crate::error::VaultError;
 
 #[tonic::async_trait]
@@ -52,13 +53,15 @@ impl VaultService for VaultGrpc {
         &self,
         request: Request<ReportKeyOutcomeRequest>,
     ) -> Result<Response<ReportKeyOutcomeResponse>, Status> {
-        let (context, message) = self.admit(request).await?;
-        let report = decode::report(message).map_err(status)?;
-        self.core
-            .report_outcome(&context, &report)
-            .await
-            .map_err(status)?;
-        Ok(Response::new(ReportKeyOutcomeResponse {}))
+        let act = async |core: &Core, context: &Context, message| {
+            let report = decode::report(message)?;
+            let answer = |()| ReportKeyOutcomeResponse {};
+            let stored = core
+                .report_outcome(&command(context, &answer), &report)
+                .await;
+            stored.map(answer)
+        };
+        self.change(request, act).await
     }
 
     async fn watch_changes(

@@ -9,6 +9,7 @@ mod constraint;
 mod members;
 mod projects;
 mod provider_keys;
+mod replays;
 mod row;
 mod seals;
 
@@ -20,10 +21,16 @@ use rusqlite::{Connection, Params, Row};
 use super::{Effects, StoreError, Stored};
 
 /// The schema's steps, in order; a released one never changes.
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_vault",
-    sql: include_str!("sqlite/0001_vault.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_vault",
+        sql: include_str!("sqlite/0001_vault.sql"),
+    },
+    Migration {
+        name: "0002_replays",
+        sql: include_str!("sqlite/0002_replays.sql"),
+    },
+];
 
 /// The store.
 #[derive(Debug, Clone)]
@@ -63,6 +70,9 @@ impl SqliteStore {
                 }
                 for change in &effects.changes {
                     changes::insert(connection, change)?;
+                }
+                if let Some(replay) = &effects.replay {
+                    replays::put(connection, replay)?;
                 }
                 changes::head(connection)
             })

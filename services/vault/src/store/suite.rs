@@ -3,6 +3,7 @@
 
 mod identity;
 mod keys;
+mod replays;
 mod samples;
 mod trail;
 
@@ -46,6 +47,10 @@ mod sqlite {
             changes_are_numbered_without_gaps_even_after_failures,
             pruned_changes_leave_the_head,
             audit_events_are_listed_by_whose_they_are,
+        }
+        replays {
+            a_change_is_answered_once_or_not_made_at_all,
+            an_answer_is_remembered_until_it_is_forgotten_or_its_owner_goes,
         }
     }
 }

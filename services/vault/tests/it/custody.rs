@@ -27,7 +27,7 @@ fn bytes(id: &str) -> Vec<u8> {
     id.parse::<uuid::Uuid>().unwrap().as_bytes().to_vec()
 }
 
-fn all_bytes(folder: &Path) -> Vec<u8> {
+pub(crate) fn all_bytes(folder: &Path) -> Vec<u8> {
     let files = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path());
@@ -35,7 +35,7 @@ fn all_bytes(folder: &Path) -> Vec<u8> {
     files.flat_map(|path| fs::read(path).unwrap()).collect()
 }
 
-fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
     haystack
         .windows(needle.len())
         .any(|window| window == needle)

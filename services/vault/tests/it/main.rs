@@ -11,6 +11,8 @@ mod custody;
 mod exchange;
 mod isolation;
 mod provider_keys;
+mod raw;
+mod replay;
 mod rig;
 mod start;
 mod tenancy;

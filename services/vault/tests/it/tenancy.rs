@@ -195,6 +195,70 @@ async fn members_are_managed_up_to_the_own_role() {
 }
 
 #[tokio::test]
+async fn who_is_a_member_already_is_refused_as_new_or_given_another_role() {
+    use OrganizationRole::{Member, Viewer};
+    let rig = Rig::start().await;
+    rig.user("bob").await;
+    rig.organization("acme").await;
+    let give = async |role: OrganizationRole, create_only| {
+        let member = proto::Member {
+            organization: "acme".into(),
+            user: "bob".into(),
+            role: role.into(),
+            ..Default::default()
+        };
+        let request = proto::SetMemberRequest {
+            member: Some(member),
+            create_only,
+            ..Default::default()
+        };
+        let set = rig.identity().set_member(with(ADMIN_KEY, request)).await;
+        set.map(|answer| answer.into_inner().member.unwrap())
+    };
+    let added = give(Member, true).await.unwrap();
+    assert_eq!(reason(give(Member, true).await), Reason::AlreadyExists);
+    rig.advance(60);
+    let expect = proto::Member {
+        role: Viewer.into(),
+        ..added
+    };
+    assert_eq!(give(Viewer, false).await.unwrap(), expect);
+    let list = proto::ListMembersRequest {
+        organization: "acme".into(),
+        ..Default::default()
+    };
+    let listed = ok(rig.identity().list_members(with(ADMIN_KEY, list)).await);
+    assert_eq!(listed.members, [expect]);
+}
+
+#[tokio::test]
+async fn members_page_newest_first_whatever_becomes_of_their_roles() {
+    let rig = Rig::start().await;
+    rig.organization("acme").await;
+    for user in ["a", "b", "c"] {
+        rig.user(user).await;
+        rig.member("acme", user, OrganizationRole::Member).await;
+    }
+    rig.member("acme", "a", OrganizationRole::Admin).await;
+    let mut list = proto::ListMembersRequest {
+        organization: "acme".into(),
+        page_size: 1,
+        ..Default::default()
+    };
+    let mut seen = Vec::new();
+    loop {
+        let page = with(ADMIN_KEY, list.clone());
+        let page = ok(rig.identity().list_members(page).await);
+        seen.extend(page.members.into_iter().map(|member| member.user));
+        list.page_token = page.next_page_token;
+        if list.page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(seen, ["c", "b", "a"]);
+}
+
+#[tokio::test]
 async fn a_key_that_only_calls_models_changes_nothing() {
     let rig = Rig::start().await;
     rig.user("boss").await;

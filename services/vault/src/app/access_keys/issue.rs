@@ -4,12 +4,14 @@ use jiff::Timestamp;
 use keyward_auth::{AccessKeyLimits, Scopes, access_key};
 use keyward_secret::Secret;
 
-use crate::app::{Context, Core, check};
+use super::key_owner;
+use crate::app::{Command, Context, Core, check};
 use crate::domain::access::Thing;
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
 use crate::domain::identity::{ALLOWED_MODELS_MAX, AccessKey, Account, Bounds, Named, Project};
 use crate::domain::owner::{Owner, OwnerKind};
+use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
 use crate::store::Effects;
 
@@ -37,42 +39,48 @@ pub(crate) struct NewAccessKey {
     pub limits: AccessKeyLimits,
 }
 
+/// An access key with its secret.
+pub(crate) type Issued = (AccessKey, Secret);
+
 impl Core {
     /// Issues an access key; its secret is in this answer only.
     pub(crate) async fn access_key_create(
         &self,
-        context: &Context,
+        command: &Command<'_, Issued>,
         new: NewAccessKey,
-    ) -> Result<(AccessKey, Secret)> {
+    ) -> Result<Issued> {
         check_new(&new)?;
-        let mut key = match self.access_key_for(context, &new).await {
+        let mut key = match self.access_key_for(command, &new).await {
             // Which of the two was not found would tell of the other that it is there.
             Err(VaultError::NotFound("user" | "organization")) => {
                 return Err(VaultError::NotFound("owner"));
             }
             key => key?,
         };
-        self.confine(context, &mut key).await?;
+        self.confine(command, &mut key).await?;
         let secret = access_key::generate()
             .map_err(|_| VaultError::Internal("the system gives no randomness"))?;
         key.id = generated_id(&secret);
-        let key = self.access_key_store(context, key, &secret).await?;
+        let key = self.access_key_store(command, key, &secret).await?;
         Ok((key, secret))
     }
 
     /// Stores a key under the hash of its secret.
     pub(in crate::app) async fn access_key_store(
         &self,
-        context: &Context,
+        command: &Command<'_, Issued>,
         mut key: AccessKey,
         secret: &Secret,
     ) -> Result<AccessKey> {
         key.masked = access_key::mask(secret);
-        let owner = key
-            .owner()
-            .ok_or(VaultError::Internal("an access key without owner"))?;
-        let event = context.event(Action::AccessKeyCreate, &key.id);
+        let owner = key_owner(&key)?;
+        let event = command.event(Action::AccessKeyCreate, &key.id);
         let effects = Effects::new(event, Change::access_key(&key.id, owner));
+        let authority = Authority::over(owner, Thing::AccessKeys);
+        let issued = (key.clone(), secret.clone());
+        let effects = self
+            .remembering(command, authority, issued, effects)
+            .await?;
         let hash = access_key::hash(secret.expose());
         let sequence = self
             .store

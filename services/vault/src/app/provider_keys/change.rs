@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::WHAT;
 use super::create::checked_weight;
-use crate::app::{CHANGE_TRIES, Context, Core, check};
+use crate::app::{CHANGE_TRIES, Command, Context, Core, check};
 use crate::domain::access::Thing;
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
@@ -15,8 +15,9 @@ use crate::domain::key_format::check_key;
 use crate::domain::mask::mask;
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::{Health, ProviderKey};
+use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
-use crate::store::{Effects, SealedKey, StoreError};
+use crate::store::{Effects, StoreError};
 
 /// What is to be changed; absent members stay as they are.
 #[derive(Debug, Clone, Default)]
@@ -47,25 +48,25 @@ pub(crate) struct Rotation {
 }
 
 /// A key with how many watchers have not confirmed its change.
-pub(in crate::app) type Changed = (ProviderKey, u32);
+pub(crate) type Changed = (ProviderKey, u32);
 
 impl Core {
     /// Changes label, weight, expiry, or whether it is switched on.
     pub(crate) async fn provider_key_update(
         &self,
-        context: &Context,
+        command: &Command<'_, Changed>,
         id: &str,
         patch: KeyPatch,
         etag: &str,
     ) -> Result<Changed> {
         let action = patch.action();
-        let (owner, id) = self.managed_key(context, id, action).await?;
+        let (owner, id) = self.managed_key(command, id, action).await?;
         let patch = patch.checked()?;
         for _ in 0..CHANGE_TRIES {
             let before = self.provider_key_load(owner, id).await?.key;
             check::etag(etag, &before.etag())?;
-            let after = patch.apply(before.clone(), context.now);
-            match self.replace(context, action, &before, after, None).await {
+            let after = patch.apply(before.clone(), command.now);
+            match self.replace(command, action, &before, after, None).await {
                 Err(VaultError::Stale) => {}
                 result => return result,
             }
@@ -76,15 +77,15 @@ impl Core {
     /// Gives it a new secret: same id, next version, as good as new.
     pub(crate) async fn provider_key_rotate(
         &self,
-        context: &Context,
+        command: &Command<'_, Changed>,
         rotation: Rotation,
     ) -> Result<Changed> {
         let action = Action::ProviderKeyRotate;
-        let (owner, id) = self.managed_key(context, &rotation.id, action).await?;
+        let (owner, id) = self.managed_key(command, &rotation.id, action).await?;
         for _ in 0..CHANGE_TRIES {
             let before = self.provider_key_load(owner, id).await?.key;
             check::etag(&rotation.etag, &before.etag())?;
-            match self.rotate_once(context, before, &rotation.secret).await {
+            match self.rotate_once(command, before, &rotation.secret).await {
                 Err(VaultError::Stale) => {}
                 result => return result,
             }
@@ -95,17 +96,19 @@ impl Core {
     /// Overwrites and deletes it.
     pub(crate) async fn provider_key_delete(
         &self,
-        context: &Context,
+        command: &Command<'_, u32>,
         id: &str,
         etag: &str,
     ) -> Result<u32> {
         let action = Action::ProviderKeyDelete;
-        let (owner, id) = self.managed_key(context, id, action).await?;
+        let (owner, id) = self.managed_key(command, id, action).await?;
+        let authority = Authority::over(owner, Thing::ProviderKeys);
         for _ in 0..CHANGE_TRIES {
             let key = self.provider_key_load(owner, id).await?.key;
             check::etag(etag, &key.etag())?;
-            let event = context.event(action, id).version(key.version);
+            let event = command.event(action, id).version(key.version);
             let effects = Effects::new(event, Change::provider_key(id, owner));
+            let effects = self.remembering(command, authority, 0, effects).await?;
             match self
                 .store
                 .provider_key_delete(owner, id, key.revision, effects)
@@ -135,7 +138,7 @@ impl Core {
 
     pub(in crate::app) async fn rotate_once(
         &self,
-        context: &Context,
+        command: &Command<'_, Changed>,
         before: ProviderKey,
         secret: &Secret,
     ) -> Result<Changed> {
@@ -152,14 +155,14 @@ impl Core {
             version: before.version + 1,
             health: Health::Untested,
             health_reason: String::new(),
-            update_time: context.now,
+            update_time: command.now,
             revision: before.revision + 1,
             ..before.clone()
         };
         self.refuse_twin(&after).await?;
         let record = self.seal(&after.binding(), secret.as_bytes()).await?;
         self.replace(
-            context,
+            command,
             Action::ProviderKeyRotate,
             &before,
             after,
@@ -170,22 +173,23 @@ impl Core {
 
     async fn replace(
         &self,
-        context: &Context,
+        command: &Command<'_, Changed>,
         action: Action,
         before: &ProviderKey,
         after: ProviderKey,
         record: Option<Vec<u8>>,
     ) -> Result<Changed> {
-        let event = context.event(action, after.id).version(after.version);
+        let event = command.event(action, after.id).version(after.version);
         let effects = Effects::new(event, Change::provider_key(after.id, after.owner));
-        let (owner, id) = (after.owner, after.id);
+        let authority = Authority::over(after.owner, Thing::ProviderKeys);
+        let effects = self
+            .remembering(command, authority, (after.clone(), 0), effects)
+            .await?;
         let sequence = self
             .store
-            .provider_key_update(after, record, before.revision, effects)
+            .provider_key_update(after.clone(), record, before.revision, effects)
             .await?;
-        let laggards = self.publish(sequence).await;
-        let SealedKey { key, .. } = self.provider_key_load(owner, id).await?;
-        Ok((key, laggards))
+        Ok((after, self.publish(sequence).await))
     }
 }
 

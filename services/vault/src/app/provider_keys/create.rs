@@ -3,7 +3,7 @@
 use keyward_secret::Secret;
 
 use super::{NewKey, WHAT};
-use crate::app::{Context, Core, OwnerRef, check};
+use crate::app::{Command, Context, Core, OwnerRef, check};
 use crate::domain::access::Thing;
 use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::base_url::check_base_url;
@@ -15,6 +15,7 @@ use crate::domain::owner::Owner;
 use crate::domain::provider_key::{
     DEPLOYMENTS_MAX, Health, KeySettings, Origin, ProviderKey, WEIGHT_DEFAULT, WEIGHT_MAX,
 };
+use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
 use crate::store::{Effects, SealedKey, StoreError};
 
@@ -25,22 +26,20 @@ impl Core {
     /// Checks, seals and stores a key.
     pub(crate) async fn provider_key_create(
         &self,
-        context: &Context,
+        command: &Command<'_, ProviderKey>,
         new: NewKey,
     ) -> Result<ProviderKey> {
         let name = new.owner.clone().unwrap_or_else(OwnerRef::caller);
-        let owner = self.resolve(context, &name).await?;
+        let owner = self.resolve(command, &name).await?;
         let denied = (Action::ProviderKeyCreate, "", "owner");
-        self.authorise_change(context, owner, Thing::ProviderKeys, denied)
+        self.authorise_change(command, owner, Thing::ProviderKeys, denied)
             .await?;
-        let (key, secret) = self.checked_key(context, owner, new)?;
-        let event = context
+        let (mut key, secret) = self.checked_key(command, owner, new)?;
+        key.owner_id = self.owner_id(owner).await?;
+        let event = command
             .event(Action::ProviderKeyCreate, key.id)
             .version(key.version);
-        let key = self.provider_key_store(key, &secret, event).await?;
-        self.provider_key_load(owner, key.id)
-            .await
-            .map(|sealed| sealed.key)
+        self.provider_key_store(command, key, &secret, event).await
     }
 
     fn checked_key(
@@ -92,6 +91,7 @@ impl Core {
     /// Seals and stores a key that was checked.
     pub(in crate::app) async fn provider_key_store(
         &self,
+        command: &Command<'_, ProviderKey>,
         key: ProviderKey,
         secret: &Secret,
         event: AuditEvent,
@@ -99,6 +99,10 @@ impl Core {
         self.refuse_twin(&key).await?;
         let record = self.seal(&key.binding(), secret.expose_bytes()).await?;
         let effects = Effects::new(event, Change::provider_key(key.id, key.owner));
+        let authority = Authority::over(key.owner, Thing::ProviderKeys);
+        let effects = self
+            .remembering(command, authority, key.clone(), effects)
+            .await?;
         let sealed = SealedKey {
             key: key.clone(),
             record,

@@ -2,9 +2,10 @@
 
 use keyward_proto::vault::v1 as proto;
 
-use crate::app::access_keys::AccessKeyHolder;
+use crate::app::access_keys::{AccessKeyHolder, Issued};
 use crate::app::{Context, Core};
 use crate::error::Result;
+use crate::grpc::change::command;
 use crate::grpc::{decode, encode};
 
 pub(super) async fn create_access_key(
@@ -14,10 +15,14 @@ pub(super) async fn create_access_key(
 ) -> Result<proto::CreateAccessKeyResponse> {
     let wanted = message.access_key.unwrap_or_default();
     let new = decode::new_access_key(wanted)?;
-    let (key, secret) = core.access_key_create(context, new).await?;
-    let access_key = Some(encode::access_key(key));
-    let secret = secret.expose().to_owned();
-    Ok(proto::CreateAccessKeyResponse { access_key, secret })
+    let answer = |(key, secret): Issued| proto::CreateAccessKeyResponse {
+        access_key: Some(encode::access_key(key)),
+        secret: secret.expose().to_owned(),
+    };
+    let issued = core
+        .access_key_create(&command(context, &answer), new)
+        .await;
+    issued.map(answer)
 }
 
 pub(super) async fn get_access_key(
@@ -53,7 +58,9 @@ pub(super) async fn revoke_access_key(
     context: &Context,
     message: proto::RevokeAccessKeyRequest,
 ) -> Result<proto::RevokeAccessKeyResponse> {
-    let id = &message.access_key_id;
-    let laggards = core.access_key_revoke(context, id).await?;
-    Ok(proto::RevokeAccessKeyResponse { laggards })
+    let answer = |laggards| proto::RevokeAccessKeyResponse { laggards };
+    let revoked = core
+        .access_key_revoke(&command(context, &answer), &message.access_key_id)
+        .await;
+    revoked.map(answer)
 }

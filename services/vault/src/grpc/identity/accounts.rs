@@ -6,6 +6,7 @@ use crate::app::accounts::NewAccount;
 use crate::app::{Context, Core};
 use crate::domain::owner::OwnerKind::{Organization, User};
 use crate::error::Result;
+use crate::grpc::change::command;
 use crate::grpc::{decode, encode};
 
 pub(super) async fn resolve_account(
@@ -30,9 +31,11 @@ pub(super) async fn create_user(
         tier: wanted.tier,
         display_name: wanted.display_name,
     };
-    let made = core.account_create(context, new).await?;
-    let user = Some(encode::user(made));
-    Ok(proto::CreateUserResponse { user })
+    let answer = |made| proto::CreateUserResponse {
+        user: Some(encode::user(made)),
+    };
+    let made = core.account_create(&command(context, &answer), new).await;
+    made.map(answer)
 }
 
 pub(super) async fn get_user(
@@ -70,11 +73,13 @@ pub(super) async fn update_user(
     let mask = message.update_mask.as_ref();
     let patch = decode::account_patch(&wanted.tier, &wanted.display_name, mask);
     let (name, patch) = ((User, wanted.user_id.as_str()), patch?);
+    let answer = |changed| proto::UpdateUserResponse {
+        user: Some(encode::user(changed)),
+    };
     let changed = core
-        .account_update(context, name, patch, &message.etag)
+        .account_update(&command(context, &answer), name, patch, &message.etag)
         .await;
-    let user = Some(encode::user(changed?));
-    Ok(proto::UpdateUserResponse { user })
+    changed.map(answer)
 }
 
 pub(super) async fn delete_user(
@@ -82,9 +87,11 @@ pub(super) async fn delete_user(
     context: &Context,
     message: proto::DeleteUserRequest,
 ) -> Result<proto::DeleteUserResponse> {
-    let id = &message.user_id;
-    core.account_delete(context, User, id).await?;
-    Ok(proto::DeleteUserResponse {})
+    let answer = |()| proto::DeleteUserResponse {};
+    let deleted = core
+        .account_delete(&command(context, &answer), User, &message.user_id)
+        .await;
+    deleted.map(answer)
 }
 
 pub(super) async fn create_organization(
@@ -99,9 +106,11 @@ pub(super) async fn create_organization(
         tier: wanted.tier,
         display_name: wanted.display_name,
     };
-    let made = core.account_create(context, new).await?;
-    let organization = Some(encode::organization(made));
-    Ok(proto::CreateOrganizationResponse { organization })
+    let answer = |made| proto::CreateOrganizationResponse {
+        organization: Some(encode::organization(made)),
+    };
+    let made = core.account_create(&command(context, &answer), new).await;
+    made.map(answer)
 }
 
 pub(super) async fn get_organization(
@@ -143,11 +152,13 @@ pub(super) async fn update_organization(
     let mask = message.update_mask.as_ref();
     let patch = decode::account_patch(&wanted.tier, &wanted.display_name, mask);
     let (name, patch) = ((Organization, wanted.organization_id.as_str()), patch?);
+    let answer = |changed| proto::UpdateOrganizationResponse {
+        organization: Some(encode::organization(changed)),
+    };
     let changed = core
-        .account_update(context, name, patch, &message.etag)
+        .account_update(&command(context, &answer), name, patch, &message.etag)
         .await;
-    let organization = Some(encode::organization(changed?));
-    Ok(proto::UpdateOrganizationResponse { organization })
+    changed.map(answer)
 }
 
 pub(super) async fn delete_organization(
@@ -155,7 +166,10 @@ pub(super) async fn delete_organization(
     context: &Context,
     message: proto::DeleteOrganizationRequest,
 ) -> Result<proto::DeleteOrganizationResponse> {
+    let answer = |()| proto::DeleteOrganizationResponse {};
     let id = &message.organization_id;
-    core.account_delete(context, Organization, id).await?;
-    Ok(proto::DeleteOrganizationResponse {})
+    let deleted = core
+        .account_delete(&command(context, &answer), Organization, id)
+        .await;
+    deleted.map(answer)
 }

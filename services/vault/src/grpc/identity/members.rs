@@ -4,6 +4,7 @@ use keyward_proto::vault::v1 as proto;
 
 use crate::app::{Context, Core};
 use crate::error::Result;
+use crate::grpc::change::command;
 use crate::grpc::{decode, encode};
 
 pub(super) async fn set_member(
@@ -14,11 +15,13 @@ pub(super) async fn set_member(
     let wanted = message.member.unwrap_or_default();
     let role = decode::role(wanted.role)?;
     let names = (wanted.organization.as_str(), wanted.user.as_str());
+    let answer = |set| proto::SetMemberResponse {
+        member: Some(encode::member(set)),
+    };
     let set = core
-        .member_set(context, names, role, message.create_only)
+        .member_set(&command(context, &answer), names, role, message.create_only)
         .await;
-    let member = Some(encode::member(set?));
-    Ok(proto::SetMemberResponse { member })
+    set.map(answer)
 }
 
 pub(super) async fn get_member(
@@ -54,6 +57,9 @@ pub(super) async fn remove_member(
     message: proto::RemoveMemberRequest,
 ) -> Result<proto::RemoveMemberResponse> {
     let (organization, user) = (&message.organization, &message.user);
-    core.member_remove(context, organization, user).await?;
-    Ok(proto::RemoveMemberResponse {})
+    let answer = |()| proto::RemoveMemberResponse {};
+    let removed = core
+        .member_remove(&command(context, &answer), organization, user)
+        .await;
+    removed.map(answer)
 }

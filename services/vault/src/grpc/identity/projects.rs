@@ -5,6 +5,7 @@ use keyward_proto::vault::v1 as proto;
 use crate::app::projects::ProjectHolder;
 use crate::app::{Context, Core};
 use crate::error::Result;
+use crate::grpc::change::command;
 use crate::grpc::{decode, encode};
 
 pub(super) async fn create_project(
@@ -18,9 +19,13 @@ pub(super) async fn create_project(
         organization: wanted.organization,
         user: wanted.user,
     };
-    let made = core.project_create(context, &holder, &id, &name).await?;
-    let project = Some(encode::project(made));
-    Ok(proto::CreateProjectResponse { project })
+    let answer = |made| proto::CreateProjectResponse {
+        project: Some(encode::project(made)),
+    };
+    let made = core
+        .project_create(&command(context, &answer), &holder, &id, &name)
+        .await;
+    made.map(answer)
 }
 
 pub(super) async fn get_project(
@@ -70,11 +75,13 @@ pub(super) async fn update_project(
         user: wanted.user,
     };
     let which = (&holder, id.as_str());
+    let answer = |changed| proto::UpdateProjectResponse {
+        project: Some(encode::project(changed)),
+    };
     let changed = core
-        .project_update(context, which, name, &message.etag)
+        .project_update(&command(context, &answer), which, name, &message.etag)
         .await;
-    let project = Some(encode::project(changed?));
-    Ok(proto::UpdateProjectResponse { project })
+    changed.map(answer)
 }
 
 pub(super) async fn delete_project(
@@ -87,6 +94,9 @@ pub(super) async fn delete_project(
         organization: message.organization,
         user: message.user,
     };
-    core.project_delete(context, &holder, &id).await?;
-    Ok(proto::DeleteProjectResponse {})
+    let answer = |()| proto::DeleteProjectResponse {};
+    let deleted = core
+        .project_delete(&command(context, &answer), &holder, &id)
+        .await;
+    deleted.map(answer)
 }

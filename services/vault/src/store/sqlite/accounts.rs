@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::row::{get, millis, owner, signed, time, unsigned};
 use super::{
     SqliteStore, access_keys, execute_one, members, projects, provider_keys, query_all, query_one,
-    seals,
+    replays, seals,
 };
 use crate::domain::identity::Account;
 use crate::domain::owner::{Owner, OwnerKind};
@@ -73,6 +73,7 @@ fn delete(connection: &Connection, owner: Owner, now: Timestamp) -> Stored<()> {
         projects::delete(connection, project, now)?;
     }
     provider_keys::delete_all(connection, owner)?;
+    replays::delete_all(connection, owner)?;
     seals::destroy(connection, owner, now)?;
     access_keys::delete_all(connection, owner)?;
     members::delete_all(connection, owner)?;

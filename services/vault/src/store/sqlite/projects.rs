@@ -6,7 +6,9 @@ use rusqlite::{Connection, Row, named_params};
 use uuid::Uuid;
 
 use super::row::{get, millis, owner, signed, time, unsigned};
-use super::{SqliteStore, access_keys, execute_one, provider_keys, query_all, query_one, seals};
+use super::{
+    SqliteStore, access_keys, execute_one, provider_keys, query_all, query_one, replays, seals,
+};
 use crate::domain::identity::Project;
 use crate::domain::owner::Owner;
 use crate::store::{Effects, Page, ProjectStore, Stored};
@@ -61,6 +63,7 @@ pub(super) fn uids_of(connection: &Connection, holder: Owner) -> Stored<Vec<Uuid
 pub(super) fn delete(connection: &Connection, uid: Uuid, now: Timestamp) -> Stored<()> {
     let owner = Owner::project(uid);
     provider_keys::delete_all(connection, owner)?;
+    replays::delete_all(connection, owner)?;
     seals::destroy(connection, owner, now)?;
     access_keys::delete_all(connection, owner)?;
     execute_one(connection, DELETE, named_params! { ":uid": uid })
