@@ -1,11 +1,13 @@
 //! Use cases. They make ids and read the clock, and decide by `domain` over what `store` has.
 
+mod access;
 mod bootstrap;
 mod credits;
 pub(crate) mod directory;
 mod holds;
 mod meters;
 mod pricing;
+mod sums;
 mod sweeper;
 mod usage;
 
@@ -19,14 +21,16 @@ pub(crate) use credits::Grant;
 use directory::AccountDirectory;
 pub(crate) use holds::PlaceHold;
 pub(crate) use meters::Meters;
-pub(crate) use usage::Receipt;
+pub(crate) use sums::{SumPage, SumRequest};
+pub(crate) use usage::{Receipt, RecordsRequest};
 
 use crate::MeteringError;
-use crate::domain::account::{AccountKey, AccountName};
 use crate::domain::prices::PriceBook;
-use crate::domain::requester::Requester;
 use crate::domain::tier::Tiers;
 use crate::store::Store;
+
+/// How many old records are added to the sums in one transaction: one takes a fraction of a second.
+const SUMS_PIECE: u32 = 10_000;
 
 /// Metering's use cases.
 pub(crate) struct App {
@@ -53,6 +57,7 @@ impl App {
             .await?;
         let tiers = store.tiers().await?.into_iter().collect::<Tiers>();
         meters.open(store.holds_open().await?);
+        complete_sums(&*store).await?;
         Ok(Self {
             store,
             directory,
@@ -67,29 +72,20 @@ impl App {
     fn current_tiers(&self) -> Arc<Tiers> {
         Arc::clone(&self.tiers.read())
     }
+}
 
-    /// The account that a caller names, or that pays for it where it names none: its own, or for
-    /// platform admins anybody's. To others, what is not theirs does not exist.
-    async fn account(
-        &self,
-        requester: &Requester,
-        name: &str,
-    ) -> Result<(AccountName, AccountKey), MeteringError> {
-        if name.is_empty() {
-            return requester
-                .billing_account()
-                .ok_or(MeteringError::NotFound("account"));
+/// Adds what was recorded before there were sums to them, in pieces that each end in a commit.
+async fn complete_sums(store: &dyn Store) -> Result<(), MeteringError> {
+    let mut records = 0;
+    loop {
+        let added = store.usage_sums_complete(SUMS_PIECE).await?;
+        records += added;
+        if added < SUMS_PIECE as usize {
+            break;
         }
-        let name: AccountName = name
-            .parse()
-            .map_err(|error| MeteringError::invalid("account", error))?;
-        if let Some(key) = requester.own_account(&name) {
-            return Ok((name, key));
-        }
-        if !requester.is_platform_admin {
-            return Err(MeteringError::NotFound("account"));
-        }
-        let key = self.directory.resolve(&name).await?;
-        Ok((name, key))
     }
+    if records > 0 {
+        tracing::info!(records, "usage that was recorded before is in the sums now");
+    }
+    Ok(())
 }

@@ -3,7 +3,9 @@
 pub(crate) mod account;
 pub(crate) mod charging;
 pub(crate) mod event;
+pub(crate) mod filter;
 pub(crate) mod prices;
 pub(crate) mod receipt;
 pub(crate) mod requester;
+pub(crate) mod sums;
 pub(crate) mod tier;

@@ -6,13 +6,14 @@ mod credit;
 pub(crate) mod directory;
 mod metering;
 mod pricing;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod usage;
 
 use std::sync::Arc;
 
-use keyward_auth::{AuthLayer, LocalServices, OrganizationRole, Principal};
+use keyward_auth::{AuthLayer, Caller, LocalServices, OrganizationRole};
 use keyward_proto::metering::v1::credit_service_server::CreditServiceServer;
 use keyward_proto::metering::v1::metering_service_server::MeteringServiceServer;
 use keyward_proto::metering::v1::pricing_service_server::PricingServiceServer;
@@ -24,7 +25,7 @@ use tower::Layer as _;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::domain::requester::{Requester, Subject};
+use crate::domain::requester::{Requester, Subject, sees_all};
 use crate::{Metering, MeteringError};
 
 /// Serves the contract over the application. Clones share it.
@@ -58,10 +59,11 @@ impl Metering {
 /// Who asks, of a request whose method needs a caller.
 fn requester<T>(request: &Request<T>) -> Result<Requester, Status> {
     let caller = keyward_auth::caller(request)?;
-    requester_of(&caller.principal).map_err(status)
+    requester_of(caller).map_err(status)
 }
 
-fn requester_of(principal: &Principal) -> Result<Requester, MeteringError> {
+fn requester_of(caller: &Caller) -> Result<Requester, MeteringError> {
+    let principal = &caller.principal;
     let subject = |subject: &keyward_auth::Subject| {
         let uid = uid(&subject.uid)?;
         Ok::<_, MeteringError>(Subject {
@@ -69,20 +71,14 @@ fn requester_of(principal: &Principal) -> Result<Requester, MeteringError> {
             uid,
         })
     };
-    // A viewer is there to see usage; a member sees what is its own.
-    let role_sees_all = principal
-        .organization_role
-        .is_some_and(|role| role != OrganizationRole::Member);
+    let role_sees_all = principal.organization_role.is_some_and(sees_all);
     let role_spends = principal.organization_role != Some(OrganizationRole::Viewer);
     Ok(Requester {
         user: principal.user.as_ref().map(subject).transpose()?,
         organization: principal.organization.as_ref().map(subject).transpose()?,
-        project_uid: principal
-            .project
-            .as_ref()
-            .map(|project| uid(&project.uid))
-            .transpose()?,
+        project: principal.project.as_ref().map(subject).transpose()?,
         access_key_id: principal.access_key_id.clone(),
+        grant: caller.grant.clone(),
         tier: principal.tier.clone(),
         sees_whole_organization: role_sees_all || principal.is_platform_admin(),
         may_spend: role_spends || principal.is_platform_admin(),

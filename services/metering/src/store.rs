@@ -14,9 +14,11 @@ use uuid::Uuid;
 use crate::domain::account::AccountKey;
 use crate::domain::charging::{Hold, HoldRequest, Priced, Terms};
 use crate::domain::event::Event;
+use crate::domain::filter::{Filter, Hour};
 use crate::domain::prices::PriceRow;
-use crate::domain::receipt::Record;
+use crate::domain::receipt::{Record, RecordPlace};
 use crate::domain::requester::Visibility;
+use crate::domain::sums::{Dimensions, GroupSum, Sum, TooManyGroups};
 use crate::domain::tier::Tier;
 
 /// What goes wrong with the store itself.
@@ -272,9 +274,36 @@ pub(crate) struct RecordQuery {
     pub(crate) user_uid: Option<Uuid>,
     /// Only those of this request, by our id or the caller's own.
     pub(crate) inference_id: Option<String>,
-    /// Only those before the record with this sequence.
-    pub(crate) before: Option<i64>,
+    pub(crate) filter: Filter,
+    /// Only those before this one.
+    pub(crate) before: Option<RecordPlace>,
     pub(crate) limit: u32,
+}
+
+/// Which sums to make.
+#[derive(Debug, Clone)]
+pub(crate) struct SumQuery {
+    pub(crate) account: AccountKey,
+    /// Only of this user; `None` for all.
+    pub(crate) user_uid: Option<Uuid>,
+    /// The first hour.
+    pub(crate) start: Hour,
+    /// The hour after the last.
+    pub(crate) end: Hour,
+    /// Its times do not count here.
+    pub(crate) filter: Filter,
+    pub(crate) by: Dimensions,
+    /// The most sums that there may be.
+    pub(crate) groups_max: usize,
+}
+
+/// What was used in a period.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Sums {
+    /// In order.
+    pub(crate) groups: Vec<GroupSum>,
+    /// All that fits, each record once.
+    pub(crate) total: Sum,
 }
 
 /// Usage records: one for each attempt.
@@ -288,6 +317,14 @@ pub(crate) trait UsageStore: Send + Sync {
 
     /// Lists records, newest first.
     async fn records(&self, query: RecordQuery) -> Result<Vec<Record>, StoreError>;
+
+    /// Adds records up, from sums by the hour that are kept with every record: what it costs does
+    /// not grow with the number of records.
+    async fn usage_sums(&self, query: SumQuery) -> Result<Result<Sums, TooManyGroups>, StoreError>;
+
+    /// Adds at most `limit` records to the sums that were stored before there were any; says how
+    /// many it added.
+    async fn usage_sums_complete(&self, limit: u32) -> Result<usize, StoreError>;
 
     /// All attempts of a request that may be seen, in order.
     async fn attempts(

@@ -46,8 +46,13 @@ pub fn caller_opt<T>(request: &Request<T>) -> Option<&Caller> {
 
 /// A request in the name of `caller`.
 pub fn with_grant<T>(message: T, caller: &Caller) -> Request<T> {
+    with_grant_token(message, &caller.grant)
+}
+
+/// A request in the name of whom a grant was issued to.
+pub fn with_grant_token<T>(message: T, grant: &GrantToken) -> Request<T> {
     let mut request = Request::new(message);
-    if let Ok(mut grant) = AsciiMetadataValue::try_from(caller.grant.as_str()) {
+    if let Ok(mut grant) = AsciiMetadataValue::try_from(grant.as_str()) {
         grant.set_sensitive(true);
         request.metadata_mut().insert(metadata::GRANT, grant);
     }

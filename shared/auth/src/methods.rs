@@ -31,6 +31,7 @@ use CallerRule::{Any, Optional, Scope as Needs};
 const ROUTER: &[Peer] = &[Peer::Router];
 const SERVICES: &[Peer] = &[Peer::Edge, Peer::Router, Peer::Metering];
 const CALLERS: &[Peer] = &[Peer::Edge, Peer::Outside];
+const CALLERS_AND_METERING: &[Peer] = &[Peer::Edge, Peer::Metering, Peer::Outside];
 const CALLERS_AND_SERVICES: &[Peer] = &[Peer::Edge, Peer::Router, Peer::Metering, Peer::Outside];
 
 /// Rows of one service: method names with the same rule.
@@ -58,9 +59,10 @@ pub const METHODS: &[MethodRule] = table! {
         SERVICES, Optional => ExchangeCredential, GetGrantKeys, ResolveAccount;
         CALLERS, Needs(Scope::Admin) => CreateUser, UpdateUser, DeleteUser,
             CreateOrganization, UpdateOrganization, DeleteOrganization;
+        CALLERS_AND_METERING, Any => GetMember;
         CALLERS, Any => GetUser, ListUsers, GetOrganization, ListOrganizations,
             CreateProject, GetProject, ListProjects, UpdateProject, DeleteProject,
-            SetMember, GetMember, ListMembers, RemoveMember,
+            SetMember, ListMembers, RemoveMember,
             CreateAccessKey, GetAccessKey, ListAccessKeys, RevokeAccessKey;
     }
     "keyward.vault.v1.AuditService" {

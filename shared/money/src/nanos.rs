@@ -61,6 +61,12 @@ impl Nanos {
         }
     }
 
+    /// The sum, or the nearest amount that fits.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// The difference, where it fits.
     pub const fn checked_sub(self, other: Self) -> Option<Self> {
         match self.0.checked_sub(other.0) {

@@ -72,6 +72,9 @@ pub struct OverlappingUsage {
 }
 
 impl Usage {
+    /// How many buckets there are.
+    pub const BUCKETS: usize = 14;
+
     /// All tokens of the prompt: what thresholds of long-context prices count.
     pub fn prompt_tokens(&self) -> i64 {
         [
@@ -153,7 +156,30 @@ impl Usage {
         })
     }
 
-    fn buckets_mut(&mut self) -> [&mut i64; 14] {
+    /// Adds what another attempt used; figures that no longer fit stay at the highest that does.
+    #[must_use]
+    pub fn saturating_add(mut self, mut other: Self) -> Self {
+        for (bucket, more) in self.buckets_mut().into_iter().zip(other.buckets_mut()) {
+            *bucket = bucket.saturating_add(*more);
+        }
+        self
+    }
+
+    /// The buckets, in the order in which they are declared: for stores.
+    pub fn to_buckets(mut self) -> [i64; Self::BUCKETS] {
+        self.buckets_mut().map(|bucket| *bucket)
+    }
+
+    /// The usage with these buckets, in the order in which they are declared.
+    pub fn from_buckets(buckets: [i64; Self::BUCKETS]) -> Self {
+        let mut usage = Self::default();
+        for (bucket, figure) in usage.buckets_mut().into_iter().zip(buckets) {
+            *bucket = figure;
+        }
+        usage
+    }
+
+    fn buckets_mut(&mut self) -> [&mut i64; Self::BUCKETS] {
         [
             &mut self.input_tokens,
             &mut self.cache_read_tokens,
@@ -205,6 +231,26 @@ mod tests {
         assert!(measured.inconsistent);
         assert_eq!(measured.usage.input_tokens, 0);
         assert_eq!(measured.usage.cache_read_tokens, 12);
+    }
+
+    #[test]
+    fn buckets_keep_their_places_and_add_up() {
+        let usage = Usage {
+            input_tokens: 1,
+            output_tokens: 2,
+            characters: i64::MAX,
+            ..Usage::default()
+        };
+        assert_eq!(Usage::from_buckets(usage.to_buckets()), usage);
+        assert_eq!(
+            usage.saturating_add(usage),
+            Usage {
+                input_tokens: 2,
+                output_tokens: 4,
+                characters: i64::MAX,
+                ..Usage::default()
+            }
+        );
     }
 
     #[test]

@@ -12,9 +12,14 @@ const PAGE_SIZE_MAX: u32 = 200;
 
 /// How many rows to answer with.
 pub fn size(asked: u32) -> u32 {
+    size_within(asked, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX)
+}
+
+/// How many rows to answer with in a list that has limits of its own.
+pub fn size_within(asked: u32, default: u32, most: u32) -> u32 {
     match asked {
-        0 => PAGE_SIZE_DEFAULT,
-        asked => asked.min(PAGE_SIZE_MAX),
+        0 => default,
+        asked => asked.min(most),
     }
 }
 
@@ -57,11 +62,12 @@ pub struct InvalidPageToken;
 
 #[cfg(test)]
 mod tests {
-    use super::{InvalidPageToken, cut, key, size, token};
+    use super::{InvalidPageToken, cut, key, size, size_within, token};
 
     #[test]
     fn sizes_are_bounded() {
         assert_eq!([size(0), size(1), size(200), size(9999)], [50, 1, 200, 200]);
+        assert_eq!([0, 3, 9].map(|asked| size_within(asked, 2, 5)), [2, 3, 5]);
     }
 
     #[test]

@@ -35,8 +35,8 @@ impl App {
         requester: &Requester,
         account: &str,
     ) -> Result<(AccountName, Balance), MeteringError> {
-        let (name, key) = self.account(requester, account).await?;
-        Ok((name, self.store.balance(key).await?))
+        let access = self.access(requester, account).await?;
+        Ok((access.name, self.store.balance(access.key).await?))
     }
 
     /// A page of an account's ledger, newest first. It shows what everybody has spent, so it is not
@@ -48,13 +48,16 @@ impl App {
         page_size: u32,
         page_token: &str,
     ) -> Result<(Vec<Transaction>, String), MeteringError> {
-        let (name, key) = self.account(requester, account).await?;
-        if requester.own_account(&name).is_some() && !requester.sees_all_of(key) {
+        let access = self.access(requester, account).await?;
+        if access.only_user.is_some() {
             return Err(MeteringError::RoleNotAllowed("see its transactions"));
         }
         let size = page::size(page_size);
         let before = before(page_token)?;
-        let rows = self.store.transactions(key, before, size + 1).await?;
+        let rows = self
+            .store
+            .transactions(access.key, before, size + 1)
+            .await?;
         Ok(page::cut(rows, size, |row| row.sequence.to_string()))
     }
 
@@ -68,7 +71,7 @@ impl App {
             return Err(MeteringError::NotAllowed);
         }
         check(&asked)?;
-        let (_, account) = self.account(requester, &asked.account).await?;
+        let account = self.access(requester, &asked.account).await?.key;
         self.post_grant(account, asked).await
     }
 
@@ -123,7 +126,7 @@ fn check(asked: &Grant) -> Result<(), MeteringError> {
 }
 
 /// The sequence that a page ends before.
-pub(super) fn before(page_token: &str) -> Result<Option<i64>, MeteringError> {
+fn before(page_token: &str) -> Result<Option<i64>, MeteringError> {
     let key = page::key(page_token).map_err(|error| MeteringError::invalid("page_token", error))?;
     key.map(|key| key.parse())
         .transpose()

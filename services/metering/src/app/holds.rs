@@ -11,7 +11,7 @@ use super::App;
 use crate::MeteringError;
 use crate::domain::charging::{Hold, HoldRequest, Priced, Terms};
 use crate::domain::event::Event;
-use crate::domain::requester::Requester;
+use crate::domain::requester::{Requester, Subject};
 use crate::store::{NewHold, Placed, Posted, QuarantineReason, Settlement};
 
 /// How long a hold stands where nothing is said: longer than any answer takes.
@@ -197,11 +197,13 @@ fn hold_request(requester: &Requester, asked: &PlaceHold) -> Result<HoldRequest,
     let (_, account) = requester
         .billing_account()
         .ok_or(MeteringError::NotFound("account"))?;
-    let uid = |subject: &Option<crate::domain::requester::Subject>| {
-        subject
-            .as_ref()
-            .map(|subject| subject.uid.to_string())
-            .unwrap_or_default()
+    let uid = |subject: &Option<Subject>| {
+        let uid = subject.as_ref().map(|subject| subject.uid.to_string());
+        uid.unwrap_or_default()
+    };
+    let id = |subject: &Option<Subject>| {
+        let id = subject.as_ref().map(|subject| subject.id.clone());
+        id.unwrap_or_default()
     };
     Ok(HoldRequest {
         id: asked.id,
@@ -210,12 +212,10 @@ fn hold_request(requester: &Requester, asked: &PlaceHold) -> Result<HoldRequest,
             account: account.to_string(),
             user_uid: uid(&requester.user),
             organization_uid: uid(&requester.organization),
-            project_uid: requester
-                .project_uid
-                .map(|uid| uid.to_string())
-                .unwrap_or_default(),
+            project_uid: uid(&requester.project),
             access_key_id: requester.access_key_id.clone(),
-            ..UsageOwner::default()
+            user: id(&requester.user),
+            project: id(&requester.project),
         },
         inference_id: asked.inference_id.clone(),
         provider: asked.provider.clone(),

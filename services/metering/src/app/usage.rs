@@ -6,11 +6,11 @@ use keyward_runtime::{page, time};
 use prost::Message as _;
 
 use super::App;
-use super::credits::before;
 use crate::MeteringError;
 use crate::domain::charging::price_own_key;
 use crate::domain::event::{EVENT_BYTES_MAX, Event};
-use crate::domain::receipt::{Record, Summary, served, summarize};
+use crate::domain::filter::Filter;
+use crate::domain::receipt::{Record, RecordPlace, Summary, served, summarize};
 use crate::domain::requester::{Requester, Visibility};
 use crate::store::{NewRecord, Posted, QuarantineReason, RecordQuery, Reject};
 
@@ -19,6 +19,21 @@ use crate::store::{NewRecord, Posted, QuarantineReason, RecordQuery, Reject};
 pub(crate) struct Recorded {
     /// Every event of the batch up to this sequence is stored.
     pub(crate) sequence: u64,
+}
+
+/// The records of a page where none are asked for, and the most: so many that a list of all of them
+/// does not take a call for every few.
+const PAGE_SIZE_DEFAULT: u32 = 50;
+const PAGE_SIZE_MAX: u32 = 1_000;
+
+/// Records that are asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordsRequest {
+    pub(crate) account: String,
+    pub(crate) inference_id: String,
+    pub(crate) filter: Filter,
+    pub(crate) page_size: u32,
+    pub(crate) page_token: String,
 }
 
 /// Everything about one request.
@@ -106,23 +121,22 @@ impl App {
     pub(crate) async fn usage_records(
         &self,
         requester: &Requester,
-        account: &str,
-        inference_id: &str,
-        page_size: u32,
-        page_token: &str,
+        asked: RecordsRequest,
     ) -> Result<(Vec<Record>, String), MeteringError> {
-        let (name, key) = self.account(requester, account).await?;
-        let size = page::size(page_size);
-        let own = requester.own_account(&name);
+        let access = self.access(requester, &asked.account).await?;
+        let size = page::size_within(asked.page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX);
         let query = RecordQuery {
-            account: key,
-            user_uid: own.and_then(|own| requester.visibility_in(own).user_uid),
-            inference_id: Some(inference_id.to_owned()).filter(|id| !id.is_empty()),
-            before: before(page_token)?,
+            account: access.key,
+            user_uid: access.only_user,
+            inference_id: Some(asked.inference_id).filter(|id| !id.is_empty()),
+            filter: asked.filter,
+            before: place(&asked.page_token)?,
             limit: size + 1,
         };
         let rows = self.store.records(query).await?;
-        Ok(page::cut(rows, size, |row| row.sequence.to_string()))
+        Ok(page::cut(rows, size, |row| {
+            format!("{}.{}", row.place.start_ms, row.place.sequence)
+        }))
     }
 
     /// Everything about one request, if the caller may see it.
@@ -172,4 +186,18 @@ impl App {
             .prices(record.price_version, provider, model)
             .await?)
     }
+}
+
+/// Where a page begins after.
+fn place(page_token: &str) -> Result<Option<RecordPlace>, MeteringError> {
+    let invalid = || MeteringError::invalid("page_token", page::InvalidPageToken);
+    let Some(key) = page::key(page_token).map_err(|_| invalid())? else {
+        return Ok(None);
+    };
+    let (start_ms, sequence) = key.split_once('.').ok_or_else(invalid)?;
+    let number = |text: &str| text.parse().map_err(|_| invalid());
+    Ok(Some(RecordPlace {
+        start_ms: number(start_ms)?,
+        sequence: number(sequence)?,
+    }))
 }

@@ -1,7 +1,11 @@
 //! Usage events: what the router reports of one attempt, checked.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use keyward_money::Usage;
 use keyward_proto::metering::v1 as wire;
+use keyward_runtime::time;
 use uuid::Uuid;
 
 use super::account::AccountKey;
@@ -90,6 +94,22 @@ impl Event {
             outcome,
             message,
         })
+    }
+}
+
+impl Event {
+    /// When it was dispatched; when it was recorded, where the router did not say or its clock is
+    /// ahead.
+    pub(crate) fn dispatched(&self, recorded: Timestamp) -> Timestamp {
+        let told = self.message.start_time.as_ref().and_then(time::from_proto);
+        told.map_or(recorded, |told| told.min(recorded))
+    }
+
+    /// Its tags, by name.
+    pub(crate) fn tags(&self) -> BTreeMap<&str, &str> {
+        let tags = self.message.tags.iter();
+        tags.map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect()
     }
 }
 

@@ -6,11 +6,18 @@ use keyward_proto::metering::v1 as wire;
 use super::charging::{Priced, charge as charge_of};
 use super::event::{Event, Outcome};
 
+/// Where a record stands in lists: by time, then in the order in which they were stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RecordPlace {
+    /// When it was dispatched, in milliseconds since 1970.
+    pub(crate) start_ms: i64,
+    pub(crate) sequence: i64,
+}
+
 /// An attempt as it is stored.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Record {
-    /// Its place among all, by which lists are paged.
-    pub(crate) sequence: i64,
+    pub(crate) place: RecordPlace,
     pub(crate) event: Event,
     /// When it was stored.
     pub(crate) time: jiff::Timestamp,

@@ -1,5 +1,6 @@
 //! Who asks, and what they may see.
 
+use keyward_auth::{GrantToken, OrganizationRole};
 use uuid::Uuid;
 
 use super::account::{AccountKey, AccountKind, AccountName};
@@ -11,13 +12,21 @@ pub(crate) struct Subject {
     pub(crate) uid: Uuid,
 }
 
+/// Whether a role lets its bearer see what everybody in the organisation has used. A viewer is there
+/// to see usage; a member sees what is its own.
+pub(crate) fn sees_all(role: OrganizationRole) -> bool {
+    role != OrganizationRole::Member
+}
+
 /// Who asks, as far as money and usage are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Requester {
     pub(crate) user: Option<Subject>,
     pub(crate) organization: Option<Subject>,
-    pub(crate) project_uid: Option<Uuid>,
+    pub(crate) project: Option<Subject>,
     pub(crate) access_key_id: String,
+    /// What says so, by which the vault can be asked in their name.
+    pub(crate) grant: GrantToken,
     /// The tier of the billing account.
     pub(crate) tier: String,
     /// Whether the role in the organisation lets its bearer see what others there have used.
@@ -38,6 +47,12 @@ pub(crate) struct Visibility {
 }
 
 impl Requester {
+    /// The user, if it acts as itself: a key that was made for an organisation is good for that one
+    /// only, whatever else its user may do.
+    pub(crate) fn alone(&self) -> Option<&Subject> {
+        self.user.as_ref().filter(|_| self.organization.is_none())
+    }
+
     /// The account that pays: the organisation's if they act in one, else the user's.
     pub(crate) fn billing_account(&self) -> Option<(AccountName, AccountKey)> {
         self.account(AccountKind::Organization)
@@ -64,11 +79,6 @@ impl Requester {
             account: Some(account),
             user_uid,
         }
-    }
-
-    /// Whether they may see all that happens in an account of their own.
-    pub(crate) fn sees_all_of(&self, account: AccountKey) -> bool {
-        self.visibility_in(account).user_uid.is_none()
     }
 
     fn account(&self, kind: AccountKind) -> Option<(AccountName, AccountKey)> {
@@ -98,8 +108,9 @@ mod tests {
         Requester {
             user: Some(subject("bob", 1)),
             organization: Some(subject("acme", 2)),
-            project_uid: None,
+            project: None,
             access_key_id: "key".to_owned(),
+            grant: GrantToken::new(""),
             tier: "trial".to_owned(),
             sees_whole_organization,
             may_spend: true,

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::MeteringError;
 use crate::app::Receipt;
+use crate::domain::filter::{Filter, TagFilter};
 use crate::domain::receipt::Record;
 use crate::domain::tier::Tier;
 use crate::store::{Transaction, TransactionKind};
@@ -91,6 +92,34 @@ pub(super) fn rates(rates: &Rates) -> wire::Prices {
         characters: rates.characters,
         ..wire::Prices::default()
     }
+}
+
+pub(super) fn filter(filter: Option<wire::UsageFilter>) -> Result<Filter, MeteringError> {
+    let filter = filter.unwrap_or_default();
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let key_source = wire::KeySource::try_from(filter.key_source)
+        .map_err(|_| MeteringError::invalid("key_source", "`key_source` is not known"))?;
+    Ok(Filter {
+        start: moment("start_time", filter.start_time)?,
+        end: moment("end_time", filter.end_time)?,
+        model: given(filter.model),
+        provider: given(filter.provider),
+        key_source: Some(key_source.into()).filter(|source| *source != 0),
+        provider_key_id: given(filter.provider_key_id),
+        user: given(filter.user),
+        project: given(filter.project),
+        tag: given(filter.tag).map(|tag| TagFilter::parse(&tag)),
+    })
+}
+
+fn moment(
+    param: &'static str,
+    time: Option<prost_types::Timestamp>,
+) -> Result<Option<jiff::Timestamp>, MeteringError> {
+    let out_of_range =
+        || MeteringError::invalid(param, format_args!("`{param}` is not a time that is known"));
+    time.map(|time| time::from_proto(&time).ok_or_else(out_of_range))
+        .transpose()
 }
 
 pub(super) fn usage_record(record: Record) -> wire::UsageRecord {

@@ -1,11 +1,11 @@
 //! Accounts as the vault knows them, over its generated client.
 
 use async_trait::async_trait;
-use keyward_auth::Connection;
-use keyward_proto::vault::v1::ResolveAccountRequest;
+use keyward_auth::{Connection, GrantToken, OrganizationRole, with_grant_token};
 use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
+use keyward_proto::vault::v1::{self as vault, GetMemberRequest, Member, ResolveAccountRequest};
 use keyward_runtime::error::{Reason, WireError};
-use tonic::Request;
+use tonic::{Request, Response, Status};
 
 use crate::MeteringError;
 use crate::app::directory::AccountDirectory;
@@ -14,7 +14,27 @@ use crate::domain::account::{AccountKey, AccountName};
 /// How long the vault may take to say who an account is.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// The vault as a directory of accounts. Asked in metering's own name.
+fn bounded<T>(mut request: Request<T>) -> Request<T> {
+    request.set_timeout(TIMEOUT);
+    request
+}
+
+/// What the vault says; that there is no such account where it says that something is not found.
+async fn answer<T>(
+    asking: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, MeteringError> {
+    let answer = tokio::time::timeout(TIMEOUT, asking);
+    let answer = answer.await.map_err(unavailable)?;
+    answer
+        .map(Response::into_inner)
+        .map_err(|status| match WireError::from(&status).reason {
+            Reason::NotFound => MeteringError::NotFound("account"),
+            _ => unavailable(status),
+        })
+}
+
+/// The vault as a directory. Asked for accounts in metering's own name, for members in that of who
+/// wants to know.
 #[derive(Debug, Clone)]
 pub(crate) struct VaultDirectory {
     identity: IdentityServiceClient<Connection>,
@@ -31,19 +51,39 @@ impl VaultDirectory {
 #[async_trait]
 impl AccountDirectory for VaultDirectory {
     async fn resolve(&self, name: &AccountName) -> Result<AccountKey, MeteringError> {
-        let mut request = Request::new(ResolveAccountRequest {
+        let request = bounded(Request::new(ResolveAccountRequest {
             account: name.to_string(),
-        });
-        request.set_timeout(TIMEOUT);
+        }));
         let mut identity = self.identity.clone();
-        let answer = tokio::time::timeout(TIMEOUT, identity.resolve_account(request));
-        let answer = answer.await.map_err(unavailable)?;
-        let resolved = answer.map_err(|status| match WireError::from(&status).reason {
-            Reason::NotFound => MeteringError::NotFound("account"),
-            _ => unavailable(status),
-        })?;
-        let uid = resolved.into_inner().uid.parse().map_err(unavailable)?;
+        let resolved = answer(identity.resolve_account(request)).await?;
+        let uid = resolved.uid.parse().map_err(unavailable)?;
         Ok(AccountKey::new(name.kind, uid))
+    }
+
+    async fn role(
+        &self,
+        grant: &GrantToken,
+        organization: &str,
+        user: &str,
+    ) -> Result<OrganizationRole, MeteringError> {
+        let asked = GetMemberRequest {
+            organization: organization.to_owned(),
+            user: user.to_owned(),
+        };
+        let request = bounded(with_grant_token(asked, grant));
+        let mut identity = self.identity.clone();
+        let found = answer(identity.get_member(request)).await?;
+        role_of(found.member.as_ref()).ok_or(MeteringError::NotFound("account"))
+    }
+}
+
+fn role_of(member: Option<&Member>) -> Option<OrganizationRole> {
+    match member?.role() {
+        vault::OrganizationRole::Unspecified => None,
+        vault::OrganizationRole::Viewer => Some(OrganizationRole::Viewer),
+        vault::OrganizationRole::Member => Some(OrganizationRole::Member),
+        vault::OrganizationRole::Admin => Some(OrganizationRole::Admin),
+        vault::OrganizationRole::Owner => Some(OrganizationRole::Owner),
     }
 }
 

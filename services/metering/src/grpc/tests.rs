@@ -5,4 +5,5 @@ mod accounts;
 mod directory;
 mod holds;
 mod records;
+mod sums;
 mod world;

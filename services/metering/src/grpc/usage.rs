@@ -7,7 +7,8 @@ use keyward_proto::metering::v1::{
 };
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Grpc, convert, requester, status};
+use super::{Grpc, convert, requester, status, sums};
+use crate::app::RecordsRequest;
 
 #[async_trait]
 impl UsageService for Grpc {
@@ -17,17 +18,15 @@ impl UsageService for Grpc {
     ) -> Result<Response<ListUsageRecordsResponse>, Status> {
         let requester = requester(&request)?;
         let asked = request.into_inner();
-        let (rows, next_page_token) = self
-            .app
-            .usage_records(
-                &requester,
-                &asked.account,
-                &asked.inference_id,
-                asked.page_size,
-                &asked.page_token,
-            )
-            .await
-            .map_err(status)?;
+        let asked = RecordsRequest {
+            account: asked.account,
+            inference_id: asked.inference_id,
+            filter: convert::filter(asked.filter).map_err(status)?,
+            page_size: asked.page_size,
+            page_token: asked.page_token,
+        };
+        let page = self.app.usage_records(&requester, asked).await;
+        let (rows, next_page_token) = page.map_err(status)?;
         Ok(Response::new(ListUsageRecordsResponse {
             records: rows.into_iter().map(convert::usage_record).collect(),
             next_page_token,
@@ -52,9 +51,12 @@ impl UsageService for Grpc {
 
     async fn query_usage(
         &self,
-        _: Request<QueryUsageRequest>,
+        request: Request<QueryUsageRequest>,
     ) -> Result<Response<QueryUsageResponse>, Status> {
-        Err(Status::unimplemented("not available in this version yet"))
+        let requester = requester(&request)?;
+        let asked = sums::request(request.into_inner()).map_err(status)?;
+        let page = self.app.usage_sums(&requester, asked).await;
+        Ok(Response::new(sums::response(page.map_err(status)?)))
     }
 
     async fn estimate_cost(

@@ -4,6 +4,7 @@ mod holds;
 mod ledger;
 mod prices;
 mod row;
+mod sums;
 mod tiers;
 mod usage;
 
@@ -18,8 +19,8 @@ use uuid::Uuid;
 
 use super::{
     Balance, Granted, HoldStore, LedgerStore, NewGrant, NewHold, NewRecord, Placed, Posted,
-    PriceStore, RecordQuery, Reject, Settlement, StoreError, TierStore, Transaction, UsageStore,
-    Voided,
+    PriceStore, RecordQuery, Reject, Settlement, StoreError, SumQuery, Sums, TierStore,
+    Transaction, UsageStore, Voided,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
@@ -27,12 +28,19 @@ use crate::domain::event::Event;
 use crate::domain::prices::PriceRow;
 use crate::domain::receipt::Record;
 use crate::domain::requester::Visibility;
+use crate::domain::sums::TooManyGroups;
 use crate::domain::tier::Tier;
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_metering.sql",
-    sql: include_str!("sqlite/0001_metering.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_metering.sql",
+        sql: include_str!("sqlite/0001_metering.sql"),
+    },
+    Migration {
+        name: "0002_sums.sql",
+        sql: include_str!("sqlite/0002_sums.sql"),
+    },
+];
 
 /// Metering's tables in a SQLite file.
 #[derive(Debug, Clone)]
@@ -150,6 +158,16 @@ impl UsageStore for SqliteStore {
             .await
     }
 
+    async fn usage_sums(&self, query: SumQuery) -> Result<Result<Sums, TooManyGroups>, StoreError> {
+        self.read(move |connection| sums::query(connection, &query))
+            .await
+    }
+
+    async fn usage_sums_complete(&self, limit: u32) -> Result<usize, StoreError> {
+        self.write(move |connection| sums::complete(connection, limit))
+            .await
+    }
+
     async fn attempts(
         &self,
         inference_id: String,
@@ -197,8 +215,13 @@ impl PriceStore for SqliteStore {
 
 #[cfg(test)]
 mod tests {
+    use keyward_proto::metering::v1 as wire;
+
     use super::SqliteStore;
+    use crate::domain::filter::{Filter, Hour, TagFilter};
+    use crate::domain::sums::Dimension;
     use crate::store::suite::conformance;
+    use crate::store::{RecordQuery, SumQuery, UsageStore as _};
 
     fn open() -> (SqliteStore, tempfile::TempDir) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -229,12 +252,100 @@ mod tests {
         }
     }
 
+    /// A store as version 0.1 left it: records without sums.
+    #[tokio::test]
+    async fn records_from_before_there_were_sums_are_added_to_them_once() {
+        use prost::Message as _;
+        const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("metering.db");
+        let account = format!("users/{ID}");
+        {
+            let old = rusqlite::Connection::open(&path).expect("a file");
+            old.execute_batch(super::MIGRATIONS[0].sql)
+                .expect("applied");
+            old.pragma_update(None, "user_version", 1).expect("set");
+            for number in 0..25_i64 {
+                let id = uuid::Uuid::from_u128(number.unsigned_abs().into()).to_string();
+                let event = wire::UsageEvent {
+                    event_id: id.clone(),
+                    inference_id: id.clone(),
+                    attempt: 1,
+                    owner: Some(wire::UsageOwner {
+                        account: account.clone(),
+                        ..wire::UsageOwner::default()
+                    }),
+                    status: wire::AttemptStatus::Ok.into(),
+                    usage: Some(wire::Usage {
+                        input_tokens: number,
+                        ..wire::Usage::default()
+                    }),
+                    tags: [("team".to_owned(), "a".to_owned())].into(),
+                    ..wire::UsageEvent::default()
+                };
+                old.execute(
+                    "INSERT INTO usage_record (event_id, inference_id, attempt, client_request_id,
+                         account, user_uid, organization_uid, project_uid, access_key_id, provider,
+                         model, key_source, provider_key_id, status, list_cost, charge, absorbed,
+                         price_version, markup_basis_points, record_ms, event)
+                     VALUES (?1, ?1, 1, '', ?2, '', '', '', '', 'p', 'm', 2, '', 1, ?3, 0, 0, 1, 0,
+                         ?4, ?5)",
+                    rusqlite::params![id, account, number, number * 600_000, event.encode_to_vec()],
+                )
+                .expect("inserted");
+            }
+        }
+        let store = SqliteStore::open(&path).expect("a store");
+        let mut added = Vec::new();
+        for _ in 0..4 {
+            added.push(store.usage_sums_complete(10).await.expect("works"));
+        }
+        assert_eq!(added, [10, 10, 5, 0]);
+        let query = |tag: Option<&str>| SumQuery {
+            account: account.parse().expect("an account"),
+            user_uid: None,
+            start: Hour::new(0),
+            end: Hour::new(100),
+            filter: Filter {
+                tag: tag.map(TagFilter::parse),
+                ..Filter::default()
+            },
+            by: [Dimension::Hour].into(),
+            groups_max: 100,
+        };
+        for tag in [None, Some("team=a")] {
+            let sums = store.usage_sums(query(tag)).await.expect("works");
+            let sums = sums.expect("few");
+            assert_eq!(sums.total.attempts, 25);
+            assert_eq!(sums.total.list_cost.get(), 300);
+            assert_eq!(sums.total.usage.input_tokens, 300);
+            assert_eq!(sums.groups.len(), 5, "six in an hour");
+        }
+        let page = RecordQuery {
+            account: account.parse().expect("an account"),
+            user_uid: None,
+            inference_id: None,
+            filter: Filter::default(),
+            before: None,
+            limit: 100,
+        };
+        assert_eq!(store.records(page).await.expect("works").len(), 25);
+    }
+
     /// Pages and look-ups must cost what they show, however much is stored.
     #[tokio::test]
     async fn lists_walk_an_index() {
         let (store, _folder) = open();
         for (sql, index) in [
-            (super::usage::LIST_ALL, "usage_record_by_account"),
+            (super::usage::LIST_ALL, "usage_record_by_time"),
+            (
+                super::sums::HOURS,
+                "PRIMARY KEY (account=? AND hour>? AND hour<?)",
+            ),
+            (
+                super::sums::HOURS_BY_TAG,
+                "PRIMARY KEY (account=? AND hour>? AND hour<?)",
+            ),
             (super::usage::LIST_REQUEST, "usage_record_by_inference"),
             (super::usage::LIST_REQUEST, "usage_record_by_client_request"),
             (super::ledger::TRANSACTIONS, "transfer_by_debit"),
@@ -255,9 +366,7 @@ mod tests {
                 .expect("a plan");
             assert!(plan.contains(index), "{plan}");
             assert!(
-                !plan
-                    .lines()
-                    .any(|line| line.starts_with("SCAN usage_record")),
+                !plan.lines().any(|line| line.starts_with("SCAN usage_")),
                 "{plan}"
             );
             assert!(

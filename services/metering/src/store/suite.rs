@@ -1,5 +1,7 @@
 //! What every engine must do, whatever it is. An engine runs all of it with [`conformance!`].
 
+mod sums;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,9 +19,12 @@ use super::{
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, Priced, Terms};
 use crate::domain::event::Event;
+use crate::domain::filter::Filter;
 use crate::domain::prices::PriceRow;
 use crate::domain::requester::Visibility;
 use crate::domain::tier::Tier;
+
+pub(crate) use sums::*;
 
 /// Runs the suite on an engine: `open` makes an empty store, with what must outlive it.
 macro_rules! conformance {
@@ -44,6 +49,10 @@ macro_rules! conformance {
             price_books_stay,
             concurrent_holds_never_oversell,
             any_history_adds_up,
+            sums_are_what_a_fold_of_the_records_gives,
+            too_many_sums_are_refused,
+            figures_that_do_not_fit_stop_neither_records_nor_sums,
+            records_are_listed_by_what_is_asked_for,
         );
     };
     ($open:expr; $($case:ident,)+) => {
@@ -489,6 +498,7 @@ async fn list(
         account: account(of),
         user_uid: user.map(Uuid::from_u128),
         inference_id: inference.map(|id| Uuid::from_u128(id).to_string()),
+        filter: Filter::default(),
         before: None,
         limit: 10,
     };

@@ -9,7 +9,7 @@ use tonic::Request;
 use super::world::{World, by, hold, refused, served, uid, words};
 
 /// An attempt with a key of somebody's own.
-fn own_key(user: &str, organization: Option<&str>) -> wire::UsageEvent {
+pub(super) fn own_key(user: &str, organization: Option<&str>) -> wire::UsageEvent {
     let account = match organization {
         Some(organization) => format!("organizations/{}", uid(organization)),
         None => format!("users/{}", uid(user)),
@@ -22,6 +22,7 @@ fn own_key(user: &str, organization: Option<&str>) -> wire::UsageEvent {
             organization_uid: organization
                 .map(|id| uid(id).to_string())
                 .unwrap_or_default(),
+            user: user.to_owned(),
             ..wire::UsageOwner::default()
         }),
         client_request_id: format!("mine-{user}"),
@@ -29,7 +30,7 @@ fn own_key(user: &str, organization: Option<&str>) -> wire::UsageEvent {
     }
 }
 
-async fn record(world: &World, events: Vec<wire::UsageEvent>) -> u64 {
+pub(super) async fn record(world: &World, events: Vec<wire::UsageEvent>) -> u64 {
     let requests: Vec<_> = (1..)
         .zip(events)
         .map(|(sequence, event)| wire::RecordUsageRequest {

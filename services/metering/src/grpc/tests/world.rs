@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use async_trait::async_trait;
 use keyward_auth::{
     AccessKeyLimits, AuthLayer, Authenticator, Connection, CredentialExchanger, Exchanged,
-    GrantSigner, LocalServices, OrganizationRole, Peer, Principal, Scope, Scopes, Subject,
+    GrantSigner, GrantToken, LocalServices, OrganizationRole, Peer, Principal, Scope, Scopes,
+    Subject,
 };
 use keyward_catalog::Catalog;
 use keyward_proto::metering::v1 as wire;
@@ -34,9 +35,11 @@ const KEY_PREFIX: &str = "kw_an-access-key-for-tests-that-belongs-to_";
 
 /// Everybody's internal id, by their chosen one.
 pub(super) fn uid(id: &str) -> Uuid {
-    let number = ["admin", "bob", "eve", "acme", "mia", "olga", "vic"]
-        .iter()
-        .position(|one| *one == id);
+    let number = [
+        "admin", "bob", "eve", "acme", "mia", "olga", "vic", "wes", "zed", "beta",
+    ]
+    .iter()
+    .position(|one| *one == id);
     Uuid::from_u128(0x100 + number.expect("somebody known") as u128)
 }
 
@@ -73,6 +76,7 @@ fn principal(credential: &str) -> Principal {
         "admin" => alone("admin", "enterprise", Scopes::all()),
         "bob" => alone("bob", "professional", plain),
         "eve" => alone("eve", "trial", plain),
+        "wes" | "zed" => alone(name, "trial", plain),
         "mia" => in_acme("mia", OrganizationRole::Member),
         "vic" => in_acme("vic", OrganizationRole::Viewer),
         "acme" => Principal {
@@ -123,6 +127,23 @@ impl AccountDirectory for Directory {
         match name.id.as_str() {
             "nobody" => Err(MeteringError::NotFound("account")),
             id => Ok(AccountKey::new(name.kind, uid(id))),
+        }
+    }
+
+    /// Wes looks at Acme, and Zed works there, while both act as themselves; Olga acts in Acme, and
+    /// owns Beta too.
+    async fn role(
+        &self,
+        grant: &GrantToken,
+        organization: &str,
+        user: &str,
+    ) -> Result<OrganizationRole, MeteringError> {
+        assert!(!grant.as_str().is_empty(), "asked in somebody's name");
+        match (organization, user) {
+            ("acme", "wes") => Ok(OrganizationRole::Viewer),
+            ("beta", "olga") => Ok(OrganizationRole::Owner),
+            ("acme", "zed") => Ok(OrganizationRole::Member),
+            _ => Err(MeteringError::NotFound("account")),
         }
     }
 }

@@ -59,8 +59,9 @@ fn insert(connection: &Connection, account: &str, new: &NewHold) -> Result<(), S
         .prepare_cached(
             "INSERT INTO hold (hold_id, account, user_uid, organization_uid, project_uid,
                  access_key_id, inference_id, provider, model, amount, charge_cap, price_version,
-                 prices, markup_basis_points, state, create_ms, expire_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'open', ?15, ?16)",
+                 prices, markup_basis_points, state, create_ms, expire_ms, user_id, project_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 'open', ?15, ?16,
+                 ?17, ?18)",
         )?
         .execute(params![
             request.id.to_string(),
@@ -79,6 +80,8 @@ fn insert(connection: &Connection, account: &str, new: &NewHold) -> Result<(), S
             terms.markup.get(),
             new.create_time.as_millisecond(),
             new.expire_time.as_millisecond(),
+            request.owner.user,
+            request.owner.project,
         ])?;
     Ok(())
 }
@@ -88,7 +91,7 @@ pub(super) fn get(connection: &Connection, id: Uuid) -> Result<Option<Hold>, Sto
         .prepare_cached(
             "SELECT hold_id, account, user_uid, organization_uid, project_uid, access_key_id,
                  inference_id, provider, model, amount, charge_cap, price_version, prices,
-                 markup_basis_points, state
+                 markup_basis_points, state, user_id, project_id
              FROM hold WHERE hold_id = ?1",
         )?
         .query_row([id.to_string()], |row| Ok(hold(row)))
@@ -108,7 +111,8 @@ fn hold(row: &Row<'_>) -> Result<Hold, StoreError> {
                 organization_uid: row.get(3)?,
                 project_uid: row.get(4)?,
                 access_key_id: row.get(5)?,
-                ..UsageOwner::default()
+                user: row.get(15)?,
+                project: row.get(16)?,
             },
             inference_id: row.get(6)?,
             provider: row.get(7)?,

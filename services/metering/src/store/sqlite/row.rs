@@ -45,6 +45,11 @@ pub(super) fn event_bytes(event: &Event) -> Vec<u8> {
     event.message.encode_to_vec()
 }
 
+/// The tags of an event as a JSON object.
+pub(super) fn tags_text(event: &Event) -> Result<String, StoreError> {
+    serde_json::to_string(&event.tags()).map_err(|_| corrupt("tag"))
+}
+
 pub(super) fn event(bytes: &[u8]) -> Result<Event, StoreError> {
     let message = keyward_proto::metering::v1::UsageEvent::decode(bytes)
         .map_err(|_| corrupt("usage event"))?;

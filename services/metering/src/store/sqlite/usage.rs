@@ -9,10 +9,10 @@ use uuid::Uuid;
 use super::super::{
     NO_MARKUP, NewRecord, Posted, QuarantineReason, RecordQuery, Reject, StoreError,
 };
-use super::row;
+use super::{row, sums};
 use crate::domain::charging::Priced;
 use crate::domain::event::Event;
-use crate::domain::receipt::Record;
+use crate::domain::receipt::{Record, RecordPlace};
 use crate::domain::requester::Visibility;
 
 /// A record to be stored.
@@ -99,6 +99,7 @@ pub(super) fn stored(connection: &Connection, event: &Event) -> Result<Stored, S
     })
 }
 
+/// Stores a record that is not stored yet, and counts it in the sums: the one place that does.
 pub(super) fn insert(connection: &Connection, new: &Insert<'_>) -> Result<(), StoreError> {
     let message = &new.event.message;
     let owner = message.owner.clone().unwrap_or_default();
@@ -107,9 +108,10 @@ pub(super) fn insert(connection: &Connection, new: &Insert<'_>) -> Result<(), St
             "INSERT INTO usage_record (event_id, inference_id, attempt, client_request_id, account,
                  user_uid, organization_uid, project_uid, access_key_id, provider, model,
                  key_source, provider_key_id, status, hold_id, list_cost, charge, absorbed,
-                 price_version, markup_basis_points, record_ms, event)
+                 price_version, markup_basis_points, record_ms, event, start_ms, user_id,
+                 project_id, tags)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                 ?18, ?19, ?20, ?21, ?22)",
+                 ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
         )?
         .execute(params![
             new.event.id.to_string(),
@@ -134,8 +136,12 @@ pub(super) fn insert(connection: &Connection, new: &Insert<'_>) -> Result<(), St
             new.markup.get(),
             new.time.as_millisecond(),
             row::event_bytes(new.event),
+            new.event.dispatched(new.time).as_millisecond(),
+            owner.user,
+            owner.project,
+            row::tags_text(new.event)?,
         ])?;
-    Ok(())
+    sums::add(connection, new.event, &new.priced, new.time)
 }
 
 /// Keeps an event aside, outside of all sums.
@@ -176,43 +182,93 @@ pub(super) fn quarantine(
     Ok(())
 }
 
-/// Walks the index by account, so that a page costs what it shows.
-pub(super) const LIST_ALL: &str = "
-    SELECT sequence, event, record_ms, list_cost, charge, absorbed, price_version,
-        markup_basis_points
-    FROM usage_record
-    WHERE account = :account AND (:user IS NULL OR user_uid = :user) AND sequence < :before
-    ORDER BY sequence DESC LIMIT :limit";
+/// What of a record is read, in the order in which [`to_record`] takes it.
+macro_rules! record {
+    () => {
+        "SELECT sequence, event, record_ms, list_cost, charge, absorbed, price_version,
+             markup_basis_points, start_ms
+         FROM usage_record"
+    };
+}
 
-/// Goes by the indices of both ids; the sign keeps it from walking all that the account has.
-pub(super) const LIST_REQUEST: &str = "
-    SELECT sequence, event, record_ms, list_cost, charge, absorbed, price_version,
-        markup_basis_points
-    FROM usage_record
-    WHERE (inference_id = :inference OR client_request_id = :inference)
-        AND +account = :account AND (:user IS NULL OR user_uid = :user) AND +sequence < :before
-    ORDER BY sequence DESC LIMIT :limit";
+/// Which records of those that a place leads to are wanted.
+macro_rules! wanted {
+    () => {
+        " AND (:user_uid IS NULL OR user_uid = :user_uid)
+          AND (:model IS NULL OR model = :model)
+          AND (:provider IS NULL OR provider = :provider)
+          AND (:key_source IS NULL OR key_source = :key_source)
+          AND (:provider_key_id IS NULL OR provider_key_id = :provider_key_id)
+          AND (:user_id IS NULL OR user_id = :user_id)
+          AND (:project_id IS NULL OR project_id = :project_id)
+          AND (:tag_name IS NULL OR EXISTS (
+              SELECT 1 FROM json_each(tags)
+              WHERE key = :tag_name AND (:tag_value IS NULL OR value = :tag_value)))
+          ORDER BY start_ms DESC, sequence DESC LIMIT :limit"
+    };
+}
+
+/// Walks the index by time, so that a page costs what it passes.
+pub(super) const LIST_ALL: &str = concat!(
+    record!(),
+    " WHERE account = :account AND start_ms >= :start_ms
+          AND (start_ms, sequence) < (:before_ms, :before)",
+    wanted!()
+);
+
+/// Goes by the indices of both ids; the signs keep it from walking all that the account has.
+pub(super) const LIST_REQUEST: &str = concat!(
+    record!(),
+    " WHERE (inference_id = :inference OR client_request_id = :inference)
+          AND +account = :account AND +start_ms >= :start_ms
+          AND (+start_ms, +sequence) < (:before_ms, :before)",
+    wanted!()
+);
 
 pub(super) fn list(
     connection: &Connection,
     query: &RecordQuery,
 ) -> Result<Vec<Record>, StoreError> {
-    let account = query.account.to_string();
-    let user = query.user_uid.map(|uid| uid.to_string());
-    let before = query.before.unwrap_or(i64::MAX);
+    let filter = &query.filter;
+    // Before the first of what begins at the end; times within a millisecond are kept as one.
+    let end = RecordPlace {
+        start_ms: filter.end.map_or(i64::MAX, whole_millis_from),
+        sequence: 0,
+    };
+    let before = query.before.map_or(end, |before| before.min(end));
+    let tag = filter.tag.as_ref();
+    let values = named_params! {
+        ":account": query.account.to_string(),
+        ":user_uid": query.user_uid.map(|uid| uid.to_string()),
+        ":start_ms": filter.start.map_or(i64::MIN, whole_millis_from),
+        ":before_ms": before.start_ms,
+        ":before": before.sequence,
+        ":model": filter.model,
+        ":provider": filter.provider,
+        ":key_source": filter.key_source,
+        ":provider_key_id": filter.provider_key_id,
+        ":user_id": filter.user,
+        ":project_id": filter.project,
+        ":tag_name": tag.map(|tag| &tag.name),
+        ":tag_value": tag.and_then(|tag| tag.value.as_ref()),
+        ":limit": query.limit,
+    };
     match &query.inference_id {
-        None => collect(
-            &mut connection.prepare_cached(LIST_ALL)?.query(named_params! {
-                ":account": account, ":user": user, ":before": before, ":limit": query.limit,
-            })?,
-        ),
-        Some(id) => collect(&mut connection.prepare_cached(LIST_REQUEST)?.query(
-            named_params! {
-                ":inference": id,
-                ":account": account, ":user": user, ":before": before, ":limit": query.limit,
-            },
-        )?),
+        None => collect(&mut connection.prepare_cached(LIST_ALL)?.query(values)?),
+        Some(id) => {
+            let mut of_request = values.to_vec();
+            of_request.push((":inference", id));
+            let mut statement = connection.prepare_cached(LIST_REQUEST)?;
+            collect(&mut statement.query(&*of_request)?)
+        }
     }
+}
+
+/// The first whole millisecond that is not before a time: what is stored has no finer ones.
+fn whole_millis_from(time: Timestamp) -> i64 {
+    let millis = time.as_millisecond();
+    let is_whole = time::from_millis(millis) >= time;
+    millis.saturating_add(i64::from(!is_whole))
 }
 
 pub(super) fn attempts(
@@ -220,15 +276,13 @@ pub(super) fn attempts(
     inference_id: &str,
     visibility: Visibility,
 ) -> Result<Vec<Record>, StoreError> {
-    let mut statement = connection.prepare_cached(
-        "SELECT sequence, event, record_ms, list_cost, charge, absorbed, price_version,
-             markup_basis_points
-         FROM usage_record
-         WHERE inference_id = :inference
-           AND (:account IS NULL OR account = :account)
-           AND (:user IS NULL OR user_uid = :user)
-         ORDER BY attempt, sequence",
-    )?;
+    let mut statement = connection.prepare_cached(concat!(
+        record!(),
+        " WHERE inference_id = :inference
+               AND (:account IS NULL OR account = :account)
+               AND (:user IS NULL OR user_uid = :user)
+             ORDER BY attempt, sequence"
+    ))?;
     collect(&mut statement.query(named_params! {
         ":inference": inference_id,
         ":account": visibility.account.map(|account| account.to_string()),
@@ -246,7 +300,10 @@ fn collect(rows: &mut rusqlite::Rows<'_>) -> Result<Vec<Record>, StoreError> {
 
 fn to_record(row: &Row<'_>) -> Result<Record, StoreError> {
     Ok(Record {
-        sequence: row.get(0)?,
+        place: RecordPlace {
+            start_ms: row.get(8)?,
+            sequence: row.get(0)?,
+        },
         event: row::event(&row.get::<_, Vec<u8>>(1)?)?,
         time: time::from_millis(row.get(2)?),
         priced: Priced {

@@ -1,0 +1,318 @@
+//! Sums by the hour: kept with every record, and read instead of the records.
+
+use jiff::Timestamp;
+use keyward_money::{Nanos, Usage};
+use keyward_runtime::time;
+use rusqlite::types::ToSql;
+use rusqlite::{Connection, Row, params};
+
+use super::super::{StoreError, SumQuery, Sums};
+use super::row;
+use crate::domain::charging::Priced;
+use crate::domain::event::Event;
+use crate::domain::filter::{Filter, Hour};
+use crate::domain::sums::{Cell, Dimension, Groups, Sum, TooManyGroups};
+
+/// The figures of a sum, in the order in which [`figures`] gives and [`sum`] takes them.
+macro_rules! figures {
+    () => {
+        "requests, attempts, failed_attempts, unpriced_attempts, list_cost, charge,
+         own_key_list_cost, input_tokens, cache_read_tokens, cache_write_5m_tokens,
+         cache_write_1h_tokens, input_audio_tokens, input_image_tokens, output_tokens,
+         reasoning_tokens, output_audio_tokens, output_image_tokens, searches, images, audio_ms,
+         characters"
+    };
+}
+
+/// What records that are summed have in common.
+macro_rules! alike {
+    () => {
+        "account, hour, user_uid, user_id, project_id, provider, model, key_source, provider_key_id"
+    };
+}
+
+/// Adds each figure to what is there; one that no longer fits stays at the highest that does.
+macro_rules! add {
+    ($first:literal $(, $column:literal)*) => {
+        concat!(
+            " DO UPDATE SET ", add!(@ $first), $(", ", add!(@ $column),)*
+        )
+    };
+    (@ $column:literal) => {
+        concat!($column, " = ", $column, " + min(excluded.", $column, ", 9223372036854775807 - ",
+            $column, ")")
+    };
+    () => {
+        add!("requests", "attempts", "failed_attempts", "unpriced_attempts", "list_cost", "charge",
+            "own_key_list_cost", "input_tokens", "cache_read_tokens", "cache_write_5m_tokens",
+            "cache_write_1h_tokens", "input_audio_tokens", "input_image_tokens", "output_tokens",
+            "reasoning_tokens", "output_audio_tokens", "output_image_tokens", "searches", "images",
+            "audio_ms", "characters")
+    };
+}
+
+const ADD: &str = concat!(
+    "INSERT INTO usage_hour (",
+    alike!(),
+    ", ",
+    figures!(),
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+         ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)
+     ON CONFLICT (",
+    alike!(),
+    ")",
+    add!()
+);
+
+const ADD_TAG: &str = concat!(
+    "INSERT INTO usage_hour_tag (",
+    alike!(),
+    ", ",
+    figures!(),
+    ", tag_name, tag_value)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
+         ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)
+     ON CONFLICT (",
+    alike!(),
+    ", tag_name, tag_value)",
+    add!()
+);
+
+/// Counts a record that was just stored. The only caller of this is what stores it.
+pub(super) fn add(
+    connection: &Connection,
+    event: &Event,
+    priced: &Priced,
+    recorded: Timestamp,
+) -> Result<(), StoreError> {
+    let owner = event.message.owner.clone().unwrap_or_default();
+    let (account, message) = (event.account.to_string(), &event.message);
+    let hour = Hour::of(event.dispatched(recorded)).get();
+    let figures = figures(&Sum::of(event, priced));
+    let mut values: Vec<&dyn ToSql> = vec![
+        &account,
+        &hour,
+        &owner.user_uid,
+        &owner.user,
+        &owner.project,
+        &message.provider,
+        &message.model,
+        &message.key_source,
+        &message.provider_key_id,
+    ];
+    values.extend(figures.iter().map(|figure| figure as &dyn ToSql));
+    connection.prepare_cached(ADD)?.execute(&*values)?;
+    let mut add_tag = connection.prepare_cached(ADD_TAG)?;
+    for (name, value) in tags(event) {
+        let mut values = values.clone();
+        values.extend([&name as &dyn ToSql, &value]);
+        add_tag.execute(&*values)?;
+    }
+    Ok(())
+}
+
+/// The tags that an event counts for.
+fn tags(event: &Event) -> Vec<(&str, &str)> {
+    let tags: Vec<_> = event.tags().into_iter().collect();
+    if tags.is_empty() {
+        vec![("", "")]
+    } else {
+        tags
+    }
+}
+
+fn figures(sum: &Sum) -> Vec<i64> {
+    let counts = [
+        sum.requests,
+        sum.attempts,
+        sum.failed_attempts,
+        sum.unpriced_attempts,
+        sum.list_cost.get(),
+        sum.charge.get(),
+        sum.own_key_list_cost.get(),
+    ];
+    counts.into_iter().chain(sum.usage.to_buckets()).collect()
+}
+
+/// The figures of a row, from that column on.
+fn sum(row: &Row<'_>, from: usize) -> Result<Sum, StoreError> {
+    let mut buckets = [0; Usage::BUCKETS];
+    for (place, bucket) in (from + 7..).zip(&mut buckets) {
+        *bucket = row.get(place)?;
+    }
+    Ok(Sum {
+        requests: row.get(from)?,
+        attempts: row.get(from + 1)?,
+        failed_attempts: row.get(from + 2)?,
+        unpriced_attempts: row.get(from + 3)?,
+        list_cost: Nanos::new(row.get(from + 4)?),
+        charge: Nanos::new(row.get(from + 5)?),
+        own_key_list_cost: Nanos::new(row.get(from + 6)?),
+        usage: Usage::from_buckets(buckets),
+    })
+}
+
+/// Which hours are wanted: `?1` to `?10`.
+macro_rules! wanted {
+    () => {
+        " WHERE account = ?1 AND hour >= ?2 AND hour < ?3
+            AND (?4 IS NULL OR user_uid = ?4)
+            AND (?5 IS NULL OR model = ?5)
+            AND (?6 IS NULL OR provider = ?6)
+            AND (?7 IS NULL OR key_source = ?7)
+            AND (?8 IS NULL OR provider_key_id = ?8)
+            AND (?9 IS NULL OR user_id = ?9)
+            AND (?10 IS NULL OR project_id = ?10)"
+    };
+}
+
+/// Walks the primary key over the hours that are asked for.
+pub(super) const HOURS: &str = concat!(
+    "SELECT hour, user_id, project_id, provider, model, key_source, provider_key_id, '', '', ",
+    figures!(),
+    " FROM usage_hour",
+    wanted!()
+);
+
+/// The same by tag; `?11` is a tag's name and `?12` its value.
+pub(super) const HOURS_BY_TAG: &str = concat!(
+    "SELECT hour, user_id, project_id, provider, model, key_source, provider_key_id, tag_name,
+         tag_value, ",
+    figures!(),
+    " FROM usage_hour_tag",
+    wanted!(),
+    " AND (?11 IS NULL OR tag_name = ?11) AND (?12 IS NULL OR tag_value = ?12)"
+);
+
+pub(super) fn query(
+    connection: &Connection,
+    query: &SumQuery,
+) -> Result<Result<Sums, TooManyGroups>, StoreError> {
+    // Both passes must see the same.
+    let transaction = connection.unchecked_transaction()?;
+    let of_tag = query.filter.tag.is_some();
+    let by_tag = of_tag || query.by.contains(&Dimension::Tag);
+    // Of one tag's name, and of what is not by tag, a record is there once.
+    let is_each_once = of_tag || !by_tag;
+    let mut total = Sum::default();
+    let mut groups = Groups::new(query.by.clone(), query.groups_max);
+    let mut too_many = false;
+    each(&transaction, query, by_tag, |cell| {
+        if is_each_once {
+            total.add(&cell.sum);
+        }
+        too_many |= groups.add(&cell).is_err();
+        !too_many
+    })?;
+    if too_many {
+        return Ok(Err(TooManyGroups));
+    }
+    if !is_each_once {
+        each(&transaction, query, false, |cell| {
+            total.add(&cell.sum);
+            true
+        })?;
+    }
+    let groups = groups.finish();
+    Ok(Ok(Sums { groups, total }))
+}
+
+/// Shows `visit` the hours that are wanted, until it has seen enough.
+fn each(
+    connection: &Connection,
+    query: &SumQuery,
+    by_tag: bool,
+    mut visit: impl FnMut(Cell) -> bool,
+) -> Result<(), StoreError> {
+    let Filter {
+        model,
+        provider,
+        key_source,
+        provider_key_id,
+        user,
+        project,
+        tag,
+        ..
+    } = &query.filter;
+    let account = query.account.to_string();
+    let (start, end) = (query.start.get(), query.end.get());
+    let user_uid = query.user_uid.map(|uid| uid.to_string());
+    let mut values: Vec<&dyn ToSql> = vec![
+        &account,
+        &start,
+        &end,
+        &user_uid,
+        model,
+        provider,
+        key_source,
+        provider_key_id,
+        user,
+        project,
+    ];
+    let (name, value) = match tag {
+        Some(tag) => (Some(&tag.name), tag.value.as_ref()),
+        None => (None, None),
+    };
+    if by_tag {
+        values.extend([&name as &dyn ToSql, &value]);
+    }
+    let sql = if by_tag { HOURS_BY_TAG } else { HOURS };
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(&*values)?;
+    while let Some(row) = rows.next()? {
+        if !visit(cell(row)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn cell(row: &Row<'_>) -> Result<Cell, StoreError> {
+    let (name, value): (String, String) = (row.get(7)?, row.get(8)?);
+    Ok(Cell {
+        hour: Hour::new(row.get(0)?),
+        user: row.get(1)?,
+        project: row.get(2)?,
+        provider: row.get(3)?,
+        model: row.get(4)?,
+        key_source: row.get(5)?,
+        provider_key_id: row.get(6)?,
+        tag: if name.is_empty() {
+            String::new()
+        } else {
+            [name, value].join("=")
+        },
+        sum: sum(row, 9)?,
+    })
+}
+
+pub(super) fn complete(connection: &Connection, limit: u32) -> Result<usize, StoreError> {
+    let mut select = connection.prepare_cached(
+        "SELECT sequence, event, list_cost, charge, absorbed, record_ms FROM usage_record
+         WHERE start_ms IS NULL ORDER BY sequence LIMIT ?1",
+    )?;
+    let mut mark = connection.prepare_cached(
+        "UPDATE usage_record SET start_ms = ?2, tags = ?3, user_id = ?4, project_id = ?5
+         WHERE sequence = ?1",
+    )?;
+    let mut found = Vec::new();
+    let mut rows = select.query([limit])?;
+    while let Some(row) = rows.next()? {
+        let sequence: i64 = row.get(0)?;
+        let priced = Priced {
+            list_cost: row::amount(row.get(2)?),
+            charge: Nanos::new(row.get(3)?),
+            absorbed: Nanos::new(row.get(4)?),
+        };
+        let event = row::event(&row.get::<_, Vec<u8>>(1)?)?;
+        found.push((sequence, event, priced, time::from_millis(row.get(5)?)));
+    }
+    for (sequence, event, priced, recorded) in &found {
+        add(connection, event, priced, *recorded)?;
+        let owner = event.message.owner.clone().unwrap_or_default();
+        let start_ms = event.dispatched(*recorded).as_millisecond();
+        let tags = row::tags_text(event)?;
+        mark.execute(params![sequence, start_ms, tags, owner.user, owner.project])?;
+    }
+    Ok(found.len())
+}
