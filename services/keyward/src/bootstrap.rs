@@ -58,7 +58,8 @@ pub(crate) fn greet(settings: &Settings, roles: &Roles) {
     }
 }
 
-fn admin_key_file(settings: &Settings) -> PathBuf {
+/// Where the admin's access key is left, where it was not printed.
+pub(crate) fn admin_key_file(settings: &Settings) -> PathBuf {
     settings.data_dir.join(ADMIN_KEY_FILE)
 }
 

@@ -1,15 +1,31 @@
 //! The command line: what can be asked, and who answers. Each command has a file of its own.
 
+mod access;
+mod arguments;
+mod ask;
+mod audit;
+mod client;
 mod completions;
+mod connection;
 mod context;
-#[allow(dead_code, reason = "the commands that follow use all of it")]
+mod credits;
 mod exit;
+mod health;
 mod help;
-#[allow(dead_code, reason = "the commands that follow use all of it")]
+mod keys;
+mod orgs;
 mod output;
+mod prices;
+mod projects;
+mod providers;
+mod routes;
 mod start;
-#[allow(dead_code, reason = "the commands that follow use all of it")]
 mod table;
+mod tenants;
+mod tiers;
+mod usage;
+mod users;
+mod view;
 
 use std::path::PathBuf;
 
@@ -59,6 +75,32 @@ enum Command {
     Serve(start::Serve),
     /// Create or upgrade the stores' schemas, then exit
     Migrate,
+    /// Bring provider keys: add, list, rotate, disable, delete, import from `.env`
+    Keys(keys::Arguments),
+    /// See which providers there are, and where to get a key
+    Providers(providers::Arguments),
+    /// See who would serve a model, and why
+    Routes(routes::Arguments),
+    /// Issue and revoke access keys, by which callers are known
+    Access(access::Arguments),
+    /// Manage users
+    Users(users::Arguments),
+    /// Manage organisations and their members
+    Orgs(orgs::Arguments),
+    /// Manage projects
+    Projects(projects::Arguments),
+    /// See the balance; grant credits; read the ledger
+    Credits(credits::Arguments),
+    /// See what was used: sums, records, receipts
+    Usage(usage::Arguments),
+    /// See prices, and what something would cost
+    Prices(prices::Arguments),
+    /// See and change tiers: the markup on credits
+    Tiers(tiers::Arguments),
+    /// Ask whether a gateway is ready; needs no access key
+    Health,
+    /// See who touched which key, when
+    Audit(audit::Arguments),
     /// Print a script that completes commands in your shell
     Completions(completions::Arguments),
 }
@@ -68,6 +110,19 @@ impl Command {
         match self {
             Self::Serve(arguments) => start::serve(&arguments, context),
             Self::Migrate => start::migrate(context),
+            Self::Keys(arguments) => keys::run(arguments, context),
+            Self::Providers(arguments) => providers::run(arguments, context),
+            Self::Routes(arguments) => routes::run(arguments, context),
+            Self::Access(arguments) => access::run(arguments, context),
+            Self::Users(arguments) => users::run(arguments, context),
+            Self::Orgs(arguments) => orgs::run(arguments, context),
+            Self::Projects(arguments) => projects::run(arguments, context),
+            Self::Credits(arguments) => credits::run(arguments, context),
+            Self::Usage(arguments) => usage::run(arguments, context),
+            Self::Prices(arguments) => prices::run(arguments, context),
+            Self::Tiers(arguments) => tiers::run(arguments, context),
+            Self::Health => health::run(context),
+            Self::Audit(arguments) => audit::run(arguments, context),
             Self::Completions(arguments) => completions::run(&arguments, context),
         }
     }

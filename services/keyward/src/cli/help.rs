@@ -16,9 +16,20 @@ const ALONE: &[&str] = &["completions"];
 /// The groups of the list of commands. A test holds that each command is in one.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run it", &["serve", "migrate"]),
-    ("Keys and access", &[]),
-    ("Money and usage", &[]),
-    ("Operate it", &["completions"]),
+    (
+        "Keys and access",
+        &[
+            "keys",
+            "providers",
+            "routes",
+            "access",
+            "users",
+            "orgs",
+            "projects",
+        ],
+    ),
+    ("Money and usage", &["credits", "usage", "prices", "tiers"]),
+    ("Operate it", &["health", "audit", "completions"]),
 ];
 
 /// The width of the column of names in the list of commands.

@@ -13,11 +13,12 @@ use super::SettingsError;
 const PREFIX: &str = "KEYWARD_";
 
 /// Variables without `__` that are ours all the same.
-const PLAIN: [&str; 4] = [
+const PLAIN: [&str; 5] = [
     "KEYWARD_DATA_DIR",
     "KEYWARD_CONFIG",
     "KEYWARD_URL",
     "KEYWARD_ACCESS_KEY",
+    "KEYWARD_ACCESS_KEY_FILE",
 ];
 
 /// Settings that may be given as the path of a file, with `_file` at the end of their name.

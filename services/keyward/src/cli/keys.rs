@@ -1,0 +1,116 @@
+//! `keyward keys`: provider keys, which go in and never come out.
+
+mod add;
+mod change;
+mod dotenv;
+mod import;
+mod owner;
+mod secret;
+
+use clap::{Args, Subcommand};
+
+use super::arguments::{DryRun, Removal};
+use super::client::Request;
+use super::context::Context;
+use super::exit::Outcome;
+use super::view::{self, Column, Kind};
+use owner::KeyOwner;
+
+/// What is done with provider keys.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  keyward keys add openai                           asks for the key; it is not shown
+  keyward keys add openai --key-env OPENAI_API_KEY  takes it from a variable
+  pass show openai | keyward keys add openai -      takes it from standard input
+  keyward keys import --env .env                    takes over every key that it knows
+  keyward keys add openai --owner organization --organization acme
+  keyward keys rotate ID                            new secret, same id
+
+A key is never an argument: others could see it in the list of processes.")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// List keys, masked
+    List {
+        #[command(flatten)]
+        owner: KeyOwner,
+    },
+    /// Show one, masked
+    Get {
+        /// Its id
+        id: String,
+    },
+    /// Add a key of a provider
+    Add(Box<add::Add>),
+    /// Change a key's label, weight or expiry
+    Update(change::Update),
+    /// Give a key a new secret; its id stays
+    Rotate(change::Rotate),
+    /// Let a key serve again
+    Enable {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        how: DryRun,
+    },
+    /// Stop a key from serving, at once
+    Disable {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        how: DryRun,
+    },
+    /// Delete a key, for good
+    Delete {
+        /// Its id
+        id: String,
+        #[command(flatten)]
+        removal: Removal,
+    },
+    /// Take over the provider keys in a `.env` file
+    Import(import::Import),
+}
+
+const COLUMNS: &[Column] = &[
+    Column("id", "id", Kind::Text),
+    Column("provider", "provider", Kind::Text),
+    Column("key", "masked_key", Kind::Text),
+    Column("label", "label", Kind::Text),
+    Column("owner", "owner", Kind::Text),
+    Column("of", "owner_id", Kind::Text),
+    Column("status", "status", Kind::Status),
+    Column("last used", "last_used_at", Kind::Text),
+];
+
+/// What to say where there are no keys.
+const NONE: &str = "There are no keys here. `keyward keys add PROVIDER` adds one.";
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
+    match arguments.action {
+        Action::List { owner } => {
+            let request = owner.query(Request::get(&["provider-keys"]));
+            let answer = context.client()?.list(&request, "provider_keys", None)?;
+            context.output.show(&answer, |answer| {
+                view::list(answer, "provider_keys", COLUMNS, NONE)
+            })
+        }
+        Action::Get { id } => {
+            let answer = context
+                .client()?
+                .send(&Request::get(&["provider-keys", &id]))?;
+            context.output.show(&answer, view::resource)
+        }
+        Action::Add(add) => add::run(&add, context),
+        Action::Update(update) => change::update(update, context),
+        Action::Rotate(rotate) => change::rotate(&rotate, context),
+        Action::Enable { id, how } => change::enable(&id, true, how, context),
+        Action::Disable { id, how } => change::enable(&id, false, how, context),
+        Action::Delete { id, removal } => change::delete(&id, removal, context),
+        Action::Import(import) => import::run(&import, context),
+    }
+}

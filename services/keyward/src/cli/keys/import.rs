@@ -1,0 +1,191 @@
+//! `keyward keys import`: provider keys of a `.env` file are taken over, and none is shown. Doing it
+//! again goes on where it stopped: what is there already stays as it is.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Map, Value, json};
+
+use super::dotenv::{self, Found};
+use super::owner::KeyOwner;
+use crate::cli::arguments::DryRun;
+use crate::cli::client::{Client, Refusal, Request};
+use crate::cli::context::Context;
+use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::cli::view::{self, Column, Kind};
+
+/// Keys from this length on show their last characters.
+const MASKED_LENGTH_MIN: usize = 20;
+
+/// What to take over, and for whom.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  keyward keys import --env .env --dry-run    what would be taken over
+  keyward keys import --env .env
+  keyward keys import --env .env --owner organization --organization acme
+
+Run again, it adds only what is not there yet.")]
+pub(super) struct Import {
+    /// The file, such as `.env`
+    #[arg(long, value_name = "FILE")]
+    env: PathBuf,
+    #[command(flatten)]
+    owner: KeyOwner,
+    #[command(flatten)]
+    how: DryRun,
+}
+
+const COLUMNS: &[Column] = &[
+    Column("provider", "provider", Kind::Text),
+    Column("variable", "variable", Kind::Text),
+    Column("key", "masked_key", Kind::Text),
+    Column("result", "result", Kind::Status),
+    Column("id", "id", Kind::Text),
+    Column("reason", "reason", Kind::Text),
+];
+
+/// What became of one key.
+enum Taken {
+    Added(Value),
+    AlreadyThere,
+    WouldBeAdded,
+    Refused(String),
+    NotTried,
+}
+
+impl Taken {
+    fn is_good(&self) -> bool {
+        matches!(
+            self,
+            Self::Added(_) | Self::AlreadyThere | Self::WouldBeAdded
+        )
+    }
+
+    fn row(&self, found: &Found) -> Value {
+        let (result, id, masked, reason) = match self {
+            Self::Added(made) => (
+                "added",
+                made["id"].clone(),
+                made["masked_key"].clone(),
+                None,
+            ),
+            Self::AlreadyThere => ("already there", Value::Null, Value::Null, None),
+            Self::WouldBeAdded => ("would be added", Value::Null, Value::Null, None),
+            Self::Refused(reason) => ("refused", Value::Null, Value::Null, Some(reason.as_str())),
+            Self::NotTried => ("not tried", Value::Null, Value::Null, None),
+        };
+        let masked = masked
+            .as_str()
+            .map_or_else(|| mask(found.key.expose()), str::to_owned);
+        json!({
+            "provider": found.provider,
+            "variable": found.variable,
+            "masked_key": masked,
+            "result": result,
+            "id": id,
+            "reason": reason,
+        })
+    }
+}
+
+pub(super) fn run(import: &Import, context: &Context) -> Outcome {
+    let contents = dotenv::read(&import.env)?;
+    if contents.unreadable_lines > 0 {
+        context.output.note(format_args!(
+            "{} lines of {} are no NAME=value, and are left out.",
+            contents.unreadable_lines,
+            import.env.display()
+        ));
+    }
+    if contents.found.is_empty() {
+        let message = format!("there is no provider key in {}", import.env.display());
+        let hint = format!("These variables are known: {}.", dotenv::known_names());
+        return Err(Failure::refused(message).hint(hint));
+    }
+    let taken = take_all(import, &contents.found, context)?;
+    let rows: Vec<Value> = taken
+        .iter()
+        .zip(&contents.found)
+        .map(|(taken, found)| taken.row(found))
+        .collect();
+    let data = json!({"imported": rows});
+    context
+        .output
+        .show(&data, |data| view::list(data, "imported", COLUMNS, ""))?;
+    let good = taken.iter().filter(|taken| taken.is_good()).count();
+    if good == taken.len() {
+        if !import.how.dry_run {
+            let file = import.env.display();
+            context
+                .output
+                .note(format_args!("Next: take the keys out of {file}."));
+        }
+        return Ok(Exit::Done);
+    }
+    context
+        .output
+        .note("Some keys were not taken over. Mend what is said, and run it again.");
+    Ok(Exit::Partly)
+}
+
+/// Takes over one after the other. Where the gateway goes away, the rest is not tried.
+fn take_all(import: &Import, found: &[Found], context: &Context) -> Result<Vec<Taken>, Failure> {
+    if import.how.dry_run {
+        return Ok(found.iter().map(|_| Taken::WouldBeAdded).collect());
+    }
+    let client = context.client()?;
+    let mut all = Vec::new();
+    for one in found {
+        match take(import, one, &client) {
+            Ok(taken) => all.push(taken),
+            // Nothing was done yet: it is a failure like any other.
+            Err(failure) if all.is_empty() => return Err(failure),
+            Err(failure) => {
+                failure.told();
+                break;
+            }
+        }
+    }
+    all.resize_with(found.len(), || Taken::NotTried);
+    Ok(all)
+}
+
+fn take(import: &Import, found: &Found, client: &Client) -> Result<Taken, Failure> {
+    let request = Request::post(&["provider-keys"])
+        .member("provider", Some(found.provider))
+        .member("label", Some(found.variable))
+        .member("base_url", found.base_url.clone())
+        .member("settings", settings(found))
+        .secret("key", found.key.clone());
+    match client.send(&import.owner.query(request)) {
+        Ok(made) => Ok(Taken::Added(made)),
+        Err(failure) => match Refusal::of(&failure) {
+            Some(refusal) if refusal.code == "already_exists" => Ok(Taken::AlreadyThere),
+            Some(refusal) if refusal.is_about_this() => Ok(Taken::Refused(refusal.to_string())),
+            _ => Err(failure),
+        },
+    }
+}
+
+fn settings(found: &Found) -> Option<Map<String, Value>> {
+    let settings = [
+        ("endpoint", &found.endpoint),
+        ("api_version", &found.api_version),
+    ];
+    let given = settings.into_iter();
+    let given = given.filter_map(|(name, value)| Some((name.to_owned(), value.clone()?.into())));
+    Some(given.collect()).filter(|given: &Map<String, Value>| !given.is_empty())
+}
+
+/// The last characters of a key that is long enough to show them.
+fn mask(key: &str) -> String {
+    let characters: Vec<char> = key.chars().collect();
+    match characters.len() {
+        length if length >= MASKED_LENGTH_MIN => {
+            let end: String = characters[length - 4..].iter().collect();
+            format!("…{end}")
+        }
+        _ => "••••".to_owned(),
+    }
+}
