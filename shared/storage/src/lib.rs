@@ -2,6 +2,7 @@
 //! migrations. It knows nothing of what is stored.
 
 mod error;
+mod inspect;
 mod lock;
 mod migrate;
 mod readers;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 pub use error::StorageError;
+pub use inspect::{Inspector, Integrity, StoreFacts};
 use lock::WriteLock;
 pub use migrate::Migration;
 use readers::Readers;
