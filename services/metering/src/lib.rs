@@ -8,6 +8,7 @@ mod app;
 mod domain;
 mod error;
 mod grpc;
+pub mod inspect;
 mod service;
 mod store;
 

@@ -16,7 +16,7 @@ mod owners;
 pub(crate) mod projects;
 pub(crate) mod provider_keys;
 mod replay;
-mod sealing;
+pub(crate) mod sealing;
 pub(crate) mod system_keys;
 mod unseal;
 mod usable;

@@ -11,6 +11,7 @@ mod app;
 pub mod domain;
 mod error;
 mod grpc;
+pub mod inspect;
 pub mod store;
 mod vault;
 

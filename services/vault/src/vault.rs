@@ -29,7 +29,7 @@ use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 
 /// The store's file in `data_dir`.
-const STORE_FILE: &str = "vault.db";
+pub(crate) const STORE_FILE: &str = "vault.db";
 /// The generated master key's file in `data_dir`.
 const MASTER_KEY_FILE: &str = "master.key";
 
@@ -184,7 +184,10 @@ impl Vault {
     }
 }
 
-fn master_keys(config: &VaultConfig, may_make: bool) -> Result<MasterKeyRing, StartError> {
+pub(crate) fn master_keys(
+    config: &VaultConfig,
+    may_make: bool,
+) -> Result<MasterKeyRing, StartError> {
     if config.master_keys.is_empty() {
         let path = config.data_dir.join(MASTER_KEY_FILE);
         let key = key_file::read_or_make(&path, may_make)?;

@@ -1,6 +1,7 @@
 //! The embedded store: SQLite, every change through its one writer thread.
 
 mod holds;
+pub(crate) mod inspect;
 mod ledger;
 mod prices;
 mod row;

@@ -6,6 +6,7 @@ mod accounts;
 mod audit;
 mod changes;
 mod constraint;
+pub(crate) mod inspect;
 mod members;
 mod projects;
 mod provider_keys;

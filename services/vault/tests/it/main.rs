@@ -9,6 +9,7 @@
 mod audit;
 mod custody;
 mod exchange;
+mod inspect;
 mod isolation;
 mod provider_keys;
 mod raw;

@@ -55,7 +55,7 @@ fn find(
     query_one(connection, GET, params, read)
 }
 
-fn read(row: &Row<'_>) -> Stored<StoredDataKey> {
+pub(super) fn read(row: &Row<'_>) -> Stored<StoredDataKey> {
     Ok(StoredDataKey {
         owner: owner(row, "owner_kind", "owner_uid")?,
         generation: get(row, "generation")?,
