@@ -4,7 +4,9 @@
 mod client;
 mod connector;
 mod guard;
+mod probe;
 
 pub use client::EgressError;
 pub(crate) use client::{Egress, SendError};
 pub use guard::{Exceptions, InvalidException};
+pub use probe::{ProbeError, Prober};

@@ -117,21 +117,25 @@ fn connect_cause(error: &hyper_util::client::legacy::Error) -> Option<&ConnectEr
 }
 
 fn client(tls: &ClientConfig, connector: Connector) -> HttpsClient {
-    let https = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_tls_config(tls.clone())
-        .https_or_http()
-        .enable_http1()
-        .enable_http2()
-        .wrap_connector(connector);
     Client::builder(TokioExecutor::new())
         .pool_idle_timeout(POOL_IDLE)
         .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
         .pool_timer(TokioTimer::new())
         .timer(TokioTimer::new())
-        .build(https)
+        .build(https(tls, connector))
 }
 
-fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, EgressError> {
+/// TLS over a connector, as every request has it.
+pub(super) fn https(tls: &ClientConfig, connector: Connector) -> HttpsConnector<Connector> {
+    hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls.clone())
+        .https_or_http()
+        .enable_http1()
+        .enable_http2()
+        .wrap_connector(connector)
+}
+
+pub(super) fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, EgressError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };

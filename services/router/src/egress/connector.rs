@@ -76,7 +76,7 @@ impl Connector {
     }
 }
 
-async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+pub(super) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     let host = host.trim_matches(['[', ']']);
     Ok(tokio::net::lookup_host((host, port)).await?.collect())
 }
