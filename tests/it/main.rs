@@ -12,6 +12,7 @@ mod arithmetic;
 mod bad_input;
 mod canary;
 mod concurrency;
+mod doctor;
 mod drain;
 mod failover;
 mod fallback;

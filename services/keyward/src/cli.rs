@@ -7,20 +7,20 @@ mod audit;
 mod client;
 mod completions;
 mod connection;
-mod context;
+pub(crate) mod context;
 mod credits;
-mod exit;
+pub(crate) mod exit;
 mod health;
 mod help;
 mod keys;
 mod orgs;
-mod output;
+pub(crate) mod output;
 mod prices;
 mod projects;
 mod providers;
 mod routes;
 mod start;
-mod table;
+pub(crate) mod table;
 mod tenants;
 mod tiers;
 mod usage;
@@ -31,6 +31,7 @@ use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
+use crate::doctor;
 use context::Context;
 use exit::{Exit, Outcome};
 
@@ -101,6 +102,8 @@ enum Command {
     Health,
     /// See who touched which key, when
     Audit(audit::Arguments),
+    /// Check settings, stores, keys, disk, peers and providers, and say what to mend
+    Doctor(doctor::Arguments),
     /// Print a script that completes commands in your shell
     Completions(completions::Arguments),
 }
@@ -123,6 +126,7 @@ impl Command {
             Self::Tiers(arguments) => tiers::run(arguments, context),
             Self::Health => health::run(context),
             Self::Audit(arguments) => audit::run(arguments, context),
+            Self::Doctor(arguments) => doctor::run(&arguments, context),
             Self::Completions(arguments) => completions::run(&arguments, context),
         }
     }

@@ -4,6 +4,7 @@ mod bootstrap;
 mod cli;
 mod compose;
 mod configs;
+mod doctor;
 mod ready;
 mod roles;
 mod serve;

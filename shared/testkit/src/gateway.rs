@@ -8,6 +8,7 @@ mod process;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -97,7 +98,8 @@ impl Gateway {
             places: groups.into_iter().map(place).collect(),
             start_time: Duration::ZERO,
         };
-        fs::create_dir(gateway.data_dir()).expect("the data folder");
+        let private = fs::DirBuilder::new().mode(0o700).create(gateway.data_dir());
+        private.expect("the data folder");
         gateway.begin().await;
         gateway
     }

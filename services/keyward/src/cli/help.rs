@@ -29,7 +29,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     ("Money and usage", &["credits", "usage", "prices", "tiers"]),
-    ("Operate it", &["health", "audit", "completions"]),
+    ("Operate it", &["doctor", "health", "audit", "completions"]),
 ];
 
 /// The width of the column of names in the list of commands.
@@ -45,6 +45,7 @@ pub(super) fn command() -> Command {
             name if ALONE.contains(&name) => {
                 &["config", "json", "url", "access_key_file", "act_in"]
             }
+            "doctor" => &["url", "access_key_file", "act_in"],
             _ => &["config"],
         };
         let hidden = shared

@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Output;
 
 use tonic::transport::{Channel, Endpoint};
 
-use super::process::Process;
+use super::process::{Process, run};
 use super::{Gateway, Role, ops};
 use crate::client::{Answer, Client};
 
@@ -78,6 +79,16 @@ impl Gateway {
             .iter()
             .filter_map(|place| place.process.as_ref());
         processes.map(Process::log).collect()
+    }
+
+    /// Runs the binary to its end with the settings of a role's process, and further variables.
+    pub fn run_as(&self, role: Role, arguments: &[&str], further: &[(&str, &str)]) -> Output {
+        let environment = self.environment(self.place(role));
+        let given = environment
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let variables: Vec<(&str, &str)> = given.chain(further.iter().copied()).collect();
+        run(arguments, &variables, self.folder.path())
     }
 
     /// Where its data lies.

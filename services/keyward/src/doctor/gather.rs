@@ -1,0 +1,98 @@
+//! What is found: in settings, in files, in stores, in the network. Nothing is judged here.
+
+pub(crate) mod files;
+pub(crate) mod network;
+pub(crate) mod stores;
+
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use keyward_catalog::Catalog;
+use keyward_router::domain::providers::SANDBOX;
+use keyward_runtime::settings::{Environment, Settings};
+use keyward_runtime::time;
+
+use super::judge;
+use crate::configs;
+use crate::roles::{Role, Roles};
+
+/// What is looked at.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    /// The settings of the process.
+    pub(crate) settings: Settings,
+    /// Its environment.
+    pub(crate) environment: Environment,
+    /// The roles that it runs.
+    pub(crate) roles: Roles,
+}
+
+impl Subject {
+    /// A variable that is set to something.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let value = self.environment.get(name)?.trim();
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// Providers at which the settings give the platform a key, the sandbox aside.
+    fn platform_keys(&self) -> impl Iterator<Item = &str> {
+        let providers = self.settings.providers.by_name.iter();
+        providers
+            .filter(|(name, provider)| provider.system_key.is_some() && *name != SANDBOX)
+            .map(|(name, _)| name.as_str())
+    }
+}
+
+/// What is risky of the settings.
+pub(crate) fn settings(subject: &Subject) -> judge::settings::Facts {
+    let (settings, roles) = (&subject.settings, &subject.roles);
+    let public = |address: SocketAddr| (!address.ip().is_loopback()).then(|| address.to_string());
+    let routes = roles.has(Role::Router);
+    let routing = &settings.routing;
+    judge::settings::Facts {
+        strangers: subject.environment.strangers().map(str::to_owned).collect(),
+        public_edge: public(settings.edge.listen).filter(|_| roles.has(Role::Edge)),
+        public_grpc: public(settings.grpc.listen).filter(|_| roles.serves_grpc()),
+        sandbox: configs::sandbox_is_enabled(settings),
+        any_base_url: settings.providers.allow_private_base_urls,
+        fallback: (routes && routing.fallback_to_credits)
+            .then(|| routing.fallback_max_charge.to_string()),
+        platform_keys: subject.platform_keys().map(str::to_owned).collect(),
+    }
+}
+
+/// The secrets that this process was given.
+pub(crate) fn secrets(subject: &Subject) -> judge::secrets::Facts {
+    let keys = subject.platform_keys();
+    judge::secrets::Facts {
+        runs_vault: subject.roles.has(Role::Vault),
+        system_keys: keys
+            .map(|name| format!("providers.{name}.system_key"))
+            .collect(),
+        master_keys: !subject.settings.vault.master_keys.is_empty(),
+        admin_key: subject.settings.bootstrap_admin_key.is_some(),
+    }
+}
+
+/// The catalogue that this program was built with; it cannot be malformed, or nothing would start.
+pub(crate) fn catalogue() -> Option<judge::catalogue::Facts> {
+    let catalogue = Catalog::embedded().ok()?;
+    Some(judge::catalogue::Facts {
+        version: catalogue.version().to_string(),
+        as_of: catalogue.as_of().to_owned(),
+        today: judge::catalogue::date(time::now()),
+    })
+}
+
+/// The clocks.
+pub(crate) fn clock(
+    last_write: Option<(&'static str, Timestamp)>,
+    gateway: Option<Timestamp>,
+) -> judge::clock::Facts {
+    let now = time::now();
+    judge::clock::Facts {
+        now,
+        last_write,
+        gateway,
+    }
+}

@@ -1,0 +1,132 @@
+//! What the stores hold, as the services that own them say.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keyward_vault::inspect::Destination;
+use keyward_vault::{KeyFileError, StartError};
+
+use super::Subject;
+use crate::configs;
+use crate::doctor::judge::master_key::{self, Refusal};
+use crate::doctor::judge::stores;
+use crate::roles::Role;
+
+/// How long SQLite's own check of one file may take.
+const CHECK_LIMIT: Duration = Duration::from_secs(5);
+
+/// What was found in the stores of the roles that run here.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    /// Each store.
+    pub(crate) stores: Vec<stores::Facts>,
+    /// The master key, where the vault runs here.
+    pub(crate) master_key: Option<master_key::Facts>,
+    /// The newest time in any of them, and whose it is.
+    pub(crate) last_write: Option<(&'static str, Timestamp)>,
+    /// Where stored keys are sent.
+    pub(crate) destinations: BTreeSet<Destination>,
+}
+
+/// Looks into both stores at once.
+pub(crate) async fn gather(subject: Arc<Subject>) -> Kept {
+    let (of_vault, of_metering) = (Arc::clone(&subject), subject);
+    let (vault, metering) = tokio::join!(
+        tokio::task::spawn_blocking(move || vault(&of_vault)),
+        tokio::task::spawn_blocking(move || metering(&of_metering)),
+    );
+    let mut kept = Kept::default();
+    // Neither panics, and none is cancelled while it is waited for.
+    for found in [vault, metering].into_iter().flatten().flatten() {
+        kept.add(found);
+    }
+    kept
+}
+
+impl Kept {
+    fn add(&mut self, other: Self) {
+        self.stores.extend(other.stores);
+        self.master_key = self.master_key.take().or(other.master_key);
+        self.destinations.extend(other.destinations);
+        let both = [self.last_write, other.last_write];
+        self.last_write = both.into_iter().flatten().max_by_key(|(_, time)| *time);
+    }
+}
+
+fn vault(subject: &Subject) -> Option<Kept> {
+    if !subject.roles.has(Role::Vault) {
+        return None;
+    }
+    let config = configs::vault(&subject.settings).ok()?;
+    let file = config.data_dir.join("vault.db").display().to_string();
+    let found = keyward_vault::inspect::inspect(&config, CHECK_LIMIT);
+    let store = found.store.map(|store| store.map_err(|error| said(&error)));
+    let key = found
+        .master_key
+        .map(|key| key.map_err(|error| refusal(&error)));
+    Some(Kept {
+        stores: vec![stores::Facts {
+            service: "vault",
+            file,
+            found: store,
+        }],
+        master_key: Some(master_key::Facts {
+            current: key,
+            data_keys: found.data_keys,
+        }),
+        last_write: found.last_write.map(|time| ("vault", time)),
+        destinations: found.destinations,
+    })
+}
+
+fn metering(subject: &Subject) -> Option<Kept> {
+    if !subject.roles.has(Role::Metering) {
+        return None;
+    }
+    let path = configs::metering(&subject.settings).database;
+    let found = keyward_metering::inspect::inspect(&path, CHECK_LIMIT);
+    let last_write = match &found {
+        Some(Ok(found)) => found.last_write,
+        _ => None,
+    };
+    let store = found.map(|found| found.map(|found| found.store).map_err(|error| said(&error)));
+    let file = path.display().to_string();
+    Some(Kept {
+        stores: vec![stores::Facts {
+            service: "metering",
+            file,
+            found: store,
+        }],
+        last_write: last_write.map(|time| ("metering", time)),
+        ..Kept::default()
+    })
+}
+
+/// What to do about a master key that cannot be used.
+fn refusal(error: &StartError) -> Refusal {
+    let mend = match error {
+        StartError::KeyFile(KeyFileError::Readable(path)) => format!(
+            "chmod 600 '{}'; if somebody may have read it, replace the keys that it protects",
+            path.display()
+        ),
+        StartError::KeyFile(KeyFileError::Missing(path)) => {
+            format!(
+                "put it back to {}, or set vault.master_keys",
+                path.display()
+            )
+        }
+        _ => "give the vault a key of 32 random bytes in base64, as `openssl rand -base64 32` \
+              makes them; the one that the store was made with, if there is a store"
+            .to_owned(),
+    };
+    Refusal {
+        problem: said(error),
+        mend,
+    }
+}
+
+fn said(error: &dyn std::error::Error) -> String {
+    keyward_runtime::error::chain(error)
+}
