@@ -4,28 +4,32 @@ mod access;
 mod bootstrap;
 mod credits;
 pub(crate) mod directory;
+mod estimate;
 mod holds;
 mod meters;
 mod pricing;
 mod sums;
 mod sweeper;
+mod tiers;
 mod usage;
 
 use std::sync::Arc;
 
 use keyward_catalog::Catalog;
-use keyward_runtime::time;
 use parking_lot::RwLock;
 
 pub(crate) use credits::Grant;
 use directory::AccountDirectory;
+pub(crate) use estimate::{Estimate, EstimateRequest, TierCost};
 pub(crate) use holds::PlaceHold;
 pub(crate) use meters::Meters;
+use pricing::Book;
+pub(crate) use pricing::PriceFilter;
 pub(crate) use sums::{SumPage, SumRequest};
+pub(crate) use tiers::Once;
 pub(crate) use usage::{Receipt, RecordsRequest};
 
 use crate::MeteringError;
-use crate::domain::prices::PriceBook;
 use crate::domain::tier::Tiers;
 use crate::store::Store;
 
@@ -36,11 +40,12 @@ const SUMS_PIECE: u32 = 10_000;
 pub(crate) struct App {
     store: Arc<dyn Store>,
     directory: Arc<dyn AccountDirectory>,
-    catalog: Catalog,
-    prices: PriceBook,
+    book: RwLock<Arc<Book>>,
     meters: Meters,
     /// As the store has them: this process is the only one that changes them.
     tiers: RwLock<Arc<Tiers>>,
+    /// Held while one of them is changed.
+    tier_changes: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -51,26 +56,18 @@ impl App {
         catalog: Catalog,
         meters: Meters,
     ) -> Result<Self, MeteringError> {
-        let rows = PriceBook::rows_of(&catalog);
-        let version = store
-            .price_book_install(catalog.version(), rows.clone(), time::now())
-            .await?;
+        let book = Book::install(&*store, Arc::new(catalog)).await?;
         let tiers = store.tiers().await?.into_iter().collect::<Tiers>();
         meters.open(store.holds_open().await?);
         complete_sums(&*store).await?;
         Ok(Self {
             store,
             directory,
-            catalog,
-            prices: PriceBook::new(version, rows),
+            book: RwLock::new(Arc::new(book)),
             meters,
             tiers: RwLock::new(Arc::new(tiers)),
+            tier_changes: tokio::sync::Mutex::new(()),
         })
-    }
-
-    /// The tiers as they are now.
-    fn current_tiers(&self) -> Arc<Tiers> {
-        Arc::clone(&self.tiers.read())
     }
 }
 

@@ -33,9 +33,9 @@ pub enum MeteringError {
     #[error("falling back to credits would cost more than the cap on it allows")]
     CapExceeded(#[doc = "What is needed and what is allowed."] HoldShortage),
     /// Nobody knows the model.
-    #[error("the model {model:?} is not known at {provider}")]
+    #[error("the model {model:?} is not known{}", at(.provider))]
     ModelUnknown {
-        /// The provider.
+        /// The provider; empty where any would do.
         provider: String,
         /// The model.
         model: String,
@@ -54,8 +54,14 @@ pub enum MeteringError {
     /// The same id came with something else before.
     #[error("this id was used for something else: {0}")]
     Conflict(&'static str),
-    /// The same idempotency key came with another grant before.
-    #[error("this `request_id` was used for another grant")]
+    /// It is there already.
+    #[error("there is such a {0} already")]
+    Exists(&'static str),
+    /// It is not as it was when the caller saw it.
+    #[error("this {0} was changed meanwhile; read it again")]
+    Changed(&'static str),
+    /// The same idempotency key came with another request before.
+    #[error("this `request_id` was used for another request")]
     IdempotencyMismatch,
     /// The vault, which knows accounts, cannot be asked.
     #[error("accounts cannot be looked up at present")]
@@ -101,11 +107,27 @@ fn insufficient_credits(shortage: &HoldShortage) -> String {
 }
 
 impl MeteringError {
+    pub(crate) fn model_unknown(provider: &str, model: &str) -> Self {
+        Self::ModelUnknown {
+            provider: provider.to_owned(),
+            model: model.to_owned(),
+        }
+    }
+
     pub(crate) fn invalid(param: &'static str, message: impl std::fmt::Display) -> Self {
         Self::Invalid {
             param,
             message: message.to_string(),
         }
+    }
+}
+
+/// ` at openai`; nothing where any provider would do.
+fn at(provider: &str) -> String {
+    if provider.is_empty() {
+        String::new()
+    } else {
+        format!(" at {provider}")
     }
 }
 
@@ -125,7 +147,8 @@ impl ServiceError for MeteringError {
             Self::CapExceeded(_) => Reason::FallbackCapExceeded,
             Self::ModelUnknown { .. } => Reason::ModelNotFound,
             Self::ModelUnpriced { .. } => Reason::NoKeyForModel,
-            Self::Conflict(_) => Reason::AlreadyExists,
+            Self::Conflict(_) | Self::Exists(_) => Reason::AlreadyExists,
+            Self::Changed(_) => Reason::PreconditionFailed,
             Self::IdempotencyMismatch => Reason::IdempotencyMismatch,
             Self::DirectoryUnavailable(_) => Reason::Overloaded,
             Self::Catalog(_) | Self::Store(_) => Reason::Internal,

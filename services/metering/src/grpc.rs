@@ -4,6 +4,7 @@
 mod convert;
 mod credit;
 pub(crate) mod directory;
+mod estimate;
 mod metering;
 mod pricing;
 mod sums;

@@ -79,6 +79,12 @@ impl Metering {
         });
     }
 
+    /// Puts another catalogue in force: its prices become a version of the price book, which is
+    /// returned. What is held keeps the prices that it pinned.
+    pub async fn adopt_catalog(&self, catalog: Arc<Catalog>) -> Result<u64, MeteringError> {
+        self.app.adopt(catalog).await
+    }
+
     #[cfg(test)]
     pub(crate) fn app(&self) -> &App {
         &self.app

@@ -334,14 +334,44 @@ pub(crate) trait UsageStore: Send + Sync {
     ) -> Result<Vec<Record>, StoreError>;
 }
 
+/// A call that may come again under the same id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Call {
+    pub(crate) caller: String,
+    pub(crate) method: &'static str,
+    pub(crate) request_id: String,
+}
+
+/// What was answered to a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// What was asked for, encoded.
+    pub(crate) request: Vec<u8>,
+    /// The answer, encoded.
+    pub(crate) answer: Vec<u8>,
+}
+
+/// An answer to be kept.
+#[derive(Debug, Clone)]
+pub(crate) struct NewAnswer {
+    pub(crate) call: Call,
+    pub(crate) answer: Answer,
+    pub(crate) time: Timestamp,
+    /// Older answers can go.
+    pub(crate) forget_before: Timestamp,
+}
+
 /// Tiers.
 #[async_trait]
 pub(crate) trait TierStore: Send + Sync {
     /// All tiers.
     async fn tiers(&self) -> Result<Vec<Tier>, StoreError>;
 
-    /// Makes or changes a tier.
-    async fn tier_put(&self, tier: Tier) -> Result<(), StoreError>;
+    /// Makes or changes a tier, and keeps the answer to who asked for it.
+    async fn tier_put(&self, tier: Tier, answer: Option<NewAnswer>) -> Result<(), StoreError>;
+
+    /// The answer to a call, if it is not older than `since`.
+    async fn answer(&self, call: Call, since: Timestamp) -> Result<Option<Answer>, StoreError>;
 }
 
 /// Price books, one for each version; old ones stay, since holds and records cite them.

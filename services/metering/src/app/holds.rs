@@ -81,16 +81,14 @@ impl App {
     }
 
     fn terms(&self, requester: &Requester, asked: &PlaceHold) -> Result<Terms, MeteringError> {
-        let prices = self.prices.get(&asked.provider, &asked.model);
-        let prices = prices.ok_or_else(|| match self.catalog.resolve(&asked.model) {
+        let book = self.book();
+        let prices = book.prices.get(&asked.provider, &asked.model);
+        let prices = prices.ok_or_else(|| match book.catalog.resolve(&asked.model) {
             Some(_) => unpriced(asked),
-            None => MeteringError::ModelUnknown {
-                provider: asked.provider.clone(),
-                model: asked.model.clone(),
-            },
+            None => MeteringError::model_unknown(&asked.provider, &asked.model),
         })?;
         Ok(Terms {
-            price_version: self.prices.version,
+            price_version: book.prices.version,
             prices: prices.clone(),
             markup: self.current_tiers().markup(&requester.tier),
             cap: asked.charge_cap,

@@ -1,57 +1,75 @@
-//! Tiers and prices.
+//! The price book in force, and what is asked of it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use keyward_catalog::Catalog;
 use keyward_money::Prices;
-use keyward_runtime::page;
+use keyward_runtime::{page, time};
 
 use super::App;
 use crate::MeteringError;
-use crate::domain::requester::Requester;
-use crate::domain::tier::Tier;
+use crate::domain::prices::{ByProvider, PriceBook};
+use crate::store::Store;
+
+/// The models of a page where none are asked for, and the most.
+const PAGE_SIZE_DEFAULT: u32 = 50;
+const PAGE_SIZE_MAX: u32 = 1_000;
+
+/// A catalogue, and its prices as a version that the store has. Taken once for each request, so that
+/// a request sees one of them only.
+#[derive(Debug)]
+pub(crate) struct Book {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) prices: PriceBook,
+}
+
+impl Book {
+    /// Stores the prices of a catalogue under a version of their own, unless they are the current
+    /// ones already.
+    pub(super) async fn install(
+        store: &dyn Store,
+        catalog: Arc<Catalog>,
+    ) -> Result<Self, MeteringError> {
+        let rows = PriceBook::rows_of(&catalog);
+        let version = store
+            .price_book_install(catalog.version(), rows.clone(), time::now())
+            .await?;
+        Ok(Self {
+            catalog,
+            prices: PriceBook::new(version, rows),
+        })
+    }
+}
+
+/// A page of the price book.
+#[derive(Debug, Clone)]
+pub(crate) struct PricePage {
+    pub(crate) version: u64,
+    pub(crate) models: Vec<(String, ByProvider)>,
+    pub(crate) next_page_token: String,
+}
+
+/// Which prices are asked for; those of all where a name is empty.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PriceFilter<'a> {
+    pub(crate) model: &'a str,
+    pub(crate) provider: &'a str,
+}
 
 impl App {
-    /// A page of the tiers, by name.
-    pub(crate) fn tiers(
-        &self,
-        page_size: u32,
-        page_token: &str,
-    ) -> Result<(Vec<Tier>, String), MeteringError> {
-        let after =
-            page::key(page_token).map_err(|error| MeteringError::invalid("page_token", error))?;
-        let size = page::size(page_size);
-        let tiers = self.current_tiers();
-        let rows: Vec<Tier> = tiers
-            .iter()
-            .filter(|tier| after.as_ref().is_none_or(|after| tier.name > *after))
-            .take(size as usize + 1)
-            .cloned()
-            .collect();
-        Ok(page::cut(rows, size, |tier| tier.name.clone()))
+    /// What is in force.
+    pub(crate) fn book(&self) -> Arc<Book> {
+        Arc::clone(&self.book.read())
     }
 
-    /// One tier.
-    pub(crate) fn tier(&self, name: &str) -> Result<Tier, MeteringError> {
-        self.current_tiers()
-            .get(name)
-            .cloned()
-            .ok_or(MeteringError::NotFound("tier"))
-    }
-
-    /// Makes or changes a tier. Holds that are open keep the markup that they pinned.
-    pub(crate) async fn update_tier(
-        &self,
-        requester: &Requester,
-        tier: Tier,
-    ) -> Result<Tier, MeteringError> {
-        if !requester.is_platform_admin {
-            return Err(MeteringError::NotAllowed);
-        }
-        self.store.tier_put(tier.clone()).await?;
-        let mut tiers = self.tiers.write();
-        *tiers = Arc::new(tiers.with(tier.clone()));
-        drop(tiers);
-        Ok(tier)
+    /// Puts another catalogue and its prices in force; says which version they have. Holds that are
+    /// open keep the prices that they pinned.
+    pub(crate) async fn adopt(&self, catalog: Arc<Catalog>) -> Result<u64, MeteringError> {
+        let book = Book::install(&*self.store, catalog).await?;
+        let version = book.prices.version;
+        *self.book.write() = Arc::new(book);
+        Ok(version)
     }
 
     /// The current price version, and the prices of a model at a provider in it.
@@ -59,14 +77,62 @@ impl App {
         &self,
         provider: &str,
         model: &str,
-    ) -> Result<(u64, Option<&Prices>), MeteringError> {
-        let known = self
+    ) -> Result<(u64, Option<Prices>), MeteringError> {
+        let book = self.book();
+        let known = book
             .catalog
             .resolve(model)
-            .ok_or_else(|| MeteringError::ModelUnknown {
-                provider: provider.to_owned(),
-                model: model.to_owned(),
-            })?;
-        Ok((self.prices.version, self.prices.get(provider, &known.id)))
+            .ok_or_else(|| MeteringError::model_unknown(provider, model))?;
+        let prices = book.prices.get(provider, &known.id).cloned();
+        Ok((book.prices.version, prices))
     }
+
+    /// A page of the price book, by model. Models that lists do not show are there if named.
+    pub(crate) fn prices(
+        &self,
+        asked: PriceFilter<'_>,
+        page_size: u32,
+        page_token: &str,
+    ) -> Result<PricePage, MeteringError> {
+        let after =
+            page::key(page_token).map_err(|error| MeteringError::invalid("page_token", error))?;
+        let book = self.book();
+        let wanted = wanted(&book.catalog, asked.model)?;
+        let size = page::size_within(page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX);
+        let rows: Vec<(String, ByProvider)> = book
+            .prices
+            .models()
+            .filter(|(model, _)| after.as_ref().is_none_or(|after| *model > after))
+            .filter(|(model, _)| wanted.contains(model.as_str()))
+            .map(|(model, prices)| (model.clone(), at(prices, asked.provider)))
+            .filter(|(_, prices)| !prices.is_empty())
+            .take(size as usize + 1)
+            .collect();
+        let (models, next_page_token) = page::cut(rows, size, |(model, _)| model.clone());
+        Ok(PricePage {
+            version: book.prices.version,
+            models,
+            next_page_token,
+        })
+    }
+}
+
+/// The models that are asked for, by id.
+fn wanted<'a>(catalog: &'a Catalog, model: &str) -> Result<HashSet<&'a str>, MeteringError> {
+    if model.is_empty() {
+        return Ok(catalog.models().map(|model| model.id.as_str()).collect());
+    }
+    let known = catalog
+        .resolve(model)
+        .ok_or_else(|| MeteringError::model_unknown("", model))?;
+    Ok(HashSet::from([known.id.as_str()]))
+}
+
+/// The prices at a provider, or at all where none is named.
+fn at(prices: &ByProvider, provider: &str) -> ByProvider {
+    prices
+        .iter()
+        .filter(|(name, _)| provider.is_empty() || *name == provider)
+        .map(|(name, prices)| (name.clone(), prices.clone()))
+        .collect()
 }

@@ -29,6 +29,7 @@ impl App {
     }
 
     async fn sweep(&self) -> Result<(), MeteringError> {
+        self.reload_idle_tiers().await?;
         self.expire_holds().await?;
         self.meters.open(self.store.holds_open().await?);
         Ok(())

@@ -74,12 +74,13 @@ impl App {
     }
 
     fn price_record(&self, event: Event) -> NewRecord {
-        let prices = self
+        let book = self.book();
+        let prices = book
             .prices
             .get(&event.message.provider, &event.message.model);
         let priced = price_own_key(&event, prices);
         let price_version = if priced.list_cost.is_some() {
-            self.prices.version
+            book.prices.version
         } else {
             0
         };

@@ -1,15 +1,18 @@
 //! The price book: one version of all prices.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use keyward_catalog::Catalog;
 use keyward_money::Prices;
+
+/// What providers ask for a model, by provider.
+pub(crate) type ByProvider = BTreeMap<String, Prices>;
 
 /// One version of all prices.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PriceBook {
     pub(crate) version: u64,
-    rows: HashMap<String, HashMap<String, Prices>>,
+    models: BTreeMap<String, ByProvider>,
 }
 
 /// The prices of a model at a provider.
@@ -40,19 +43,22 @@ impl PriceBook {
     pub(crate) fn new(version: u64, rows: Vec<PriceRow>) -> Self {
         let mut book = Self {
             version,
-            rows: HashMap::new(),
+            models: BTreeMap::new(),
         };
         for row in rows {
-            book.rows
-                .entry(row.provider)
-                .or_default()
-                .insert(row.model, row.prices);
+            let providers = book.models.entry(row.model).or_default();
+            providers.insert(row.provider, row.prices);
         }
         book
     }
 
     /// The prices of a model at a provider; `None` where unpriced.
     pub(crate) fn get(&self, provider: &str, model: &str) -> Option<&Prices> {
-        self.rows.get(provider)?.get(model)
+        self.models.get(model)?.get(provider)
+    }
+
+    /// The models that have prices, by id.
+    pub(crate) fn models(&self) -> impl Iterator<Item = (&String, &ByProvider)> {
+        self.models.iter()
     }
 }

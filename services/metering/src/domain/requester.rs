@@ -47,6 +47,14 @@ pub(crate) struct Visibility {
 }
 
 impl Requester {
+    /// Who it is, whatever it acts in: what its requests are known by.
+    pub(crate) fn caller(&self) -> String {
+        let account = self
+            .account(AccountKind::User)
+            .or_else(|| self.account(AccountKind::Organization));
+        account.map_or_else(String::new, |(_, key)| key.to_string())
+    }
+
     /// The user, if it acts as itself: a key that was made for an organisation is good for that one
     /// only, whatever else its user may do.
     pub(crate) fn alone(&self) -> Option<&Subject> {

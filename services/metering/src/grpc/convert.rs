@@ -9,7 +9,6 @@ use crate::MeteringError;
 use crate::app::Receipt;
 use crate::domain::filter::{Filter, TagFilter};
 use crate::domain::receipt::Record;
-use crate::domain::tier::Tier;
 use crate::store::{Transaction, TransactionKind};
 
 pub(super) fn uuid(param: &'static str, text: &str) -> Result<Uuid, MeteringError> {
@@ -30,15 +29,6 @@ pub(super) fn transaction(transaction: Transaction) -> wire::Transaction {
         inference_id: transaction.inference_id,
         note: transaction.note,
         request_id: transaction.request_id,
-    }
-}
-
-pub(super) fn tier(tier: Tier) -> wire::Tier {
-    wire::Tier {
-        tier: tier.name,
-        markup_basis_points: tier.markup.get(),
-        organization_keys: tier.organization_keys,
-        ..wire::Tier::default()
     }
 }
 

@@ -1,16 +1,19 @@
 //! `PricingService`.
 
+use keyward_money::BasisPoints;
 use keyward_proto::metering::v1::pricing_service_server::PricingService;
 use keyward_proto::metering::v1::{
     CreateTierRequest, CreateTierResponse, GetPriceRequest, GetPriceResponse, GetTierRequest,
     GetTierResponse, ListPricesRequest, ListPricesResponse, ListTiersRequest, ListTiersResponse,
-    UpdateTierRequest, UpdateTierResponse,
+    ModelPrices, ProviderPrices, Tier, TierLimits, UpdateTierRequest, UpdateTierResponse,
 };
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{Grpc, convert, requester, status};
 use crate::MeteringError;
-use crate::domain::tier::Tier;
+use crate::app::{Once, PriceFilter};
+use crate::domain::prices::ByProvider;
+use crate::domain::tier::{self, Terms, TermsPatch};
 
 #[async_trait]
 impl PricingService for Grpc {
@@ -24,7 +27,7 @@ impl PricingService for Grpc {
             .tiers(asked.page_size, &asked.page_token)
             .map_err(status)?;
         Ok(Response::new(ListTiersResponse {
-            tiers: tiers.into_iter().map(convert::tier).collect(),
+            tiers,
             next_page_token,
         }))
     }
@@ -34,9 +37,22 @@ impl PricingService for Grpc {
         request: Request<GetTierRequest>,
     ) -> Result<Response<GetTierResponse>, Status> {
         let tier = self.app.tier(&request.into_inner().tier).map_err(status)?;
-        Ok(Response::new(GetTierResponse {
-            tier: Some(convert::tier(tier)),
-        }))
+        Ok(Response::new(GetTierResponse { tier: Some(tier) }))
+    }
+
+    async fn create_tier(
+        &self,
+        request: Request<CreateTierRequest>,
+    ) -> Result<Response<CreateTierResponse>, Status> {
+        let requester = requester(&request)?;
+        let asked = request.into_inner();
+        let once = once(&asked.request_id, &asked);
+        let tier = given(asked.tier).map_err(status)?;
+        let made = self
+            .app
+            .create_tier(&requester, &tier.tier, terms(&tier), once);
+        let tier = made.await.map_err(status)?;
+        Ok(Response::new(CreateTierResponse { tier: Some(tier) }))
     }
 
     async fn update_tier(
@@ -44,15 +60,15 @@ impl PricingService for Grpc {
         request: Request<UpdateTierRequest>,
     ) -> Result<Response<UpdateTierResponse>, Status> {
         let requester = requester(&request)?;
-        let tier = asked_tier(request.into_inner()).map_err(status)?;
-        let tier = self
-            .app
-            .update_tier(&requester, tier)
-            .await
-            .map_err(status)?;
-        Ok(Response::new(UpdateTierResponse {
-            tier: Some(convert::tier(tier)),
-        }))
+        let asked = request.into_inner();
+        let once = once(&asked.request_id, &asked);
+        let tier = given(asked.tier).map_err(status)?;
+        let paths = asked.update_mask.unwrap_or_default().paths;
+        let patch = patch(&terms(&tier), &paths).map_err(status)?;
+        let change = (patch, asked.etag.as_str());
+        let changed = self.app.update_tier(&requester, &tier.tier, change, once);
+        let tier = changed.await.map_err(status)?;
+        Ok(Response::new(UpdateTierResponse { tier: Some(tier) }))
     }
 
     async fn get_price(
@@ -64,32 +80,95 @@ impl PricingService for Grpc {
             .app
             .price(&asked.provider, &asked.model)
             .map_err(status)?;
-        let prices = prices.map(convert::prices);
         Ok(Response::new(GetPriceResponse {
             price_version,
-            prices,
+            prices: prices.as_ref().map(convert::prices),
         }))
-    }
-
-    async fn create_tier(
-        &self,
-        _: Request<CreateTierRequest>,
-    ) -> Result<Response<CreateTierResponse>, Status> {
-        Err(Status::unimplemented("not available in this version yet"))
     }
 
     async fn list_prices(
         &self,
-        _: Request<ListPricesRequest>,
+        request: Request<ListPricesRequest>,
     ) -> Result<Response<ListPricesResponse>, Status> {
-        Err(Status::unimplemented("not available in this version yet"))
+        let asked = request.into_inner();
+        let filter = PriceFilter {
+            model: &asked.model,
+            provider: &asked.provider,
+        };
+        let page = self
+            .app
+            .prices(filter, asked.page_size, &asked.page_token)
+            .map_err(status)?;
+        Ok(Response::new(ListPricesResponse {
+            price_version: page.version,
+            models: page
+                .models
+                .into_iter()
+                .map(|(model, prices)| model_prices(model, &prices))
+                .collect(),
+            next_page_token: page.next_page_token,
+        }))
     }
 }
 
-fn asked_tier(request: UpdateTierRequest) -> Result<Tier, MeteringError> {
-    let tier = request
-        .tier
-        .ok_or_else(|| MeteringError::invalid("tier", "`tier` is missing"))?;
-    Tier::new(&tier.tier, tier.markup_basis_points, tier.organization_keys)
-        .map_err(|error| MeteringError::invalid("tier", error))
+fn model_prices(model: String, prices: &ByProvider) -> ModelPrices {
+    let providers = prices.iter().map(|(provider, prices)| ProviderPrices {
+        provider: provider.clone(),
+        prices: Some(convert::prices(prices)),
+    });
+    ModelPrices {
+        model,
+        providers: providers.collect(),
+    }
+}
+
+/// What a request is known by: its id, and all that it says.
+fn once(request_id: &str, request: &impl prost::Message) -> Once {
+    Once {
+        request_id: request_id.to_owned(),
+        request: request.encode_to_vec(),
+    }
+}
+
+fn given(tier: Option<Tier>) -> Result<Tier, MeteringError> {
+    tier.ok_or_else(|| MeteringError::invalid("tier", "`tier` is missing"))
+}
+
+fn terms(tier: &Tier) -> Terms {
+    let limits = tier.default_limits.unwrap_or_default();
+    let TierLimits {
+        requests_per_minute,
+        tokens_per_minute,
+        concurrency,
+    } = limits;
+    Terms {
+        markup: BasisPoints::new(tier.markup_basis_points),
+        organization_keys: tier.organization_keys,
+        limits: tier::TierLimits {
+            requests_per_minute,
+            tokens_per_minute,
+            concurrency,
+        },
+    }
+}
+
+/// Those of the terms that are named.
+fn patch(terms: &Terms, paths: &[String]) -> Result<TermsPatch, MeteringError> {
+    let mut patch = TermsPatch::default();
+    for path in paths {
+        match path.as_str() {
+            "markup_basis_points" => patch.markup = Some(terms.markup),
+            "organization_keys" => patch.organization_keys = Some(terms.organization_keys),
+            "default_limits" => patch.limits = Some(terms.limits),
+            other => {
+                let message = format!("`{other}` of a tier cannot be changed");
+                return Err(MeteringError::invalid("update_mask", message));
+            }
+        }
+    }
+    if paths.is_empty() {
+        let message = "`update_mask` must name what to change";
+        return Err(MeteringError::invalid("update_mask", message));
+    }
+    Ok(patch)
 }

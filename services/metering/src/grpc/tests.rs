@@ -4,6 +4,7 @@
 mod accounts;
 mod directory;
 mod holds;
+mod pricing;
 mod records;
 mod sums;
 mod world;

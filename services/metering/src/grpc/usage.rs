@@ -7,7 +7,7 @@ use keyward_proto::metering::v1::{
 };
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Grpc, convert, requester, status, sums};
+use super::{Grpc, convert, estimate, requester, status, sums};
 use crate::app::RecordsRequest;
 
 #[async_trait]
@@ -61,8 +61,11 @@ impl UsageService for Grpc {
 
     async fn estimate_cost(
         &self,
-        _: Request<EstimateCostRequest>,
+        request: Request<EstimateCostRequest>,
     ) -> Result<Response<EstimateCostResponse>, Status> {
-        Err(Status::unimplemented("not available in this version yet"))
+        let requester = requester(&request)?;
+        let asked = estimate::request(request.into_inner()).map_err(status)?;
+        let estimate = self.app.estimate(&requester, &asked).map_err(status)?;
+        Ok(Response::new(estimate::response(estimate)))
     }
 }

@@ -19,9 +19,9 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    Balance, Granted, HoldStore, LedgerStore, NewGrant, NewHold, NewRecord, Placed, Posted,
-    PriceStore, RecordQuery, Reject, Settlement, StoreError, SumQuery, Sums, TierStore,
-    Transaction, UsageStore, Voided,
+    Answer, Balance, Call, Granted, HoldStore, LedgerStore, NewAnswer, NewGrant, NewHold,
+    NewRecord, Placed, Posted, PriceStore, RecordQuery, Reject, Settlement, StoreError, SumQuery,
+    Sums, TierStore, Transaction, UsageStore, Voided,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
@@ -40,6 +40,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0002_sums.sql",
         sql: include_str!("sqlite/0002_sums.sql"),
+    },
+    Migration {
+        name: "0003_tiers.sql",
+        sql: include_str!("sqlite/0003_tiers.sql"),
     },
 ];
 
@@ -185,8 +189,13 @@ impl TierStore for SqliteStore {
         self.read(tiers::all).await
     }
 
-    async fn tier_put(&self, tier: Tier) -> Result<(), StoreError> {
-        self.write(move |connection| tiers::put(connection, &tier))
+    async fn tier_put(&self, tier: Tier, answer: Option<NewAnswer>) -> Result<(), StoreError> {
+        self.write(move |connection| tiers::put(connection, &tier, answer.as_ref()))
+            .await
+    }
+
+    async fn answer(&self, call: Call, since: Timestamp) -> Result<Option<Answer>, StoreError> {
+        self.read(move |connection| tiers::answer(connection, &call, since))
             .await
     }
 }

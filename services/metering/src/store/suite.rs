@@ -13,8 +13,8 @@ use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
 use super::{
-    Balance, Granted, NewGrant, NewHold, NewRecord, Placed, Posted, QuarantineReason, RecordQuery,
-    Settlement, Store, TransactionKind,
+    Answer, Balance, Call, Granted, NewAnswer, NewGrant, NewHold, NewRecord, Placed, Posted,
+    QuarantineReason, RecordQuery, Settlement, Store, TransactionKind,
 };
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, Priced, Terms};
@@ -22,7 +22,7 @@ use crate::domain::event::Event;
 use crate::domain::filter::Filter;
 use crate::domain::prices::PriceRow;
 use crate::domain::requester::Visibility;
-use crate::domain::tier::Tier;
+use crate::domain::tier::{self, Tier};
 
 pub(crate) use sums::*;
 
@@ -46,6 +46,7 @@ macro_rules! conformance {
             records_are_seen_by_their_owners_only,
             pages_follow_each_other,
             tiers_are_seeded_and_can_be_changed,
+            an_answer_is_kept_with_its_change_until_nobody_can_ask,
             price_books_stay,
             concurrent_holds_never_oversell,
             any_history_adds_up,
@@ -549,7 +550,14 @@ pub(crate) async fn tiers_are_seeded_and_can_be_changed(store: Arc<impl Store + 
     let seeded: Vec<_> = tiers()
         .await
         .into_iter()
-        .map(|tier| (tier.name, tier.markup.get(), tier.organization_keys))
+        .map(|tier| {
+            let tier::Terms {
+                markup,
+                organization_keys,
+                ..
+            } = tier.terms;
+            (tier.name, markup.get(), organization_keys)
+        })
         .collect();
     let expected = [
         ("enterprise", 0, true),
@@ -561,15 +569,72 @@ pub(crate) async fn tiers_are_seeded_and_can_be_changed(store: Arc<impl Store + 
         seeded,
         expected.map(|(name, markup, keys)| (name.to_owned(), markup, keys))
     );
-    let changed = Tier::new("starter", 900, true).expect("valid");
-    store.tier_put(changed.clone()).await.expect("works");
-    store
-        .tier_put(Tier::new("gold", 1, false).expect("valid"))
-        .await
-        .expect("works");
-    let now = tiers().await;
-    assert_eq!(now.len(), 5);
-    assert!(now.contains(&changed));
+    let terms = tier::Terms {
+        markup: BasisPoints::new(900),
+        organization_keys: true,
+        limits: tier::TierLimits {
+            requests_per_minute: Some(60),
+            tokens_per_minute: Some(u64::MAX >> 1),
+            concurrency: None,
+        },
+    };
+    let gold = Tier::new("gold", terms, time(5_000)).expect("valid");
+    let patch = tier::TermsPatch {
+        organization_keys: Some(false),
+        ..tier::TermsPatch::default()
+    };
+    for tier in [
+        gold.clone(),
+        gold.changed(patch, time(6_000)).expect("valid"),
+    ] {
+        store.tier_put(tier.clone(), None).await.expect("works");
+        let now = tiers().await;
+        assert_eq!(now.len(), 5);
+        assert!(now.contains(&tier), "{now:?}");
+    }
+}
+
+pub(crate) async fn an_answer_is_kept_with_its_change_until_nobody_can_ask(
+    store: Arc<impl Store + 'static>,
+) {
+    let call = |caller: &str, method, request_id: &str| Call {
+        caller: caller.to_owned(),
+        method,
+        request_id: request_id.to_owned(),
+    };
+    let tier = Tier::new("gold", tier::Terms::default(), time(1_000)).expect("valid");
+    let put = |call, at, forget_before| {
+        let answer = NewAnswer {
+            call,
+            answer: Answer {
+                request: vec![1],
+                answer: vec![2],
+            },
+            time: time(at),
+            forget_before: time(forget_before),
+        };
+        store.tier_put(tier.clone(), Some(answer))
+    };
+    let first = call("users/a", "CreateTier", "r");
+    put(first.clone(), 1_000, 0).await.expect("works");
+    let kept = |call: &Call, since| store.answer(call.clone(), time(since));
+    let found = kept(&first, 1_000).await.expect("works").expect("kept");
+    assert_eq!((found.request, found.answer), (vec![1], vec![2]));
+    assert_eq!(kept(&first, 1_001).await.expect("works"), None, "too old");
+    for other in [
+        call("users/b", "CreateTier", "r"),
+        call("users/a", "UpdateTier", "r"),
+        call("users/a", "CreateTier", "s"),
+    ] {
+        assert_eq!(kept(&other, 0).await.expect("works"), None, "{other:?}");
+    }
+    assert!(
+        put(first.clone(), 1_500, 0).await.is_err(),
+        "never replaced"
+    );
+    let later = call("users/a", "CreateTier", "later");
+    put(later, 9_000, 1_001).await.expect("works");
+    assert_eq!(kept(&first, 0).await.expect("works"), None, "forgotten");
 }
 
 pub(crate) async fn price_books_stay(store: Arc<impl Store + 'static>) {

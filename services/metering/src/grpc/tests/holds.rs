@@ -248,6 +248,9 @@ async fn a_hold_keeps_its_markup_when_the_tier_changes() {
     let update = wire::UpdateTierRequest {
         request_id: ids::new_text(),
         tier: Some(tier),
+        update_mask: Some(prost_types::FieldMask {
+            paths: vec!["markup_basis_points".to_owned()],
+        }),
         ..wire::UpdateTierRequest::default()
     };
     let by_bob = world.pricing().update_tier(by("bob", update.clone())).await;
