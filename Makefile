@@ -8,7 +8,7 @@ PYTHON ?= python3
 SDK_VENV ?= target/sdk-venv
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-sdk bench check fmt
+.PHONY: help run build test test-sdk check-deploy bench check fmt
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -27,6 +27,9 @@ test: build ## Run the whole test suite
 
 test-sdk: build ## Run the official OpenAI SDK against a gateway (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) SDK_VENV=$(SDK_VENV) scripts/test-sdk
+
+check-deploy: build ## Validate the image, compose, metrics and alerts (needs Python 3 and a package index)
+	PYTHON=$(PYTHON) scripts/check-deploy
 
 bench: ## Measure the gateway beside a proxy that reads nothing
 	$(CARGO) build --release -p keyward -p keyward-bench
