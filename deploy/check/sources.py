@@ -1,5 +1,8 @@
 """What the Dockerfile copies is there, and what the builder is sent is only that."""
 
+import re
+import tomllib
+
 import compose
 
 DOCKERFILE = compose.ROOT / "deploy" / "Dockerfile"
@@ -15,7 +18,17 @@ def check():
     wrong += [f".dockerignore sends {name}, which nothing copies" for name in sorted(sent - set(copied))]
     if "*" not in ignore:
         wrong.append(".dockerignore does not begin with keeping everything back")
-    return wrong
+    return wrong + versions()
+
+
+def versions():
+    """Image, compose and workspace say the same version."""
+    manifest = tomllib.loads((compose.ROOT / "Cargo.toml").read_text(encoding="utf-8"))
+    version = manifest["workspace"]["package"]["version"]
+    labelled = re.search(r"^ARG VERSION=(.*)$", DOCKERFILE.read_text(encoding="utf-8"), re.MULTILINE)[1]
+    image = compose.load()["services"]["keyward"]["image"]
+    said = {"deploy/Dockerfile": labelled, "docker-compose.yml": image.partition(":")[2]}
+    return [f"{file}: version {found}, not {version}" for file, found in said.items() if found != version]
 
 
 def copies():
