@@ -94,6 +94,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
     // Freed pages are overwritten: what was deleted does not linger in the file, and in the
     // write-ahead log only until that is used again.
     connection.pragma_update(None, "secure_delete", true)?;
+    // Sorting and statements that are undone in part need room besides: in memory, so that nothing of
+    // a store lies in a folder for temporary files, and there need be none. Read-only roots have none.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // How many prepared statements a connection keeps: more than any one service has.
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)

@@ -47,6 +47,20 @@ async fn what_was_written_is_there_after_a_restart() {
     assert_eq!(value(&open(&folder)).await, 7);
 }
 
+#[tokio::test]
+async fn temporary_content_stays_in_memory() {
+    const MEMORY: i64 = 2;
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder);
+    let place = |connection: &rusqlite::Connection| {
+        connection
+            .pragma_query_value(None, "temp_store", |row| row.get::<_, i64>(0))
+            .map_err(StorageError::from)
+    };
+    assert_eq!(database.write(place).await.unwrap(), MEMORY);
+    assert_eq!(database.read(place).await.unwrap(), MEMORY);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_writes_are_each_counted_once() {
     let folder = tempfile::tempdir().unwrap();
