@@ -4,8 +4,9 @@
 CARGO ?= cargo
 PYTHON ?= python3
 
-# Where the Python environment of `test-sdk` is made.
+# Where the Python environment and the Node packages of `test-sdk` are put.
 SDK_VENV ?= target/sdk-venv
+SDK_NODE ?= target/sdk-node
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test test-sdk check-deploy bench check fmt
@@ -25,8 +26,9 @@ test: build ## Run the whole test suite
 	ulimit -Sn 8192 2>/dev/null || true; \
 		$(CARGO) test --workspace --lib --bins --tests --no-fail-fast
 
-test-sdk: build ## Run the official OpenAI SDK against a gateway (needs Python 3 and a package index)
-	PYTHON=$(PYTHON) SDK_VENV=$(SDK_VENV) scripts/test-sdk
+test-sdk: build ## Run the official OpenAI SDKs against a gateway (needs Python 3, Node 20, their registries)
+	$(CARGO) build -p keyward-testkit --bin scripted-upstream
+	PYTHON=$(PYTHON) SDK_VENV=$(SDK_VENV) SDK_NODE=$(SDK_NODE) scripts/test-sdk
 
 check-deploy: build ## Validate the image, compose, metrics and alerts (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) scripts/check-deploy

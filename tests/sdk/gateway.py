@@ -1,5 +1,7 @@
-"""A gateway of its own for the SDK's tests: free ports, a data folder that goes away, the sandbox."""
+"""A gateway of its own for the SDKs' tests, in front of the project's scripted upstream: free ports, a
+data folder that goes away, a user with a key of its own, and one with neither key nor credits."""
 
+import json
 import os
 import secrets
 import signal
@@ -14,6 +16,9 @@ from pathlib import Path
 # How long a start may take on a busy machine, in seconds.
 START_SECONDS_MAX = 30
 
+# Of OpenAI's form; the upstream takes any.
+OWN_KEY = "sk-proj-" + "a1B2" * 14
+
 
 def free_port():
     """A port that nobody listens on."""
@@ -22,10 +27,25 @@ def free_port():
         return listener.getsockname()[1]
 
 
+class Upstream:
+    """The scripted upstream: models named `scenario-…` do what their names say."""
+
+    def __init__(self):
+        binary = Path(os.environ["SCRIPTED_UPSTREAM"]).resolve()
+        self.process = subprocess.Popen([binary], stdout=subprocess.PIPE, text=True)
+        self.base_url = self.process.stdout.readline().strip()
+
+    def stop(self):
+        """Ends it: it keeps nothing."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
 class Gateway:
     """Started on construction, stopped with `stop`."""
 
-    def __init__(self):
+    def __init__(self, upstream):
         self.folder = tempfile.TemporaryDirectory(prefix="keyward-sdk-")
         self.admin_key = "kw_" + secrets.token_urlsafe(32)
         self.url = f"http://127.0.0.1:{free_port()}"
@@ -38,6 +58,7 @@ class Gateway:
             "KEYWARD_OPS__LISTEN": self.ops_url.removeprefix("http://"),
             "KEYWARD_GRPC__LISTEN": f"127.0.0.1:{free_port()}",
             "KEYWARD_BOOTSTRAP__ADMIN_KEY": self.admin_key,
+            "KEYWARD_PROVIDERS__OPENAI__BASE_URL": upstream.base_url,
         }
         binary = Path(os.environ["KEYWARD_BINARY"]).resolve()
         self.process = subprocess.Popen(
@@ -48,6 +69,10 @@ class Gateway:
             stderr=subprocess.STDOUT,
         )
         self._wait()
+        self.own_key_user = self._user("ada")
+        self.poor_user = self._user("bob")
+        body = {"provider": "openai", "key": OWN_KEY, "user": "ada"}
+        self._post("/api/v1/provider-keys", body)
 
     def _wait(self):
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -60,6 +85,24 @@ class Gateway:
         log = Path(self.log.name).read_text(errors="replace")
         self.process.kill()
         raise RuntimeError(f"the gateway is not ready; its log:\n{log[-3000:]}")
+
+    def _user(self, name):
+        """An access key of a new user."""
+        self._post("/api/v1/users", {"id": name, "tier": "professional"})
+        body = {"user": name, "scopes": ["inference", "keys", "usage"]}
+        return self._post("/api/v1/access-keys", body)["secret"]
+
+    def _post(self, path, body):
+        request = urllib.request.Request(
+            self.url + path,
+            data=json.dumps(body).encode(),
+            headers={
+                "authorization": f"Bearer {self.admin_key}",
+                "content-type": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
 
     def stop(self):
         """Stops it, and says what it exited with."""
