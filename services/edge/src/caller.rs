@@ -1,13 +1,12 @@
-//! The caller's credential and place in a trace: read from HTTP, passed on as gRPC metadata. Nothing
-//! else of a caller's headers reaches a service, so the metadata that services use among themselves
-//! cannot be smuggled in.
+//! The caller's credential: read from HTTP, passed on as gRPC metadata. But for its place in a trace,
+//! nothing else of a caller's headers reaches a service, so the metadata that services use among
+//! themselves cannot be smuggled in.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, header};
-use keyward_auth::{metadata, with_trace};
+use keyward_auth::metadata;
 use keyward_runtime::error::Reason;
-use keyward_runtime::trace::TraceContext;
 use keyward_secret::Secret;
 use tonic::Request;
 use tonic::metadata::AsciiMetadataValue;
@@ -26,13 +25,12 @@ const ORGANIZATION_BYTES_MAX: usize = 63;
 pub(crate) struct Call {
     authorization: AsciiMetadataValue,
     organization: Option<AsciiMetadataValue>,
-    trace: TraceContext,
 }
 
 impl Call {
     /// A request to a service in the caller's name.
     pub(crate) fn request<T>(&self, message: T) -> Request<T> {
-        let mut request = with_trace(Request::new(message), self.trace);
+        let mut request = Request::new(message);
         let map = request.metadata_mut();
         map.insert(metadata::AUTHORIZATION, self.authorization.clone());
         if let Some(organization) = &self.organization {
@@ -46,22 +44,11 @@ impl<S: Sync> FromRequestParts<S> for Call {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        let trace = parts.extensions.get::<TraceContext>().copied();
         Ok(Self {
             authorization: authorization(&credential(&parts.headers)?)?,
             organization: organization(&parts.headers)?,
-            trace: trace.unwrap_or_else(TraceContext::new_root),
         })
     }
-}
-
-/// The trace that a request is in: the caller's, or a new one.
-pub(crate) fn trace(headers: &HeaderMap) -> TraceContext {
-    headers
-        .get(names::TRACEPARENT)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse::<TraceContext>().ok())
-        .map_or_else(TraceContext::new_root, TraceContext::child)
 }
 
 /// The one credential of a request, from whichever header its SDK uses.

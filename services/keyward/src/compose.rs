@@ -15,6 +15,7 @@ use keyward_router::{Router, RouterConnections};
 use keyward_runtime::health::{self, Health};
 use keyward_runtime::serve::Process;
 use keyward_runtime::settings::{Settings, SettingsError};
+use keyward_runtime::telemetry::rpc::RpcMeters;
 use keyward_vault::Vault;
 use tonic::service::Routes;
 use tower::Layer as _;
@@ -77,6 +78,7 @@ struct Parts<'a> {
     tokens: PeerTokens,
     /// The servers in this process.
     services: LocalServices,
+    meters: RpcMeters,
     /// Who knows callers: one for all roles of a process, so that what one learns all know.
     authenticator: Option<Authenticator>,
 }
@@ -91,6 +93,7 @@ impl<'a> Parts<'a> {
             process,
             tokens,
             services,
+            meters: RpcMeters::new(&process.metrics),
             authenticator: None,
         }
     }
@@ -216,10 +219,8 @@ impl<'a> Parts<'a> {
     }
 
     fn layer(&mut self) -> anyhow::Result<AuthLayer> {
-        Ok(AuthLayer::new(
-            self.authenticator()?,
-            Some(self.tokens.clone()),
-        ))
+        let layer = AuthLayer::new(self.authenticator()?, Some(self.tokens.clone()));
+        Ok(layer.with_meters(self.meters.clone()))
     }
 
     fn authenticator(&mut self) -> anyhow::Result<Authenticator> {

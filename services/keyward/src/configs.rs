@@ -108,6 +108,7 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
         ca_file: settings.providers.ca_file.clone(),
         revocation_bound: settings.vault.revocation_bound,
         shutdown_grace: settings.shutdown_grace,
+        trace_providers: settings.telemetry.propagate_to_providers,
         ..RouterConfig::default()
     }
 }

@@ -15,6 +15,18 @@ pub(crate) enum Role {
     Metering,
 }
 
+impl Role {
+    /// Its name, as on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Edge => "edge",
+            Self::Router => "router",
+            Self::Vault => "vault",
+            Self::Metering => "metering",
+        }
+    }
+}
+
 /// The roles of this process.
 #[derive(Debug, Clone)]
 pub(crate) struct Roles(Vec<Role>);
@@ -30,6 +42,14 @@ impl Roles {
 
     pub(crate) fn has(&self, role: Role) -> bool {
         self.0.contains(&role)
+    }
+
+    /// The names of the roles.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        let all = Role::value_variants().iter();
+        all.filter(|role| self.has(**role))
+            .map(|role| role.name())
+            .collect()
     }
 
     /// Whether this process serves gRPC.

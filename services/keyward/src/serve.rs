@@ -3,12 +3,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use keyward_runtime::ops::{self, Condition};
 use keyward_runtime::serve::{self, Process};
 use keyward_runtime::settings::Settings;
+use keyward_runtime::telemetry::{self, Exporter};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -36,6 +37,12 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
     let mut signals = Signals::new()?;
     let listeners = bind(&settings, &roles).await?;
     let process = Process::new();
+    telemetry::show_build(&process.metrics, &roles.names());
+    let exporter = Exporter::start(
+        settings.telemetry.export.as_ref(),
+        &roles.names(),
+        &process.metrics,
+    )?;
     let composed = compose::compose(&settings, &roles, &process).await?;
     let health = composed.health.clone();
     start_servers(&process, listeners, composed);
@@ -68,6 +75,7 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
         never = announce => never,
         name = signals.stop() => tracing::info!(signal = name, "stopping"),
     }
+    let asked = Instant::now();
     health.not_serving().await;
     tracing::info!(shutdown.grace = ?settings.shutdown_grace, "waiting for requests in flight");
     // Asked to stop, it stops: that somebody held on to a request is no fault of the process.
@@ -78,8 +86,11 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
         // A supervisor may repeat its SIGTERM; a person who presses Ctrl-C now means it.
         _ = signals.interrupt.recv() => {
             tracing::warn!("interrupted: requests in flight are broken off");
+            return Ok(());
         }
     }
+    let rest = settings.shutdown_grace.saturating_sub(asked.elapsed());
+    exporter.finish(rest).await;
     Ok(())
 }
 

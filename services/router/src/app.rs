@@ -16,6 +16,7 @@ pub(crate) mod metering;
 pub(crate) mod meters;
 mod plain;
 mod serve;
+mod spans;
 mod streamed;
 pub(crate) mod vault;
 
@@ -50,6 +51,8 @@ pub(crate) struct Core {
     pub(crate) timeouts: Timeouts,
     pub(crate) meters: Meters,
     pub(crate) closing: Closing,
+    /// Whether providers are told of the trace.
+    pub(crate) trace_providers: bool,
     /// Requests in flight, which shutdown waits for.
     pub(crate) tracker: TaskTracker,
 }

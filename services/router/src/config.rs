@@ -11,6 +11,10 @@ use crate::domain::providers::ProviderOverride;
 
 /// Settings of a router. There is no outbound proxy yet: a binary that is given one must refuse it.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own in the settings"
+)]
 pub struct RouterConfig {
     /// `providers.NAME`: what the operator changes about providers, or adds.
     pub providers: BTreeMap<String, ProviderOverride>,
@@ -32,6 +36,8 @@ pub struct RouterConfig {
     pub revocation_bound: Duration,
     /// `shutdown.grace`: how long a stopping process waits for requests in flight.
     pub shutdown_grace: Duration,
+    /// `telemetry.propagate_to_providers`: whether requests to providers carry the trace's ids.
+    pub trace_providers: bool,
     /// How long providers are waited for.
     pub timeouts: Timeouts,
 }
@@ -49,6 +55,7 @@ impl Default for RouterConfig {
             ca_file: None,
             revocation_bound: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(30),
+            trace_providers: false,
             timeouts: Timeouts::default(),
         }
     }

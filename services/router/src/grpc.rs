@@ -13,7 +13,6 @@ use keyward_auth::caller;
 use keyward_proto::router::v1 as proto;
 use keyward_proto::router::v1::router_service_server::RouterService;
 use keyward_runtime::error::to_status;
-use keyward_runtime::trace::TraceContext;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::{Behalf, Core};
@@ -30,12 +29,10 @@ impl RouterApi {
     }
 }
 
-/// Who calls, and the trace of the request.
+/// Who calls.
 fn behalf<T>(request: &Request<T>) -> Result<Behalf, Status> {
-    let trace = request.extensions().get::<TraceContext>().copied();
     Ok(Behalf {
         caller: caller(request)?.clone(),
-        trace,
     })
 }
 

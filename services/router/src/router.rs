@@ -95,6 +95,7 @@ impl Router {
             timeouts: config.timeouts,
             meters,
             closing: Closing::new(process.stopping.clone(), config.shutdown_grace),
+            trace_providers: config.trace_providers,
             tracker,
         };
         Ok(Self {

@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use keyward_catalog::Dialect;
+use keyward_runtime::trace::TraceContext;
 use keyward_secret::Secret;
 use url::Url;
 
@@ -35,6 +36,8 @@ pub(crate) struct Call<'a> {
     pub(crate) body: UpstreamBody,
     /// Whether a stream is asked for.
     pub(crate) streamed: bool,
+    /// The trace, where the provider is told of it.
+    pub(crate) trace: Option<&'a TraceContext>,
 }
 
 /// Sends a call and waits for the head of its answer. Nothing of the caller's own headers goes along.
@@ -69,6 +72,9 @@ fn http_request(call: Call<'_>) -> Result<Request<UpstreamBody>, SendError> {
     headers.insert(header::CONTENT_TYPE, JSON);
     headers.insert(header::ACCEPT, if call.streamed { EVENTS } else { JSON });
     headers.insert(header::USER_AGENT, USER_AGENT);
+    if let Some(trace) = call.trace {
+        trace.write(headers);
+    }
     Ok(request)
 }
 

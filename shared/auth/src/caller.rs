@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use keyward_runtime::error::{Reason, status};
-use keyward_runtime::trace::{TRACEPARENT, TraceContext};
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Request, Status};
 
@@ -55,14 +54,6 @@ pub fn with_grant_token<T>(message: T, grant: &GrantToken) -> Request<T> {
     if let Ok(mut grant) = AsciiMetadataValue::try_from(grant.as_str()) {
         grant.set_sensitive(true);
         request.metadata_mut().insert(metadata::GRANT, grant);
-    }
-    request
-}
-
-/// The same request as part of a trace.
-pub fn with_trace<T>(mut request: Request<T>, trace: TraceContext) -> Request<T> {
-    if let Ok(value) = AsciiMetadataValue::try_from(trace.to_string()) {
-        request.metadata_mut().insert(TRACEPARENT, value);
     }
     request
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
 use keyward_runtime::error::{Reason, status};
+use keyward_runtime::telemetry::rpc::{Call, Server};
 use keyward_secret::Secret;
+use tonic::Code;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
@@ -20,6 +22,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 
 use crate::metadata;
+use crate::methods;
 use crate::peer::Peer;
 
 /// How long a connection to a peer may take.
@@ -92,6 +95,7 @@ enum Kind {
     Remote {
         channel: Channel,
         shown: HeaderValue,
+        server: Server,
     },
 }
 
@@ -110,6 +114,10 @@ impl Connection {
     /// # Errors
     /// What is wrong with the address, or with the token.
     pub fn remote(uri: Uri, shown: &Secret) -> Result<Self, InvalidPeer> {
+        let server = Server {
+            host: uri.host().unwrap_or_default().into(),
+            port: uri.port_u16().unwrap_or_else(|| default_port(&uri)),
+        };
         let channel = Endpoint::from(uri)
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
@@ -118,7 +126,18 @@ impl Connection {
             .connect_lazy();
         let mut shown = HeaderValue::from_str(shown.expose()).map_err(|_| InvalidPeer)?;
         shown.set_sensitive(true);
-        Ok(Self(Kind::Remote { channel, shown }))
+        Ok(Self(Kind::Remote {
+            channel,
+            shown,
+            server,
+        }))
+    }
+}
+
+fn default_port(uri: &Uri) -> u16 {
+    match uri.scheme_str() {
+        Some("https") => 443,
+        _ => 80,
     }
 }
 
@@ -145,9 +164,20 @@ impl Service<Request<Body>> for Connection {
                 request.extensions_mut().insert(*peer);
                 Box::pin(call_local(find(services, request.uri().path()), request))
             }
-            Kind::Remote { channel, shown } => {
+            Kind::Remote {
+                channel,
+                shown,
+                server,
+            } => {
                 request.headers_mut().insert(metadata::PEER, shown.clone());
-                Box::pin(channel.call(request))
+                match methods::rule(request.uri().path()).filter(|rule| rule.is_watched()) {
+                    Some(rule) => {
+                        let call = Call::made(rule.name(), server);
+                        call.context().write(request.headers_mut());
+                        Box::pin(call_remote(call, channel.call(request)))
+                    }
+                    None => Box::pin(channel.call(request)),
+                }
             }
         }
     }
@@ -157,6 +187,19 @@ impl Service<Request<Body>> for Connection {
 fn find(services: &LocalServices, path: &str) -> Option<LocalService> {
     let name = path.strip_prefix('/')?.split('/').next()?;
     services.by_name.get(name).cloned()
+}
+
+async fn call_remote<F>(call: Call, answer: F) -> Result<Response<Body>, Error>
+where
+    F: Future<Output = Result<Response<Body>, Error>>,
+{
+    match answer.await {
+        Ok(response) => Ok(call.answered(response)),
+        Err(error) => {
+            call.failed(Code::Unavailable);
+            Err(error)
+        }
+    }
 }
 
 async fn call_local(

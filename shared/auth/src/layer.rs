@@ -1,5 +1,6 @@
 //! The layer in front of every service: finds out which role and which caller a request comes from,
-//! and holds both against the table of methods. Credentials end here: handlers never see one.
+//! and holds both against the table of methods. Credentials end here: handlers never see one. The
+//! span of a call begins here too, so that what is refused is seen as well.
 
 use std::convert::Infallible;
 use std::task::{Context, Poll};
@@ -7,7 +8,8 @@ use std::task::{Context, Poll};
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use keyward_runtime::error::{Reason, status};
-use keyward_runtime::trace::{TRACEPARENT, TraceContext};
+use keyward_runtime::telemetry::rpc::{self, Call, RpcMeters};
+use keyward_runtime::trace::TraceContext;
 use keyward_secret::Secret;
 use tonic::Status;
 use tonic::body::Body;
@@ -25,6 +27,7 @@ use crate::peer::{Peer, PeerTokens};
 pub struct AuthLayer {
     authenticator: Authenticator,
     tokens: Option<PeerTokens>,
+    meters: Option<RpcMeters>,
 }
 
 impl AuthLayer {
@@ -34,7 +37,15 @@ impl AuthLayer {
         Self {
             authenticator,
             tokens,
+            meters: None,
         }
+    }
+
+    /// The same, which counts the calls that it lets in or refuses.
+    #[must_use]
+    pub fn with_meters(mut self, meters: RpcMeters) -> Self {
+        self.meters = Some(meters);
+        self
     }
 }
 
@@ -81,27 +92,43 @@ where
         // The service that is ready goes into the future, a fresh clone stays.
         let inner = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, inner);
-        Box::pin(async move {
+        let call = layer.call(&request);
+        let answer = async move {
             match layer.admit(&mut request).await {
                 Ok(()) => inner.call(request).await,
                 Err(refused) => Ok(refused.into_http()),
             }
-        })
+        };
+        match call {
+            Some(call) => Box::pin(rpc::serve(call, answer)),
+            None => Box::pin(answer),
+        }
     }
 }
 
 impl AuthLayer {
+    /// The call as it is watched, if it is one of those that are.
+    fn call(&self, request: &Request<Body>) -> Option<Call> {
+        let rule = methods::rule(request.uri().path()).filter(|rule| rule.is_watched())?;
+        let meters = self.meters.clone();
+        Some(match request.extensions().get::<Peer>() {
+            Some(_) => Call::local(rule.name(), meters),
+            None => Call::served(rule.name(), request.headers(), meters),
+        })
+    }
+
     /// Leaves peer, caller and trace in the request's extensions, and no credential in its headers.
     async fn admit(&self, request: &mut Request<Body>) -> Result<(), Status> {
         let rule = methods::rule(request.uri().path()).ok_or_else(peer_not_allowed)?;
         let peer = self.peer(request)?;
         let caller = self.caller(request.headers(), peer).await?;
         check(rule, peer, caller.as_ref())?;
-        let trace = trace(request.headers());
         strip_credentials(request.headers_mut());
         let extensions = request.extensions_mut();
         extensions.insert(peer);
-        extensions.insert(trace);
+        if let Some(trace) = TraceContext::current() {
+            extensions.insert(trace);
+        }
         if let Some(caller) = caller {
             extensions.insert(caller);
         }
@@ -175,14 +202,6 @@ fn check(rule: &MethodRule, peer: Peer, caller: Option<&Caller>) -> Result<(), S
         )),
         _ => Ok(()),
     }
-}
-
-fn trace(headers: &HeaderMap) -> TraceContext {
-    headers
-        .get(TRACEPARENT)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(TraceContext::new_root)
 }
 
 fn strip_credentials(headers: &mut HeaderMap) {

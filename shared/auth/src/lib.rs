@@ -12,7 +12,7 @@ pub mod peer;
 mod principal;
 
 pub use authenticator::{Authenticator, CredentialExchanger, Exchanged, RemoteExchanger};
-pub use caller::{Caller, caller, caller_opt, with_grant, with_grant_token, with_trace};
+pub use caller::{Caller, caller, caller_opt, with_grant, with_grant_token};
 pub use connection::{Connection, InvalidPeer, LocalServices};
 pub use grant::{GrantSigner, GrantToken, GrantVerifier};
 pub use layer::{AuthLayer, AuthService};

@@ -15,6 +15,24 @@ pub struct MethodRule {
     pub caller: CallerRule,
 }
 
+/// Streams that services hold open for as long as they run: a span of one would never end.
+const UNWATCHED: &[&str] = &[
+    "/keyward.vault.v1.VaultService/WatchChanges",
+    "/keyward.metering.v1.MeteringService/RecordUsage",
+];
+
+impl MethodRule {
+    /// Its name, `package.Service/Method`.
+    pub fn name(&self) -> &'static str {
+        self.path.trim_start_matches('/')
+    }
+
+    /// Whether calls of it have spans and are counted.
+    pub fn is_watched(&self) -> bool {
+        !UNWATCHED.contains(&self.path)
+    }
+}
+
 /// What a method asks of the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerRule {

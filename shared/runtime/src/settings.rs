@@ -7,6 +7,7 @@ mod error;
 mod providers;
 mod raw;
 mod sources;
+mod telemetry;
 mod validate;
 mod values;
 
@@ -21,6 +22,7 @@ use url::Url;
 pub use error::SettingsError;
 pub use providers::{ProviderSettings, ProvidersSettings};
 pub use sources::Environment;
+pub use telemetry::{ExportSettings, TelemetrySettings};
 
 /// Everything that can be set, after defaults and checks.
 #[derive(Debug, Clone)]
@@ -47,6 +49,8 @@ pub struct Settings {
     pub routing: RoutingSettings,
     /// Logging.
     pub log: LogSettings,
+    /// Traces.
+    pub telemetry: TelemetrySettings,
     /// How long a stopping process finishes what is in flight.
     pub shutdown_grace: Duration,
 }

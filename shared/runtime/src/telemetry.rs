@@ -1,12 +1,24 @@
-//! Logging: text for people, JSON for machines. An error is logged once, where it is handled.
+//! Logging, and traces: text for people, JSON for machines, spans for a collector. An error is logged
+//! once, where it is handled.
+
+mod export;
+mod line;
+pub mod names;
+pub mod rpc;
 
 use std::io::IsTerminal as _;
 
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::fmt;
 
+use crate::metrics::Metrics;
 use crate::settings::{LogFormat, LogSettings, SettingsError};
+pub use export::Exporter;
+use line::{Form, Line};
 
 /// Libraries that print what passes through them when asked for everything: kept at `info`, so that
 /// `trace` shows Keyward's own steps and no header or body.
@@ -37,11 +49,35 @@ pub fn start(settings: &LogSettings) -> Result<(), SettingsError> {
     };
     let subscriber = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // The only fault is that logging has been started before, by a test in the same process.
-    let _ = match json {
-        true => subscriber.json().flatten_event(true).try_init(),
-        false => subscriber.with_ansi(terminal).try_init(),
+    let _ = if json {
+        let line = Line::new(fmt::format().json().flatten_event(true), Form::Json);
+        subscriber
+            .json()
+            .flatten_event(true)
+            .event_format(line)
+            .try_init()
+    } else {
+        let line = Line::new(fmt::format().with_ansi(terminal), Form::Text);
+        subscriber.with_ansi(terminal).event_format(line).try_init()
     };
     Ok(())
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BuildLabels {
+    version: &'static str,
+    roles: String,
+}
+
+/// A metric that says what runs: always 1, what it says is in its labels.
+pub fn show_build(metrics: &Metrics, roles: &[&'static str]) {
+    let help = "The version that runs, and its roles";
+    let build = metrics.register("build_info", help, Family::<BuildLabels, Gauge>::default());
+    let labels = BuildLabels {
+        version: env!("CARGO_PKG_VERSION"),
+        roles: roles.join(","),
+    };
+    build.get_or_create(&labels).set(1);
 }
 
 fn filter(directives: &str) -> Result<EnvFilter, ParseError> {

@@ -1,4 +1,4 @@
-//! What is seen of every request: its trace, a line in the log, metrics. Never a header, a query or
+//! What is seen of every request: its span, a line in the log, metrics. Never a header, a query or
 //! a body.
 
 use std::pin::Pin;
@@ -14,7 +14,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use http_body::{Frame, SizeHint};
 use keyward_runtime::error::Reason;
 use keyward_runtime::serve::Process;
-use keyward_runtime::trace::TraceContext;
+use keyward_runtime::telemetry::names as spans;
+use keyward_runtime::trace::{Kind, Span, TraceContext};
+use keyward_secret::redact_key_shapes;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -23,7 +25,6 @@ use prometheus_client::metrics::histogram::Histogram;
 
 use super::framing::MALFORMED;
 use super::patience::patient;
-use crate::caller;
 use crate::failure::Failure;
 use crate::names;
 
@@ -86,24 +87,21 @@ impl Observer {
 /// Wraps every request: gives it a place in a trace, and watches its answer to the last byte.
 pub(crate) async fn observe(
     State(observer): State<Observer>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
-    let trace = caller::trace(request.headers());
-    request.extensions_mut().insert(trace);
     let client_request_id = client_request_id(request.headers());
     let process = (request.version() == Version::HTTP_2).then(|| observer.process.clone());
-    let mut record = Record::begin(observer, &request, trace);
+    let mut record = Record::begin(observer, &request);
+    let trace = record.span.context().clone();
 
     let mut response = match malformed(request.headers()) {
         Some(failure) => failure.into_response(),
-        None => next.run(request).await,
+        None => trace.clone().scope(next.run(request)).await,
     };
 
     let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::try_from(trace.to_string()) {
-        headers.insert(names::TRACEPARENT, value);
-    }
+    headers.insert(names::TRACEPARENT, trace.header());
     if let Some(id) = client_request_id {
         headers.insert(names::CLIENT_REQUEST_ID, id);
     }
@@ -146,7 +144,7 @@ struct Record {
     observer: Observer,
     method: &'static str,
     route: Option<MatchedPath>,
-    trace: TraceContext,
+    span: Span,
     begun: Instant,
     status: Option<StatusCode>,
     inference_id: Option<HeaderValue>,
@@ -154,19 +152,69 @@ struct Record {
 }
 
 impl Record {
-    fn begin(observer: Observer, request: &Request, trace: TraceContext) -> Self {
+    fn begin(observer: Observer, request: &Request) -> Self {
         observer.in_flight.inc();
+        let route = request.extensions().get::<MatchedPath>().cloned();
         Self {
             observer,
             method: method_label(request.method()),
-            route: request.extensions().get::<MatchedPath>().cloned(),
-            trace,
+            span: span(request, route.as_ref()),
+            route,
             begun: Instant::now(),
             status: None,
             inference_id: None,
             cut: false,
         }
     }
+
+    fn inference_id(&self) -> Option<&str> {
+        self.inference_id.as_ref()?.to_str().ok()
+    }
+
+    /// Says of the span how the request ended. Who is at fault for a 4xx is the caller.
+    fn end_span(&self) {
+        if !self.span.is_recording() {
+            return;
+        }
+        if let Some(id) = self.inference_id() {
+            self.span.set(spans::REQUEST_ID, id.to_owned());
+        }
+        if let Some(status) = self.status {
+            let code = spans::HTTP_RESPONSE_STATUS_CODE;
+            self.span.set(code, i64::from(status.as_u16()));
+            if status.is_server_error() {
+                self.span.fault(status.as_str().to_owned());
+            }
+        }
+        if self.cut || self.status.is_none() {
+            self.span.set(spans::CUT, true);
+        }
+        self.span.end();
+    }
+}
+
+/// The span of a request, in the trace that its caller tells of.
+fn span(request: &Request, route: Option<&MatchedPath>) -> Span {
+    let route = route.map(MatchedPath::as_str);
+    let method = match method_label(request.method()) {
+        "other" => spans::OTHER,
+        known => known,
+    };
+    let parent = TraceContext::read(request.headers());
+    let span = Span::remote(parent, Kind::Server, || match route {
+        Some(route) => format!("{method} {route}").into(),
+        None => method.into(),
+    });
+    if span.is_recording() {
+        span.set(spans::HTTP_REQUEST_METHOD, method);
+        span.set(spans::URL_SCHEME, "http");
+        // Keys get pasted into paths too.
+        span.set(spans::URL_PATH, redact_key_shapes(request.uri().path()));
+        if let Some(route) = route {
+            span.set(spans::HTTP_ROUTE, route.to_owned());
+        }
+    }
+    span
 }
 
 /// The line of one request; a level must be a constant.
@@ -177,8 +225,7 @@ macro_rules! log {
             http.method = $record.method,
             http.route = $route,
             http.status = $record.status.map(|status| status.as_u16()),
-            inference.id = $record.inference_id.as_ref().and_then(|id| id.to_str().ok()),
-            trace.id = %$record.trace.trace_id(),
+            inference.id = $record.inference_id(),
             duration_ms = $elapsed.as_millis(),
             cut = $record.cut,
             "request answered"
@@ -206,10 +253,11 @@ impl Drop for Record {
             .observe(elapsed.as_secs_f64());
         // What went well is in the usage records; a line for each would cost more than the edge's
         // other work.
-        match self.status {
+        self.span.context().within(|| match self.status {
             Some(status) if !self.cut && status.as_u16() < 400 => log!(DEBUG, self, route, elapsed),
             _ => log!(INFO, self, route, elapsed),
-        }
+        });
+        self.end_span();
     }
 }
 
@@ -250,7 +298,9 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(context);
+        let Self { inner, record } = &mut *self;
+        let trace = record.span.context();
+        let polled = trace.within(|| Pin::new(inner).poll_frame(context));
         if let Poll::Ready(Some(Err(_))) = &polled {
             self.record.cut = true;
         }

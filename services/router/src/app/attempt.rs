@@ -7,6 +7,7 @@ use std::time::Instant;
 use keyward_auth::Principal;
 use keyward_money::{MeasuredUsage, Usage};
 use keyward_proto::metering::v1::{AttemptStatus, KeySource, UsageEvent, UsageOwner, UsageSource};
+use keyward_runtime::trace::Span;
 use keyward_secret::Secret;
 
 use super::metering::Hold;
@@ -48,6 +49,7 @@ pub(super) struct Attempt {
     pub(super) first_byte: Option<Instant>,
     pub(super) http_status: u16,
     pub(super) is_closed: AtomicBool,
+    pub(super) span: Span,
 }
 
 /// How an attempt ended.

@@ -1,13 +1,11 @@
-//! In whose name, and as part of which trace, other services are called.
+//! In whose name other services are called.
 
-use keyward_auth::{Caller, Principal, with_grant, with_trace};
-use keyward_runtime::trace::TraceContext;
+use keyward_auth::{Caller, Principal, with_grant};
 
-/// A caller and the trace of its request.
+/// A caller.
 #[derive(Debug, Clone)]
 pub(crate) struct Behalf {
     pub(crate) caller: Caller,
-    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Behalf {
@@ -17,10 +15,6 @@ impl Behalf {
 
     /// A request to another service.
     pub(super) fn request<T>(&self, message: T) -> tonic::Request<T> {
-        let request = with_grant(message, &self.caller);
-        match self.trace {
-            Some(trace) => with_trace(request, trace.child()),
-            None => request,
-        }
+        with_grant(message, &self.caller)
     }
 }

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use http::{HeaderMap, Response};
 use keyward_proto::metering::v1::{KeySource, PlaceHoldRequest};
-use keyward_runtime::error::{Reason, metadata};
+use keyward_runtime::error::{Reason, ServiceError as _, metadata};
+use keyward_runtime::telemetry::names;
+use keyward_runtime::trace::Span;
 use keyward_runtime::{ids, time};
 use keyward_secret::{Secret, redact};
 
@@ -19,7 +21,7 @@ use super::attempt::{Attempt, Ending, OpenKey, RequestFacts, key_source_text};
 use super::closing::Closing;
 use super::metering::{Hold, RecordHandle};
 use super::vault::UnsealError;
-use super::{Behalf, Core, RouteError};
+use super::{Behalf, Core, RouteError, spans};
 use crate::domain::estimate::{self, Counting, Prompt};
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Candidate, CandidateKey, Plan, Refusal};
@@ -50,6 +52,8 @@ pub(super) struct Dispatch {
     pub(super) closing: Arc<Closing>,
     pub(super) records: RecordHandle,
     pub(super) attempts: u32,
+    /// The span of the request as it was asked.
+    pub(super) span: Span,
 }
 
 /// What became of a candidate.
@@ -89,8 +93,14 @@ pub(super) struct ProviderAnswer {
 }
 
 impl Dispatch {
-    /// Serves the request.
+    /// Serves the request, within its span.
     pub(super) async fn run(mut self, plan: Plan) {
+        let trace = self.span.context().clone();
+        trace.scope(self.walk(plan)).await;
+        self.span.set(names::ATTEMPTS, i64::from(self.attempts));
+    }
+
+    async fn walk(&mut self, plan: Plan) {
         let mut queue: VecDeque<Candidate> = plan.candidates.into();
         let mut told = Told::default();
         let mut patience = Patience::default();
@@ -149,6 +159,7 @@ impl Dispatch {
     }
 
     fn fail(&mut self, error: RouteError) {
+        spans::refused(&self.span, error.reason());
         let error = error
             .with(metadata::INFERENCE_ID, self.inference_id.clone())
             .with(metadata::ATTEMPTS, self.attempts.to_string());
@@ -183,6 +194,7 @@ impl Dispatch {
             first_byte: None,
             http_status: 0,
             is_closed: AtomicBool::new(false),
+            span: spans::attempt(self.attempts, candidate, provider, self.request.is_stream()),
         };
         let attempted = AssertUnwindSafe(self.attempt(&mut attempt, provider)).catch_unwind();
         let Ok(outcome) = attempted.await else {
@@ -283,6 +295,7 @@ impl Dispatch {
             key: attempt.key.secret(),
             body,
             streamed: self.request.is_stream(),
+            trace: self.core.trace_providers.then(|| attempt.span.context()),
         };
         let timeouts = &self.core.timeouts;
         let limit = match self.request.is_stream() {
@@ -324,6 +337,7 @@ impl Dispatch {
         answer: Option<Box<ProviderAnswer>>,
     ) -> Outcome {
         let candidate = &attempt.candidate;
+        spans::failed(attempt, failure);
         let said = redact(&said, &[attempt.key.secret()]);
         tracing::info!(
             inference.id = %self.inference_id,

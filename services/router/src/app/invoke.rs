@@ -12,7 +12,7 @@ use keyward_secret::Secret;
 
 use super::answer::{self, AnswerReceiver};
 use super::dispatch::Dispatch;
-use super::{Behalf, Core, RouteError, now_ms};
+use super::{Behalf, Core, RouteError, now_ms, spans};
 use crate::domain::plan::{
     Allowance, InlineKey, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan,
 };
@@ -84,6 +84,8 @@ impl Core {
         if let Some(refusal) = plan.refusal.as_ref().filter(|_| plan.candidates.is_empty()) {
             return Err(RouteError::refused(refusal, &route.model));
         }
+        let tier = &behalf.principal().tier;
+        let span = spans::asked(&route.model, inference_id, tier);
         let closing = Arc::new(self.closing.for_request());
         let (sender, receiver) = answer::channel(Arc::clone(&closing));
         let dispatch = Dispatch {
@@ -99,6 +101,7 @@ impl Core {
             closing,
             records,
             attempts: 0,
+            span,
         };
         self.tracker.spawn(Box::pin(dispatch.run(plan)));
         Ok(receiver)

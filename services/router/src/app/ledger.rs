@@ -8,6 +8,7 @@ use keyward_runtime::ids;
 use super::answer::Summary;
 use super::attempt::{Attempt, Ending};
 use super::dispatch::Dispatch;
+use super::spans;
 use crate::domain::failure::Failure;
 use crate::domain::plan::CandidateKey;
 use crate::domain::providers::SANDBOX;
@@ -15,6 +16,15 @@ use crate::domain::providers::SANDBOX;
 impl Dispatch {
     /// Closes an attempt's books. The charge is `None` where metering could not tell it in time.
     pub(super) async fn close(&self, attempt: &Attempt, ending: &Ending) -> Closed {
+        spans::over(attempt, ending);
+        let closed = self.close_books(attempt, ending).await;
+        if ending.delivered {
+            spans::served(&self.span, attempt, closed.charge);
+        }
+        closed
+    }
+
+    async fn close_books(&self, attempt: &Attempt, ending: &Ending) -> Closed {
         let event = attempt.event(self.facts(), ending);
         let took = attempt.started.elapsed();
         let meters = &self.core.meters;

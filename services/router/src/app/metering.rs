@@ -12,6 +12,7 @@ use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
 use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
 use keyward_runtime::error::{Reason, ServiceError as _};
 use keyward_runtime::ids;
+use keyward_runtime::trace::carry;
 use moka::sync::Cache;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
@@ -163,7 +164,7 @@ impl MeteringPort {
             }
         };
         self.tracker
-            .spawn(async move { until_done(void, &stopping).await });
+            .spawn(carry(async move { until_done(void, &stopping).await }));
     }
 
     /// Charges what was used. `None` if metering could not be told in time; it is told later then.
@@ -202,7 +203,7 @@ impl MeteringPort {
         let stopping = self.stopping.clone();
         let task = self
             .tracker
-            .spawn(async move { until_done(act, &stopping).await });
+            .spawn(carry(async move { until_done(act, &stopping).await }));
         tokio::time::timeout(SETTLE_WAIT, task).await.ok()?.ok()?
     }
 }

@@ -141,7 +141,7 @@ impl Meters {
     }
 }
 
-const fn outcome(status: AttemptStatus) -> &'static str {
+pub(super) const fn outcome(status: AttemptStatus) -> &'static str {
     match status {
         AttemptStatus::Ok => "ok",
         AttemptStatus::Failed => "failed",

@@ -9,6 +9,7 @@ use keyward_proto::metering::v1::{AttemptStatus, UsageSource};
 use super::attempt::{Attempt, Ending};
 use super::body::{Next, Reader};
 use super::dispatch::{Dispatch, Outcome, counting};
+use super::spans;
 use crate::domain::failure::{self, Failure};
 use crate::domain::{estimate, metadata, usage};
 
@@ -47,6 +48,7 @@ impl Dispatch {
         if let Some((failure, said)) = failure::in_answer(&body) {
             return self.failed(attempt, failure, said, None).await;
         }
+        spans::answering_model(attempt, &body);
         let ending = self.whole(attempt, usage::read(&body), body.len());
         if reader.is_abandoned() {
             return self.left(attempt, ending).await;
@@ -124,6 +126,7 @@ impl Dispatch {
             return self.left(attempt, ending).await;
         }
         if broken {
+            spans::failed(attempt, Failure::Broken);
             let noted = self.note_failure(attempt, Failure::Broken, &ending.reason);
             tokio::join!(self.close(attempt, &ending), noted);
             return Outcome::Over;

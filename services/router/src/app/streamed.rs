@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::attempt::{Attempt, Ending};
 use super::body::{Next, Reader};
 use super::dispatch::{Dispatch, Outcome, counting};
+use super::spans;
 use crate::domain::failure::{self, Failure};
 use crate::domain::stream::{self, Pushed, StreamWatch};
 use crate::domain::{estimate, metadata};
@@ -72,11 +73,17 @@ impl Dispatch {
         watch: &mut StreamWatch,
     ) -> End {
         let late = Instant::now() + self.core.timeouts.commit;
+        let mut begun = false;
         loop {
             let due = (!watch.is_committed()).then_some(late);
             let mut broken = None;
             let (pushed, ended) = match reader.next(&self.answer, due).await {
-                Next::Bytes(chunk) => (watch.push(&chunk), false),
+                Next::Bytes(chunk) => {
+                    if !std::mem::replace(&mut begun, true) {
+                        spans::first_chunk(attempt, &chunk);
+                    }
+                    (watch.push(&chunk), false)
+                }
                 Next::Late => (Ok(watch.commit()), false),
                 Next::End => (watch.end(), true),
                 Next::Broken(failure) => {
@@ -184,6 +191,7 @@ impl Dispatch {
     ) -> Outcome {
         let said = redact(said, &[attempt.key.secret()]);
         let provider = &attempt.candidate.provider;
+        spans::failed(attempt, failure);
         let mut ending = self.ending(attempt, &watch, AttemptStatus::Cut);
         ending.reason = format!("{provider} {}: {said}", failure.words());
         let (closed, ()) = tokio::join!(

@@ -56,7 +56,7 @@ section!(RawRole { url: Option<String>, store: Option<RawStore>, });
 section!(RawStore { url: Option<String>, });
 section!(RawRedis { url: Option<String>, });
 section!(RawTls { cert: Option<String>, key: Option<String>, ca: Option<String>, });
-section!(RawTelemetry { otlp_endpoint: Option<String>, });
+section!(RawTelemetry { otlp_endpoint: Option<String>, propagate_to_providers: Option<bool>, });
 section!(RawCompat { body_metadata: Option<bool>, });
 section!(RawBootstrap {
     #[serde(deserialize_with = "secret")]

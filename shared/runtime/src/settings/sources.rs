@@ -12,6 +12,9 @@ use super::SettingsError;
 /// What every variable of ours begins with.
 const PREFIX: &str = "KEYWARD_";
 
+/// What variables begin with that OpenTelemetry defines; they come from nowhere else.
+const STANDARD_PREFIX: &str = "OTEL_";
+
 /// Variables without `__` that are ours all the same.
 const PLAIN: [&str; 5] = [
     "KEYWARD_DATA_DIR",
@@ -108,6 +111,9 @@ impl Gathered {
         };
         if let Some((_, variable)) = self.variables.iter().find(|(setting, _)| of_name(setting)) {
             return format!("environment variable {variable}");
+        }
+        if name.starts_with(STANDARD_PREFIX) {
+            return "environment variable".to_owned();
         }
         match &self.file {
             Some(file) => format!("file {}", file.display()),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Environment, Prefer, Settings};
+use crate::trace::Sampler;
 
 fn load(variables: &[(&str, &str)], file: Option<&str>) -> Result<Settings, String> {
     let folder = tempfile::tempdir().unwrap();
@@ -246,4 +247,69 @@ fn names_that_kubernetes_adds_are_no_settings() {
         environment.strangers().collect::<Vec<_>>(),
         ["KEYWARD_EDGE_PORT"]
     );
+}
+
+#[test]
+fn traces_go_where_the_setting_or_the_standard_variables_say() {
+    let endpoint = |variables: &[(&str, &str)]| {
+        let export = load(variables, None).unwrap().telemetry.export;
+        export.map(|export| export.endpoint.to_string())
+    };
+    let ours = ("KEYWARD_TELEMETRY__OTLP_ENDPOINT", "http://a:4317");
+    let general = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://b:4317");
+    let of_traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c:4317");
+    assert_eq!(endpoint(&[]), None);
+    assert_eq!(
+        endpoint(&[ours, general, of_traces]).unwrap(),
+        "http://a:4317/"
+    );
+    assert_eq!(endpoint(&[general, of_traces]).unwrap(), "http://c:4317/");
+    assert_eq!(endpoint(&[general]).unwrap(), "http://b:4317/");
+    assert_eq!(endpoint(&[ours, ("OTEL_SDK_DISABLED", "TRUE")]), None);
+    assert_eq!(endpoint(&[general, ("OTEL_TRACES_EXPORTER", "none")]), None);
+}
+
+#[test]
+fn the_standard_variables_say_how_traces_are_exported() {
+    let with = |variables: &[(&str, &str)]| {
+        let mut all = vec![("KEYWARD_TELEMETRY__OTLP_ENDPOINT", "http://a:4317")];
+        all.extend(variables);
+        load(&all, None).map(|settings| settings.telemetry.export.unwrap())
+    };
+    let export = with(&[]).unwrap();
+    assert_eq!(export.service_name, "keyward");
+    assert_eq!(export.sampler, Sampler::default());
+    assert_eq!((export.queue, export.batch), (2048, 512));
+    let export = with(&[
+        ("OTEL_SERVICE_NAME", "gateway"),
+        ("OTEL_TRACES_SAMPLER", "traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "250"),
+        ("OTEL_PROPAGATORS", "tracecontext,baggage"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    ]);
+    let export = export.unwrap();
+    assert_eq!(export.service_name, "gateway");
+    assert_eq!(Some(export.sampler), Sampler::named("traceidratio", 0.25));
+    assert_eq!((export.queue, export.batch), (100, 100));
+    assert_eq!(export.delay, Duration::from_millis(250));
+    let attributes = ("OTEL_RESOURCE_ATTRIBUTES", "team=a,service.name=b");
+    assert_eq!(with(&[attributes]).unwrap().service_name, "b");
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+        ("OTEL_PROPAGATORS", "b3"),
+        ("OTEL_TRACES_EXPORTER", "zipkin"),
+        ("OTEL_TRACES_SAMPLER", "sometimes"),
+        ("OTEL_TRACES_SAMPLER_ARG", "2"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "0"),
+    ] {
+        let mut variables = vec![(name, value)];
+        if name == "OTEL_TRACES_SAMPLER_ARG" {
+            variables.push(("OTEL_TRACES_SAMPLER", "traceidratio"));
+        }
+        let error = with(&variables).unwrap_err();
+        assert!(error.contains(name), "{name}: {error}");
+    }
 }

@@ -65,6 +65,7 @@ pub(super) fn validate(
                 .or_else(|| environment.get("RUST_LOG").map(str::to_owned))
                 .unwrap_or_else(|| "info".to_owned()),
         },
+        telemetry: super::telemetry::validate(raw.telemetry, environment)?,
         shutdown_grace: raw.shutdown.grace.unwrap_or(Duration::from_secs(30)),
         data_dir,
     })
@@ -93,10 +94,6 @@ fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> 
             "tls",
             raw.tls.cert.is_some() || raw.tls.key.is_some() || raw.tls.ca.is_some(),
         ),
-        (
-            "telemetry.otlp_endpoint",
-            raw.telemetry.otlp_endpoint.is_some(),
-        ),
         ("vault.fernet_keys", raw.vault.fernet_keys.is_some()),
         (
             "vault.cipher",
@@ -121,7 +118,7 @@ fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> 
 }
 
 /// Without its place, which [`SettingsError::placed`] adds.
-fn invalid(name: &str, message: impl Into<String>) -> SettingsError {
+pub(super) fn invalid(name: &str, message: impl Into<String>) -> SettingsError {
     SettingsError::Invalid {
         name: name.to_owned(),
         origin: String::new(),
@@ -155,7 +152,7 @@ fn grpc(
     Ok(GrpcSettings { listen, reflection })
 }
 
-fn url(name: &str, text: Option<String>) -> Result<Option<Url>, SettingsError> {
+pub(super) fn url(name: &str, text: Option<String>) -> Result<Option<Url>, SettingsError> {
     let Some(text) = text else { return Ok(None) };
     let expected = || invalid(name, "expected a URL such as `http://127.0.0.1:50051`");
     let url = Url::parse(&text).map_err(|_| expected())?;
