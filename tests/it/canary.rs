@@ -1,17 +1,20 @@
 //! A provider key, used in every way there is with the log at `trace`, is found nowhere but at the
-//! provider: in no log, metric, answer or file, raw or encoded.
+//! provider: in no log, metric, span, answer or file, raw or encoded.
 
 use http::Method;
 use keyward_testkit::canary::{Search, provider_key};
 use keyward_testkit::client::ask;
-use keyward_testkit::{Answer, Client, Gateway, Role, Script, Tenant, Topology};
+use keyward_testkit::{Answer, Client, Gateway, Launch, Role, Script, Tenant, Topology};
 use serde_json::json;
 
 use crate::served::MODEL;
 use crate::system::{System, both};
+use crate::traces::collector::Collector;
 
 async fn a_provider_key_is_found_nowhere(topology: Topology) {
-    let mut system = System::own(topology, |launch| launch).await;
+    let collector = Collector::start().await;
+    let traced = |launch: Launch| launch.set("telemetry.otlp_endpoint", &collector.endpoint);
+    let mut system = System::own(topology, traced).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
     tenant.grant("1").await;
     let mut used = Used::default();
@@ -30,6 +33,9 @@ async fn a_provider_key_is_found_nowhere(topology: Topology) {
     // What is written only when a process ends is searched too.
     system.gateway.stop().await;
     used.search_files(&system.gateway);
+    let spans = collector.spans();
+    assert!(spans.len() > 100, "there are hardly any spans to search");
+    used.absent(format!("{spans:?}").as_bytes(), "a span");
 }
 
 /// The keys used, and every answer that was given.
@@ -168,6 +174,10 @@ impl Used {
                 .get("/v1/models")
                 .await,
         );
+        // What is wrong with these is told in the caller's own words, so the answers are not kept.
+        let _ = client.get(&format!("/api/v1/provider-keys/{key}")).await;
+        let _ = client.get(&format!("/{key}")).await;
+        let _ = client.chat(&key, "as a model").await;
         self.keys.push(key);
     }
 

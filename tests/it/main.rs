@@ -39,3 +39,4 @@ mod streams;
 mod system;
 mod tenants;
 mod terminal;
+mod traces;

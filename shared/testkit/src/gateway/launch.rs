@@ -44,6 +44,13 @@ impl Launch {
         self
     }
 
+    /// A variable for every process that is no setting of ours.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.settings.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// A setting for the process with the vault alone.
     #[must_use]
     pub fn vault_set(mut self, name: &str, value: &str) -> Self {
