@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use keyward_runtime::error::{Reason, WireError, metadata};
 use keyward_secret::redact_key_shapes;
-use serde_json::json;
+use serde::Serialize;
 use tonic::Status;
+use utoipa::ToSchema;
 
 use crate::names;
 
@@ -18,6 +19,30 @@ const RETRY_AFTER_SECONDS_BELOW: u64 = 3600;
 
 /// What is given where a retry may help and nobody knows when.
 const RETRY_AFTER_SECONDS_DEFAULT: u64 = 1;
+
+/// What a caller reads when a request fails: OpenAI's form.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(crate) struct ErrorView<'a> {
+    error: ErrorDetail<'a>,
+}
+
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
+struct ErrorDetail<'a> {
+    /// For people.
+    #[schema(examples("there is no model \"gpt-nope\""))]
+    message: &'a str,
+    /// The kind, one of OpenAI's.
+    #[schema(examples("invalid_request_error"))]
+    r#type: &'a str,
+    /// The field, parameter or header at fault, where it is one.
+    #[schema(required, examples("model"))]
+    param: Option<&'a str>,
+    /// What programs tell failures apart by.
+    #[schema(examples("model_not_found"))]
+    code: &'a str,
+}
 
 /// A request that failed, here or in a service.
 #[derive(Debug)]
@@ -78,6 +103,10 @@ impl Failure {
         self
     }
 
+    pub(crate) fn reason(&self) -> Reason {
+        self.0.reason
+    }
+
     #[cfg(test)]
     pub(crate) fn wire(&self) -> &WireError {
         &self.0
@@ -104,12 +133,14 @@ impl IntoResponse for Failure {
         let reason = error.reason;
         let status =
             StatusCode::from_u16(reason.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let body = json!({"error": {
-            "message": error.message,
-            "type": reason.openai_type(),
-            "param": error.fact(metadata::PARAM),
-            "code": reason.openai_code(),
-        }});
+        let body = ErrorView {
+            error: ErrorDetail {
+                message: &error.message,
+                r#type: reason.openai_type(),
+                param: error.fact(metadata::PARAM),
+                code: reason.openai_code(),
+            },
+        };
         let mut response = (status, Json(body)).into_response();
         add_headers(response.headers_mut(), &error);
         response

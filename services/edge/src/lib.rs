@@ -5,6 +5,7 @@
 //! [`Edge::new`] takes connections to the services, [`Edge::serve`] a listener.
 
 mod caller;
+mod document;
 mod failure;
 mod names;
 mod openai;

@@ -9,6 +9,7 @@ pub(crate) const CACHE: HeaderName = HeaderName::from_static("x-keyward-cache");
 pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 pub(crate) const CREDITS_CHARGED: HeaderName = HeaderName::from_static("x-credits-charged");
 pub(crate) const FALLBACK: HeaderName = HeaderName::from_static("x-keyward-fallback");
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const KEY_SOURCE: HeaderName = HeaderName::from_static("x-keyward-key-source");
 pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-keyward-model");
 pub(crate) const ORGANIZATION: HeaderName =

@@ -2,34 +2,28 @@
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{any, get, post};
+use axum::routing::{any, get};
 use keyward_runtime::error::Reason;
 
+use crate::document::{Document, serve_document};
 use crate::failure::Failure;
-use crate::openai::{chat_completions, get_model, list_models};
-use crate::rest;
 use crate::server::{Observer, observe};
 use crate::services::Services;
+use crate::{openai, rest};
 
 /// The routes over these services.
 pub(crate) fn routes(services: Services, observer: Observer) -> Router {
-    Router::new()
-        .nest("/v1", openai())
-        .nest("/api/v1/llm", openai())
+    let documented = openai::router().merge(rest::router());
+    let (documented, described) = documented.split_for_parts();
+    let document = get(serve_document).with_state(Document::new(described));
+    documented
+        .nest("/api/v1/llm", openai::bare())
         .merge(not_yet())
-        .merge(rest::router())
+        .route("/api/openapi.json", document)
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .with_state(services)
         .layer(from_fn_with_state(observer, observe))
-}
-
-fn openai() -> Router<Services> {
-    Router::new()
-        .route("/chat/completions", post(chat_completions))
-        .route("/models", get(list_models))
-        // An id may have slashes in it, as `sandbox/echo`.
-        .route("/models/{*model}", get(get_model))
 }
 
 /// What callers of the providers' own interfaces look for, so that they do not take a base URL for

@@ -11,6 +11,10 @@ use keyward_proto::vault::v1::provider_key_service_client::ProviderKeyServiceCli
 
 use crate::{EdgeConfig, EdgeConnections};
 
+/// The largest page of usage records: a thousand, each with all the tags, names and reasons that it
+/// may have.
+const USAGE_PAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
 /// What handlers call. A client is cloned for each call: that is cheap, and calls need their own.
 #[derive(Clone, Debug)]
 pub(crate) struct Services {
@@ -38,7 +42,8 @@ impl Services {
             identity: IdentityServiceClient::new(vault.clone()),
             audit: AuditServiceClient::new(vault),
             credits: CreditServiceClient::new(metering.clone()),
-            usage: UsageServiceClient::new(metering.clone()),
+            usage: UsageServiceClient::new(metering.clone())
+                .max_decoding_message_size(USAGE_PAGE_BYTES_MAX),
             pricing: PricingServiceClient::new(metering),
         }
     }
@@ -71,7 +76,6 @@ impl Services {
         self.usage.clone()
     }
 
-    #[expect(dead_code, reason = "the routes over it come next")]
     pub(crate) fn pricing(&self) -> PricingServiceClient<Connection> {
         self.pricing.clone()
     }

@@ -8,6 +8,7 @@ use tonic::Streaming;
 
 use super::answer;
 use super::extras::Extras;
+use super::schema::{ChatCompletion, ChatRequest};
 use super::upload::upload;
 use crate::caller::Call;
 use crate::failure::Failure;
@@ -18,7 +19,19 @@ use crate::services::Services;
 /// many times.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
-/// Serves a chat completion, plain or streamed.
+/// Complete a chat
+///
+/// Plain or streamed, with whosever key serves first: one sent with the request, the caller's own,
+/// its project's, its organization's, or the platform's, paid for in credits.
+#[utoipa::path(
+    post, path = "/v1/chat/completions", operation_id = "createChatCompletion", tag = "Models",
+    params(Extras), request_body = ChatRequest,
+    responses((
+        status = 200,
+        description = "The answer. A stream tells its cost in a comment before `[DONE]`.",
+        content((ChatCompletion = "application/json"), (String = "text/event-stream")),
+    )),
+)]
 pub(crate) async fn chat_completions(
     State(services): State<Services>,
     call: Call,

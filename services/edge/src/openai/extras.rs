@@ -5,10 +5,14 @@
 use std::collections::HashMap;
 
 use axum::extract::FromRequestParts;
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 use keyward_money::Nanos;
 use keyward_proto::router::v1::{Fallback, RoutingOptions};
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::caller::only;
 use crate::failure::Failure;
@@ -58,6 +62,55 @@ impl Extras {
             tags: tags(headers)?,
             client_request_id: client_request_id(headers)?,
         })
+    }
+}
+
+impl IntoParams for Extras {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let matching = |pattern: &str| text().pattern(Some(pattern));
+        let header = |name: HeaderName, description: &str, schema: ObjectBuilder| {
+            ParameterBuilder::new()
+                .name(name.as_str())
+                .parameter_in(ParameterIn::Header)
+                .required(Required::False)
+                .description(Some(description))
+                .schema(Some(schema))
+                .build()
+        };
+        vec![
+            header(
+                names::BYOK_API_KEY,
+                "A provider key for this call alone. It is never stored or logged.",
+                text().max_length(Some(INLINE_KEY_BYTES_MAX)),
+            ),
+            header(
+                names::BYOK_PROVIDER,
+                "Whose key that is; without one, the provider whose stored key shall serve.",
+                matching("^[a-z0-9._-]{0,63}$"),
+            ),
+            header(
+                names::FALLBACK,
+                "What may serve when the first key fails: `none`, `own-keys`, or `credits`, the \
+                 last with a cap, as `credits;max=0.05`.",
+                matching(r"^(none|own-keys|credits( *; *max=[0-9]+(\.[0-9]{1,9})?)?)?$"),
+            ),
+            header(
+                names::CACHE,
+                "`on` or `off`; without effect yet.",
+                matching("^(on|off)?$"),
+            ),
+            header(
+                names::TAGS,
+                "Tags for the usage record, as `team=search,job=nightly`: at most 16.",
+                text(),
+            ),
+            header(
+                names::REQUEST_ID,
+                "The caller's own id of the request: it comes back as `x-client-request-id`.",
+                text().max_length(Some(CLIENT_REQUEST_ID_BYTES_MAX)),
+            ),
+        ]
     }
 }
 

@@ -1,6 +1,8 @@
 //! `/api/v1/access-keys[/{id}]`: the secret is in the answer to the one that issues it, and nowhere
 //! else.
 
+use std::num::NonZeroU64;
+
 use axum::extract::State;
 use http::StatusCode;
 use keyward_auth::Scope;
@@ -9,42 +11,66 @@ use keyward_proto::vault::v1::{
     RevokeAccessKeyRequest,
 };
 use keyward_runtime::ids;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::body::Given;
+use super::idempotency::IdempotencyKey;
 use super::location::At;
-use super::parameters::Parameters;
-use super::reply::{Outcome, Reply, Resource};
-use super::values::{ScopeName, Time, null_or, present, time_text};
+use super::parameters::{Nothing, PageSize, Query};
+use super::reply::{Outcome, Reply, Resource, page};
+use super::values::{ScopeName, Time, present};
 use crate::caller::Call;
 use crate::failure::Failure;
 use crate::services::Services;
 
-#[derive(Deserialize)]
+pub(super) fn router() -> OpenApiRouter<Services> {
+    OpenApiRouter::default()
+        .routes(routes!(list, create))
+        .routes(routes!(get, revoke))
+}
+
+/// A new access key: a user's, acting in an organization or a project where they are given; without a
+/// user an organization's own. Without either, the caller's own.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewAccessKey {
+struct NewAccessKey {
+    /// The user that it acts as.
+    #[schema(examples("bob"))]
     user: Option<String>,
+    /// The organization that it acts in.
     organization: Option<String>,
+    /// The project that it is made for.
     project: Option<String>,
-    #[serde(default, deserialize_with = "null_or")]
-    label: String,
+    /// For people.
+    label: Option<String>,
+    /// What it may do.
+    #[schema(min_items = 1)]
     scopes: Vec<ScopeName>,
+    /// When it stops working; never where absent.
     expires_at: Option<Time>,
-    #[serde(default, deserialize_with = "null_or")]
-    allowed_models: Vec<String>,
+    /// The models that it may name; all where there are none.
+    allowed_models: Option<Vec<String>>,
+    /// Its limits.
     limits: Option<Limits>,
 }
 
-#[derive(Deserialize)]
+/// Limits of an access key.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AccessKeyLimits)]
 struct Limits {
-    #[serde(default, deserialize_with = "null_or")]
-    requests_per_minute: u64,
-    #[serde(default, deserialize_with = "null_or")]
-    tokens_per_minute: u64,
-    #[serde(default, deserialize_with = "null_or")]
-    concurrency: u64,
+    /// Requests in a minute.
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    requests_per_minute: Option<NonZeroU64>,
+    /// Tokens in a minute.
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    tokens_per_minute: Option<NonZeroU64>,
+    /// Requests at the same time.
+    #[schema(value_type = Option<u64>, minimum = 1)]
+    concurrency: Option<NonZeroU64>,
 }
 
 impl NewAccessKey {
@@ -54,65 +80,169 @@ impl NewAccessKey {
             user: self.user.unwrap_or_default(),
             organization: self.organization.unwrap_or_default(),
             project: self.project.unwrap_or_default(),
-            label: self.label,
+            label: self.label.unwrap_or_default(),
             scopes: self.scopes.iter().map(scope).collect(),
             expire_time: self.expires_at.map(Time::to_proto),
-            allowed_models: self.allowed_models,
+            allowed_models: self.allowed_models.unwrap_or_default(),
             limits: self.limits.map(|limits| AccessKeyLimits {
-                requests_per_minute: limits.requests_per_minute,
-                tokens_per_minute: limits.tokens_per_minute,
-                concurrency: limits.concurrency,
+                requests_per_minute: limits.requests_per_minute.map_or(0, NonZeroU64::get),
+                tokens_per_minute: limits.tokens_per_minute.map_or(0, NonZeroU64::get),
+                concurrency: limits.concurrency.map_or(0, NonZeroU64::get),
             }),
             ..AccessKey::default()
         }
     }
 }
 
-impl Resource for AccessKey {
-    const LIST: &'static str = "access_keys";
+/// An access key. Its secret is not kept.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccessKey)]
+pub(crate) struct AccessKeyView {
+    /// Its id.
+    id: String,
+    /// The user that it acts as.
+    #[schema(required, examples("bob"))]
+    user: Option<String>,
+    /// The organization that it acts in.
+    #[schema(required)]
+    organization: Option<String>,
+    /// The project that it is made for.
+    #[schema(required)]
+    project: Option<String>,
+    /// For people.
+    label: String,
+    /// What it may do.
+    scopes: Vec<ScopeName>,
+    /// When it stops working.
+    #[schema(required)]
+    expires_at: Option<Time>,
+    /// The models that it may name; all where there are none.
+    allowed_models: Vec<String>,
+    /// Its limits.
+    limits: LimitsView,
+    /// What it looks like, without what is secret.
+    masked_key: String,
+    /// When it was issued.
+    #[schema(required)]
+    created_at: Option<Time>,
+    /// When it was revoked.
+    #[schema(required)]
+    revoked_at: Option<Time>,
+}
 
-    fn into_json(self) -> Value {
-        let scopes = self.scopes.iter().copied().filter_map(Scope::from_proto);
-        let scopes: Vec<&str> = scopes.map(Scope::as_str).collect();
-        let limits = self.limits.unwrap_or_default();
-        json!({
-            "id": self.access_key_id,
-            "user": present(self.user),
-            "organization": present(self.organization),
-            "project": present(self.project),
-            "label": self.label,
-            "scopes": scopes,
-            "expires_at": time_text(self.expire_time.as_ref()),
-            "allowed_models": self.allowed_models,
-            "limits": {
-                "requests_per_minute": set(limits.requests_per_minute),
-                "tokens_per_minute": set(limits.tokens_per_minute),
-                "concurrency": set(limits.concurrency),
-            },
-            "masked_key": self.masked_key,
-            "created_at": time_text(self.create_time.as_ref()),
-            "revoked_at": time_text(self.revoke_time.as_ref()),
-        })
+/// Limits of an access key; `null` for none.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AccessKeyLimitsShown)]
+struct LimitsView {
+    /// Requests in a minute.
+    #[schema(required)]
+    requests_per_minute: Option<u64>,
+    /// Tokens in a minute.
+    #[schema(required)]
+    tokens_per_minute: Option<u64>,
+    /// Requests at the same time.
+    #[schema(required)]
+    concurrency: Option<u64>,
+}
+
+impl From<AccessKeyLimits> for LimitsView {
+    fn from(limits: AccessKeyLimits) -> Self {
+        // The contract writes no limit as 0.
+        let set = |limit: u64| (limit > 0).then_some(limit);
+        Self {
+            requests_per_minute: set(limits.requests_per_minute),
+            tokens_per_minute: set(limits.tokens_per_minute),
+            concurrency: set(limits.concurrency),
+        }
     }
 }
 
-/// A limit; `None` for none, which the contract writes as 0.
-fn set(limit: u64) -> Option<u64> {
-    (limit > 0).then_some(limit)
+/// A new access key, with its secret.
+#[derive(Debug, Serialize, ToSchema)]
+struct IssuedAccessKey {
+    #[serde(flatten)]
+    access_key: AccessKeyView,
+    /// The key itself, shown this once.
+    #[schema(read_only, format = Password)]
+    secret: String,
 }
 
-pub(crate) async fn create(
+/// Whose access keys, and which page of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// Another user's.
+    user: Option<String>,
+    /// An organization's.
+    organization: Option<String>,
+    /// At most this many.
+    #[serde(default)]
+    #[param(inline)]
+    page_size: PageSize,
+    /// Where the page before ended: its `next_page_token`.
+    #[serde(default)]
+    page_token: String,
+}
+
+/// Whose access key.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Holder {
+    /// The user, where the body names none.
+    user: Option<String>,
+    /// The organization, where the body names none.
+    organization: Option<String>,
+}
+
+page!(
+    /// A page of access keys.
+    AccessKeyList { access_keys: AccessKeyView }
+);
+
+impl Resource for AccessKey {
+    type View = AccessKeyView;
+
+    fn into_view(self) -> AccessKeyView {
+        let scopes = self.scopes.iter().copied().filter_map(Scope::from_proto);
+        AccessKeyView {
+            id: self.access_key_id,
+            user: present(self.user),
+            organization: present(self.organization),
+            project: present(self.project),
+            label: self.label,
+            scopes: scopes.map(ScopeName).collect(),
+            expires_at: Time::from_proto(self.expire_time.as_ref()),
+            allowed_models: self.allowed_models,
+            limits: self.limits.unwrap_or_default().into(),
+            masked_key: self.masked_key,
+            created_at: Time::from_proto(self.create_time.as_ref()),
+            revoked_at: Time::from_proto(self.revoke_time.as_ref()),
+        }
+    }
+}
+
+/// Issue an access key
+///
+/// The answer has its `secret`, this once (and again to the same `Idempotency-Key`). No key is
+/// given a scope that the caller's own lacks.
+#[utoipa::path(
+    post, path = "/api/v1/access-keys", operation_id = "createAccessKey", tag = "Access keys",
+    params(Holder, IdempotencyKey), request_body = NewAccessKey,
+    responses((status = 201, description = "The new access key.", body = IssuedAccessKey)),
+)]
+async fn create(
     State(services): State<Services>,
     call: Call,
-    mut parameters: Parameters,
+    Query(named): Query<Holder>,
+    key: IdempotencyKey,
     Given(mut new): Given<NewAccessKey>,
 ) -> Outcome {
-    let (user, organization) = (parameters.take("user")?, parameters.take("organization")?);
-    parameters.finish()?;
-    new.user = new.user.or(present(user));
-    new.organization = new.organization.or(present(organization));
+    new.user = new.user.or(named.user);
+    new.organization = new.organization.or(named.organization);
     let request = call.request(CreateAccessKeyRequest {
-        request_id: ids::new_text(),
+        request_id: key.request_id(),
         access_key: Some(new.into_proto()),
     });
     let answer = services.identity().create_access_key(request).await?;
@@ -120,44 +250,61 @@ pub(crate) async fn create(
     let access_key = answer
         .access_key
         .ok_or_else(|| Failure::broken_contract("no access key in the answer"))?;
-    let mut body = access_key.into_json();
-    body["secret"] = answer.secret.into();
-    Ok(Reply::json(StatusCode::CREATED, body))
+    let issued = IssuedAccessKey {
+        access_key: access_key.into_view(),
+        secret: answer.secret,
+    };
+    Reply::json(StatusCode::CREATED, &issued)
 }
 
-pub(crate) async fn get(
+/// Show an access key
+#[utoipa::path(
+    get, path = "/api/v1/access-keys/{id}", operation_id = "getAccessKey", tag = "Access keys",
+    params(("id" = String, Path, description = "Its id.")),
+    responses((status = 200, description = "The access key.", body = AccessKeyView)),
+)]
+async fn get(
     State(services): State<Services>,
     call: Call,
     At(access_key_id): At<String>,
+    _: Query<Nothing>,
 ) -> Outcome {
     let request = call.request(GetAccessKeyRequest { access_key_id });
     let answer = services.identity().get_access_key(request).await?;
     Reply::resource(answer.into_inner().access_key)
 }
 
-pub(crate) async fn list(
-    State(services): State<Services>,
-    call: Call,
-    mut parameters: Parameters,
-) -> Outcome {
-    let (user, organization) = (parameters.take("user")?, parameters.take("organization")?);
-    let page = parameters.page()?;
-    parameters.finish()?;
+/// List access keys
+#[utoipa::path(
+    get, path = "/api/v1/access-keys", operation_id = "listAccessKeys", tag = "Access keys",
+    params(Which),
+    responses((status = 200, description = "A page, newest first.", body = AccessKeyList)),
+)]
+async fn list(State(services): State<Services>, call: Call, Query(which): Query<Which>) -> Outcome {
     let request = call.request(ListAccessKeysRequest {
-        user,
-        organization,
-        page_size: page.size,
-        page_token: page.token,
+        user: which.user.unwrap_or_default(),
+        organization: which.organization.unwrap_or_default(),
+        page_size: which.page_size.0,
+        page_token: which.page_token,
     });
     let answer = services.identity().list_access_keys(request).await?;
     let answer = answer.into_inner();
-    Ok(Reply::list(answer.access_keys, answer.next_page_token))
+    AccessKeyList::reply(answer.access_keys, answer.next_page_token)
 }
 
-pub(crate) async fn revoke(
+/// Revoke an access key
+///
+/// It stops working at once, and stays in the list as revoked.
+#[utoipa::path(
+    delete, path = "/api/v1/access-keys/{id}", operation_id = "revokeAccessKey",
+    tag = "Access keys", params(("id" = String, Path, description = "Its id.")),
+    responses((status = 204, description = "It works no more.")),
+)]
+async fn revoke(
     State(services): State<Services>,
     call: Call,
     At(access_key_id): At<String>,
+    _: Query<Nothing>,
 ) -> Outcome {
     let request = call.request(RevokeAccessKeyRequest {
         request_id: ids::new_text(),

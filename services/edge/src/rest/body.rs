@@ -45,14 +45,13 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
-        explain(&path, error.inner())
+        fault(&path, error.inner())
     })?;
-    deserializer.end().map_err(|error| explain(".", &error))?;
+    deserializer.end().map_err(|error| fault(".", &error))?;
     Ok(value)
 }
 
-/// What is wrong and where, from an error whose text may repeat the body.
-fn explain(path: &str, error: &serde_json::Error) -> Failure {
+fn fault(path: &str, error: &serde_json::Error) -> Failure {
     if error.classify() != Category::Data {
         let (line, column) = (error.line(), error.column());
         let message = format!("the body is not valid JSON: line {line}, column {column}");
@@ -60,11 +59,20 @@ fn explain(path: &str, error: &serde_json::Error) -> Failure {
     }
     let text = error.to_string();
     let text = text.rfind(" at line ").map_or(&*text, |end| &text[..end]);
+    explain("field", path, text)
+}
+
+/// What is wrong and where, from a text that may repeat what was sent. `what` is a field or a
+/// parameter.
+pub(super) fn explain(what: &str, path: &str, text: &str) -> Failure {
     let path = if path == "." { "" } else { path };
     for (start, message) in [
-        ("unknown field `", "there is no field"),
-        ("missing field `", "this field is needed:"),
-        ("duplicate field `", "this field may come only once:"),
+        ("unknown field `", format!("there is no {what}")),
+        ("missing field `", format!("this {what} is needed:")),
+        (
+            "duplicate field `",
+            format!("this {what} may come only once:"),
+        ),
     ] {
         let name = text
             .strip_prefix(start)

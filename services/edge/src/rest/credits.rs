@@ -5,79 +5,214 @@ use http::StatusCode;
 use keyward_proto::metering::v1::{
     GetBalanceRequest, GrantCreditsRequest, ListTransactionsRequest, Transaction,
 };
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::body::Given;
-use super::parameters::Parameters;
-use super::reply::{Outcome, Reply, Resource};
-use super::values::{Amount, amount, present, time_text};
-use super::words;
+use super::idempotency::IdempotencyKey;
+use super::parameters::{AccountNames, Nothing, PageSize, Query};
+use super::reply::{Outcome, Reply, Resource, page};
+use super::values::{Amount, Time, present};
+use super::words::TransactionKind;
 use crate::caller::Call;
 use crate::failure::Failure;
 use crate::services::Services;
 
-#[derive(Deserialize)]
+pub(super) fn router() -> OpenApiRouter<Services> {
+    OpenApiRouter::default()
+        .routes(routes!(balance))
+        .routes(routes!(grant))
+        .routes(routes!(transactions))
+}
+
+/// Whose credits.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Grant {
+#[into_params(parameter_in = Query)]
+struct Whose {
+    /// An account, `users/{user}` or `organizations/{organization}`.
+    account: Option<String>,
+    /// The same, for a user.
+    user: Option<String>,
+    /// The same, for an organization.
+    organization: Option<String>,
+}
+
+/// Whose transactions, and which page of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// An account, `users/{user}` or `organizations/{organization}`.
+    account: Option<String>,
+    /// The same, for a user.
+    user: Option<String>,
+    /// The same, for an organization.
+    organization: Option<String>,
+    /// At most this many.
+    #[serde(default)]
+    #[param(inline)]
+    page_size: PageSize,
+    /// Where the page before ended: its `next_page_token`.
+    #[serde(default)]
+    page_token: String,
+}
+
+/// What an account has.
+#[derive(Debug, Serialize, ToSchema)]
+struct Credits {
+    /// The account.
+    #[schema(examples("users/bob"))]
     account: String,
+    /// What was granted less what was charged; may be negative after an overrun.
+    balance: Amount,
+    /// What requests in flight hold.
+    held: Amount,
+    /// What can be spent: balance less held.
+    available: Amount,
+}
+
+/// Credits for an account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewGrant {
+    /// Whose, `users/{user}` or `organizations/{organization}`.
+    #[schema(min_length = 1, examples("users/bob"))]
+    account: String,
+    /// How much; more than nothing.
     amount: Amount,
-    idempotency_key: String,
+    /// Names this grant for ever: the same key again grants nothing again. It can stand in the header
+    /// `Idempotency-Key` instead.
+    #[schema(min_length = 1, examples("welcome-bob"))]
+    idempotency_key: Option<String>,
+    /// For people.
     note: Option<String>,
 }
 
-impl Resource for Transaction {
-    const LIST: &'static str = "transactions";
-
-    fn into_json(self) -> Value {
-        json!({
-            "id": self.transaction_id,
-            "time": time_text(self.post_time.as_ref()),
-            "kind": words::transaction_kind(self.kind),
-            "amount": amount(self.amount_nanos),
-            "request_id": present(self.inference_id),
-            "note": present(self.note),
-            "idempotency_key": present(self.request_id),
-        })
-    }
-}
-
-pub(crate) async fn balance(
-    State(services): State<Services>,
-    call: Call,
-    mut parameters: Parameters,
-) -> Outcome {
-    let account = parameters.account()?;
-    parameters.finish()?;
-    let request = call.request(GetBalanceRequest { account });
-    let balance = services.credits().get_balance(request).await?.into_inner();
-    let body = json!({
-        "account": balance.account,
-        "balance": amount(balance.balance_nanos),
-        "held": amount(balance.held_nanos),
-        "available": amount(balance.available_nanos),
-    });
-    Ok(Reply::json(StatusCode::OK, body))
-}
-
-pub(crate) async fn grant(
-    State(services): State<Services>,
-    call: Call,
-    Given(grant): Given<Grant>,
-) -> Outcome {
-    for (name, text) in [
-        ("account", &grant.account),
-        ("idempotency_key", &grant.idempotency_key),
-    ] {
-        if text.is_empty() {
-            return Err(Failure::invalid(name, format!("`{name}` is empty")));
+impl NewGrant {
+    /// The one key of body and header.
+    fn key(&self, header: IdempotencyKey) -> Result<String, Failure> {
+        let refused = |message| Err(Failure::invalid("idempotency_key", message));
+        match (self.idempotency_key.clone(), header.into_given()) {
+            (Some(key), _) if key.is_empty() => refused("`idempotency_key` is empty"),
+            (Some(key), Some(header)) if key != header => {
+                refused("`idempotency_key` and the header `Idempotency-Key` are not the same")
+            }
+            (Some(key), _) | (None, Some(key)) => Ok(key),
+            (None, None) => refused("this field is needed: `idempotency_key`"),
         }
     }
+}
+
+/// A line of an account's ledger.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Transaction)]
+pub(crate) struct TransactionView {
+    /// Its id.
+    id: String,
+    /// When it was posted.
+    #[schema(required)]
+    time: Option<Time>,
+    /// What it is.
+    kind: TransactionKind,
+    /// What it adds to the balance: negative for a charge.
+    amount: Amount,
+    /// The request that it pays for.
+    #[schema(required)]
+    request_id: Option<String>,
+    /// For people.
+    #[schema(required)]
+    note: Option<String>,
+    /// The idempotency key of a grant.
+    #[schema(required)]
+    idempotency_key: Option<String>,
+}
+
+/// A grant, as a line of the account's ledger.
+#[derive(Debug, Serialize, ToSchema)]
+struct Grant {
+    #[serde(flatten)]
+    transaction: TransactionView,
+    /// Whose.
+    #[schema(examples("users/bob"))]
+    account: String,
+}
+
+page!(
+    /// A page of transactions.
+    TransactionList { transactions: TransactionView }
+);
+
+impl Resource for Transaction {
+    type View = TransactionView;
+
+    fn into_view(self) -> TransactionView {
+        TransactionView {
+            id: self.transaction_id,
+            time: Time::from_proto(self.post_time.as_ref()),
+            kind: TransactionKind::of(self.kind),
+            amount: Amount::new(self.amount_nanos),
+            request_id: present(self.inference_id),
+            note: present(self.note),
+            idempotency_key: present(self.request_id),
+        }
+    }
+}
+
+/// Show credits
+///
+/// Those of the account acted for, or of the one that is named.
+#[utoipa::path(
+    get, path = "/api/v1/credits", operation_id = "getCredits", tag = "Credits", params(Whose),
+    responses((status = 200, description = "What the account has.", body = Credits)),
+)]
+async fn balance(
+    State(services): State<Services>,
+    call: Call,
+    Query(whose): Query<Whose>,
+) -> Outcome {
+    let names = AccountNames {
+        account: whose.account,
+        user: whose.user,
+        organization: whose.organization,
+    };
+    let account = names.account()?;
+    let request = call.request(GetBalanceRequest { account });
+    let balance = services.credits().get_balance(request).await?.into_inner();
+    Reply::ok(&Credits {
+        account: balance.account,
+        balance: Amount::new(balance.balance_nanos),
+        held: Amount::new(balance.held_nanos),
+        available: Amount::new(balance.available_nanos),
+    })
+}
+
+/// Grant credits
+///
+/// For admins of the platform. The same idempotency key for the same account grants once, however
+/// often it comes.
+#[utoipa::path(
+    post, path = "/api/v1/credits/grants", operation_id = "grantCredits", tag = "Credits",
+    params(IdempotencyKey), request_body = NewGrant,
+    responses((status = 201, description = "The grant.", body = Grant)),
+)]
+async fn grant(
+    State(services): State<Services>,
+    call: Call,
+    _: Query<Nothing>,
+    header: IdempotencyKey,
+    Given(new): Given<NewGrant>,
+) -> Outcome {
+    if new.account.is_empty() {
+        return Err(Failure::invalid("account", "`account` is empty"));
+    }
     let request = call.request(GrantCreditsRequest {
-        request_id: grant.idempotency_key,
-        account: grant.account.clone(),
-        amount_nanos: grant.amount.nanos(),
-        note: grant.note.unwrap_or_default(),
+        request_id: new.key(header)?,
+        account: new.account.clone(),
+        amount_nanos: new.amount.nanos(),
+        note: new.note.unwrap_or_default(),
     });
     let answer = services.credits().grant_credits(request).await;
     let answer =
@@ -86,25 +221,37 @@ pub(crate) async fn grant(
         .into_inner()
         .transaction
         .ok_or_else(|| Failure::broken_contract("no transaction in the answer"))?;
-    let mut body = transaction.into_json();
-    body["account"] = grant.account.into();
-    Ok(Reply::json(StatusCode::CREATED, body))
+    let grant = Grant {
+        transaction: transaction.into_view(),
+        account: new.account,
+    };
+    Reply::json(StatusCode::CREATED, &grant)
 }
 
-pub(crate) async fn transactions(
+/// List transactions
+///
+/// The ledger of the account acted for, or of the one that is named.
+#[utoipa::path(
+    get, path = "/api/v1/credits/transactions", operation_id = "listTransactions",
+    tag = "Credits", params(Which),
+    responses((status = 200, description = "A page, newest first.", body = TransactionList)),
+)]
+async fn transactions(
     State(services): State<Services>,
     call: Call,
-    mut parameters: Parameters,
+    Query(which): Query<Which>,
 ) -> Outcome {
-    let account = parameters.account()?;
-    let page = parameters.page()?;
-    parameters.finish()?;
+    let names = AccountNames {
+        account: which.account,
+        user: which.user,
+        organization: which.organization,
+    };
     let request = call.request(ListTransactionsRequest {
-        account,
-        page_size: page.size,
-        page_token: page.token,
+        account: names.account()?,
+        page_size: which.page_size.0,
+        page_token: which.page_token,
     });
     let answer = services.credits().list_transactions(request).await?;
     let answer = answer.into_inner();
-    Ok(Reply::list(answer.transactions, answer.next_page_token))
+    TransactionList::reply(answer.transactions, answer.next_page_token)
 }

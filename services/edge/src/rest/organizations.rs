@@ -6,24 +6,37 @@ use keyward_proto::vault::v1::{
     ListOrganizationsRequest, Organization, UpdateOrganizationRequest,
 };
 use keyward_runtime::ids;
-use serde_json::Value;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::body::Given;
+use super::idempotency::IdempotencyKey;
 use super::location::At;
-use super::parameters::Parameters;
-use super::reply::{IfMatch, Outcome, Reply, Resource};
-use super::tenant::{NewTenant, TenantChange, tenant_json};
+use super::parameters::{Nothing, Page, Query};
+use super::reply::{IfMatch, Outcome, Reply, Resource, page};
+use super::tenant::{NewTenant, TenantChange, TenantView, check_tier};
 use crate::caller::Call;
 use crate::failure::Failure;
 use crate::services::Services;
 
-impl Resource for Organization {
-    const LIST: &'static str = "organizations";
+pub(super) fn router() -> OpenApiRouter<Services> {
+    OpenApiRouter::default()
+        .routes(routes!(list, create))
+        .routes(routes!(get, update, delete))
+}
 
-    fn into_json(self) -> Value {
-        tenant_json(
-            &self.organization_id,
-            &self.tier,
+page!(
+    /// A page of organizations.
+    OrganizationList { organizations: TenantView }
+);
+
+impl Resource for Organization {
+    type View = TenantView;
+
+    fn into_view(self) -> TenantView {
+        TenantView::new(
+            self.organization_id,
+            self.tier,
             self.display_name,
             self.create_time.as_ref(),
             self.update_time.as_ref(),
@@ -35,17 +48,28 @@ impl Resource for Organization {
     }
 }
 
-pub(crate) async fn create(
+/// Make an organization
+///
+/// For admins of the platform.
+#[utoipa::path(
+    post, path = "/api/v1/organizations", operation_id = "createOrganization", tag = "Tenancy",
+    params(IdempotencyKey), request_body = NewTenant,
+    responses((status = 201, description = "The new organization.", body = TenantView)),
+)]
+async fn create(
     State(services): State<Services>,
     call: Call,
+    _: Query<Nothing>,
+    key: IdempotencyKey,
     Given(new): Given<NewTenant>,
 ) -> Outcome {
+    check_tier(&services, &call, new.tier.as_deref()).await?;
     let request = call.request(CreateOrganizationRequest {
-        request_id: ids::new_text(),
+        request_id: key.request_id(),
         organization: Some(Organization {
             organization_id: new.id,
-            tier: new.tier,
-            display_name: new.display_name,
+            tier: new.tier.unwrap_or_default(),
+            display_name: new.display_name.unwrap_or_default(),
             ..Organization::default()
         }),
     });
@@ -55,45 +79,65 @@ pub(crate) async fn create(
     Reply::created(answer.into_inner().organization)
 }
 
-pub(crate) async fn get(
+/// Show an organization
+#[utoipa::path(
+    get, path = "/api/v1/organizations/{organization}", operation_id = "getOrganization", tag = "Tenancy",
+    params(("organization" = String, Path, description = "Its id.", example = "acme")),
+    responses((status = 200, description = "The organization.", body = TenantView)),
+)]
+async fn get(
     State(services): State<Services>,
     call: Call,
     At(organization_id): At<String>,
+    _: Query<Nothing>,
 ) -> Outcome {
     let request = call.request(GetOrganizationRequest { organization_id });
     let answer = services.identity().get_organization(request).await?;
     Reply::resource(answer.into_inner().organization)
 }
 
-pub(crate) async fn list(
-    State(services): State<Services>,
-    call: Call,
-    mut parameters: Parameters,
-) -> Outcome {
-    let page = parameters.page()?;
-    parameters.finish()?;
+/// List organizations
+///
+/// Admins of the platform see all, others those that they are in.
+#[utoipa::path(
+    get, path = "/api/v1/organizations", operation_id = "listOrganizations", tag = "Tenancy", params(Page),
+    responses((status = 200, description = "A page, newest first.", body = OrganizationList)),
+)]
+async fn list(State(services): State<Services>, call: Call, Query(page): Query<Page>) -> Outcome {
     let request = call.request(ListOrganizationsRequest {
-        page_size: page.size,
-        page_token: page.token,
+        page_size: page.page_size.0,
+        page_token: page.page_token,
     });
     let answer = services
         .identity()
         .list_organizations(request)
         .await?
         .into_inner();
-    Ok(Reply::list(answer.organizations, answer.next_page_token))
+    OrganizationList::reply(answer.organizations, answer.next_page_token)
 }
 
-pub(crate) async fn update(
+/// Change an organization
+///
+/// For admins of the platform.
+#[utoipa::path(
+    patch, path = "/api/v1/organizations/{organization}", operation_id = "updateOrganization", tag = "Tenancy",
+    params(("organization" = String, Path, description = "Its id.", example = "acme"), IfMatch),
+    request_body = TenantChange,
+    responses((status = 200, description = "The organization as it is now.", body = TenantView)),
+)]
+async fn update(
     State(services): State<Services>,
     call: Call,
     At(organization_id): At<String>,
+    _: Query<Nothing>,
     IfMatch(etag): IfMatch,
     Given(change): Given<TenantChange>,
 ) -> Outcome {
+    let update_mask = Some(change.mask()?);
+    check_tier(&services, &call, change.tier.as_deref()).await?;
     let request = call.request(UpdateOrganizationRequest {
         request_id: ids::new_text(),
-        update_mask: Some(change.mask()?),
+        update_mask,
         organization: Some(Organization {
             organization_id,
             tier: change.tier.unwrap_or_default(),
@@ -106,10 +150,19 @@ pub(crate) async fn update(
     Reply::resource(answer.into_inner().organization)
 }
 
-pub(crate) async fn delete(
+/// Remove an organization
+///
+/// For admins of the platform. Its keys and projects go with it; what it used stays on record.
+#[utoipa::path(
+    delete, path = "/api/v1/organizations/{organization}", operation_id = "deleteOrganization", tag = "Tenancy",
+    params(("organization" = String, Path, description = "Its id.", example = "acme")),
+    responses((status = 204, description = "It is gone.")),
+)]
+async fn delete(
     State(services): State<Services>,
     call: Call,
     At(organization_id): At<String>,
+    _: Query<Nothing>,
 ) -> Outcome {
     let request = call.request(DeleteOrganizationRequest {
         request_id: ids::new_text(),

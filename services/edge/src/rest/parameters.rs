@@ -1,69 +1,106 @@
-//! Parameters of a query: taken by name; what nobody takes is refused, so that a misspelt one cannot
-//! silently mean the caller's own.
+//! Parameters of a query, each route's read into a type of its own: what that does not name is
+//! refused, so that a misspelt one cannot silently mean the caller's own.
 
-use axum::extract::{FromRequestParts, Query};
+use axum::extract::FromRequestParts;
 use http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
+use super::body::explain;
+use super::values::Text;
 use crate::failure::Failure;
 
 /// The parameters of a request.
 #[derive(Debug)]
-pub(crate) struct Parameters(Vec<(String, String)>);
+pub(crate) struct Query<T>(pub(crate) T);
 
-/// Which page of a list.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Page {
-    pub(crate) size: u32,
-    pub(crate) token: String,
-}
-
-impl<S: Sync> FromRequestParts<S> for Parameters {
+impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        Query::try_from_uri(&parts.uri)
-            .map(|Query(pairs)| Self(pairs))
-            .map_err(|_| Failure::invalid("", "the query cannot be read"))
+        parse(parts.uri.query().unwrap_or_default()).map(Self)
     }
 }
 
-impl Parameters {
-    /// A parameter's value; empty where it is absent.
-    pub(crate) fn take(&mut self, name: &'static str) -> Result<String, Failure> {
-        let mut values = self.0.extract_if(.., |(found, _)| found == name);
-        let value = values.next().map(|(_, value)| value).unwrap_or_default();
-        match values.next() {
-            None => Ok(value),
-            Some(_) => Err(Failure::invalid(
-                name,
-                format!("the parameter `{name}` may come only once"),
-            )),
-        }
-    }
+fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Failure> {
+    let pairs = form_urlencoded::parse(query.as_bytes());
+    let pairs = serde_urlencoded::Deserializer::new(pairs);
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        let path = error.path().to_string();
+        explain("parameter", &path, &error.into_inner().to_string())
+    })
+}
 
-    /// `page_size` and `page_token`.
-    pub(crate) fn page(&mut self) -> Result<Page, Failure> {
-        let size = match self.take("page_size")?.as_str() {
-            "" => 0,
-            size => size
-                .parse()
-                .map_err(|_| Failure::invalid("page_size", "expected a number from 1 to 200"))?,
-        };
-        Ok(Page {
-            size,
-            token: self.take("page_token")?,
+/// No parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// Which page of a list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Page {
+    /// At most this many.
+    #[serde(default)]
+    #[param(inline)]
+    pub(crate) page_size: PageSize,
+    /// Where the page before ended: its `next_page_token`.
+    #[serde(default)]
+    pub(crate) page_token: String,
+}
+
+/// How many things a page may have; the service's own number where nothing is said.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PageSize<const MAX: u32 = 200>(pub(crate) u32);
+
+impl<'de, const MAX: u32> Deserialize<'de> for PageSize<MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text {
+            expected: match MAX {
+                1000 => "a number from 1 to 1000",
+                _ => "a number from 1 to 200",
+            },
+            read: |text| {
+                let size = text.parse().ok();
+                size.filter(|size| (1..=MAX).contains(size)).map(PageSize)
+            },
         })
     }
+}
 
-    /// The account that `account`, `user` or `organization` names; empty for the caller's own.
-    pub(crate) fn account(&mut self) -> Result<String, Failure> {
-        let account = self.take("account")?;
-        let user = self.take("user")?;
-        let organization = self.take("organization")?;
-        match (account.as_str(), user.as_str(), organization.as_str()) {
-            (_, "", "") => Ok(account),
-            ("", user, "") => Ok(format!("users/{user}")),
-            ("", "", organization) => Ok(format!("organizations/{organization}")),
+impl<const MAX: u32> PartialSchema for PageSize<MAX> {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(1))
+            .maximum(Some(MAX))
+            .build()
+            .into()
+    }
+}
+
+impl<const MAX: u32> ToSchema for PageSize<MAX> {}
+
+/// Whose credits or usage.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct AccountNames {
+    pub(crate) account: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) organization: Option<String>,
+}
+
+impl AccountNames {
+    /// The account that is named; empty for the caller's own.
+    pub(crate) fn account(self) -> Result<String, Failure> {
+        match (self.account, self.user, self.organization) {
+            (None, None, None) => Ok(String::new()),
+            (Some(account), None, None) => Ok(account),
+            (None, Some(user), None) => Ok(format!("users/{user}")),
+            (None, None, Some(organization)) => Ok(format!("organizations/{organization}")),
             _ => Err(Failure::invalid(
                 "account",
                 "give only one of `account`, `user` and `organization`",
@@ -71,57 +108,88 @@ impl Parameters {
         }
     }
 
-    /// Refuses what nobody took.
-    pub(crate) fn finish(self) -> Result<(), Failure> {
-        match self.0.into_iter().next() {
-            None => Ok(()),
-            Some((name, _)) => {
-                let name = super::body::shown(&name);
-                let message = format!("there is no parameter {name} here");
-                Err(Failure::invalid(name, message))
-            }
-        }
+    /// The account that is named, and the user whose part of it is meant; both may be empty.
+    pub(crate) fn account_and_user(mut self) -> Result<(String, String), Failure> {
+        let within = self.account.is_some() || self.organization.is_some();
+        let user = match within {
+            true => self.user.take().unwrap_or_default(),
+            false => String::new(),
+        };
+        Ok((self.account()?, user))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Page, Parameters};
+    use keyward_runtime::error::metadata;
 
-    fn parameters(pairs: &[(&str, &str)]) -> Parameters {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Parameters(pairs.iter().map(owned).collect())
-    }
+    use super::{AccountNames, Page, parse};
 
     #[test]
     fn pages_are_read() {
-        let mut some = parameters(&[("page_size", "5"), ("page_token", "abc")]);
-        let page = Page {
-            size: 5,
-            token: "abc".to_owned(),
-        };
-        assert_eq!(some.page().unwrap(), page);
-        assert!(some.finish().is_ok());
-        assert_eq!(parameters(&[]).page().unwrap(), Page::default());
-        assert!(parameters(&[("page_size", "-1")]).page().is_err());
+        let page: Page = parse("page_size=5&page_token=a%20b").unwrap();
+        assert_eq!((page.page_size.0, page.page_token.as_str()), (5, "a b"));
+        let page: Page = parse("").unwrap();
+        assert_eq!((page.page_size.0, page.page_token.as_str()), (0, ""));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (query, param, says) in [
+            ("page_size=-1", "page_size", "a number from 1 to 200"),
+            ("page_size=0", "page_size", "a number from 1 to 200"),
+            ("page_size=201", "page_size", "a number from 1 to 200"),
+            ("page_size=", "page_size", "a number from 1 to 200"),
+            ("page_size=1&page_size=2", "page_size", "only once"),
+            ("organisation=acme", "organisation", "no parameter"),
+            ("sk-canary-0123456789=1", "[redacted]", "no parameter"),
+        ] {
+            let failure = parse::<Page>(query).err().unwrap();
+            let wire = failure.wire();
+            assert_eq!(wire.fact(metadata::PARAM), Some(param), "{query}");
+            assert!(wire.message.contains(says), "{query}: {}", wire.message);
+        }
+    }
+
+    fn names(account: &str, user: &str, organization: &str) -> AccountNames {
+        let given = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
+        AccountNames {
+            account: given(account),
+            user: given(user),
+            organization: given(organization),
+        }
     }
 
     #[test]
     fn an_account_has_one_name() {
-        let check = |pairs: &[(&str, &str)], expect: Option<&str>| {
-            let found = parameters(pairs).account().ok();
-            assert_eq!(found.as_deref(), expect, "{pairs:?}");
+        let check = |account, user, organization, expect: Option<&str>| {
+            let found = names(account, user, organization).account().ok();
+            assert_eq!(found.as_deref(), expect, "{account} {user} {organization}");
         };
-        check(&[], Some(""));
-        check(&[("account", "users/bob")], Some("users/bob"));
-        check(&[("user", "bob")], Some("users/bob"));
-        check(&[("organization", "acme")], Some("organizations/acme"));
-        check(&[("user", "bob"), ("organization", "acme")], None);
-        check(&[("user", "bob"), ("user", "eve")], None);
+        check("", "", "", Some(""));
+        check("users/bob", "", "", Some("users/bob"));
+        check("", "bob", "", Some("users/bob"));
+        check("", "", "acme", Some("organizations/acme"));
+        check("", "bob", "acme", None);
+        check("users/bob", "", "acme", None);
     }
 
     #[test]
-    fn what_nobody_takes_is_refused() {
-        assert!(parameters(&[("organisation", "acme")]).finish().is_err());
+    fn a_user_beside_an_organization_is_that_user_s_part_of_it() {
+        let check = |account, user, organization, expect: Option<(&str, &str)>| {
+            let found = names(account, user, organization).account_and_user().ok();
+            let found = found.as_ref().map(|(a, u)| (a.as_str(), u.as_str()));
+            assert_eq!(found, expect, "{account} {user} {organization}");
+        };
+        check("", "", "", Some(("", "")));
+        check("", "bob", "", Some(("users/bob", "")));
+        check("", "bob", "acme", Some(("organizations/acme", "bob")));
+        check(
+            "organizations/acme",
+            "bob",
+            "",
+            Some(("organizations/acme", "bob")),
+        );
+        check("organizations/acme", "bob", "acme", None);
     }
 }

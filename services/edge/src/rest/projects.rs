@@ -7,62 +7,131 @@ use keyward_proto::vault::v1::{
     UpdateProjectRequest,
 };
 use keyward_runtime::ids;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::body::Given;
+use super::idempotency::IdempotencyKey;
 use super::location::At;
-use super::parameters::Parameters;
-use super::reply::{IfMatch, Outcome, Reply, Resource};
-use super::values::{Change, mask, null_or, present, time_text};
+use super::parameters::{PageSize, Query};
+use super::reply::{IfMatch, Outcome, Reply, Resource, page};
+use super::values::{Change, Time, mask, present};
 use crate::caller::Call;
 use crate::failure::Failure;
 use crate::services::Services;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewProject {
-    id: String,
-    organization: Option<String>,
-    user: Option<String>,
-    #[serde(default, deserialize_with = "null_or")]
-    display_name: String,
+pub(super) fn router() -> OpenApiRouter<Services> {
+    OpenApiRouter::default()
+        .routes(routes!(list, create))
+        .routes(routes!(get, update, delete))
 }
 
-#[derive(Deserialize)]
+/// A new project. It belongs to a user or an organization: to the one that the caller acts in where
+/// neither is given.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ProjectChange {
+struct NewProject {
+    /// Its id, unique among its holder's.
+    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,62}$", examples("search"))]
+    id: String,
+    /// The organization that it belongs to.
+    organization: Option<String>,
+    /// The user that it belongs to.
+    user: Option<String>,
+    /// Its name for people.
+    display_name: Option<String>,
+}
+
+/// What changes about a project.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(min_properties = 1)]
+struct ProjectChange {
+    /// Its name for people; `null` takes it away.
     #[serde(default)]
+    #[schema(value_type = Option<String>)]
     display_name: Change<String>,
 }
 
-/// Whose projects: both empty for the caller's own.
+/// Whose project.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Holder {
-    organization: String,
-    user: String,
+    /// An organization's; otherwise that of the account acted for.
+    organization: Option<String>,
+    /// Another user's.
+    user: Option<String>,
 }
 
 impl Holder {
-    fn take(parameters: &mut Parameters) -> Result<Self, Failure> {
-        Ok(Self {
-            organization: parameters.take("organization")?,
-            user: parameters.take("user")?,
-        })
+    fn names(self) -> (String, String) {
+        let organization = self.organization.unwrap_or_default();
+        (organization, self.user.unwrap_or_default())
     }
 }
 
-impl Resource for Project {
-    const LIST: &'static str = "projects";
+/// Whose projects, and which page of them.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Which {
+    /// An organization's; otherwise those of the account acted for.
+    organization: Option<String>,
+    /// Another user's.
+    user: Option<String>,
+    /// At most this many.
+    #[serde(default)]
+    #[param(inline)]
+    page_size: PageSize,
+    /// Where the page before ended: its `next_page_token`.
+    #[serde(default)]
+    page_token: String,
+}
 
-    fn into_json(self) -> Value {
-        json!({
-            "id": self.project_id,
-            "organization": present(self.organization),
-            "user": present(self.user),
-            "display_name": present(self.display_name),
-            "created_at": time_text(self.create_time.as_ref()),
-            "updated_at": time_text(self.update_time.as_ref()),
-        })
+/// A project.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Project)]
+pub(crate) struct ProjectView {
+    /// Its id.
+    #[schema(examples("search"))]
+    id: String,
+    /// The organization that it belongs to.
+    #[schema(required, examples("acme"))]
+    organization: Option<String>,
+    /// The user that it belongs to.
+    #[schema(required)]
+    user: Option<String>,
+    /// Its name for people.
+    #[schema(required)]
+    display_name: Option<String>,
+    /// When it was made.
+    #[schema(required)]
+    created_at: Option<Time>,
+    /// When it was last changed.
+    #[schema(required)]
+    updated_at: Option<Time>,
+}
+
+page!(
+    /// A page of projects.
+    ProjectList { projects: ProjectView }
+);
+
+impl Resource for Project {
+    type View = ProjectView;
+
+    fn into_view(self) -> ProjectView {
+        ProjectView {
+            id: self.project_id,
+            organization: present(self.organization),
+            user: present(self.user),
+            display_name: present(self.display_name),
+            created_at: Time::from_proto(self.create_time.as_ref()),
+            updated_at: Time::from_proto(self.update_time.as_ref()),
+        }
     }
 
     fn etag(&self) -> Option<&str> {
@@ -70,21 +139,26 @@ impl Resource for Project {
     }
 }
 
-pub(crate) async fn create(
+/// Make a project
+#[utoipa::path(
+    post, path = "/api/v1/projects", operation_id = "createProject", tag = "Tenancy",
+    params(Holder, IdempotencyKey), request_body = NewProject,
+    responses((status = 201, description = "The new project.", body = ProjectView)),
+)]
+async fn create(
     State(services): State<Services>,
     call: Call,
-    mut parameters: Parameters,
+    Query(named): Query<Holder>,
+    key: IdempotencyKey,
     Given(new): Given<NewProject>,
 ) -> Outcome {
-    let named = Holder::take(&mut parameters)?;
-    parameters.finish()?;
     let request = call.request(CreateProjectRequest {
-        request_id: ids::new_text(),
+        request_id: key.request_id(),
         project: Some(Project {
             project_id: new.id,
-            organization: new.organization.unwrap_or(named.organization),
-            user: new.user.unwrap_or(named.user),
-            display_name: new.display_name,
+            organization: new.organization.or(named.organization).unwrap_or_default(),
+            user: new.user.or(named.user).unwrap_or_default(),
+            display_name: new.display_name.unwrap_or_default(),
             ..Project::default()
         }),
     });
@@ -93,14 +167,19 @@ pub(crate) async fn create(
     Reply::created(answer.into_inner().project)
 }
 
-pub(crate) async fn get(
+/// Show a project
+#[utoipa::path(
+    get, path = "/api/v1/projects/{project}", operation_id = "getProject", tag = "Tenancy",
+    params(("project" = String, Path, description = "Its id.", example = "search"), Holder),
+    responses((status = 200, description = "The project.", body = ProjectView)),
+)]
+async fn get(
     State(services): State<Services>,
     call: Call,
     At(project_id): At<String>,
-    mut parameters: Parameters,
+    Query(holder): Query<Holder>,
 ) -> Outcome {
-    let Holder { organization, user } = Holder::take(&mut parameters)?;
-    parameters.finish()?;
+    let (organization, user) = holder.names();
     let request = call.request(GetProjectRequest {
         project_id,
         organization,
@@ -110,38 +189,39 @@ pub(crate) async fn get(
     Reply::resource(answer.into_inner().project)
 }
 
-pub(crate) async fn list(
-    State(services): State<Services>,
-    call: Call,
-    mut parameters: Parameters,
-) -> Outcome {
-    let Holder { organization, user } = Holder::take(&mut parameters)?;
-    let page = parameters.page()?;
-    parameters.finish()?;
+/// List projects
+#[utoipa::path(
+    get, path = "/api/v1/projects", operation_id = "listProjects", tag = "Tenancy", params(Which),
+    responses((status = 200, description = "A page, newest first.", body = ProjectList)),
+)]
+async fn list(State(services): State<Services>, call: Call, Query(which): Query<Which>) -> Outcome {
     let request = call.request(ListProjectsRequest {
-        page_size: page.size,
-        page_token: page.token,
-        organization,
-        user,
+        page_size: which.page_size.0,
+        page_token: which.page_token,
+        organization: which.organization.unwrap_or_default(),
+        user: which.user.unwrap_or_default(),
     });
-    let answer = services
-        .identity()
-        .list_projects(request)
-        .await?
-        .into_inner();
-    Ok(Reply::list(answer.projects, answer.next_page_token))
+    let answer = services.identity().list_projects(request).await?;
+    let answer = answer.into_inner();
+    ProjectList::reply(answer.projects, answer.next_page_token)
 }
 
-pub(crate) async fn update(
+/// Change a project
+#[utoipa::path(
+    patch, path = "/api/v1/projects/{project}", operation_id = "updateProject", tag = "Tenancy",
+    params(("project" = String, Path, description = "Its id.", example = "search"), Holder, IfMatch),
+    request_body = ProjectChange,
+    responses((status = 200, description = "The project as it is now.", body = ProjectView)),
+)]
+async fn update(
     State(services): State<Services>,
     call: Call,
     At(project_id): At<String>,
-    mut parameters: Parameters,
+    Query(holder): Query<Holder>,
     IfMatch(etag): IfMatch,
     Given(change): Given<ProjectChange>,
 ) -> Outcome {
-    let Holder { organization, user } = Holder::take(&mut parameters)?;
-    parameters.finish()?;
+    let (organization, user) = holder.names();
     let request = call.request(UpdateProjectRequest {
         request_id: ids::new_text(),
         update_mask: Some(mask(&[("display_name", change.display_name.is_given())])?),
@@ -158,14 +238,21 @@ pub(crate) async fn update(
     Reply::resource(answer.into_inner().project)
 }
 
-pub(crate) async fn delete(
+/// Remove a project
+///
+/// Its keys go with it; what was used in it stays on record.
+#[utoipa::path(
+    delete, path = "/api/v1/projects/{project}", operation_id = "deleteProject", tag = "Tenancy",
+    params(("project" = String, Path, description = "Its id.", example = "search"), Holder),
+    responses((status = 204, description = "It is gone.")),
+)]
+async fn delete(
     State(services): State<Services>,
     call: Call,
     At(project_id): At<String>,
-    mut parameters: Parameters,
+    Query(holder): Query<Holder>,
 ) -> Outcome {
-    let Holder { organization, user } = Holder::take(&mut parameters)?;
-    parameters.finish()?;
+    let (organization, user) = holder.names();
     let request = call.request(DeleteProjectRequest {
         request_id: ids::new_text(),
         project_id,

@@ -1,22 +1,26 @@
 //! Answers of the management API, the same way for every resource.
 
-use axum::Json;
+use axum::body::Bytes;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
-use serde_json::{Map, Value};
+use serde::Serialize;
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::caller::only;
 use crate::failure::Failure;
 
 /// Something that can be read by its id and listed.
 pub(crate) trait Resource {
-    /// The key of its lists: the route's last word.
-    const LIST: &'static str;
+    /// Its form in JSON.
+    type View: Serialize;
 
-    /// Its JSON form.
-    fn into_json(self) -> Value;
+    /// Shows it.
+    fn into_view(self) -> Self::View;
 
     /// Changes with every change; `None` for a kind of resource that has none.
     fn etag(&self) -> Option<&str> {
@@ -24,12 +28,43 @@ pub(crate) trait Resource {
     }
 }
 
+/// Declares a page of a list. Its member is the route's last word.
+macro_rules! page {
+    ($(#[$doc:meta])* $name:ident { $member:ident: $view:ty }) => {
+        $(#[$doc])*
+        #[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+        pub(crate) struct $name {
+            /// The page.
+            $member: Vec<$view>,
+            /// Where the next page starts, for `page_token`; empty on the last.
+            next_page_token: String,
+        }
+
+        impl $name {
+            /// One page of a list.
+            pub(crate) fn reply<R>(
+                resources: Vec<R>,
+                next_page_token: String,
+            ) -> $crate::rest::reply::Outcome
+            where
+                R: $crate::rest::reply::Resource<View = $view>,
+            {
+                let $member = resources.into_iter().map(R::into_view).collect();
+                let page = Self { $member, next_page_token };
+                $crate::rest::reply::Reply::ok(&page)
+            }
+        }
+    };
+}
+pub(crate) use page;
+
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
     status: StatusCode,
     etag: Option<HeaderValue>,
-    body: Option<Value>,
+    /// JSON.
+    body: Option<Bytes>,
 }
 
 /// What handlers return.
@@ -37,12 +72,19 @@ pub(crate) type Outcome = Result<Reply, Failure>;
 
 impl Reply {
     /// Any JSON.
-    pub(crate) fn json(status: StatusCode, body: Value) -> Self {
-        Self {
+    pub(crate) fn json<V: Serialize>(status: StatusCode, view: &V) -> Outcome {
+        let body = serde_json::to_vec(view)
+            .map_err(|_| Failure::broken_contract("an answer cannot be written"))?;
+        Ok(Self {
             status,
             etag: None,
-            body: Some(body),
-        }
+            body: Some(body.into()),
+        })
+    }
+
+    /// What was asked for.
+    pub(crate) fn ok<V: Serialize>(view: &V) -> Outcome {
+        Self::json(StatusCode::OK, view)
     }
 
     /// A resource as it is now.
@@ -62,20 +104,8 @@ impl Reply {
             .etag()
             .filter(|etag| !etag.is_empty())
             .and_then(|etag| HeaderValue::try_from(format!("\"{etag}\"")).ok());
-        Ok(Self {
-            status,
-            etag,
-            body: Some(resource.into_json()),
-        })
-    }
-
-    /// One page of a list.
-    pub(crate) fn list<R: Resource>(resources: Vec<R>, next_page_token: String) -> Self {
-        let items = resources.into_iter().map(R::into_json).collect();
-        let mut body = Map::new();
-        body.insert(R::LIST.to_owned(), Value::Array(items));
-        body.insert("next_page_token".to_owned(), next_page_token.into());
-        Self::json(StatusCode::OK, Value::Object(body))
+        let reply = Self::json(status, &resource.into_view())?;
+        Ok(Self { etag, ..reply })
     }
 
     /// Done, and nothing to show.
@@ -90,8 +120,9 @@ impl Reply {
 
 impl IntoResponse for Reply {
     fn into_response(self) -> Response {
+        let json = [(header::CONTENT_TYPE, "application/json")];
         let mut response = match self.body {
-            Some(body) => (self.status, Json(body)).into_response(),
+            Some(body) => (self.status, json, body).into_response(),
             None => self.status.into_response(),
         };
         if let Some(etag) = self.etag {
@@ -123,5 +154,21 @@ impl<S: Sync> FromRequestParts<S> for IfMatch {
                 })?,
         };
         Ok(Self(etag.to_owned()))
+    }
+}
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let description = "Change it only if its `ETag` is still this one, in quotation marks; \
+                           `*` for any.";
+        vec![
+            ParameterBuilder::new()
+                .name(header::IF_MATCH.as_str())
+                .parameter_in(ParameterIn::Header)
+                .required(Required::False)
+                .description(Some(description))
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+                .build(),
+        ]
     }
 }

@@ -1,86 +1,88 @@
 //! `/api/v1/requests/{request_id}`: the receipt of one request.
 
 use axum::extract::State;
-use http::StatusCode;
-use keyward_proto::metering::v1::{GetReceiptRequest, Prices, Receipt, UsageRecord};
-use serde_json::{Map, Value, json};
+use keyward_proto::metering::v1::{GetReceiptRequest, Receipt};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::location::At;
+use super::parameters::{Nothing, Query};
+use super::prices::PricesView;
 use super::reply::{Outcome, Reply};
-use super::usage::usage_json;
-use super::values::{amount, present, time_text};
-use super::words;
+use super::usage::AttemptView;
+use super::values::Amount;
+use super::words::UsageSource;
 use crate::caller::Call;
 use crate::failure::Failure;
 use crate::services::Services;
 
-pub(crate) async fn receipt(
+pub(super) fn router() -> OpenApiRouter<Services> {
+    OpenApiRouter::default().routes(routes!(receipt))
+}
+
+/// Everything about one request.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Receipt)]
+struct ReceiptView {
+    /// The request, as in its `x-request-id`.
+    request_id: String,
+    /// Its attempts, in order.
+    attempts: Vec<AttemptView>,
+    /// The version of the price book; 0 where unpriced.
+    price_version: u64,
+    /// The prices that it was charged by; `null` where unpriced.
+    #[schema(required)]
+    prices: Option<PricesView>,
+    /// The markup in credits.
+    markup: Amount,
+    /// The markup on list price, in hundredths of a per cent.
+    markup_basis_points: u32,
+    /// What was charged.
+    charge: Amount,
+    /// What the same would have cost in credits, less what was charged; `null` where the price is
+    /// unknown.
+    #[schema(required)]
+    saved: Option<Amount>,
+    /// Where the figures of the attempt that served come from.
+    usage_source: UsageSource,
+}
+
+impl From<Receipt> for ReceiptView {
+    fn from(receipt: Receipt) -> Self {
+        Self {
+            request_id: receipt.inference_id,
+            attempts: receipt.attempts.into_iter().map(Into::into).collect(),
+            price_version: receipt.price_version,
+            prices: receipt.prices.map(PricesView::from),
+            markup: Amount::new(receipt.markup_nanos),
+            markup_basis_points: receipt.markup_basis_points,
+            charge: Amount::new(receipt.charge_nanos),
+            saved: receipt.saved_nanos.map(Amount::new),
+            usage_source: UsageSource::of(receipt.usage_source),
+        }
+    }
+}
+
+/// Show a receipt
+///
+/// Every attempt of one request, the prices and the markup that it was charged by, and the charge.
+#[utoipa::path(
+    get, path = "/api/v1/requests/{request_id}", operation_id = "getReceipt", tag = "Usage",
+    params(("request_id" = String, Path, description = "The request, as in its `x-request-id`.")),
+    responses((status = 200, description = "The receipt.", body = ReceiptView)),
+)]
+async fn receipt(
     State(services): State<Services>,
     call: Call,
     At(inference_id): At<String>,
+    _: Query<Nothing>,
 ) -> Outcome {
     let request = call.request(GetReceiptRequest { inference_id });
     let answer = services.usage().get_receipt(request).await?.into_inner();
     let receipt = answer
         .receipt
         .ok_or_else(|| Failure::broken_contract("no receipt in the answer"))?;
-    Ok(Reply::json(StatusCode::OK, receipt_json(receipt)))
-}
-
-fn receipt_json(receipt: Receipt) -> Value {
-    let attempts: Vec<Value> = receipt.attempts.into_iter().map(attempt_json).collect();
-    json!({
-        "request_id": receipt.inference_id,
-        "attempts": attempts,
-        "price_version": receipt.price_version,
-        "prices": receipt.prices.as_ref().map(prices_json),
-        "markup": amount(receipt.markup_nanos),
-        "markup_basis_points": receipt.markup_basis_points,
-        "charge": amount(receipt.charge_nanos),
-        "saved": receipt.saved_nanos.map(amount),
-        "usage_source": words::usage_source(receipt.usage_source),
-    })
-}
-
-fn attempt_json(record: UsageRecord) -> Value {
-    let event = record.event.unwrap_or_default();
-    json!({
-        "attempt": event.attempt,
-        "time": time_text(event.start_time.as_ref()),
-        "provider": event.provider,
-        "model": event.model,
-        "upstream_model": event.upstream_model,
-        "key_source": words::key_source(event.key_source, &event.provider),
-        "key_id": present(event.provider_key_id),
-        "status": words::attempt_status(event.status),
-        "http_status": Some(event.http_status).filter(|status| *status > 0),
-        "reason": present(event.reason),
-        "usage": usage_json(&event.usage.unwrap_or_default()),
-        "price_version": record.price_version,
-        "list_cost": record.list_cost_nanos.map(amount),
-        "charge": amount(record.charge_nanos),
-        "usage_source": words::usage_source(event.usage_source),
-    })
-}
-
-/// Credits per million units, and fees per piece; only what has a price of its own.
-fn prices_json(prices: &Prices) -> Value {
-    let prices: Map<String, Value> = [
-        ("input", prices.input),
-        ("output", prices.output),
-        ("cache_read", prices.cache_read),
-        ("cache_write_5m", prices.cache_write_5m),
-        ("cache_write_1h", prices.cache_write_1h),
-        ("input_audio", prices.input_audio),
-        ("input_image", prices.input_image),
-        ("reasoning", prices.reasoning),
-        ("output_audio", prices.output_audio),
-        ("output_image", prices.output_image),
-        ("search_fee", prices.search_fee),
-        ("request_fee", prices.request_fee),
-    ]
-    .into_iter()
-    .filter_map(|(name, nanos)| Some((name.to_owned(), amount(nanos?).into())))
-    .collect();
-    Value::Object(prices)
+    Reply::ok(&ReceiptView::from(receipt))
 }

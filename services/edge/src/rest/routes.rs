@@ -1,12 +1,14 @@
 //! `/api/v1/routes/explain`: who would serve a model, and why. Nothing is sent or charged.
 
 use axum::extract::State;
-use http::StatusCode;
 use keyward_proto::router::v1::{ResolveRouteRequest, RouteCandidate};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::body::Given;
+use super::parameters::{Nothing, Query};
 use super::reply::{Outcome, Reply};
 use super::values::present;
 use super::words;
@@ -14,17 +16,79 @@ use crate::caller::Call;
 use crate::openai::Extras;
 use crate::services::Services;
 
-#[derive(Deserialize)]
+pub(super) fn router() -> OpenApiRouter<Services> {
+    OpenApiRouter::default().routes(routes!(explain))
+}
+
+/// What would be asked for.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Question {
+#[schema(as = RouteQuestion)]
+struct Question {
+    /// The model, as a request would name it.
+    #[schema(examples("sandbox/echo"))]
     model: String,
+    /// The endpoint; the model's first where absent.
+    #[schema(examples("chat.completions"))]
     endpoint: Option<String>,
 }
 
-/// What a call may ask of routing in headers, it may ask here too.
-pub(crate) async fn explain(
+/// Who might serve a request, in order.
+#[derive(Debug, Serialize, ToSchema)]
+struct Route {
+    /// The candidates, those that were left out at the end.
+    candidates: Vec<Candidate>,
+}
+
+/// A key at a provider that might serve a request.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RouteCandidate)]
+struct Candidate {
+    /// The provider.
+    provider: String,
+    /// The name of the model there.
+    model: String,
+    /// Whose key, as in the header `x-keyward-key-source`.
+    #[schema(required, examples("user:openrouter"))]
+    key_source: Option<String>,
+    /// The key; `null` where there is none to show.
+    #[schema(required)]
+    key_id: Option<String>,
+    /// Whether it would serve first.
+    chosen: bool,
+    /// Whether it may serve at all.
+    eligible: bool,
+    /// Why it stands where it stands, or why it is left out.
+    reason: String,
+}
+
+impl From<RouteCandidate> for Candidate {
+    fn from(candidate: RouteCandidate) -> Self {
+        Self {
+            key_source: words::key_source(candidate.key_source, &candidate.provider),
+            provider: candidate.provider,
+            model: candidate.upstream_model,
+            key_id: present(candidate.provider_key_id),
+            chosen: candidate.chosen,
+            eligible: candidate.eligible,
+            reason: candidate.reason,
+        }
+    }
+}
+
+/// Explain a route
+///
+/// Who would serve a request, with whose key, and why. Nothing is sent or charged. What a request
+/// may ask of routing in headers counts here too.
+#[utoipa::path(
+    post, path = "/api/v1/routes/explain", operation_id = "explainRoute", tag = "Routes",
+    params(Extras), request_body = Question,
+    responses((status = 200, description = "The candidates.", body = Route)),
+)]
+async fn explain(
     State(services): State<Services>,
     call: Call,
+    _: Query<Nothing>,
     extras: Extras,
     Given(question): Given<Question>,
 ) -> Outcome {
@@ -34,19 +98,6 @@ pub(crate) async fn explain(
         options: Some(extras.options),
     });
     let answer = services.router().resolve_route(request).await?.into_inner();
-    let candidates: Vec<Value> = answer.candidates.into_iter().map(candidate_json).collect();
-    let body = json!({"candidates": candidates});
-    Ok(Reply::json(StatusCode::OK, body))
-}
-
-fn candidate_json(candidate: RouteCandidate) -> Value {
-    json!({
-        "provider": candidate.provider,
-        "model": candidate.upstream_model,
-        "key_source": words::key_source(candidate.key_source, &candidate.provider),
-        "key_id": present(candidate.provider_key_id),
-        "chosen": candidate.chosen,
-        "eligible": candidate.eligible,
-        "reason": candidate.reason,
-    })
+    let candidates = answer.candidates.into_iter().map(Candidate::from).collect();
+    Reply::ok(&Route { candidates })
 }

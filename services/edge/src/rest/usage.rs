@@ -1,96 +1,176 @@
-//! `/api/v1/usage/records`: one row for each attempt.
+//! `/api/v1/usage` and `/api/v1/usage/records`: sums, and one row for each attempt; as JSON or CSV.
+
+mod accept;
+mod csv;
+mod group_by;
+mod query;
+mod record;
+mod sums;
+mod units;
 
 use axum::extract::State;
-use keyward_proto::metering::v1::{ListUsageRecordsRequest, Usage, UsageRecord};
-use serde_json::{Map, Value, json};
+use axum::response::{IntoResponse as _, Response};
+use keyward_proto::metering::v1::{
+    ListUsageRecordsRequest, ListUsageRecordsResponse, QueryUsageRequest, QueryUsageResponse,
+};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::parameters::Parameters;
-use super::reply::{Outcome, Reply, Resource};
-use super::values::{amount, present, time_text};
-use super::words;
+use self::accept::Form;
+use self::query::{RecordsQuery, SumsQuery};
+pub(super) use self::record::AttemptView;
+use self::record::{RecordList, record_columns, record_row};
+use self::sums::{UsageSums, sum_columns, sum_row};
+use super::parameters::Query;
+use super::reply::Reply;
 use crate::caller::Call;
+use crate::failure::Failure;
 use crate::services::Services;
 
-impl Resource for UsageRecord {
-    const LIST: &'static str = "records";
+/// Rows that are asked for at once while a CSV is written: the most that the contract allows.
+const CSV_PAGE_ROWS: u32 = 1000;
 
-    fn into_json(self) -> Value {
-        let event = self.event.unwrap_or_default();
-        let time = event.start_time.as_ref().or(self.record_time.as_ref());
-        json!({
-            "request_id": event.inference_id,
-            "attempt": event.attempt,
-            "time": time_text(time),
-            "provider": event.provider,
-            "model": event.model,
-            "upstream_model": event.upstream_model,
-            "key_source": words::key_source(event.key_source, &event.provider),
-            "key_id": present(event.provider_key_id),
-            "status": words::attempt_status(event.status),
-            "http_status": Some(event.http_status).filter(|status| *status > 0),
-            "reason": present(event.reason),
-            "usage": usage_json(&event.usage.unwrap_or_default()),
-            "list_cost": self.list_cost_nanos.map(amount),
-            "charge": amount(self.charge_nanos),
-            "price_version": self.price_version,
-            "usage_source": words::usage_source(event.usage_source),
-            "usage_inconsistent": event.usage_inconsistent,
-            "endpoint": event.endpoint,
-            "streamed": event.streamed,
-            "first_byte_ms": event.first_byte_ms,
-            "duration_ms": event.duration_ms,
-            "tags": event.tags,
-            "client_request_id": present(event.client_request_id),
-        })
-    }
+pub(super) fn router() -> OpenApiRouter<Services> {
+    OpenApiRouter::default()
+        .routes(routes!(records))
+        .routes(routes!(sums))
 }
 
-/// The buckets that every text answer has, and the others where something is in them.
-pub(super) fn usage_json(usage: &Usage) -> Value {
-    let always = [
-        ("input", usage.input_tokens),
-        ("output", usage.output_tokens),
-        ("cache_read", usage.cache_read_tokens),
-        ("cache_write_5m", usage.cache_write_5m_tokens),
-        ("cache_write_1h", usage.cache_write_1h_tokens),
-        ("reasoning", usage.reasoning_tokens),
-    ];
-    let where_used = [
-        ("input_audio", usage.input_audio_tokens),
-        ("input_image", usage.input_image_tokens),
-        ("output_audio", usage.output_audio_tokens),
-        ("output_image", usage.output_image_tokens),
-        ("searches", usage.searches),
-        ("images", usage.images),
-        ("audio_ms", usage.audio_ms),
-        ("characters", usage.characters),
-    ];
-    let used = where_used.into_iter().filter(|(_, units)| *units != 0);
-    let buckets: Map<String, Value> = always
-        .into_iter()
-        .chain(used)
-        .map(|(name, units)| (name.to_owned(), units.into()))
-        .collect();
-    Value::Object(buckets)
-}
-
-pub(crate) async fn records(
+/// List usage records
+///
+/// One for each attempt at a provider, those of the account acted for or of the one that is named.
+/// `user` beside `organization` or `account` is that user's part of it. With `Accept: text/csv` all
+/// of them come as CSV, without pages: a header line, then a line for each. A text that a spreadsheet
+/// would take for a formula has a `'` in front of it. A CSV that breaks off in the middle does so with
+/// the connection, never as if it were whole.
+#[utoipa::path(
+    get, path = "/api/v1/usage/records", operation_id = "listUsageRecords", tag = "Usage",
+    params(RecordsQuery),
+    responses((status = 200, description = "A page, newest first; or all of them as CSV.", content(
+        (RecordList = "application/json"), (String = "text/csv"),
+    ))),
+)]
+async fn records(
     State(services): State<Services>,
     call: Call,
-    mut parameters: Parameters,
-) -> Outcome {
-    let account = parameters.account()?;
-    let inference_id = parameters.take("request_id")?;
-    let page = parameters.page()?;
-    parameters.finish()?;
-    let request = call.request(ListUsageRecordsRequest {
+    form: Form,
+    Query(query): Query<RecordsQuery>,
+) -> Result<Response, Failure> {
+    let (page_size, page_token) = (query.page_size.0, query.page_token.clone());
+    let inference_id = query.request_id.clone().unwrap_or_default();
+    let (account, filter) = query.scope()?;
+    let wanted = ListUsageRecordsRequest {
         account,
-        page_size: page.size,
-        page_token: page.token,
+        page_size,
+        page_token,
         inference_id,
-        filter: None,
-    });
-    let answer = services.usage().list_usage_records(request).await?;
-    let answer = answer.into_inner();
-    Ok(Reply::list(answer.records, answer.next_page_token))
+        filter: Some(filter),
+    };
+    if form == Form::Csv {
+        return csv::download(
+            "usage-records.csv",
+            record_columns(),
+            wanted.page_token.clone(),
+            move |page_token| {
+                let page = records_page(
+                    services.clone(),
+                    call.clone(),
+                    ListUsageRecordsRequest {
+                        page_size: CSV_PAGE_ROWS,
+                        page_token,
+                        ..wanted.clone()
+                    },
+                );
+                async move {
+                    let page = page.await?;
+                    Ok((
+                        page.records.into_iter().map(record_row).collect(),
+                        page.next_page_token,
+                    ))
+                }
+            },
+        )
+        .await;
+    }
+    let page = records_page(services, call, wanted).await?;
+    Ok(RecordList::reply(page.records, page.next_page_token)?.into_response())
+}
+
+async fn records_page(
+    services: Services,
+    call: Call,
+    wanted: ListUsageRecordsRequest,
+) -> Result<ListUsageRecordsResponse, Failure> {
+    let answer = services
+        .usage()
+        .list_usage_records(call.request(wanted))
+        .await?;
+    Ok(answer.into_inner())
+}
+
+/// Sum usage
+///
+/// Of the account acted for, or of the one that is named, by whatever `group_by` lists; this calendar
+/// month in UTC where no time is given. With `Accept: text/csv` all sums come as CSV, without pages.
+#[utoipa::path(
+    get, path = "/api/v1/usage", operation_id = "sumUsage", tag = "Usage", params(SumsQuery),
+    responses((
+        status = 200,
+        description = "By time, newest first, then by list cost, dearest first; or all of them as CSV.",
+        content((UsageSums = "application/json"), (String = "text/csv")),
+    )),
+)]
+async fn sums(
+    State(services): State<Services>,
+    call: Call,
+    form: Form,
+    Query(query): Query<SumsQuery>,
+) -> Result<Response, Failure> {
+    let group_by = query.group_by.clone();
+    let (page_size, page_token) = (query.page_size.0, query.page_token.clone());
+    let (account, filter) = query.scope()?;
+    let wanted = QueryUsageRequest {
+        account,
+        filter: Some(filter),
+        group_by: group_by.to_proto(),
+        page_size,
+        page_token,
+    };
+    if form == Form::Csv {
+        let columns = sum_columns(&group_by);
+        return csv::download(
+            "usage.csv",
+            columns,
+            wanted.page_token.clone(),
+            move |page_token| {
+                let page = sums_page(
+                    services.clone(),
+                    call.clone(),
+                    QueryUsageRequest {
+                        page_size: CSV_PAGE_ROWS,
+                        page_token,
+                        ..wanted.clone()
+                    },
+                );
+                let group_by = group_by.clone();
+                async move {
+                    let page = page.await?;
+                    let rows = page.sums.into_iter().map(|sum| sum_row(sum, &group_by));
+                    Ok((rows.collect(), page.next_page_token))
+                }
+            },
+        )
+        .await;
+    }
+    let page = sums_page(services, call, wanted).await?;
+    Ok(Reply::ok(&UsageSums::new(page, &group_by))?.into_response())
+}
+
+async fn sums_page(
+    services: Services,
+    call: Call,
+    wanted: QueryUsageRequest,
+) -> Result<QueryUsageResponse, Failure> {
+    let answer = services.usage().query_usage(call.request(wanted)).await?;
+    Ok(answer.into_inner())
 }

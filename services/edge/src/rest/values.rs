@@ -1,24 +1,20 @@
 //! Values in JSON: times, amounts, secrets, and what is absent.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use keyward_auth::{OrganizationRole, Scope};
 use keyward_money::Nanos;
 use keyward_runtime::time;
 use keyward_secret::Secret;
 use prost_types::{FieldMask, Timestamp};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
+use serde::{Serialize, Serializer};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::failure::Failure;
-
-/// A time as RFC 3339 text; `None` where it is absent.
-pub(crate) fn time_text(time: Option<&Timestamp>) -> Option<String> {
-    time.and_then(time::from_proto).map(time::to_text)
-}
-
-/// An amount in credits as a decimal string.
-pub(crate) fn amount(nanos: i64) -> String {
-    Nanos::new(nanos).to_string()
-}
 
 /// A text, or `None` where it is empty: protobuf has no other way to say that it is absent.
 pub(crate) fn present(text: String) -> Option<String> {
@@ -72,20 +68,12 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Change<T> {
     }
 }
 
-/// Reads a field of a new thing, where `null` is the same as absence: answers show what is absent as
-/// `null`, and can be sent back.
-pub(crate) fn null_or<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de> + Default,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
 /// Reads a text into `T`; what was in it is in no error.
-struct Text<T> {
-    expected: &'static str,
-    read: fn(&str) -> Option<T>,
+pub(super) struct Text<T> {
+    /// What was expected, as an error goes on after "expected".
+    pub(super) expected: &'static str,
+    /// `None` for what was not expected.
+    pub(super) read: fn(&str) -> Option<T>,
 }
 
 impl<T> Visitor<'_> for Text<T> {
@@ -100,12 +88,12 @@ impl<T> Visitor<'_> for Text<T> {
     }
 }
 
-/// Declares how a type is read from a JSON string.
+/// Declares how a type is read from a text, in JSON and in queries.
 macro_rules! from_text {
-    ($name:ident, $expected:literal, $read:expr) => {
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_str(Text {
+    ($name:ident, $expected:expr, $read:expr) => {
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str($crate::rest::values::Text {
                     expected: $expected,
                     read: $read,
                 })
@@ -113,30 +101,116 @@ macro_rules! from_text {
         }
     };
 }
+pub(super) use from_text;
 
-/// A time in a body.
+/// Declares what the document of the API says about a type.
+macro_rules! documented {
+    ($name:ident, $schema:expr) => {
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                $schema.build().into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    };
+}
+
+/// The schema of a text.
+fn text_schema(description: &str, example: &str) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some(description))
+        .examples([example])
+}
+
+/// A time: RFC 3339 text in UTC.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Time(jiff::Timestamp);
 
 impl Time {
+    /// Of a body, for the contract.
     pub(crate) fn to_proto(self) -> Timestamp {
         time::to_proto(self.0)
+    }
+
+    /// Of the contract; `None` where it is absent.
+    pub(crate) fn from_proto(time: Option<&Timestamp>) -> Option<Self> {
+        time.and_then(time::from_proto).map(Self)
+    }
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
     }
 }
 
 from_text!(
     Time,
     "a time in RFC 3339, such as \"2027-01-31T12:00:00Z\"",
-    |text| { time::from_text(text).map(Time) }
+    |text| time::from_text(text).map(Time)
 );
 
-/// An amount in a body.
+documented!(
+    Time,
+    text_schema("A time in RFC 3339.", "2027-01-31T12:00:00Z")
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+);
+
+/// A number of units that somebody may use: not negative, and within what arithmetic holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Units(pub(crate) i64);
+
+impl<'de> Deserialize<'de> for Units {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let units = u64::deserialize(deserializer)?;
+        let units = i64::try_from(units).map_err(|_| de::Error::custom("expected fewer units"))?;
+        Ok(Self(units))
+    }
+}
+
+documented!(
+    Units,
+    ObjectBuilder::new()
+        .schema_type(Type::Integer)
+        .minimum(Some(0))
+        .examples([1_000_000])
+);
+
+/// An amount in credits: a decimal string.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Amount(Nanos);
 
 impl Amount {
+    pub(crate) fn new(nanos: i64) -> Self {
+        Self(Nanos::new(nanos))
+    }
+
     pub(crate) fn nanos(self) -> i64 {
         self.0.get()
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Serialize for Amount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
     }
 }
 
@@ -144,6 +218,15 @@ from_text!(
     Amount,
     "an amount in credits as a decimal string of up to nine decimals, such as \"10\" or \"0.25\"",
     |text| text.parse().ok().map(Amount)
+);
+
+documented!(
+    Amount,
+    text_schema(
+        "An amount in credits: a decimal string of up to nine decimals, two at least in answers.",
+        "9.99999055",
+    )
+    .pattern(Some(r"^-?[0-9]+(\.[0-9]{1,9})?$"))
 );
 
 /// A provider key in a body.
@@ -161,22 +244,56 @@ from_text!(SecretText, "a string", |text| Some(SecretText(
     Secret::new(text)
 )));
 
-/// The name of a scope in a body.
+documented!(
+    SecretText,
+    text_schema(
+        "A provider key. It is encrypted, and never shown again.",
+        "sk-sandbox-mine",
+    )
+    .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
+    .write_only(true)
+);
+
+/// A scope, by its name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct ScopeName(pub(crate) keyward_auth::Scope);
+pub(crate) struct ScopeName(pub(crate) Scope);
+
+impl Serialize for ScopeName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
 
 from_text!(
     ScopeName,
     "one of `inference`, `keys`, `usage`, `billing`, `admin`",
-    |text| keyward_auth::Scope::from_name(text).map(ScopeName)
+    |text| Scope::from_name(text).map(ScopeName)
 );
 
-/// The name of a role in a body.
+documented!(
+    ScopeName,
+    text_schema("What an access key lets its bearer do.", "inference")
+        .enum_values(Some(Scope::ALL.map(Scope::as_str)))
+);
+
+/// A role in an organisation, by its name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct RoleName(pub(crate) keyward_auth::OrganizationRole);
+pub(crate) struct RoleName(pub(crate) OrganizationRole);
+
+impl Serialize for RoleName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
 
 from_text!(
     RoleName,
     "one of `owner`, `admin`, `member`, `viewer`",
-    |text| keyward_auth::OrganizationRole::from_name(text).map(RoleName)
+    |text| OrganizationRole::from_name(text).map(RoleName)
+);
+
+documented!(
+    RoleName,
+    text_schema("What a member may do in an organization.", "member")
+        .enum_values(Some(["owner", "admin", "member", "viewer"]))
 );

@@ -1,75 +1,177 @@
 //! The words that stand for the contracts' enumerations in JSON and headers.
 
-use keyward_proto::metering::v1::{AttemptStatus, KeySource, TransactionKind, UsageSource};
-use keyward_proto::vault::v1::{KeyStatus, OwnerKind};
+use std::borrow::Cow;
+
+use keyward_proto::{metering, router, vault};
+use serde::Serialize;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// Declares the words of an enumeration of the contracts.
+macro_rules! words {
+    ($(#[doc = $doc:literal])* $name:ident of $contract:path { $($variant:ident = $word:literal,)+ }) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+        pub(crate) enum $name {
+            $(#[serde(rename = $word)] $variant,)+
+        }
+
+        impl $name {
+            /// The word of a value; that of the unspecified one for a value nobody knows.
+            pub(crate) fn of(value: i32) -> Self {
+                use $contract as Contract;
+                match Contract::try_from(value).unwrap_or_default() {
+                    $(Contract::$variant => Self::$variant,)+
+                }
+            }
+
+            /// As it is written.
+            #[allow(dead_code, reason = "not every one is written elsewhere than in JSON")]
+            pub(crate) const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some(concat!($($doc,)*).trim()))
+                    .enum_values(Some([$($word,)+]))
+                    .build()
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+        }
+    };
+}
+
+words!(
+    /// How an attempt ended: in full, before anything was delivered, after something was, or with
+    /// the caller leaving.
+    AttemptStatus of metering::v1::AttemptStatus {
+        Unspecified = "unknown",
+        Ok = "ok",
+        Failed = "failed",
+        Cut = "cut",
+        Abandoned = "abandoned",
+    }
+);
+
+words!(
+    /// Where the figures of a usage record come from: the provider's report at the end, its report at
+    /// the opening of a stream that did not end, an estimate, or what was found after a crash.
+    UsageSource of metering::v1::UsageSource {
+        Unspecified = "unknown",
+        Reported = "reported",
+        Opening = "opening",
+        Estimated = "estimated",
+        Recovered = "recovered",
+    }
+);
+
+words!(
+    /// What a transaction is.
+    TransactionKind of metering::v1::TransactionKind {
+        Unspecified = "unknown",
+        Grant = "grant",
+        Charge = "charge",
+    }
+);
+
+words!(
+    /// How a provider key stands.
+    KeyStatus of vault::v1::KeyStatus {
+        Unspecified = "unknown",
+        Untested = "untested",
+        Connected = "connected",
+        Error = "error",
+        Disabled = "disabled",
+        Expired = "expired",
+    }
+);
+
+words!(
+    /// Whose a provider key is.
+    OwnerKind of vault::v1::OwnerKind {
+        Unspecified = "unknown",
+        User = "user",
+        Organization = "organization",
+        Project = "project",
+        System = "system",
+    }
+);
+
+/// How a provider has fared lately: nothing was sent to it, it answers, some of its models or keys
+/// are left alone for a while, or everything lately sent to it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ProviderHealth {
+    Unknown,
+    Ok,
+    Degraded,
+    Down,
+}
+
+impl ProviderHealth {
+    /// The word of a value.
+    pub(crate) fn of(value: i32) -> Self {
+        use router::v1::ProviderHealth as Contract;
+        match Contract::try_from(value).unwrap_or_default() {
+            Contract::Unspecified | Contract::Unknown => Self::Unknown,
+            Contract::Ok => Self::Ok,
+            Contract::Degraded => Self::Degraded,
+            Contract::Down => Self::Down,
+        }
+    }
+}
+
+/// The sources of keys, by their words.
+const KEY_SOURCES: [(metering::v1::KeySource, &str); 5] = {
+    use metering::v1::KeySource;
+    [
+        (KeySource::Inline, "inline"),
+        (KeySource::User, "user"),
+        (KeySource::Project, "project"),
+        (KeySource::Organization, "organization"),
+        (KeySource::System, "system"),
+    ]
+};
+
+/// Whose key, without saying where; `None` where there is none.
+pub(crate) fn key_source_word(source: i32) -> Option<&'static str> {
+    let found = KEY_SOURCES
+        .iter()
+        .find(|(known, _)| i32::from(*known) == source);
+    found.map(|(_, word)| *word)
+}
 
 /// Whose key, with `:openrouter` where it is one that opens OpenRouter; `None` where there is none.
 pub(crate) fn key_source(source: i32, provider: &str) -> Option<String> {
-    let word = match KeySource::try_from(source).unwrap_or_default() {
-        KeySource::Unspecified => return None,
-        KeySource::Inline => "inline",
-        KeySource::User => "user",
-        KeySource::Project => "project",
-        KeySource::Organization => "organization",
-        KeySource::System => "system",
-    };
+    let word = key_source_word(source)?;
     Some(match provider {
         "openrouter" => format!("{word}:openrouter"),
         _ => word.to_owned(),
     })
 }
 
-pub(crate) fn attempt_status(status: i32) -> &'static str {
-    match AttemptStatus::try_from(status).unwrap_or_default() {
-        AttemptStatus::Unspecified => "unknown",
-        AttemptStatus::Ok => "ok",
-        AttemptStatus::Failed => "failed",
-        AttemptStatus::Cut => "cut",
-        AttemptStatus::Abandoned => "abandoned",
-    }
-}
-
-pub(crate) fn usage_source(source: i32) -> &'static str {
-    match UsageSource::try_from(source).unwrap_or_default() {
-        UsageSource::Unspecified => "unknown",
-        UsageSource::Reported => "reported",
-        UsageSource::Opening => "opening",
-        UsageSource::Estimated => "estimated",
-        UsageSource::Recovered => "recovered",
-    }
-}
-
-pub(crate) fn transaction_kind(kind: i32) -> &'static str {
-    match TransactionKind::try_from(kind).unwrap_or_default() {
-        TransactionKind::Unspecified => "unknown",
-        TransactionKind::Grant => "grant",
-        TransactionKind::Charge => "charge",
-    }
-}
-
-pub(crate) fn key_status(status: i32) -> &'static str {
-    match KeyStatus::try_from(status).unwrap_or_default() {
-        KeyStatus::Unspecified => "unknown",
-        KeyStatus::Untested => "untested",
-        KeyStatus::Connected => "connected",
-        KeyStatus::Error => "error",
-        KeyStatus::Disabled => "disabled",
-        KeyStatus::Expired => "expired",
-    }
-}
-
-pub(crate) fn owner_kind(kind: i32) -> &'static str {
-    match OwnerKind::try_from(kind).unwrap_or_default() {
-        OwnerKind::Unspecified => "unknown",
-        OwnerKind::User => "user",
-        OwnerKind::Organization => "organization",
-        OwnerKind::Project => "project",
-        OwnerKind::System => "system",
-    }
+/// The source of that word.
+pub(crate) fn key_source_of(word: &str) -> Option<metering::v1::KeySource> {
+    let found = KEY_SOURCES.iter().find(|(_, known)| *known == word);
+    found.map(|(source, _)| *source)
 }
 
 /// The kind of owner of that name.
-pub(crate) fn owner_kind_of(word: &str) -> Option<OwnerKind> {
+pub(crate) fn owner_kind_of(word: &str) -> Option<vault::v1::OwnerKind> {
+    use vault::v1::OwnerKind;
     Some(match word {
         "user" => OwnerKind::User,
         "organization" => OwnerKind::Organization,

@@ -70,7 +70,15 @@ impl Fakes {
 
     /// What a method shall answer.
     pub(crate) fn answer<A: Send + 'static>(&self, method: &'static str, answer: A) {
-        let answer: Result<A, Status> = Ok(answer);
+        self.outcome(method, Ok(answer));
+    }
+
+    /// What becomes of a method.
+    pub(crate) fn outcome<A: Send + 'static>(
+        &self,
+        method: &'static str,
+        answer: Result<A, Status>,
+    ) {
         let mut answers = self.0.answers.lock().unwrap();
         answers.insert(method, Box::new(answer));
     }

@@ -26,6 +26,8 @@ pub(crate) struct Fixture {
     pub(crate) fakes: Fakes,
     pub(crate) process: Process,
     pub(crate) address: SocketAddr,
+    /// What the edge tells of itself, its routes among it.
+    pub(crate) told: String,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -75,6 +77,7 @@ impl Fixture {
             connections,
             process.clone(),
         );
+        let told = format!("{edge:?}");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         process.spawn(edge.serve(listener));
@@ -82,6 +85,7 @@ impl Fixture {
             fakes,
             process,
             address,
+            told,
             client: Client::builder(TokioExecutor::new()).build_http(),
         }
     }

@@ -5,7 +5,9 @@
 
 mod bounds;
 mod chat;
+mod document;
 mod fakes;
 mod fixture;
 mod management;
+mod money;
 mod surface;

@@ -442,8 +442,8 @@ async fn a_route_is_explained() {
     assert_eq!(asked.options.unwrap().fallback(), router::Fallback::None);
 }
 
-#[tokio::test]
-async fn tenants_and_members_are_made_changed_and_removed() {
+/// An edge whose services know a user, a member and every tier.
+async fn tenancy() -> Fixture {
     let fixture = Fixture::start().await;
     let user = vault::User {
         user_id: "bob".to_owned(),
@@ -476,7 +476,15 @@ async fn tenants_and_members_are_made_changed_and_removed() {
     fixture
         .fakes
         .answer("remove_member", vault::RemoveMemberResponse {});
+    fixture
+        .fakes
+        .answer("get_tier", metering::GetTierResponse::default());
+    fixture
+}
 
+#[tokio::test]
+async fn tenants_and_members_are_made_changed_and_removed() {
+    let fixture = tenancy().await;
     let made = fixture
         .call(Method::POST, "/api/v1/users", "{\"id\":\"bob\"}")
         .await;
