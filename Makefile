@@ -7,9 +7,12 @@ PYTHON ?= python3
 # Where the Python environment and the Node packages of `test-sdk` are put.
 SDK_VENV ?= target/sdk-venv
 SDK_NODE ?= target/sdk-node
+# The Python environment of `test-api`, and for how long that runs.
+API_VENV ?= target/api-venv
+DURATION ?= 60s
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-sdk check-deploy bench check fmt
+.PHONY: help run build test test-sdk test-api check-deploy bench check fmt
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -29,6 +32,9 @@ test: build ## Run the whole test suite
 test-sdk: build ## Run the official OpenAI SDKs against a gateway (needs Python 3, Node 20, their registries)
 	$(CARGO) build -p keyward-testkit --bin scripted-upstream
 	PYTHON=$(PYTHON) SDK_VENV=$(SDK_VENV) SDK_NODE=$(SDK_NODE) scripts/test-sdk
+
+test-api: build ## Hold a gateway against its OpenAPI document, for DURATION=60s (needs Python 3 and a package index)
+	PYTHON=$(PYTHON) API_VENV=$(API_VENV) DURATION=$(DURATION) scripts/test-api
 
 check-deploy: build ## Validate the image, compose, metrics and alerts (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) scripts/check-deploy
