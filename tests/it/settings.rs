@@ -81,6 +81,11 @@ fn settings_that_are_wrong_stop_the_start_and_are_named() {
             "short",
             "bootstrap.admin_key",
         ),
+        (
+            "KEYWARD_PROVIDERS__PRIVATE_ALLOW",
+            r#"["10.0.0.0/33"]"#,
+            "providers.private_allow",
+        ),
         ("KEYWARD_REDIS__URL", "redis://127.0.0.1", "redis.url"),
         (
             "KEYWARD_PROVIDERS__OPENIA__SYSTEM_KEY",

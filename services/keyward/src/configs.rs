@@ -72,7 +72,6 @@ pub(crate) fn vault(settings: &Settings) -> Result<VaultConfig, CatalogError> {
     Ok(VaultConfig {
         master_keys: settings.vault.master_keys.iter().map(master_key).collect(),
         private_allow: settings.providers.private_allow.clone(),
-        allow_private_base_urls: settings.providers.allow_private_base_urls,
         providers: provider_names(settings)?,
         ..VaultConfig::new(&settings.data_dir)
     })
@@ -104,7 +103,6 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
         fallback_to_credits: routing.fallback_to_credits,
         fallback_max_charge: routing.fallback_max_charge,
         private_allow: settings.providers.private_allow.clone(),
-        allow_private_base_urls: settings.providers.allow_private_base_urls,
         ca_file: settings.providers.ca_file.clone(),
         revocation_bound: settings.vault.revocation_bound,
         shutdown_grace: settings.shutdown_grace,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keyward_money::Nanos;
+use keyward_runtime::private_allow::PrivateAllow;
 
 use crate::domain::plan::{Policy, Prefer};
 use crate::domain::providers::ProviderOverride;
@@ -26,10 +27,8 @@ pub struct RouterConfig {
     pub fallback_to_credits: bool,
     /// `routing.fallback_max_charge`.
     pub fallback_max_charge: Nanos,
-    /// `providers.private_allow`.
-    pub private_allow: Vec<String>,
-    /// `providers.allow_private_base_urls`.
-    pub allow_private_base_urls: bool,
+    /// `providers.private_allow` and `providers.allow_private_base_urls`.
+    pub private_allow: PrivateAllow,
     /// `providers.ca_file`.
     pub ca_file: Option<PathBuf>,
     /// `vault.revocation_bound`.
@@ -50,8 +49,7 @@ impl Default for RouterConfig {
             prefer: Prefer::OpenRouter,
             fallback_to_credits: true,
             fallback_max_charge: Nanos::new(50_000_000),
-            private_allow: Vec::new(),
-            allow_private_base_urls: false,
+            private_allow: PrivateAllow::default(),
             ca_file: None,
             revocation_bound: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(30),

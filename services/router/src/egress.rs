@@ -8,5 +8,4 @@ mod probe;
 
 pub use client::EgressError;
 pub(crate) use client::{Egress, SendError};
-pub use guard::{Exceptions, InvalidException};
 pub use probe::{ProbeError, Prober};

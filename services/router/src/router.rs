@@ -14,7 +14,7 @@ use crate::app::vault::VaultPort;
 use crate::app::{Core, HealthBook};
 use crate::config::RouterConfig;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
-use crate::egress::{Egress, EgressError, Exceptions, InvalidException};
+use crate::egress::{Egress, EgressError};
 use crate::grpc::RouterApi;
 
 /// Why a router could not be set up.
@@ -26,9 +26,6 @@ pub enum RouterError {
     /// A provider of the settings has a kind that there is not.
     #[error(transparent)]
     Provider(#[from] UnknownKind),
-    /// An exception for private addresses cannot be read.
-    #[error(transparent)]
-    Exception(#[from] InvalidException),
     /// The way out could not be set up.
     #[error(transparent)]
     Egress(#[from] EgressError),
@@ -62,9 +59,8 @@ impl Router {
     ) -> Result<Self, RouterError> {
         let catalog = Arc::new(Catalog::embedded()?);
         let providers = Providers::new(&catalog, &overrides(config))?;
-        let exceptions = Exceptions::new(&config.private_allow, config.allow_private_base_urls)?;
         let egress = Egress::new(
-            exceptions,
+            config.private_allow.clone(),
             config.ca_file.as_deref(),
             config.timeouts.connect,
         )?;

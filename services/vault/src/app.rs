@@ -29,9 +29,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keyward_auth::GrantSigner;
+use keyward_runtime::private_allow::PrivateAllow;
 use tokio_util::sync::CancellationToken;
 
-use crate::domain::base_url::PrivateAllow;
 use crate::domain::fingerprint::FingerprintKey;
 use crate::domain::master_key::MasterKeyRing;
 use crate::domain::replay::ReplayKey;

@@ -11,6 +11,7 @@ use keyward_proto::vault::v1::audit_service_server::AuditServiceServer;
 use keyward_proto::vault::v1::identity_service_server::IdentityServiceServer;
 use keyward_proto::vault::v1::provider_key_service_server::ProviderKeyServiceServer;
 use keyward_proto::vault::v1::vault_service_server::VaultServiceServer;
+use keyward_runtime::private_allow::PrivateAllow;
 use keyward_secret::Secret;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,7 +20,6 @@ use crate::app::bootstrap::Bootstrap;
 use crate::app::hub::ChangeHub;
 use crate::app::key_file::{self, KeyFileError};
 use crate::app::{Clock, Core, Turns, system_secret};
-use crate::domain::base_url::PrivateAllow;
 use crate::domain::fingerprint::FingerprintKey;
 use crate::domain::master_key::{MasterKey, MasterKeyError, MasterKeyRing};
 use crate::domain::replay::{ReplayKey, forgotten_before};
@@ -55,10 +55,8 @@ pub struct VaultConfig {
     pub data_dir: PathBuf,
     /// The master keys, the first of them current; none to have one generated in `data_dir`.
     pub master_keys: Vec<MasterKeySetting>,
-    /// Addresses, networks and names that key owners may name though they are private.
-    pub private_allow: Vec<String>,
-    /// Whether key owners may name any address at all; for tests.
-    pub allow_private_base_urls: bool,
+    /// What key owners may name though it is private.
+    pub private_allow: PrivateAllow,
     /// The providers that keys can be stored for; any where it is empty.
     pub providers: BTreeSet<String>,
     /// Where the time comes from.
@@ -71,8 +69,7 @@ impl VaultConfig {
         Self {
             data_dir: data_dir.into(),
             master_keys: Vec::new(),
-            private_allow: Vec::new(),
-            allow_private_base_urls: false,
+            private_allow: PrivateAllow::default(),
             providers: BTreeSet::new(),
             clock: Clock::system(),
         }
@@ -219,7 +216,6 @@ async fn core(
     let signer = GrantSigner::from_seed(signing_id.to_string(), &seed)
         .map_err(|_| VaultError::Internal("the grant signing key is malformed"))?;
     let head = store.change_head().await.map_err(VaultError::from)?;
-    let allow = config.private_allow.iter().map(String::as_str);
     Ok(Core {
         store,
         masters,
@@ -229,7 +225,7 @@ async fn core(
         signer,
         hub: ChangeHub::new(head),
         clock: config.clock,
-        private_allow: PrivateAllow::new(allow, config.allow_private_base_urls),
+        private_allow: config.private_allow,
         providers: config.providers,
         stopping,
     })

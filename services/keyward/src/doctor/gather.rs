@@ -54,7 +54,7 @@ pub(crate) fn settings(subject: &Subject) -> judge::settings::Facts {
         public_edge: public(settings.edge.listen).filter(|_| roles.has(Role::Edge)),
         public_grpc: public(settings.grpc.listen).filter(|_| roles.serves_grpc()),
         sandbox: configs::sandbox_is_enabled(settings),
-        any_base_url: settings.providers.allow_private_base_urls,
+        any_base_url: settings.providers.private_allow.is_everything(),
         fallback: (routes && routing.fallback_to_credits)
             .then(|| routing.fallback_max_charge.to_string()),
         platform_keys: subject.platform_keys().map(str::to_owned).collect(),

@@ -9,12 +9,12 @@ use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use keyward_runtime::private_allow::PrivateAllow;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::connector::{ConnectError, Connector};
-use super::guard::Exceptions;
 use crate::domain::request::UpstreamBody;
 
 /// Idle connections are closed before most servers do, so that a request seldom meets a dead one.
@@ -70,7 +70,7 @@ impl std::fmt::Debug for Egress {
 impl Egress {
     /// Sets both clients up.
     pub(crate) fn new(
-        exceptions: Exceptions,
+        exceptions: PrivateAllow,
         ca_file: Option<&Path>,
         connect_timeout: Duration,
     ) -> Result<Self, EgressError> {

@@ -13,7 +13,9 @@ use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::guard::Exceptions;
+use keyward_runtime::private_allow::PrivateAllow;
+
+use super::guard::is_public;
 
 /// Why an address was not dialled.
 #[derive(Debug, thiserror::Error)]
@@ -36,12 +38,12 @@ pub(crate) enum ConnectError {
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     /// None for addresses that come from the operator.
-    guard: Option<Arc<Exceptions>>,
+    guard: Option<Arc<PrivateAllow>>,
     timeout: Duration,
 }
 
 impl Connector {
-    pub(super) fn new(guard: Option<Arc<Exceptions>>, timeout: Duration) -> Self {
+    pub(super) fn new(guard: Option<Arc<PrivateAllow>>, timeout: Duration) -> Self {
         Self { guard, timeout }
     }
 
@@ -72,7 +74,7 @@ impl Connector {
     fn allows(&self, address: &SocketAddr) -> bool {
         self.guard
             .as_ref()
-            .is_none_or(|exceptions| exceptions.allows(address.ip()))
+            .is_none_or(|exceptions| is_public(address.ip()) || exceptions.holds(address.ip()))
     }
 }
 

@@ -3,83 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
-
-/// What the operator lets be reached though private.
-#[derive(Debug, Clone, Default)]
-pub struct Exceptions {
-    all: bool,
-    networks: Vec<IpNet>,
-    /// Host names; a leading `*` stands for any beginning.
-    hosts: Vec<String>,
-}
-
-/// An entry of `providers.private_allow` that is neither an address, a network nor a name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("providers.private_allow: {0:?} is no address, network or host name")]
-pub struct InvalidException(pub String);
-
-impl Exceptions {
-    /// Reads `providers.private_allow`; `all` is `providers.allow_private_base_urls`.
-    pub fn new(entries: &[String], all: bool) -> Result<Self, InvalidException> {
-        let mut exceptions = Self {
-            all,
-            ..Self::default()
-        };
-        for entry in entries {
-            if let Ok(network) = entry.parse::<IpNet>() {
-                exceptions.networks.push(network);
-            } else if let Ok(address) = entry.parse::<IpAddr>() {
-                exceptions.networks.push(IpNet::from(address));
-            } else if is_host_pattern(entry) {
-                exceptions.hosts.push(entry.to_ascii_lowercase());
-            } else {
-                return Err(InvalidException(entry.clone()));
-            }
-        }
-        Ok(exceptions)
-    }
-
-    /// Whether a host may be reached by plain http and at any address.
-    pub(super) fn names(&self, host: &str) -> bool {
-        if self.all {
-            return true;
-        }
-        if let Ok(address) = host.trim_matches(['[', ']']).parse::<IpAddr>() {
-            return self.holds(address);
-        }
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        self.hosts
-            .iter()
-            .any(|pattern| match pattern.strip_prefix('*') {
-                Some(end) => host.len() > end.len() && host.ends_with(end),
-                None => host == *pattern,
-            })
-    }
-
-    /// Whether an address may be dialled.
-    pub(super) fn allows(&self, address: IpAddr) -> bool {
-        self.all || is_public(address) || self.holds(address)
-    }
-
-    fn holds(&self, address: IpAddr) -> bool {
-        self.networks
-            .iter()
-            .any(|network| network.contains(&address))
-    }
-}
-
-fn is_host_pattern(entry: &str) -> bool {
-    let name = entry.strip_prefix('*').unwrap_or(entry);
-    // `*` alone would be every host: that is what `allow_private_base_urls` is for.
-    name.len() > 1
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
-}
-
 /// Whether an address is one of the public internet.
-fn is_public(address: IpAddr) -> bool {
+pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => is_public_v6(v6),
@@ -203,45 +128,6 @@ mod tests {
         ];
         for address in public {
             assert!(is_public(address.parse().unwrap()), "{address}");
-        }
-    }
-
-    #[test]
-    fn only_what_the_operator_names_is_excepted() {
-        let entries = [
-            "10.0.0.0/8",
-            "192.168.1.7",
-            "*.svc.cluster.local",
-            "llm.internal",
-        ];
-        let entries = entries.map(str::to_owned);
-        let exceptions = Exceptions::new(&entries, false).unwrap();
-        for (host, named) in [
-            ("10.1.2.3", true),
-            ("11.1.2.3", false),
-            ("192.168.1.7", true),
-            ("192.168.1.8", false),
-            ("vllm.svc.cluster.local", true),
-            ("VLLM.svc.cluster.local.", true),
-            (".svc.cluster.local", false),
-            ("svc.cluster.local.evil.com", false),
-            ("llm.internal", true),
-            ("a.llm.internal", false),
-        ] {
-            assert_eq!(exceptions.names(host), named, "{host}");
-        }
-        assert!(exceptions.allows("10.9.9.9".parse().unwrap()));
-        assert!(!exceptions.allows("127.0.0.1".parse().unwrap()));
-        assert!(
-            Exceptions::new(&[], true)
-                .unwrap()
-                .allows("127.0.0.1".parse().unwrap())
-        );
-        for wrong in ["*", "", "http://x", "a b"] {
-            assert!(
-                Exceptions::new(&[wrong.to_owned()], false).is_err(),
-                "{wrong:?}"
-            );
         }
     }
 }

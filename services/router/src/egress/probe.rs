@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use keyward_runtime::private_allow::PrivateAllow;
 use rustls::ClientConfig;
 use tower::ServiceExt as _;
 use url::Url;
 
 use super::client::{EgressError, https, tls_config};
 use super::connector::{ConnectError, Connector, resolve};
-use super::guard::Exceptions;
 
 /// Why it cannot be reached.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub enum ProbeError {
 #[derive(Clone)]
 pub struct Prober {
     tls: ClientConfig,
-    guard: Arc<Exceptions>,
+    guard: Arc<PrivateAllow>,
     timeout: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Prober {
     /// # Errors
     /// [`EgressError`] if the file of further authorities is no good.
     pub fn new(
-        exceptions: Exceptions,
+        exceptions: PrivateAllow,
         ca_file: Option<&Path>,
         timeout: Duration,
     ) -> Result<Self, EgressError> {
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn prober() -> Prober {
-        Prober::new(Exceptions::default(), None, Duration::from_secs(5)).unwrap()
+        Prober::new(PrivateAllow::default(), None, Duration::from_secs(5)).unwrap()
     }
 
     async fn listening(scheme: &str) -> (TcpListener, Url) {

@@ -4,6 +4,7 @@ use keyward_proto::metering::v1::{AttemptStatus, KeySource, UsageSource};
 use keyward_proto::router::v1 as proto;
 use keyward_proto::vault::v1::KeyOutcome;
 use keyward_runtime::error::Reason;
+use keyward_runtime::private_allow::PrivateAllow;
 
 use crate::harness::{ANSWER, Harness, PLAIN, STREAMED};
 use crate::upstream::Scripted;
@@ -213,7 +214,8 @@ async fn a_key_owners_address_is_guarded_and_the_operators_is_not() {
 
 #[tokio::test]
 async fn an_excepted_address_of_a_key_owner_is_reached() {
-    let harness = Harness::with(|config| config.private_allow = vec!["127.0.0.0/8".into()]).await;
+    let allow = PrivateAllow::read(&["127.0.0.0/8"]).unwrap();
+    let harness = Harness::with(|config| config.private_allow = allow).await;
     let id = harness.own_key("openai");
     let private = format!("{}/openai/v1", harness.upstream.origin);
     harness

@@ -1,8 +1,7 @@
 //! Which addresses the owner of a key may send it to. Names are not resolved here: the router
 //! checks addresses at every connect.
 
-use ipnet::IpNet;
-use std::net::IpAddr;
+use keyward_runtime::private_allow::PrivateAllow;
 use url::{Host, Url};
 
 /// The longest base URL: far above any provider's.
@@ -31,44 +30,6 @@ pub enum BaseUrlError {
     Port,
 }
 
-/// What the operator lets key owners reach though it is private.
-#[derive(Debug, Clone, Default)]
-pub struct PrivateAllow {
-    /// Every base URL may be http, an address, and of any port; for tests.
-    pub everything: bool,
-    networks: Vec<IpNet>,
-    names: Vec<String>,
-}
-
-impl PrivateAllow {
-    /// From the operator's list of addresses, networks and names (`*.svc.cluster.local`).
-    pub fn new<'a>(entries: impl IntoIterator<Item = &'a str>, everything: bool) -> Self {
-        let mut allow = Self {
-            everything,
-            ..Self::default()
-        };
-        for entry in entries {
-            if let Ok(network) = entry.parse::<IpNet>() {
-                allow.networks.push(network);
-            } else if let Ok(address) = entry.parse::<IpAddr>() {
-                allow.networks.push(IpNet::from(address));
-            } else {
-                allow.names.push(entry.to_ascii_lowercase());
-            }
-        }
-        allow
-    }
-
-    fn names(&self, host: &Host<&str>) -> bool {
-        let in_networks = |address: IpAddr| self.networks.iter().any(|net| net.contains(&address));
-        match host {
-            Host::Domain(name) => self.names.iter().any(|pattern| name_fits(pattern, name)),
-            Host::Ipv4(address) => in_networks(IpAddr::V4(*address)),
-            Host::Ipv6(address) => in_networks(IpAddr::V6(*address)),
-        }
-    }
-}
-
 /// Checks a base URL, and returns it in its normal form without a slash at the end.
 ///
 /// # Errors
@@ -86,7 +47,7 @@ pub fn check_base_url(text: &str, allow: &PrivateAllow) -> Result<String, BaseUr
     if url.query().is_some() || url.fragment().is_some() {
         return Err(BaseUrlError::Query);
     }
-    let excepted = allow.everything || allow.names(&host);
+    let excepted = url.host_str().is_some_and(|host| allow.names(host));
     match url.scheme() {
         "https" => {}
         "http" if excepted => {}
@@ -99,14 +60,6 @@ pub fn check_base_url(text: &str, allow: &PrivateAllow) -> Result<String, BaseUr
         return Err(BaseUrlError::Port);
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn name_fits(pattern: &str, name: &str) -> bool {
-    let name = name.trim_end_matches('.');
-    match pattern.strip_prefix('*') {
-        Some(suffix) => name.len() > suffix.len() && name.ends_with(suffix),
-        None => pattern == name,
-    }
 }
 
 #[cfg(test)]
@@ -146,7 +99,8 @@ mod tests {
 
     #[test]
     fn what_the_operator_names_may_be_private() {
-        let allow = PrivateAllow::new(["10.0.0.0/8", "::1", "*.svc.cluster.local", "box"], false);
+        let allow = PrivateAllow::read(&["10.0.0.0/8", "::1", "*.svc.cluster.local", "box"]);
+        let allow = allow.unwrap();
         for url in [
             "http://10.1.2.3:8000/v1",
             "http://[::1]:9",
@@ -164,7 +118,7 @@ mod tests {
         ] {
             assert!(check_base_url(url, &allow).is_err(), "{url}");
         }
-        let everything = PrivateAllow::new([], true);
+        let everything = PrivateAllow::everything();
         assert!(check_base_url("http://127.0.0.1:1/v1", &everything).is_ok());
         assert!(check_base_url("gopher://127.0.0.1:1/v1", &everything).is_err());
     }

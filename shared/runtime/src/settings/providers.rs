@@ -8,16 +8,15 @@ use serde::Deserialize;
 use url::Url;
 
 use super::values::secret;
+use crate::private_allow::PrivateAllow;
 
 /// Settings of all providers.
 #[derive(Debug, Clone, Default)]
 pub struct ProvidersSettings {
     /// Further certificate authorities to trust when calling providers.
     pub ca_file: Option<PathBuf>,
-    /// Addresses and names that base URLs of key owners may have though private.
-    pub private_allow: Vec<String>,
-    /// Lets every base URL of a key owner be http or private.
-    pub allow_private_base_urls: bool,
+    /// What base URLs of key owners may lead to though it is private.
+    pub private_allow: PrivateAllow,
     /// Settings of single providers.
     pub by_name: BTreeMap<String, ProviderSettings>,
 }

@@ -55,7 +55,8 @@ fn lists_and_tables_are_json_in_a_variable() {
         None,
     )
     .unwrap();
-    assert_eq!(settings.providers.private_allow, ["10.0.0.0/8"]);
+    let allow = &settings.providers.private_allow;
+    assert!(allow.names("10.1.2.3") && !allow.names("11.1.2.3"));
     assert_eq!(settings.vault.master_keys[0].key.expose(), "b64");
     let openai = &settings.providers.by_name["openai"];
     assert_eq!(
@@ -115,6 +116,14 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             &["compat.body_metadata", "boolean"],
         ),
         (&[("KEYWARD_EDGE__LISTEN", "8080")], None, &["edge.listen"]),
+        (
+            &[(
+                "KEYWARD_PROVIDERS__PRIVATE_ALLOW",
+                r#"["10.0.0.0/8", "a b"]"#,
+            )],
+            None,
+            &["providers.private_allow", "`a b`", "10.0.0.0/8"],
+        ),
         (
             &[("KEYWARD_EDGE__LISTEN", "nowhere")],
             None,

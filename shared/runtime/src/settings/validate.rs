@@ -8,12 +8,13 @@ use keyward_money::Nanos;
 use url::Url;
 
 use super::providers::RawProvider;
-use super::raw::{RawMasterKey, RawProviders, RawSettings, RawStore};
+use super::raw::{RawMasterKey, RawProviders, RawProvidersGeneral, RawSettings, RawStore};
 use super::sources::Environment;
 use super::{
     EdgeSettings, GrpcSettings, LogFormat, LogSettings, MasterKey, Prefer, ProviderSettings,
     ProvidersSettings, RoleUrls, RoutingSettings, Settings, SettingsError, VaultSettings,
 };
+use crate::private_allow::PrivateAllow;
 
 /// The longest that a revoked key may be used by a replica that cannot learn of it.
 const REVOCATION_BOUND_MAX: Duration = Duration::from_secs(30);
@@ -209,11 +210,20 @@ fn providers(raw: RawProviders) -> Result<ProvidersSettings, SettingsError> {
         .map(|(name, provider)| Ok((name.clone(), provider_settings(&name, provider)?)))
         .collect::<Result<_, SettingsError>>()?;
     Ok(ProvidersSettings {
+        private_allow: private_allow(&raw.general)?,
         ca_file: raw.general.ca_file.map(PathBuf::from),
-        private_allow: raw.general.private_allow.unwrap_or_default(),
-        allow_private_base_urls: raw.general.allow_private_base_urls.unwrap_or(false),
         by_name,
     })
+}
+
+fn private_allow(general: &RawProvidersGeneral) -> Result<PrivateAllow, SettingsError> {
+    let entries = general.private_allow.as_deref().unwrap_or_default();
+    let allow = PrivateAllow::read(entries)
+        .map_err(|error| invalid("providers.private_allow", error.to_string()))?;
+    match general.allow_private_base_urls {
+        Some(true) => Ok(PrivateAllow::everything()),
+        _ => Ok(allow),
+    }
 }
 
 fn provider_settings(name: &str, raw: RawProvider) -> Result<ProviderSettings, SettingsError> {

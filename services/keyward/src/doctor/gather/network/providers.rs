@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::future::join_all;
 use keyward_catalog::Catalog;
 use keyward_router::domain::providers::SANDBOX;
-use keyward_router::egress::{Exceptions, Prober};
+use keyward_router::egress::Prober;
 use keyward_vault::inspect::Destination;
 use url::Url;
 
@@ -34,8 +34,7 @@ pub(crate) async fn gather(
     }
     let targets = targets(subject, stored);
     let providers = &subject.settings.providers;
-    let exceptions = Exceptions::new(&providers.private_allow, providers.allow_private_base_urls);
-    let exceptions = exceptions.unwrap_or_default();
+    let exceptions = providers.private_allow.clone();
     let prober = match Prober::new(exceptions, providers.ca_file.as_deref(), LIMIT) {
         Ok(prober) => prober,
         Err(error) => {
