@@ -4,9 +4,10 @@
 use jiff::Timestamp;
 use prost_types::Timestamp as ProtoTimestamp;
 
-/// The present.
+/// The present in whole milliseconds, as stores keep times: what is answered now reads the same
+/// later.
 pub fn now() -> Timestamp {
-    Timestamp::now()
+    from_millis(Timestamp::now().as_millisecond())
 }
 
 /// As protobuf.
@@ -35,4 +36,14 @@ pub fn to_text(time: Timestamp) -> String {
 /// From RFC 3339 text.
 pub fn from_text(text: &str) -> Option<Timestamp> {
     text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::now;
+
+    #[test]
+    fn the_present_has_nothing_below_a_millisecond() {
+        assert_eq!(now().subsec_nanosecond() % 1_000_000, 0);
+    }
 }
