@@ -15,6 +15,7 @@ mod ledger;
 pub(crate) mod metering;
 pub(crate) mod meters;
 mod plain;
+mod providers;
 mod serve;
 mod spans;
 mod streamed;
@@ -36,6 +37,7 @@ pub(crate) use health::HealthBook;
 pub(crate) use invoke::{Invocation, Options};
 use metering::MeteringPort;
 use meters::Meters;
+pub(crate) use providers::ProviderView;
 use vault::VaultPort;
 
 /// What all requests share. Nothing in it is locked across an await.

@@ -4,8 +4,10 @@
 pub(crate) mod estimate;
 pub(crate) mod failure;
 pub(crate) mod health;
+pub(crate) mod keyring;
 pub(crate) mod metadata;
 pub mod plan;
+pub(crate) mod provider_health;
 pub mod providers;
 pub mod request;
 pub(crate) mod stream;

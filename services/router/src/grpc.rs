@@ -4,6 +4,7 @@
 mod convert;
 mod invoke;
 mod models;
+mod providers;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -91,15 +92,19 @@ impl RouterService for RouterApi {
 
     async fn list_providers(
         &self,
-        _: Request<proto::ListProvidersRequest>,
+        request: Request<proto::ListProvidersRequest>,
     ) -> Result<Response<proto::ListProvidersResponse>, Status> {
-        Err(Status::unimplemented("not available in this version yet"))
+        let (behalf, message) = (behalf(&request)?, request.into_inner());
+        let listed = providers::list(&self.core, &behalf, &message).await;
+        listed.map(Response::new)
     }
 
     async fn get_provider(
         &self,
-        _: Request<proto::GetProviderRequest>,
+        request: Request<proto::GetProviderRequest>,
     ) -> Result<Response<proto::GetProviderResponse>, Status> {
-        Err(Status::unimplemented("not available in this version yet"))
+        let (behalf, message) = (behalf(&request)?, request.into_inner());
+        let found = providers::get(&self.core, &behalf, &message.provider).await;
+        found.map(Response::new)
     }
 }

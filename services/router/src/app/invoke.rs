@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use keyward_money::Nanos;
-use keyward_proto::metering::v1::KeySource;
 use keyward_runtime::error::{Reason, metadata};
 use keyward_runtime::ids;
 use keyward_secret::Secret;
@@ -121,14 +120,8 @@ impl Core {
             Err(_) if route.inline_key.is_some() => none,
             Err(error) => return Err(error.clone()),
         };
-        let is_organizations = |key: &PlanKey| key.source == KeySource::Organization;
-        let organization_keys = keys.iter().any(is_organizations)
-            && self
-                .metering
-                .organization_keys(&behalf.principal().tier)
-                .await;
         let principal = PlanPrincipal {
-            organization_keys,
+            organization_keys: self.has_organization_keys(keys, behalf).await,
             allowed_models: behalf.principal().allowed_models.clone(),
         };
         Ok(plan(&PlanInput {

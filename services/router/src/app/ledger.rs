@@ -11,6 +11,7 @@ use super::dispatch::Dispatch;
 use super::spans;
 use crate::domain::failure::Failure;
 use crate::domain::plan::CandidateKey;
+use crate::domain::provider_health::Fared;
 use crate::domain::providers::SANDBOX;
 
 impl Dispatch {
@@ -79,6 +80,7 @@ impl Dispatch {
 
     /// An attempt went well: the key works.
     pub(super) async fn note_success(&self, attempt: &Attempt) {
+        self.note_provider(attempt, Fared::Answered);
         let Some((key_id, version)) = attempt.stored_key() else {
             return;
         };
@@ -98,6 +100,7 @@ impl Dispatch {
 
     /// An attempt failed: what that says about the key.
     pub(super) async fn note_failure(&self, attempt: &Attempt, failure: Failure, reason: &str) {
+        self.note_provider(attempt, failure.fared());
         let Some((key_id, version)) = attempt.stored_key() else {
             return;
         };
@@ -116,6 +119,15 @@ impl Dispatch {
         let provider = &attempt.candidate.provider;
         self.core.meters.key_failure(provider, outcome);
         self.report(key_id, version, outcome, reason).await;
+    }
+
+    /// An address of a key's owner says nothing of the provider, and the sandbox fails when asked to.
+    fn note_provider(&self, attempt: &Attempt, fared: Fared) {
+        let candidate = &attempt.candidate;
+        let is_asked_for = candidate.provider == SANDBOX && fared == Fared::Failed;
+        if candidate.base_url.is_none() && !is_asked_for {
+            self.core.health.note(&candidate.provider, fared);
+        }
     }
 
     async fn report(&self, key_id: &str, version: u64, outcome: KeyOutcome, reason: &str) {

@@ -4,6 +4,8 @@ use keyward_runtime::error::Reason;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::provider_health::Fared;
+
 /// A provider that limits without saying for how long is left alone this long.
 const RATE_LIMIT_DEFAULT_MS: u64 = 10_000;
 /// The longest that a provider's `retry-after` is believed.
@@ -33,6 +35,20 @@ pub(crate) enum Failure {
     ModelAbsent,
     /// The caller's own error: to be passed on as it is.
     Caller,
+}
+
+impl Failure {
+    /// Whether the provider answered all the same, only not as was hoped.
+    pub(crate) fn fared(self) -> Fared {
+        match self {
+            Self::Broken | Self::Overloaded | Self::Unreachable | Self::TimedOut => Fared::Failed,
+            Self::KeyRejected
+            | Self::QuotaExhausted
+            | Self::RateLimited { .. }
+            | Self::ModelAbsent
+            | Self::Caller => Fared::Answered,
+        }
+    }
 }
 
 /// What a provider answered, as far as classifying goes.

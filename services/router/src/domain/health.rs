@@ -48,12 +48,15 @@ struct ModelHealth {
     absent_until_ms: u64,
     open_until_ms: u64,
     failures: u32,
+    /// When the first of the failures in a row came.
+    since_ms: u64,
 }
 
 #[derive(Debug, Default)]
 struct KeyHealth {
     version: u64,
     no_credit_until_ms: u64,
+    no_credit_since_ms: u64,
     models: HashMap<String, ModelHealth>,
 }
 
@@ -128,11 +131,17 @@ impl Health {
             };
         }
         if failure == Failure::QuotaExhausted {
+            if key.no_credit_until_ms <= now_ms {
+                key.no_credit_since_ms = now_ms;
+            }
             key.no_credit_until_ms = now_ms + QUOTA_REST_MS;
             return;
         }
         key.make_room(model, now_ms);
         let model = key.models.entry(model.to_owned()).or_default();
+        if model.failures == 0 && model.rests_until_ms() <= now_ms {
+            model.since_ms = now_ms;
+        }
         match failure {
             Failure::RateLimited { retry_after_ms } => {
                 model.limited_until_ms = now_ms.saturating_add(retry_after_ms);
@@ -143,6 +152,19 @@ impl Health {
                 model.open_until_ms = now_ms + breaker_open_ms(model.failures);
             }
         }
+    }
+
+    /// Since when a version of a key rests, or the first of its models does, in milliseconds since
+    /// 1970; none where nothing of it rests now.
+    pub(crate) fn resting_since(&self, key_id: &str, version: u64, now_ms: u64) -> Option<u64> {
+        let key = self.keys.get(key_id).filter(|key| key.version == version)?;
+        let rests = |model: &&ModelHealth| model.limited_until_ms.max(model.open_until_ms) > now_ms;
+        let models = key.models.values().filter(rests);
+        let without_credit = key.no_credit_until_ms > now_ms;
+        models
+            .map(|model| model.since_ms)
+            .chain(without_credit.then_some(key.no_credit_since_ms))
+            .min()
     }
 
     /// Forgets a key: it was changed, or tested with success.
@@ -244,6 +266,26 @@ mod tests {
         assert_eq!(health.standing("l", 1, "m", 600_000), Standing::Good);
         health.forget("k");
         assert_eq!(health.standing("k", 1, "x", 0), Standing::Good);
+    }
+
+    #[test]
+    fn a_key_rests_since_the_first_failure_of_what_rests_now() {
+        let mut health = Health::default();
+        let limited = Failure::RateLimited {
+            retry_after_ms: 10_000,
+        };
+        health.failed("k", 1, "m", limited, 1000);
+        health.failed("k", 1, "m", limited, 2000);
+        health.failed("k", 1, "absent", Failure::ModelAbsent, 500);
+        assert_eq!(health.resting_since("k", 1, 3000), Some(1000));
+        assert_eq!(health.resting_since("k", 2, 3000), None);
+        assert_eq!(health.resting_since("k", 1, 12_000), None);
+        health.failed("k", 1, "m", limited, 20_000);
+        assert_eq!(health.resting_since("k", 1, 21_000), Some(20_000));
+        health.failed("k", 1, "m", Failure::QuotaExhausted, 15_000);
+        assert_eq!(health.resting_since("k", 1, 21_000), Some(15_000));
+        health.succeeded("k", 1, "m");
+        assert_eq!(health.resting_since("k", 1, 21_000), None);
     }
 
     #[test]

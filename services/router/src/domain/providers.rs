@@ -100,6 +100,11 @@ impl Providers {
         Ok(Self { by_name })
     }
 
+    /// Their names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
     /// A provider by name.
     pub fn get(&self, name: &str) -> Option<&Provider> {
         self.by_name.get(name)

@@ -24,10 +24,8 @@ pub(super) fn list(
         return Err(status(Reason::InvalidRequest, message, facts));
     }
     let after = request.page_token.as_str();
-    let mut models: Vec<&Model> = catalog
-        .models()
-        .filter(|model| model.supports(SERVED) && model.id.as_str() > after)
-        .filter(|model| may_name(catalog, principal, model))
+    let mut models: Vec<&Model> = listed(catalog, principal)
+        .filter(|model| model.id.as_str() > after)
         .collect();
     models.sort_by(|one, other| one.id.cmp(&other.id));
     let mut next_page_token = String::new();
@@ -44,6 +42,17 @@ pub(super) fn list(
         models,
         next_page_token,
     })
+}
+
+/// The models that a caller is shown, in no order.
+pub(super) fn listed<'a>(
+    catalog: &'a Catalog,
+    principal: &Principal,
+) -> impl Iterator<Item = &'a Model> {
+    catalog
+        .models()
+        .filter(|model| model.supports(SERVED))
+        .filter(move |model| may_name(catalog, principal, model))
 }
 
 /// One model by name or alias.
