@@ -10,5 +10,6 @@ pub mod plan;
 pub(crate) mod provider_health;
 pub mod providers;
 pub mod request;
+pub(crate) mod service_tier;
 pub(crate) mod stream;
 pub(crate) mod usage;

@@ -28,6 +28,7 @@ pub(crate) struct PlaceHold {
     pub(crate) provider: String,
     pub(crate) model: String,
     pub(crate) estimate: Usage,
+    pub(crate) service_tier: String,
     pub(crate) charge_cap: Option<Nanos>,
     pub(crate) lifetime: Option<Duration>,
 }
@@ -50,7 +51,7 @@ impl App {
         }
         let terms = self.terms(requester, &asked)?;
         let amount = terms
-            .amount_to_hold(&asked.estimate)
+            .amount_to_hold(&asked.estimate, &asked.service_tier)
             .map_err(|error| match error {
                 MoneyError::Unpriced => unpriced(&asked),
                 MoneyError::Overflow => {

@@ -75,9 +75,14 @@ pub(crate) struct Shortage {
 }
 
 impl Terms {
-    /// What an estimate would be charged: what is held for it.
-    pub(crate) fn amount_to_hold(&self, estimate: &Usage) -> Result<Nanos, MoneyError> {
-        Charge::of(estimate, &self.prices, self.markup).map(|charge| charge.charge)
+    /// What an estimate would be charged in a service tier: what is held for it.
+    pub(crate) fn amount_to_hold(
+        &self,
+        estimate: &Usage,
+        service_tier: &str,
+    ) -> Result<Nanos, MoneyError> {
+        let charge = Charge::in_service_tier(estimate, &self.prices, service_tier, self.markup);
+        charge.map(|charge| charge.charge)
     }
 
     /// Says what an amount that does not cover an estimate would cover.
@@ -131,6 +136,8 @@ pub(crate) fn price_own_key(event: &Event, prices: Option<&Prices>) -> Priced {
 
 #[cfg(test)]
 mod tests {
+    use keyward_money::ServiceTier;
+
     use super::*;
 
     const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -164,6 +171,29 @@ mod tests {
     }
 
     #[test]
+    fn an_estimate_in_a_service_tier_is_held_at_its_prices() {
+        let mut terms = terms(None);
+        terms.prices.service_tiers = vec![ServiceTier {
+            service_tier: "priority".to_owned(),
+            rates: Prices::per_million(5_000_000_000, 20_000_000_000).rates,
+            long_context: Vec::new(),
+        }];
+        let estimate = Usage {
+            input_tokens: 1_000,
+            output_tokens: 500,
+            ..Usage::default()
+        };
+        for (tier, expect) in [
+            ("", 7_875_000),
+            ("priority", 15_750_000),
+            ("flex", 7_875_000),
+        ] {
+            let held = terms.amount_to_hold(&estimate, tier);
+            assert_eq!(held, Ok(Nanos::new(expect)), "{tier}");
+        }
+    }
+
+    #[test]
     fn an_estimate_is_held_as_it_would_be_charged() {
         let estimate = Usage {
             input_tokens: 1_000,
@@ -171,20 +201,20 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(
-            terms(None).amount_to_hold(&estimate),
+            terms(None).amount_to_hold(&estimate, ""),
             Ok(Nanos::new(7_875_000))
         );
         let free = Terms {
             prices: Prices::per_million(0, 0),
             ..terms(None)
         };
-        assert_eq!(free.amount_to_hold(&estimate), Ok(Nanos::ZERO));
+        assert_eq!(free.amount_to_hold(&estimate, ""), Ok(Nanos::ZERO));
         let unpriced = Terms {
             prices: Prices::default(),
             ..terms(None)
         };
         assert_eq!(
-            unpriced.amount_to_hold(&estimate),
+            unpriced.amount_to_hold(&estimate, ""),
             Err(MoneyError::Unpriced)
         );
     }

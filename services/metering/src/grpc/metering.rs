@@ -133,6 +133,7 @@ fn place_hold(request: PlaceHoldRequest) -> Result<PlaceHold, MeteringError> {
         provider: request.provider,
         model: request.model,
         estimate: request.estimate.unwrap_or_default().into(),
+        service_tier: request.service_tier,
         charge_cap: request.charge_cap_nanos.map(Nanos::new),
         lifetime: request
             .lifetime

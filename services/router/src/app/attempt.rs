@@ -58,6 +58,8 @@ pub(super) struct Ending {
     pub(super) status: AttemptStatus,
     pub(super) measured: MeasuredUsage,
     pub(super) source: UsageSource,
+    /// The service tier that the provider says it served in; empty for the usual one.
+    pub(super) service_tier: String,
     pub(super) reason: String,
     /// Whether anything was delivered, so that there is something to charge.
     pub(super) delivered: bool,
@@ -70,6 +72,7 @@ impl Ending {
             status: AttemptStatus::Failed,
             measured: MeasuredUsage::default(),
             source: UsageSource::Estimated,
+            service_tier: String::new(),
             reason,
             delivered: false,
         }
@@ -155,7 +158,7 @@ impl Attempt {
             streamed: request.streamed,
             tags: request.tags.clone(),
             client_request_id: request.client_request_id.to_owned(),
-            ..UsageEvent::default()
+            service_tier: ending.service_tier.clone(),
         }
     }
 }

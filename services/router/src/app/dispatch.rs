@@ -266,6 +266,7 @@ impl Dispatch {
             provider: candidate.provider.clone(),
             model: candidate.model.clone(),
             estimate: Some(estimate.into()),
+            service_tier: self.request.service_tier().unwrap_or_default().to_owned(),
             charge_cap_nanos: candidate.charge_cap.map(keyward_money::Nanos::get),
             lifetime: Some(prost_types::Duration {
                 seconds: HOLD_LIFETIME_SECONDS,

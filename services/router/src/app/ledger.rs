@@ -73,9 +73,9 @@ impl Dispatch {
             .core
             .catalog
             .prices(&candidate.provider, &candidate.model)?;
-        Charge::of(&ending.usage(), prices, BasisPoints::ZERO)
-            .ok()
-            .map(|charge| charge.list_cost)
+        let (usage, tier) = (ending.usage(), ending.service_tier.as_str());
+        let charge = Charge::in_service_tier(&usage, prices, tier, BasisPoints::ZERO);
+        charge.ok().map(|charge| charge.list_cost)
     }
 
     /// An attempt went well: the key works.

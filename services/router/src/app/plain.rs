@@ -11,7 +11,7 @@ use super::body::{Next, Reader};
 use super::dispatch::{Dispatch, Outcome, counting};
 use super::spans;
 use crate::domain::failure::{self, Failure};
-use crate::domain::{estimate, metadata, usage};
+use crate::domain::{estimate, metadata, service_tier, usage};
 
 /// The largest answer that is held.
 const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -49,7 +49,8 @@ impl Dispatch {
             return self.failed(attempt, failure, said, None).await;
         }
         spans::answering_model(attempt, &body);
-        let ending = self.whole(attempt, usage::read(&body), body.len());
+        let mut ending = self.whole(attempt, usage::read(&body), body.len());
+        ending.service_tier = service_tier::read(&body).unwrap_or_default();
         if reader.is_abandoned() {
             return self.left(attempt, ending).await;
         }
@@ -118,6 +119,7 @@ impl Dispatch {
             }
         }
         let mut ending = self.whole(attempt, usage::read_tail(&tail), length);
+        ending.service_tier = service_tier::read_tail(&tail).unwrap_or_default();
         if broken {
             ending.status = AttemptStatus::Cut;
             "the answer broke off".clone_into(&mut ending.reason);
@@ -156,6 +158,7 @@ impl Dispatch {
             status: AttemptStatus::Ok,
             measured,
             source,
+            service_tier: String::new(),
             reason: attempt.candidate.reason.clone(),
             delivered: true,
         }

@@ -247,6 +247,7 @@ impl Dispatch {
             status,
             measured,
             source,
+            service_tier: watch.service_tier().to_owned(),
             reason,
             delivered: true,
         }

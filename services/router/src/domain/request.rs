@@ -10,6 +10,8 @@ use keyward_secret::Secret;
 use members::{Member, Members};
 pub use splice::{Splice, UpstreamBody};
 
+use super::service_tier;
+
 /// More choices than this are a mistake, and would make every estimate absurd; OpenAI's own limit.
 const CHOICES_MAX: u64 = 128;
 /// Longer names are nobody's; keeps logs and errors readable.
@@ -125,6 +127,12 @@ impl ChatRequest {
     /// The models that OpenRouter may serve in the first one's stead.
     pub fn models(&self) -> &[String] {
         &self.models
+    }
+
+    /// The service tier that is asked for, where its prices are sure to count.
+    pub fn service_tier(&self) -> Option<&'static str> {
+        let span = self.members.span(Member::ServiceTier)?;
+        service_tier::asked(self.text(span))
     }
 
     /// Takes the key out of the body's `byok_api_key`, if there is one.

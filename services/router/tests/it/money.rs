@@ -324,3 +324,50 @@ async fn nobody_takes_the_sandboxs_key_from_the_others() {
             .is_ok()
     );
 }
+
+#[tokio::test]
+async fn the_service_tier_that_served_is_recorded_and_the_one_asked_for_held() {
+    let harness = Harness::start().await;
+    harness.system_key("openai");
+    let asking =
+        |body: &str, tier: &str| body.replacen('{', &format!(r#"{{"service_tier":"{tier}","#), 1);
+    let answering = |tier: &str| {
+        let answer = ANSWER.replacen('{', &format!(r#"{{"service_tier":"{tier}","#), 1);
+        Scripted::json(200, &answer)
+    };
+    let hello = r#"{"service_tier":"flex","choices":[{"delta":{"content":"hi"}}]}"#;
+    let usage =
+        r#"{"service_tier":"flex","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}"#;
+    for (body, answer, held, served) in [
+        (PLAIN.to_owned(), answering("default"), "", ""),
+        (asking(PLAIN, "auto"), answering("priority"), "", "priority"),
+        (
+            asking(PLAIN, "priority"),
+            answering("default"),
+            "priority",
+            "",
+        ),
+        (
+            asking(PLAIN, "flex"),
+            Scripted::json(200, ANSWER),
+            "flex",
+            "",
+        ),
+        (
+            asking(STREAMED, "flex"),
+            Scripted::stream(&[hello, usage, "[DONE]"]),
+            "flex",
+            "flex",
+        ),
+    ] {
+        harness.upstream.script("openai", [answer]);
+        harness.call(&body).await.unwrap();
+        let hold = harness.metering.0.holds.lock().last().unwrap().clone();
+        assert_eq!(hold.service_tier, held, "{body}");
+        let event = harness.metering.0.settled.lock().last().unwrap().clone();
+        assert_eq!(event.service_tier, served, "{body}");
+        let shown = harness.upstream.shown().last().unwrap().body.clone();
+        let asked = body.contains("service_tier");
+        assert_eq!(shown.contains("service_tier"), asked, "it is passed on");
+    }
+}

@@ -278,6 +278,7 @@ pub(super) fn hold(estimate: wire::Usage) -> wire::PlaceHoldRequest {
         estimate: Some(estimate),
         charge_cap_nanos: None,
         lifetime: None,
+        service_tier: String::new(),
     }
 }
 

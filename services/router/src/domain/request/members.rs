@@ -22,9 +22,10 @@ pub(super) enum Member {
     InlineKey,
     Models,
     Provider,
+    ServiceTier,
 }
 
-const MEMBERS: [Member; 10] = [
+const MEMBERS: [Member; 11] = [
     Member::Model,
     Member::Messages,
     Member::Stream,
@@ -35,6 +36,7 @@ const MEMBERS: [Member; 10] = [
     Member::InlineKey,
     Member::Models,
     Member::Provider,
+    Member::ServiceTier,
 ];
 
 impl Member {
@@ -50,6 +52,7 @@ impl Member {
             Self::InlineKey => "byok_api_key",
             Self::Models => "models",
             Self::Provider => "provider",
+            Self::ServiceTier => "service_tier",
         }
     }
 

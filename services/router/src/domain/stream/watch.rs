@@ -5,7 +5,7 @@ use keyward_money::MeasuredUsage;
 
 use super::event::{self, Chunk};
 use super::split::Splitter;
-use crate::domain::usage;
+use crate::domain::{service_tier, usage};
 
 /// What may wait before the first content: comments and role-only chunks are small; more than this
 /// is an answer that we do not recognise, and is passed on.
@@ -45,6 +45,7 @@ pub(crate) struct StreamWatch {
     withhold_usage: bool,
     usage: Option<MeasuredUsage>,
     usage_unreadable: bool,
+    service_tier: Option<String>,
     usage_chunk: Option<Bytes>,
     finished: bool,
     /// The error that the provider reported once the answer was committed, as JSON.
@@ -67,6 +68,7 @@ impl StreamWatch {
             withhold_usage,
             usage: None,
             usage_unreadable: false,
+            service_tier: None,
             usage_chunk: None,
             finished: false,
             failure: None,
@@ -163,6 +165,9 @@ impl StreamWatch {
             return Ok(false);
         }
         let reports_usage = event::names_usage(&data);
+        if self.service_tier.is_none() || reports_usage {
+            self.service_tier = service_tier::read(&data).or(self.service_tier.take());
+        }
         let is_error = event::is_error(event);
         let may_fail = is_error || memchr::memmem::find(&data, b"\"error\"").is_some();
         let may_finish =
@@ -279,6 +284,11 @@ impl StreamWatch {
     /// Whether usage was reported that could not be read.
     pub(crate) fn usage_unreadable(&self) -> bool {
         self.usage_unreadable
+    }
+
+    /// The service tier that the provider says it served in; empty for the usual one.
+    pub(crate) fn service_tier(&self) -> &str {
+        self.service_tier.as_deref().unwrap_or_default()
     }
 
     /// The usage chunk, held until the charge is known.

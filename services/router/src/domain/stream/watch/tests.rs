@@ -56,6 +56,34 @@ fn the_usage_chunk_is_withheld_from_who_did_not_ask() {
 }
 
 #[test]
+fn the_tier_that_served_is_seen_first_and_last() {
+    let tiered = |tier: &str, rest: &str| format!("data: {{\"service_tier\":{tier},{rest}}}\n\n");
+    let hello = "\"choices\":[{\"delta\":{\"content\":\"hi\"}}]";
+    let usage = "\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}";
+    let cases: &[(&[String], &str)] = &[
+        (&[HELLO.to_owned()], ""),
+        (&[tiered("null", hello)], ""),
+        (&[tiered("\"default\"", hello)], ""),
+        (&[tiered("\"priority\"", hello)], "priority"),
+        (&[tiered("null", hello), tiered("\"flex\"", hello)], "flex"),
+        // What stands beside the usage is what was served in the end.
+        (
+            &[tiered("\"priority\"", hello), tiered("\"default\"", usage)],
+            "",
+        ),
+        (
+            &[tiered("\"priority\"", hello), USAGE.to_owned()],
+            "priority",
+        ),
+    ];
+    for (events, expect) in cases {
+        let mut watch = StreamWatch::new(true);
+        push(&mut watch, &events.concat());
+        assert_eq!(watch.service_tier(), *expect, "{events:?}");
+    }
+}
+
+#[test]
 fn the_usage_chunk_is_held_for_who_asked() {
     let mut watch = StreamWatch::new(false);
     let all = [HELLO, USAGE, DONE].concat();
