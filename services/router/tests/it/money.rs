@@ -68,8 +68,8 @@ async fn a_failing_own_key_falls_back_to_credits_with_consent() {
     assert_eq!(harness.metering.0.settled.lock()[0].attempt, 2);
     let text = harness.process.metrics.encode().unwrap();
     for line in [
-        r#"keyward_router_attempts_total{provider="openai",outcome="failed"} 1"#,
-        r#"keyward_router_attempts_total{provider="openai",outcome="ok"} 1"#,
+        r#"keyward_router_attempts_total{provider="openai",key_source="user",outcome="failed"} 1"#,
+        r#"keyward_router_attempts_total{provider="openai",key_source="system",outcome="ok"} 1"#,
         "keyward_router_fallbacks_to_credits_total 1",
         "keyward_router_streams_open 0",
     ] {
