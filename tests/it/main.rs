@@ -26,6 +26,7 @@ mod memory;
 mod metadata;
 mod metrics;
 mod odd_input;
+mod onlookers;
 mod organizations;
 mod outages;
 mod passthrough;

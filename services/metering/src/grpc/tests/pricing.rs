@@ -8,7 +8,8 @@ use keyward_runtime::error::Reason;
 use prost_types::FieldMask;
 use tonic::Status;
 
-use super::world::{World, by, refused, words};
+use super::records::{own_key, record};
+use super::world::{World, by, hold, refused, served, settle, words};
 
 fn gold(markup_basis_points: u32) -> wire::Tier {
     wire::Tier {
@@ -409,4 +410,55 @@ async fn another_catalogue_is_another_price_version() {
         .expect("prices");
     assert_eq!(shown.long_context.len(), 1);
     assert_eq!(shown.service_tiers[0].service_tier, "flex");
+}
+
+#[tokio::test]
+async fn a_receipt_shows_the_prices_that_held() {
+    let world = World::new().await;
+    world.give("users/bob", 1_000_000).await;
+    let another = Arc::new(Catalog::parse(ANOTHER).expect("a catalogue"));
+    let version = world
+        .metering
+        .adopt_catalog(another)
+        .await
+        .expect("adopted");
+    let request = wire::PlaceHoldRequest {
+        provider: "shop".to_owned(),
+        model: "maker/talker".to_owned(),
+        ..hold(words(10, 0))
+    };
+    let placing = by("bob", request.clone());
+    world.metering().place_hold(placing).await.expect("placed");
+    let usage = wire::Usage {
+        images: 3,
+        ..words(100, 0)
+    };
+    let flexible = wire::UsageEvent {
+        service_tier: "flex".to_owned(),
+        ..served(&request, usage)
+    };
+    let asked = settle(&request, flexible);
+    world.metering().settle_usage(asked).await.expect("settled");
+    let long = wire::UsageEvent {
+        provider: "shop".to_owned(),
+        model: "maker/talker".to_owned(),
+        ..own_key("bob", None)
+    };
+    let long = wire::UsageEvent {
+        usage: Some(words(11, 0)),
+        ..long
+    };
+    let own = long.inference_id.clone();
+    record(&world, vec![long]).await;
+    for (inference_id, input, list_cost) in
+        [(request.inference_id, 500_000, 71), (own, 2_000_000, 22)]
+    {
+        let asked = by("bob", wire::GetReceiptRequest { inference_id });
+        let receipt = world.usage().get_receipt(asked).await.expect("a receipt");
+        let receipt = receipt.into_inner().receipt.expect("a receipt");
+        assert_eq!(receipt.price_version, version);
+        let prices = receipt.prices.expect("prices");
+        assert_eq!((prices.input, prices.image_fee), (Some(input), Some(7)));
+        assert_eq!(receipt.attempts[0].list_cost_nanos, Some(list_cost));
+    }
 }
