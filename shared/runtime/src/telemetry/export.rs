@@ -205,7 +205,11 @@ impl Task {
                 () = stopping.cancelled() => {}
             }
             while let Some(batch) = self.next_batch() {
-                self.export(batch).await;
+                // Nobody waits at the end for a collector that is known to be away.
+                match stopping.is_cancelled() && self.is_away {
+                    true => self.counts.add("failed", batch.len()),
+                    false => self.export(batch).await,
+                }
             }
         }
     }
