@@ -22,6 +22,7 @@ mod inline;
 mod key_entry;
 mod known;
 mod lifecycle;
+mod management;
 mod memory;
 mod metadata;
 mod metrics;
