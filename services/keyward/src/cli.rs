@@ -27,9 +27,11 @@ mod usage;
 mod users;
 mod view;
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches as _, Parser, Subcommand};
+use keyward_secret::redact_key_shapes;
 
 use crate::doctor;
 use context::Context;
@@ -134,8 +136,13 @@ impl Command {
 
 /// Does what the process was started for.
 pub(crate) fn main() -> Exit {
-    let matches = help::command().get_matches();
-    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    let arguments = help::command()
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match arguments {
+        Ok(arguments) => arguments,
+        Err(error) => return misunderstood(&error),
+    };
     let context = Context::new(arguments.options);
     let command = arguments.command;
     let command = command.unwrap_or(Command::Serve(start::Serve::default()));
@@ -143,4 +150,17 @@ pub(crate) fn main() -> Exit {
         Ok(exit) => exit,
         Err(failure) => failure.told(),
     }
+}
+
+/// Shows the help that was asked for, or says what is wrong with the arguments. The parser repeats
+/// them, and people put keys where none belong.
+fn misunderstood(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        // Nobody reads it: that is all the same now.
+        let _ = error.print();
+        return Exit::Done;
+    }
+    let text = redact_key_shapes(&error.render().to_string());
+    let _ = write!(io::stderr().lock(), "{text}");
+    Exit::Usage
 }

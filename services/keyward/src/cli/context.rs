@@ -94,7 +94,8 @@ impl Context {
             return Ok(Exit::Done);
         }
         if self.output.is_json() {
-            self.output.line(json!({"done": true}))?;
+            self.output
+                .line(format_args!("{:#}", json!({"done": true})))?;
         }
         self.output.note(done);
         Ok(Exit::Done)

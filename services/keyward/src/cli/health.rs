@@ -35,6 +35,7 @@ pub(super) fn run(context: &Context) -> Outcome {
             Exit::Unreachable,
             error.context(format!("{url} does not answer")),
         )
+        .hint("Say where the ops port is: `--url URL`; it is the setting `ops.listen`.")
     })?;
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     context.output.show(&body, table)?;

@@ -7,11 +7,17 @@ use clap::{Arg, Command, CommandFactory as _};
 
 use super::Arguments;
 
-/// Commands that run a gateway or stand beside one: they read settings.
-const WITH_SETTINGS: &[&str] = &["serve", "migrate"];
+/// Commands whose shared options are fewer than all but `--config`, and which those are.
+const OPTIONS: &[(&str, &[&str])] = &[
+    ("serve", &["config"]),
+    ("migrate", &["config"]),
+    ("doctor", &["config", "json"]),
+    ("health", &["config", "json", "url"]),
+    ("completions", &[]),
+];
 
-/// Commands that ask nobody.
-const ALONE: &[&str] = &["completions"];
+/// What a command of the management API has: settings are the gateway's own.
+const OPTIONS_OF_CLIENTS: &[&str] = &["json", "url", "access_key_file", "act_in"];
 
 /// The groups of the list of commands. A test holds that each command is in one.
 const GROUPS: &[(&str, &[&str])] = &[
@@ -40,17 +46,11 @@ pub(super) fn command() -> Command {
     let mut command = Arguments::command();
     let shared: Vec<Arg> = command.get_arguments().cloned().collect();
     for inner in command.get_subcommands_mut() {
-        let hidden: &[&str] = match inner.get_name() {
-            name if WITH_SETTINGS.contains(&name) => &["json", "url", "access_key_file", "act_in"],
-            name if ALONE.contains(&name) => {
-                &["config", "json", "url", "access_key_file", "act_in"]
-            }
-            "doctor" => &["url", "access_key_file", "act_in"],
-            _ => &["config"],
-        };
+        let own = OPTIONS.iter().find(|(name, _)| *name == inner.get_name());
+        let shown = own.map_or(OPTIONS_OF_CLIENTS, |(_, shown)| *shown);
         let hidden = shared
             .iter()
-            .filter(|option| hidden.contains(&option.get_id().as_str()));
+            .filter(|option| !shown.contains(&option.get_id().as_str()));
         let hidden: Vec<Arg> = hidden.map(|option| option.clone().hide(true)).collect();
         hide(inner, &hidden);
     }
@@ -89,7 +89,7 @@ fn groups(command: &Command) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALONE, GROUPS, WITH_SETTINGS, command};
+    use super::{GROUPS, OPTIONS, command};
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -112,7 +112,7 @@ mod tests {
         all.retain(|name| *name != "help");
         all.sort_unstable();
         assert_eq!(grouped, all);
-        for name in WITH_SETTINGS.iter().chain(ALONE) {
+        for (name, _) in OPTIONS {
             assert!(all.contains(name), "{name}");
         }
     }

@@ -91,7 +91,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
                 .member("id", Some(new.id.as_str()))
                 .member("display_name", new.display_name);
             let request = new.holder.query(request);
-            let next = format!("Next: `keyward keys add PROVIDER --project {}` …", new.id);
+            let next = "Next: `keyward keys add PROVIDER --project …` brings it a key, and \
+                        `keyward access create --project …` lets somebody use it."
+                .to_owned();
             context.show_change(&client, &request, new.how.dry_run, |_| next)
         }
         Action::Update(change) => {

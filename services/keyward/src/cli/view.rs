@@ -41,7 +41,7 @@ impl Column {
         let value = row.pointer(&format!("/{member}")).unwrap_or(&Value::Null);
         match kind {
             Kind::Text | Kind::Number => plain(member, value).into(),
-            Kind::Status => status(&plain(member, value)),
+            Kind::Status => status(&plain(member, value).replace('_', " ")),
         }
     }
 }

@@ -70,10 +70,10 @@ impl Taken {
                 made["masked_key"].clone(),
                 None,
             ),
-            Self::AlreadyThere => ("already there", Value::Null, Value::Null, None),
-            Self::WouldBeAdded => ("would be added", Value::Null, Value::Null, None),
+            Self::AlreadyThere => ("already_there", Value::Null, Value::Null, None),
+            Self::WouldBeAdded => ("would_be_added", Value::Null, Value::Null, None),
             Self::Refused(reason) => ("refused", Value::Null, Value::Null, Some(reason.as_str())),
-            Self::NotTried => ("not tried", Value::Null, Value::Null, None),
+            Self::NotTried => ("not_tried", Value::Null, Value::Null, None),
         };
         let masked = masked
             .as_str()
@@ -93,9 +93,9 @@ pub(super) fn run(import: &Import, context: &Context) -> Outcome {
     let contents = dotenv::read(&import.env)?;
     if contents.unreadable_lines > 0 {
         context.output.note(format_args!(
-            "{} lines of {} are no NAME=value, and are left out.",
-            contents.unreadable_lines,
-            import.env.display()
+            "Lines of {} that are no NAME=value, and are left out: {}.",
+            import.env.display(),
+            contents.unreadable_lines
         ));
     }
     if contents.found.is_empty() {
