@@ -129,7 +129,8 @@ impl Client {
             headers.insert("x-keyward-organization", organization.clone());
         }
         if request.method() == Method::POST
-            && let Ok(key) = HeaderValue::from_str(&ids::new_text())
+            && let Ok(key) =
+                HeaderValue::from_str(&request.idempotency_key().unwrap_or_else(ids::new_text))
         {
             headers.insert("idempotency-key", key);
         }

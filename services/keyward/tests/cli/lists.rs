@@ -31,6 +31,9 @@ async fn every_list_is_one_member_with_its_rows() {
         (&["credits", "transactions"], "transactions"),
         (&["usage", "records"], "records"),
         (&["audit", "list"], "audit_events"),
+        (&["tiers", "list"], "tiers"),
+        (&["prices", "list", "--provider", "sandbox"], "prices"),
+        (&["providers", "list"], "providers"),
     ] {
         let list = caller.json(arguments);
         let members: Vec<(&String, bool)> = list
@@ -41,6 +44,39 @@ async fn every_list_is_one_member_with_its_rows() {
             .collect();
         assert_eq!(members, [(&member.to_owned(), true)], "{arguments:?}");
     }
+}
+
+#[tokio::test]
+async fn sums_come_with_their_total_and_their_time() {
+    let caller = Caller::new().await;
+    let _ = caller
+        .gateway
+        .admin()
+        .chat("sandbox/echo", "one two")
+        .await
+        .ok();
+    let sums = caller.json(&["usage"]);
+    let members: Vec<&String> = sums.as_object().unwrap().keys().collect();
+    assert_eq!(members, ["usage", "total", "from", "to"]);
+    assert_eq!(sums["usage"][0]["model"], "sandbox/echo");
+    assert_eq!(sums["total"]["charge"], "0.000006");
+}
+
+#[tokio::test]
+async fn records_come_as_csv() {
+    let caller = Caller::new().await;
+    let _ = caller
+        .gateway
+        .admin()
+        .chat("sandbox/echo", "one two")
+        .await
+        .ok();
+    let csv = caller.run(&["usage", "records", "--csv"]);
+    assert_eq!((csv.code, csv.stderr.as_str()), (0, ""));
+    let lines: Vec<&str> = csv.stdout.lines().collect();
+    assert!(lines[0].starts_with("request_id,attempt,"), "{}", lines[0]);
+    assert!(lines[1].contains("sandbox/echo"), "{}", lines[1]);
+    assert_eq!(lines.len(), 2);
 }
 
 #[tokio::test]

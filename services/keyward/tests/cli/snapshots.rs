@@ -91,3 +91,9 @@ async fn who_has_no_access_key_is_told_where_to_get_one() {
     let gateway = start().await;
     session(&gateway, "", "nobody").run();
 }
+
+#[tokio::test]
+async fn tiers_prices_and_providers_are_seen() {
+    let gateway = start().await;
+    session(&gateway, &gateway.admin_key(), "prices").run();
+}

@@ -74,6 +74,12 @@ impl Request {
         &self.method
     }
 
+    /// The name that the body gives to what is done, so that it is done once.
+    pub(super) fn idempotency_key(&self) -> Option<String> {
+        let key = self.members.as_ref()?.get("idempotency_key")?;
+        key.as_str().map(str::to_owned)
+    }
+
     /// Whether the body says anything.
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_none() && self.secret.is_none()
