@@ -18,6 +18,7 @@ use keyward_proto::vault::v1::identity_service_server::{IdentityService, Identit
 use keyward_proto::vault::v1::provider_key_service_server::{
     ProviderKeyService, ProviderKeyServiceServer,
 };
+use keyward_runtime::trace::TraceContext;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::MetadataMap;
@@ -36,6 +37,8 @@ pub(crate) struct Asked<Q> {
 #[derive(Default)]
 pub(crate) struct Invoked {
     pub(crate) metadata: MetadataMap,
+    /// The span that it was called in.
+    pub(crate) trace: Option<TraceContext>,
     pub(crate) head: Option<router::InvokeRequestHead>,
     pub(crate) chunks: Vec<usize>,
     pub(crate) body: Vec<u8>,
@@ -231,6 +234,7 @@ scripted!(RouterService in router {
         let (metadata, _, mut parts) = request.into_parts();
         let mut invoked = Invoked {
             metadata,
+            trace: TraceContext::current(),
             ..Invoked::default()
         };
         while let Some(message) = parts.message().await? {
