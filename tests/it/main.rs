@@ -42,3 +42,4 @@ mod system;
 mod tenants;
 mod terminal;
 mod traces;
+mod worked_examples;
