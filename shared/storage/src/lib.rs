@@ -24,7 +24,7 @@ use writer::Writer;
 /// How long an open waits for another process to let go of the file.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
-/// An open database. Clones share it; it closes when the last is dropped.
+/// An open database. Clones share it; it closes when told to, or soon after the last is dropped.
 #[derive(Clone, Debug)]
 pub struct Database {
     writer: Writer,
@@ -46,11 +46,18 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         migrate::run(&mut connection, migrations)?;
-        let readers = Readers::open(path)?;
+        let readers = Arc::new(Readers::open(path)?);
         Ok(Self {
-            writer: Writer::start(connection, lock)?,
-            readers: Arc::new(readers),
+            writer: Writer::start(connection, Arc::clone(&readers), lock)?,
+            readers,
         })
+    }
+
+    /// Closes it for all that share it: what was asked for before is done, what comes later is told
+    /// [`StorageError::Closed`]. Returns once nothing but the file is left of it, which holds all
+    /// that was written, and another process can open it.
+    pub async fn close(&self) {
+        self.writer.close().await;
     }
 
     /// Runs `work` in a transaction and returns what it returns, once that is durable on disk.

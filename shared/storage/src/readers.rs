@@ -1,7 +1,7 @@
 //! A few connections that only read. In WAL mode they neither wait for the writer nor stop it.
 
 use std::path::Path;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -12,8 +12,15 @@ const READERS: usize = 4;
 
 #[derive(Debug)]
 pub(crate) struct Readers {
-    idle: Mutex<Vec<Connection>>,
-    returned: Condvar,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    idle: Vec<Connection>,
+    in_use: usize,
+    is_closed: bool,
 }
 
 impl Readers {
@@ -23,8 +30,12 @@ impl Readers {
             .map(|_| connect(path, flags))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
-            idle: Mutex::new(idle),
-            returned: Condvar::new(),
+            state: Mutex::new(State {
+                idle,
+                in_use: 0,
+                is_closed: false,
+            }),
+            changed: Condvar::new(),
         })
     }
 
@@ -34,7 +45,7 @@ impl Readers {
         work: impl FnOnce(&Connection) -> Result<T, E>,
     ) -> Result<T, E> {
         let borrowed = Borrowed {
-            connection: Some(self.take()),
+            connection: Some(self.take().ok_or(StorageError::Closed)?),
             readers: self,
         };
         match &borrowed.connection {
@@ -43,17 +54,52 @@ impl Readers {
         }
     }
 
-    fn take(&self) -> Connection {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if let Some(connection) = idle.pop() {
-                return connection;
-            }
-            idle = self
-                .returned
-                .wait(idle)
-                .unwrap_or_else(PoisonError::into_inner);
+    /// Closes the connections, those in use once they are given back, and waits for that.
+    pub(crate) fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.idle.clear();
+        self.changed.notify_all();
+        while state.in_use > 0 {
+            state = self.wait(state);
         }
+    }
+
+    /// An idle connection; none once they are closed.
+    fn take(&self) -> Option<Connection> {
+        let mut state = self.lock();
+        loop {
+            if state.is_closed {
+                return None;
+            }
+            if let Some(connection) = state.idle.pop() {
+                state.in_use += 1;
+                return Some(connection);
+            }
+            state = self.wait(state);
+        }
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut state = self.lock();
+        state.in_use -= 1;
+        if state.is_closed {
+            drop(connection);
+            self.changed.notify_all();
+        } else {
+            state.idle.push(connection);
+            self.changed.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,12 +112,7 @@ struct Borrowed<'a> {
 impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
-            self.readers
-                .idle
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(connection);
-            self.readers.returned.notify_one();
+            self.readers.give_back(connection);
         }
     }
 }

@@ -48,6 +48,59 @@ async fn what_was_written_is_there_after_a_restart() {
 }
 
 #[tokio::test]
+async fn once_closed_all_is_in_the_file_and_nothing_runs_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.db");
+    let database = open(&folder);
+    let (release, _holding) = hold_up(&database).await;
+    let release = async move { drop(release) };
+    let (asked_before, ()) = tokio::join!(add(&database, 7), release);
+    asked_before.unwrap();
+    assert_eq!(value(&database).await, 7);
+    database.close().await;
+    for beside in ["test.db-wal", "test.db-shm"] {
+        assert!(!folder.path().join(beside).exists(), "{beside}");
+    }
+    assert!(WriteLock::take(&path, Duration::ZERO).is_ok());
+    let late = add(&database, 1).await.unwrap_err();
+    assert!(matches!(late, StorageError::Closed), "{late:?}");
+    let late = database.read(|_| Ok::<(), StorageError>(())).await;
+    assert!(matches!(late, Err(StorageError::Closed)), "{late:?}");
+    database.close().await;
+    assert_eq!(value(&open(&folder)).await, 7);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_waits_for_reads_and_writes_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder);
+    let (release, held) = mpsc::channel::<()>();
+    let (begun, began) = tokio::sync::oneshot::channel();
+    let reading = database.read(move |connection| {
+        let _ = begun.send(());
+        let _ = held.recv();
+        let value = connection.query_row("SELECT value FROM counter", [], |row| row.get(0));
+        value.map_err(StorageError::from)
+    });
+    let end = async {
+        began.await.unwrap();
+        let (holding, _held) = hold_up(&database).await;
+        let mut closing = std::pin::pin!(database.close());
+        let soon = tokio::time::timeout(Duration::from_millis(30), &mut closing).await;
+        assert!(soon.is_err(), "something is under way");
+        drop(holding);
+        let soon = tokio::time::timeout(Duration::from_millis(30), &mut closing).await;
+        assert!(soon.is_err(), "a read is under way");
+        drop(release);
+        closing.await;
+    };
+    let (read, ()) = tokio::join!(reading, end);
+    let read: i64 = read.unwrap();
+    assert_eq!(read, 0);
+    assert!(!folder.path().join("test.db-wal").exists());
+}
+
+#[tokio::test]
 async fn temporary_content_stays_in_memory() {
     const MEMORY: i64 = 2;
     let folder = tempfile::tempdir().unwrap();

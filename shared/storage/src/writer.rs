@@ -3,13 +3,16 @@
 
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::StorageError;
 use crate::lock::WriteLock;
+use crate::readers::Readers;
 
 /// How much work may wait for the writer; callers beyond it wait in line themselves.
 const QUEUE_MAX: usize = 4096;
@@ -26,21 +29,50 @@ type Finish = Box<dyn FnOnce(Result<(), &str>) + Send>;
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     jobs: mpsc::Sender<Job>,
+    /// Whether nothing more is taken in.
+    closing: Arc<AtomicBool>,
+    /// Its sender is dropped when the thread ends.
+    ended: watch::Receiver<()>,
 }
 
 impl Writer {
     /// The lock is held until the last work is done and the connection closed.
-    pub(crate) fn start(connection: Connection, lock: WriteLock) -> Result<Self, StorageError> {
+    pub(crate) fn start(
+        connection: Connection,
+        readers: Arc<Readers>,
+        lock: WriteLock,
+    ) -> Result<Self, StorageError> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
+        let (alive, ended) = watch::channel(());
+        let closing = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&closing);
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || {
-                write_groups(&connection, queue);
+                write_groups(&connection, queue, &told);
+                // The last connection to close takes the write-ahead log into the file and removes
+                // it; those that only read could not.
+                readers.close();
                 drop(connection);
                 drop(lock);
+                drop(alive);
             })
             .map_err(|error| StorageError::Commit(error.to_string()))?;
-        Ok(Self { jobs })
+        Ok(Self {
+            jobs,
+            closing,
+            ended,
+        })
+    }
+
+    /// Does what is in line already, takes in nothing more, and waits until all is closed.
+    pub(crate) async fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        // Wakes the thread. That it is gone is as good.
+        let wake: Job = Box::new(|_| Box::new(|_| ()));
+        let _ = self.jobs.send(wake).await;
+        let mut ended = self.ended.clone();
+        while ended.changed().await.is_ok() {}
     }
 
     pub(crate) async fn run<T, E, F>(&self, work: F) -> Result<T, E>
@@ -113,9 +145,12 @@ fn execute(connection: &Connection, sql: &str) -> Result<(), StorageError> {
     Ok(())
 }
 
-fn write_groups(connection: &Connection, mut queue: mpsc::Receiver<Job>) {
+fn write_groups(connection: &Connection, mut queue: mpsc::Receiver<Job>, closing: &AtomicBool) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while queue.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+        if closing.load(Ordering::Acquire) {
+            queue.close();
+        }
         write_group(connection, group.drain(..));
     }
 }
