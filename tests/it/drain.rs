@@ -1,5 +1,6 @@
 //! Stopping and dying: what was promised to a caller is kept.
 
+use std::path::Path;
 use std::time::Duration;
 
 use keyward_testkit::{Role, Tenant, Topology};
@@ -29,7 +30,11 @@ async fn sigterm_finishes_the_ongoing_stream_and_exits_with_0(topology: Topology
     );
     assert_eq!(finished.content().split_whitespace().count(), WORDS);
     let charged = finished.charged();
+    let beside = logs_beside_stores(&system.gateway.data_dir());
+    assert!(!beside.is_empty(), "the stores are open");
     system.gateway.stop().await;
+    let beside = logs_beside_stores(&system.gateway.data_dir());
+    assert!(beside.is_empty(), "stores that were not closed: {beside:?}");
 
     system.gateway.begin().await;
     let receipt = tenant.receipt(&request_id).await;
@@ -92,6 +97,16 @@ async fn what_was_answered_survives_sigkill(topology: Topology) {
     assert_eq!(tenant.key(&id).await["status"], "connected");
     let _ = tenant.client.chat(MODEL, "hello again").await.ok();
     assert_eq!(system.providers.openai.requests_with(&key).len(), 2);
+}
+
+/// Write-ahead logs in the data folder: of stores that are open, or were not closed.
+fn logs_beside_stores(data_dir: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(data_dir).expect("the data folder");
+    let names = files.map(|file| file.expect("a file").file_name().into_string());
+    names
+        .map(|name| name.expect("a plain name"))
+        .filter(|name| name.ends_with("-wal") || name.ends_with("-shm"))
+        .collect()
 }
 
 both!(

@@ -34,6 +34,28 @@ pub(crate) struct Composed {
     pub(crate) edge: Option<Edge>,
     /// What gRPC health checks are told.
     pub(crate) health: Health,
+    /// What is closed last.
+    pub(crate) stores: Stores,
+}
+
+/// The roles of this process that have a store.
+#[derive(Clone, Default)]
+pub(crate) struct Stores {
+    vault: Option<Vault>,
+    metering: Option<Metering>,
+}
+
+impl Stores {
+    /// Closes them, once nothing uses them any more: what was written is in the files then, without
+    /// logs beside them.
+    pub(crate) async fn close(&self) {
+        if let Some(metering) = &self.metering {
+            metering.close().await;
+        }
+        if let Some(vault) = &self.vault {
+            vault.close().await;
+        }
+    }
 }
 
 /// Puts the roles of this process together, those first that others call.
@@ -67,6 +89,7 @@ pub(crate) async fn migrate(settings: &Settings, roles: &Roles) -> anyhow::Resul
     parts.open_vault().await?;
     parts.metering().await?;
     process.drain(settings.shutdown_grace).await;
+    parts.stores.close().await;
     Ok(())
 }
 
@@ -81,6 +104,7 @@ struct Parts<'a> {
     meters: RpcMeters,
     /// Who knows callers: one for all roles of a process, so that what one learns all know.
     authenticator: Option<Authenticator>,
+    stores: Stores,
 }
 
 impl<'a> Parts<'a> {
@@ -95,6 +119,7 @@ impl<'a> Parts<'a> {
             services,
             meters: RpcMeters::new(&process.metrics),
             authenticator: None,
+            stores: Stores::default(),
         }
     }
 
@@ -129,6 +154,7 @@ impl<'a> Parts<'a> {
         let (tracker, stopping) = (self.process.tracker.clone(), self.process.stopping.clone());
         let vault = Vault::open(configs::vault(self.settings)?, tracker, stopping).await?;
         self.authenticator = Some(Authenticator::new(vault.exchanger()));
+        self.stores.vault = Some(vault.clone());
         Ok(vault)
     }
 
@@ -138,6 +164,7 @@ impl<'a> Parts<'a> {
         let metering = Metering::open(config, vault, self.process).await?;
         let layer = self.layer()?;
         self.services = metering.add_services(std::mem::take(&mut self.services), &layer);
+        self.stores.metering = Some(metering);
         Ok(())
     }
 
@@ -183,6 +210,7 @@ impl<'a> Parts<'a> {
             routes,
             edge,
             health,
+            stores: self.stores,
         })
     }
 

@@ -44,7 +44,7 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
         &process.metrics,
     )?;
     let composed = compose::compose(&settings, &roles, &process).await?;
-    let health = composed.health.clone();
+    let (health, stores) = (composed.health.clone(), composed.stores.clone());
     start_servers(&process, listeners, composed);
 
     // Met last: who sees `/readyz` say ready finds the gRPC health service saying so too.
@@ -89,8 +89,11 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
             return Ok(());
         }
     }
-    let rest = settings.shutdown_grace.saturating_sub(asked.elapsed());
-    exporter.finish(rest).await;
+    let rest = || settings.shutdown_grace.saturating_sub(asked.elapsed());
+    if tokio::time::timeout(rest(), stores.close()).await.is_err() {
+        tracing::warn!("the stores did not close in time; what was written is in their logs");
+    }
+    exporter.finish(rest()).await;
     Ok(())
 }
 

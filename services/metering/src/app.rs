@@ -69,6 +69,11 @@ impl App {
             tier_changes: tokio::sync::Mutex::new(()),
         })
     }
+
+    /// Closes the store.
+    pub(crate) async fn close(&self) {
+        self.store.close().await;
+    }
 }
 
 /// Adds what was recorded before there were sums to them, in pieces that each end in a commit.

@@ -85,6 +85,11 @@ impl Metering {
         self.app.adopt(catalog).await
     }
 
+    /// Closes the store, once all that uses it has ended.
+    pub async fn close(&self) {
+        self.app.close().await;
+    }
+
     #[cfg(test)]
     pub(crate) fn app(&self) -> &App {
         &self.app

@@ -395,13 +395,20 @@ pub(crate) trait PriceStore: Send + Sync {
     ) -> Result<Option<Prices>, StoreError>;
 }
 
+/// The end of it.
+#[async_trait]
+pub(crate) trait CloseStore: Send + Sync {
+    /// Ends what was asked for, and takes on nothing more.
+    async fn close(&self);
+}
+
 /// All that metering keeps.
 pub(crate) trait Store:
-    HoldStore + LedgerStore + UsageStore + TierStore + PriceStore
+    HoldStore + LedgerStore + UsageStore + TierStore + PriceStore + CloseStore
 {
 }
 
-impl<T: HoldStore + LedgerStore + UsageStore + TierStore + PriceStore> Store for T {}
+impl<T: HoldStore + LedgerStore + UsageStore + TierStore + PriceStore + CloseStore> Store for T {}
 
 /// The markup of records that were not charged.
 pub(crate) const NO_MARKUP: BasisPoints = BasisPoints::ZERO;

@@ -319,6 +319,13 @@ pub trait ReplayStore: Send + Sync {
     async fn replays_prune(&self, before: Timestamp) -> Stored<()>;
 }
 
+/// The end of it.
+#[async_trait]
+pub trait CloseStore: Send + Sync {
+    /// Ends what was asked for, and takes on nothing more.
+    async fn close(&self);
+}
+
 /// All of it.
 pub trait Store:
     AccountStore
@@ -330,6 +337,7 @@ pub trait Store:
     + ChangeStore
     + AuditStore
     + ReplayStore
+    + CloseStore
 {
 }
 
@@ -343,5 +351,6 @@ impl<T> Store for T where
         + ChangeStore
         + AuditStore
         + ReplayStore
+        + CloseStore
 {
 }

@@ -158,6 +158,11 @@ impl Vault {
         Ok(())
     }
 
+    /// Closes the store, once all that uses it has ended.
+    pub async fn close(&self) {
+        self.core.store.close().await;
+    }
+
     /// Makes sure that there is a user `admin` with an access key of every scope: `given`, or a
     /// generated one where there is none yet.
     ///

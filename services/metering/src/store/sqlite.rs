@@ -19,9 +19,9 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    Answer, Balance, Call, Granted, HoldStore, LedgerStore, NewAnswer, NewGrant, NewHold,
-    NewRecord, Placed, Posted, PriceStore, RecordQuery, Reject, Settlement, StoreError, SumQuery,
-    Sums, TierStore, Transaction, UsageStore, Voided,
+    Answer, Balance, Call, CloseStore, Granted, HoldStore, LedgerStore, NewAnswer, NewGrant,
+    NewHold, NewRecord, Placed, Posted, PriceStore, RecordQuery, Reject, Settlement, StoreError,
+    SumQuery, Sums, TierStore, Transaction, UsageStore, Voided,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
@@ -220,6 +220,13 @@ impl PriceStore for SqliteStore {
     ) -> Result<Option<Prices>, StoreError> {
         self.read(move |connection| prices::get(connection, version, &provider, &model))
             .await
+    }
+}
+
+#[async_trait]
+impl CloseStore for SqliteStore {
+    async fn close(&self) {
+        self.database.close().await;
     }
 }
 

@@ -16,10 +16,11 @@ mod seals;
 
 use std::path::Path;
 
+use async_trait::async_trait;
 use keyward_storage::{Database, Migration, StorageError};
 use rusqlite::{Connection, Params, Row};
 
-use super::{Effects, StoreError, Stored};
+use super::{CloseStore, Effects, StoreError, Stored};
 
 /// The schema's steps, in order; a released one never changes.
 const MIGRATIONS: &[Migration] = &[
@@ -78,6 +79,13 @@ impl SqliteStore {
                 changes::head(connection)
             })
             .await
+    }
+}
+
+#[async_trait]
+impl CloseStore for SqliteStore {
+    async fn close(&self) {
+        self.database.close().await;
     }
 }
 
