@@ -99,10 +99,13 @@ fn insufficient_credits(shortage: &HoldShortage) -> String {
     let HoldShortage {
         needed, available, ..
     } = shortage;
-    let tokens = shortage.affordable_output_tokens.unwrap_or(0);
+    let pays_for = match shortage.affordable_output_tokens {
+        Some(tokens) => format!(", which would pay for {tokens} output tokens"),
+        // Less of them would not make it cheaper.
+        None => String::new(),
+    };
     format!(
-        "insufficient credits: this request may cost {needed}, {available} are available, which \
-         would pay for {tokens} output tokens"
+        "insufficient credits: this request may cost {needed}, {available} are available{pays_for}"
     )
 }
 

@@ -89,15 +89,15 @@ impl Charge {
 }
 
 /// How many output tokens an amount would pay for beside the part of `usage` that comes before the
-/// answer; 0 where not even that is covered, `None` where output costs nothing.
+/// answer, by the very prices that hold for it; 0 where not even that is covered, `None` where
+/// output costs nothing.
 pub fn affordable_output_tokens(
     available: Nanos,
     usage: &Usage,
-    prices: &Prices,
+    rates: &Rates,
     markup: BasisPoints,
 ) -> Result<Option<i64>, MoneyError> {
-    let rates = prices.rates_for(usage.prompt_tokens(), "");
-    let spent = numerator(&usage.without_output(), &rates)?;
+    let spent = numerator(&usage.without_output(), rates)?;
     let price = i128::from(rates.output.unwrap_or(0));
     let payable = payable_numerator(available, markup)?;
     if spent > payable {

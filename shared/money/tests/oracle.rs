@@ -247,7 +247,7 @@ proptest! {
             charge.map_or(i64::MAX, |charge| charge.charge.get())
         };
         let affordable =
-            affordable_output_tokens(Nanos::new(available), &usage(77), &prices, markup);
+            affordable_output_tokens(Nanos::new(available), &usage(77), &prices.rates, markup);
         match affordable {
             Ok(None) => prop_assert_eq!(output, 0),
             Ok(Some(0)) => prop_assert!(charge(1) > available),

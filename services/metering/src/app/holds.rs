@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::App;
 use crate::MeteringError;
-use crate::domain::charging::{Hold, HoldRequest, Priced, Terms};
+use crate::domain::charging::{Estimate, Hold, HoldRequest, Priced, Terms};
 use crate::domain::event::Event;
 use crate::domain::requester::{Requester, Subject};
 use crate::store::{NewHold, Placed, Posted, QuarantineReason, Settlement};
@@ -50,8 +50,12 @@ impl App {
             return Err(MeteringError::RoleNotAllowed("spend its credits"));
         }
         let terms = self.terms(requester, &asked)?;
+        let estimate = Estimate {
+            usage: &asked.estimate,
+            service_tier: &asked.service_tier,
+        };
         let amount = terms
-            .amount_to_hold(&asked.estimate, &asked.service_tier)
+            .amount_to_hold(&estimate)
             .map_err(|error| match error {
                 MoneyError::Unpriced => unpriced(&asked),
                 MoneyError::Overflow => {
@@ -59,7 +63,7 @@ impl App {
                 }
             })?;
         if let Some(cap) = asked.charge_cap.filter(|cap| amount > *cap) {
-            let shortage = terms.shortage(amount, cap, &asked.estimate);
+            let shortage = terms.shortage(amount, cap, &estimate);
             return Err(MeteringError::CapExceeded(shortage.into()));
         }
         let now = time::now();
@@ -75,7 +79,7 @@ impl App {
             Placed::Held(hold) => Ok(*hold),
             Placed::Conflict => Err(MeteringError::Conflict("a hold")),
             Placed::Short { available } => {
-                let shortage = terms.shortage(amount, available, &asked.estimate);
+                let shortage = terms.shortage(amount, available, &estimate);
                 Err(MeteringError::InsufficientCredits(shortage.into()))
             }
         }

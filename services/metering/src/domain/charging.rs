@@ -1,7 +1,7 @@
 //! What is held and what is charged, from what was pinned and what was measured.
 
 use keyward_money::{
-    BasisPoints, Charge, MoneyError, Nanos, Prices, Usage, affordable_output_tokens,
+    BasisPoints, Charge, MoneyError, Nanos, Prices, Rates, Usage, affordable_output_tokens,
 };
 use uuid::Uuid;
 
@@ -37,6 +37,14 @@ pub(crate) struct Hold {
     pub(crate) terms: Terms,
     pub(crate) amount: Nanos,
     pub(crate) state: HoldState,
+}
+
+/// What a request is expected to use at most, before it is sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Estimate<'a> {
+    pub(crate) usage: &'a Usage,
+    /// The provider's service tier that is asked for; empty for the usual one.
+    pub(crate) service_tier: &'a str,
 }
 
 /// Where a hold is in its life.
@@ -76,23 +84,30 @@ pub(crate) struct Shortage {
 
 impl Terms {
     /// What an estimate would be charged in a service tier: what is held for it.
-    pub(crate) fn amount_to_hold(
-        &self,
-        estimate: &Usage,
-        service_tier: &str,
-    ) -> Result<Nanos, MoneyError> {
-        let charge = Charge::in_service_tier(estimate, &self.prices, service_tier, self.markup);
+    pub(crate) fn amount_to_hold(&self, estimate: &Estimate<'_>) -> Result<Nanos, MoneyError> {
+        let charge = Charge::by_rates(estimate.usage, &self.rates_for(estimate), self.markup);
         charge.map(|charge| charge.charge)
     }
 
     /// Says what an amount that does not cover an estimate would cover.
-    pub(crate) fn shortage(&self, needed: Nanos, available: Nanos, estimate: &Usage) -> Shortage {
-        let affordable = affordable_output_tokens(available, estimate, &self.prices, self.markup);
+    pub(crate) fn shortage(
+        &self,
+        needed: Nanos,
+        available: Nanos,
+        estimate: &Estimate<'_>,
+    ) -> Shortage {
+        let rates = self.rates_for(estimate);
+        let affordable = affordable_output_tokens(available, estimate.usage, &rates, self.markup);
         Shortage {
             needed,
             available,
             affordable_output_tokens: affordable.unwrap_or(Some(0)),
         }
+    }
+
+    fn rates_for(&self, estimate: &Estimate<'_>) -> Rates {
+        let prompt_tokens = estimate.usage.prompt_tokens();
+        self.prices.rates_for(prompt_tokens, estimate.service_tier)
     }
 
     /// What an attempt with the platform's key costs.
@@ -170,8 +185,15 @@ mod tests {
         Event::parse(ID, Some(message), None).expect("valid")
     }
 
+    fn usual(usage: &Usage) -> Estimate<'_> {
+        Estimate {
+            usage,
+            service_tier: "",
+        }
+    }
+
     #[test]
-    fn an_estimate_in_a_service_tier_is_held_at_its_prices() {
+    fn an_estimate_in_a_service_tier_is_held_and_refused_by_its_prices() {
         let mut terms = terms(None);
         terms.prices.service_tiers = vec![ServiceTier {
             service_tier: "priority".to_owned(),
@@ -183,13 +205,21 @@ mod tests {
             output_tokens: 500,
             ..Usage::default()
         };
-        for (tier, expect) in [
-            ("", 7_875_000),
-            ("priority", 15_750_000),
-            ("flex", 7_875_000),
+        let available = Nanos::new(7_875_000);
+        for (service_tier, expect, affordable) in [
+            ("", 7_875_000, 500),
+            ("priority", 15_750_000, 125),
+            ("flex", 7_875_000, 500),
         ] {
-            let held = terms.amount_to_hold(&estimate, tier);
-            assert_eq!(held, Ok(Nanos::new(expect)), "{tier}");
+            let asked = Estimate {
+                usage: &estimate,
+                service_tier,
+            };
+            let held = terms.amount_to_hold(&asked);
+            assert_eq!(held, Ok(Nanos::new(expect)), "{service_tier}");
+            let shortage = terms.shortage(Nanos::new(expect), available, &asked);
+            let tokens = shortage.affordable_output_tokens;
+            assert_eq!(tokens, Some(affordable), "{service_tier}");
         }
     }
 
@@ -201,20 +231,20 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(
-            terms(None).amount_to_hold(&estimate, ""),
+            terms(None).amount_to_hold(&usual(&estimate)),
             Ok(Nanos::new(7_875_000))
         );
         let free = Terms {
             prices: Prices::per_million(0, 0),
             ..terms(None)
         };
-        assert_eq!(free.amount_to_hold(&estimate, ""), Ok(Nanos::ZERO));
+        assert_eq!(free.amount_to_hold(&usual(&estimate)), Ok(Nanos::ZERO));
         let unpriced = Terms {
             prices: Prices::default(),
             ..terms(None)
         };
         assert_eq!(
-            unpriced.amount_to_hold(&estimate, ""),
+            unpriced.amount_to_hold(&usual(&estimate)),
             Err(MoneyError::Unpriced)
         );
     }
