@@ -84,7 +84,7 @@ pub(crate) enum QuarantineReason {
     HoldSettled,
     /// There is no such hold.
     UnknownHold,
-    /// Its cost does not fit an amount.
+    /// Its cost does not fit an amount, or a balance.
     Overflow,
     /// It is incomplete.
     Malformed,
@@ -178,6 +178,8 @@ pub(crate) enum Granted {
     },
     /// The same idempotency key came with another amount or note.
     Mismatch,
+    /// With it a balance would be more than can be counted.
+    Overflow,
 }
 
 /// What an account has and holds.

@@ -94,6 +94,10 @@ impl App {
                 duplicate,
             } => Ok((transaction, duplicate)),
             Granted::Mismatch => Err(MeteringError::IdempotencyMismatch),
+            Granted::Overflow => {
+                let message = "with so much the balance would be more than can be counted";
+                Err(MeteringError::invalid("amount", message))
+            }
         }
     }
 }

@@ -35,6 +35,7 @@ macro_rules! conformance {
             a_hold_of_nothing_needs_no_credit,
             a_settle_charges_what_was_used_and_frees_the_rest,
             a_settle_may_take_the_balance_below_zero,
+            what_no_balance_can_hold_is_put_aside_or_refused,
             what_is_beyond_the_cap_is_the_platforms,
             the_same_settle_again_has_no_second_effect,
             a_settle_with_other_figures_is_put_aside,
@@ -309,6 +310,47 @@ pub(crate) async fn a_settle_may_take_the_balance_below_zero(store: Arc<impl Sto
     );
     give(&*store, account(1), 40, "top-up").await;
     assert_held(&place(&*store, hold(2, account(1), 10)).await);
+}
+
+pub(crate) async fn what_no_balance_can_hold_is_put_aside_or_refused(
+    store: Arc<impl Store + 'static>,
+) {
+    give(&*store, account(1), 100, "k").await;
+    for id in 1..=3 {
+        let terms = if id == 2 {
+            terms(Some(20))
+        } else {
+            terms(None)
+        };
+        place(
+            &*store,
+            NewHold {
+                terms,
+                ..hold(id, account(1), 10)
+            },
+        )
+        .await;
+    }
+    let most = i64::MAX - 50;
+    assert_eq!(
+        settle(&*store, 10, 1, most).await,
+        charged(most, false),
+        "as much as fits"
+    );
+    // Of 60, 20 would be the account's and 40 the platform's: the revenue has room for each alone.
+    for (event, hold) in [(20, 2), (30, 3)] {
+        let posted = settle(&*store, event, hold, 60).await;
+        let reason = QuarantineReason::Overflow;
+        assert_eq!(posted, Posted::Quarantined(reason), "{hold}");
+    }
+    assert_balance(&*store, 100 - most, 20).await;
+    assert_eq!(settle(&*store, 31, 3, 50).await, charged(50, false));
+
+    let granted = give(&*store, account(2), i64::MAX - 100, "k").await;
+    assert!(matches!(granted, Granted::Posted { .. }), "{granted:?}");
+    let beyond = give(&*store, account(3), 2, "k").await;
+    assert_eq!(beyond, Granted::Overflow, "grants come from somewhere");
+    assert_adds_up(&*store).await;
 }
 
 pub(crate) async fn what_is_beyond_the_cap_is_the_platforms(store: Arc<impl Store + 'static>) {

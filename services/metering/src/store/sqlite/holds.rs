@@ -172,6 +172,14 @@ pub(super) fn settle(
     let Ok(priced) = hold.terms.price(event) else {
         return aside(QuarantineReason::Overflow);
     };
+    let account = hold.request.account.to_string();
+    let debits = [
+        (account.as_str(), priced.charge),
+        (ledger::ABSORBED, priced.absorbed),
+    ];
+    if !ledger::fits(connection, &debits, ledger::REVENUE)? {
+        return aside(QuarantineReason::Overflow);
+    }
     close(connection, &hold, "settled")?;
     post_charge(connection, settlement, &hold, priced)?;
     usage::insert(

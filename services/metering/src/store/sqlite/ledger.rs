@@ -62,6 +62,21 @@ pub(super) fn post(connection: &Connection, transfer: &Transfer<'_>) -> Result<(
     }
 }
 
+/// Whether so much can leave these accounts, and all of it come to another: a balance that no longer
+/// fits its column would make each try fail, for ever.
+pub(super) fn fits(
+    connection: &Connection,
+    debits: &[(&str, Nanos)],
+    credit: &str,
+) -> Result<bool, StoreError> {
+    let mut after = Some(balance(connection, credit)?.balance);
+    for (account, amount) in debits {
+        let left = balance(connection, account)?.balance.checked_sub(*amount);
+        after = left.and(after).and_then(|after| after.checked_add(*amount));
+    }
+    Ok(after.is_some())
+}
+
 /// Makes sure that an account has a row.
 pub(super) fn open_account(connection: &Connection, name: &str) -> Result<(), StoreError> {
     connection
@@ -109,6 +124,9 @@ pub(super) fn grant(connection: &Connection, grant: &NewGrant) -> Result<Granted
         note: &grant.note,
         time: grant.time,
     };
+    if !fits(connection, &[(GRANTS, grant.amount)], &account)? {
+        return Ok(Granted::Overflow);
+    }
     post(connection, &transfer)?;
     let transaction = granted_before(connection, &account, &grant.request_id)?;
     let transaction = transaction.ok_or(corrupt("grant"))?;
