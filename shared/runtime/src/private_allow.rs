@@ -85,10 +85,17 @@ fn fits(pattern: &str, host: &str) -> bool {
 fn is_name_pattern(entry: &str) -> bool {
     let name = entry.strip_prefix('*').unwrap_or(entry);
     // `*` alone would be every host: that is what `allow_private_base_urls` is for.
+    // One that ends in a number is an address with a slip in it: no name does.
+    let ends_in_number = name.rsplit('.').next().is_some_and(is_number);
     name.len() > 1
+        && !ends_in_number
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'))
+}
+
+fn is_number(label: &str) -> bool {
+    !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -129,7 +136,18 @@ mod tests {
 
     #[test]
     fn what_is_no_address_network_or_name_is_refused() {
-        for wrong in ["*", "", "http://x", "a b", "10.0.0.0/33", "x/24"] {
+        for wrong in [
+            "*",
+            "",
+            "http://x",
+            "a b",
+            "10.0.0.0/33",
+            "x/24",
+            "10.0.0.256",
+            "10.0.0",
+            "10.0.0.*",
+            "*.0.0.1",
+        ] {
             assert_eq!(
                 PrivateAllow::read(&["10.0.0.0/8", wrong]),
                 Err(InvalidEntry(wrong.to_owned()))
