@@ -61,11 +61,43 @@ fn foreign(status: &Status) -> WireError {
             Reason::Overloaded,
             "a service that this request needs cannot be reached",
         ),
+        // As while an upgrade goes on, and over when that is.
+        Code::Unimplemented => (
+            Reason::Overloaded,
+            "a service that this request needs is of another version and does not know it",
+        ),
         _ => (Reason::Internal, "an internal error occurred"),
     };
     WireError {
         reason,
         message: message.to_owned(),
         facts: HashMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, Status};
+
+    use super::WireError;
+
+    #[test]
+    fn what_grpc_itself_says_has_a_reason_of_ours() {
+        for (code, http_status, says) in [
+            (Code::InvalidArgument, 400, "as told"),
+            (Code::Unauthenticated, 401, "as told"),
+            (Code::PermissionDenied, 403, "as told"),
+            (Code::NotFound, 404, "as told"),
+            (Code::OutOfRange, 413, "as told"),
+            (Code::DeadlineExceeded, 504, "the deadline passed"),
+            (Code::Unavailable, 503, "cannot be reached"),
+            (Code::Unimplemented, 503, "of another version"),
+            (Code::Internal, 500, "an internal error occurred"),
+            (Code::DataLoss, 500, "an internal error occurred"),
+        ] {
+            let error = WireError::from(&Status::new(code, "as told"));
+            assert_eq!(error.reason.http_status(), http_status, "{code:?}");
+            assert!(error.message.contains(says), "{}", error.message);
+        }
     }
 }
