@@ -36,6 +36,9 @@ use crate::store::Store;
 /// How many old records are added to the sums in one transaction: one takes a fraction of a second.
 const SUMS_PIECE: u32 = 10_000;
 
+/// The longest id by which a caller names a change.
+const REQUEST_ID_BYTES_MAX: usize = 255;
+
 /// Metering's use cases.
 pub(crate) struct App {
     store: Arc<dyn Store>,

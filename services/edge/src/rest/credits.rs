@@ -85,7 +85,7 @@ struct NewGrant {
     amount: Amount,
     /// Names this grant for ever: the same key again grants nothing again. It can stand in the header
     /// `Idempotency-Key` instead.
-    #[schema(min_length = 1, examples("welcome-bob"))]
+    #[schema(min_length = 1, max_length = 255, examples("welcome-bob"))]
     idempotency_key: Option<String>,
     /// For people.
     note: Option<String>,

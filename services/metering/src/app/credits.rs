@@ -3,14 +3,11 @@
 use keyward_money::Nanos;
 use keyward_runtime::{ids, page, time};
 
-use super::App;
+use super::{App, REQUEST_ID_BYTES_MAX};
 use crate::MeteringError;
 use crate::domain::account::{AccountKey, AccountName};
 use crate::domain::requester::Requester;
 use crate::store::{Balance, Granted, NewGrant, Transaction};
-
-/// The longest idempotency key: a UUID with a word before it fits many times.
-const REQUEST_ID_BYTES_MAX: usize = 128;
 
 /// The most credits of one grant, 100 million: a slip of the hand must not fill the 64 bits of the
 /// ledger, which never forgets a transfer.
@@ -117,7 +114,7 @@ fn check(asked: &Grant) -> Result<(), MeteringError> {
         return Err(MeteringError::invalid("amount", message));
     }
     if asked.request_id.is_empty() || asked.request_id.len() > REQUEST_ID_BYTES_MAX {
-        let message = "`request_id` must have 1 to 128 bytes";
+        let message = "`request_id` must have 1 to 255 bytes";
         return Err(MeteringError::invalid("request_id", message));
     }
     if asked.note.len() > NOTE_BYTES_MAX {

@@ -7,7 +7,7 @@ use keyward_proto::metering::v1 as wire;
 use keyward_runtime::{page, time};
 use prost::Message as _;
 
-use super::App;
+use super::{App, REQUEST_ID_BYTES_MAX};
 use crate::MeteringError;
 use crate::domain::requester::Requester;
 use crate::domain::tier::{InvalidTier, Terms, TermsPatch, Tier, Tiers};
@@ -15,9 +15,6 @@ use crate::store::{Answer, Call, NewAnswer};
 
 /// How long a request is known by its id.
 const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
-
-/// The longest id of a request.
-const REQUEST_ID_BYTES_MAX: usize = 255;
 
 /// What a request is known by, should it come again.
 #[derive(Debug, Clone)]

@@ -66,7 +66,7 @@ async fn grants_need_the_admin_scope_and_happen_once() {
         grant("", 5, "k2"),
         grant("teams/bob", 5, "k2"),
         grant("bob", 5, "k2"),
-        grant("users/bob", 5, &"x".repeat(129)),
+        grant("users/bob", 5, &"x".repeat(256)),
     ] {
         assert_eq!(refused(ask("admin", wrong).await).0, Reason::InvalidRequest);
     }
@@ -75,6 +75,9 @@ async fn grants_need_the_admin_scope_and_happen_once() {
         Reason::NotFound
     );
     assert_eq!(world.balance("bob").await, (5, 0));
+    let longest = ask("admin", grant("users/bob", 5, &"x".repeat(255))).await;
+    assert!(longest.is_ok());
+    assert_eq!(world.balance("bob").await, (10, 0));
 }
 
 #[tokio::test]
