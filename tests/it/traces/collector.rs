@@ -26,6 +26,10 @@ pub(crate) struct Collector {
 }
 
 impl Collector {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the task ends with the test's runtime, and nothing waits for it"
+    )]
     pub(crate) async fn start() -> Self {
         let mut server = FakeCollectorServer::start().await.expect("a port");
         let endpoint = server.endpoint();
