@@ -10,7 +10,6 @@ use keyward_proto::vault::v1::{
     AccessKey, AccessKeyLimits, CreateAccessKeyRequest, GetAccessKeyRequest, ListAccessKeysRequest,
     RevokeAccessKeyRequest,
 };
-use keyward_runtime::ids;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -307,8 +306,8 @@ async fn revoke(
     _: Query<Nothing>,
 ) -> Outcome {
     let request = call.request(RevokeAccessKeyRequest {
-        request_id: ids::new_text(),
         access_key_id,
+        ..RevokeAccessKeyRequest::default()
     });
     services.identity().revoke_access_key(request).await?;
     Ok(Reply::gone())

@@ -4,7 +4,6 @@
 use axum::extract::FromRequestParts;
 use http::HeaderName;
 use http::request::Parts;
-use keyward_runtime::ids;
 use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -22,9 +21,10 @@ const KEY_BYTES_MAX: usize = 255;
 pub(crate) struct IdempotencyKey(Option<String>);
 
 impl IdempotencyKey {
-    /// The call's `request_id`: the key, or a fresh one.
+    /// The call's `request_id`: the key, or nothing where nobody will ask for the answer again, so
+    /// that no service remembers it.
     pub(crate) fn request_id(self) -> String {
-        self.0.unwrap_or_else(ids::new_text)
+        self.0.unwrap_or_default()
     }
 
     /// The key itself.

@@ -5,7 +5,6 @@ use keyward_auth::OrganizationRole;
 use keyward_proto::vault::v1::{
     GetMemberRequest, ListMembersRequest, Member, RemoveMemberRequest, SetMemberRequest,
 };
-use keyward_runtime::ids;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -127,9 +126,9 @@ async fn set(
     Given(MemberRole { role }): Given<MemberRole>,
 ) -> Outcome {
     let message = SetMemberRequest {
-        request_id: ids::new_text(),
         member: Some(member(organization, user, role)),
         create_only: false,
+        ..SetMemberRequest::default()
     };
     let request = call.request(message);
     let answer = services.identity().set_member(request).await?;
@@ -228,9 +227,9 @@ async fn remove(
     _: Query<Nothing>,
 ) -> Outcome {
     let request = call.request(RemoveMemberRequest {
-        request_id: ids::new_text(),
         organization,
         user,
+        ..RemoveMemberRequest::default()
     });
     services.identity().remove_member(request).await?;
     Ok(Reply::gone())

@@ -5,7 +5,6 @@ use keyward_proto::vault::v1::{
     CreateOrganizationRequest, DeleteOrganizationRequest, GetOrganizationRequest,
     ListOrganizationsRequest, Organization, UpdateOrganizationRequest,
 };
-use keyward_runtime::ids;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -136,7 +135,6 @@ async fn update(
     let update_mask = Some(change.mask()?);
     check_tier(&services, &call, change.tier.as_deref()).await?;
     let request = call.request(UpdateOrganizationRequest {
-        request_id: ids::new_text(),
         update_mask,
         organization: Some(Organization {
             organization_id,
@@ -145,6 +143,7 @@ async fn update(
             ..Organization::default()
         }),
         etag,
+        ..UpdateOrganizationRequest::default()
     });
     let answer = services.identity().update_organization(request).await?;
     Reply::resource(answer.into_inner().organization)
@@ -165,8 +164,8 @@ async fn delete(
     _: Query<Nothing>,
 ) -> Outcome {
     let request = call.request(DeleteOrganizationRequest {
-        request_id: ids::new_text(),
         organization_id,
+        ..DeleteOrganizationRequest::default()
     });
     services.identity().delete_organization(request).await?;
     Ok(Reply::gone())

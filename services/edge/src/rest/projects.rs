@@ -6,7 +6,6 @@ use keyward_proto::vault::v1::{
     CreateProjectRequest, DeleteProjectRequest, GetProjectRequest, ListProjectsRequest, Project,
     UpdateProjectRequest,
 };
-use keyward_runtime::ids;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -223,7 +222,6 @@ async fn update(
 ) -> Outcome {
     let (organization, user) = holder.names();
     let request = call.request(UpdateProjectRequest {
-        request_id: ids::new_text(),
         update_mask: Some(mask(&[("display_name", change.display_name.is_given())])?),
         project: Some(Project {
             project_id,
@@ -233,6 +231,7 @@ async fn update(
             ..Project::default()
         }),
         etag,
+        ..UpdateProjectRequest::default()
     });
     let answer = services.identity().update_project(request).await?;
     Reply::resource(answer.into_inner().project)
@@ -254,10 +253,10 @@ async fn delete(
 ) -> Outcome {
     let (organization, user) = holder.names();
     let request = call.request(DeleteProjectRequest {
-        request_id: ids::new_text(),
         project_id,
         organization,
         user,
+        ..DeleteProjectRequest::default()
     });
     services.identity().delete_project(request).await?;
     Ok(Reply::gone())

@@ -9,7 +9,6 @@ use keyward_proto::vault::v1::{
     CreateProviderKeyRequest, DeleteProviderKeyRequest, GetProviderKeyRequest,
     ListProviderKeysRequest, ProviderKey, RotateProviderKeyRequest, UpdateProviderKeyRequest,
 };
-use keyward_runtime::ids;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -123,7 +122,6 @@ async fn update(
     Given(change): Given<Update>,
 ) -> Outcome {
     let request = call.request(UpdateProviderKeyRequest {
-        request_id: ids::new_text(),
         update_mask: Some(change.mask()?),
         provider_key: Some(ProviderKey {
             provider_key_id,
@@ -134,6 +132,7 @@ async fn update(
             ..ProviderKey::default()
         }),
         etag,
+        ..UpdateProviderKeyRequest::default()
     });
     let answer = services
         .provider_keys()
@@ -190,9 +189,9 @@ async fn delete(
     IfMatch(etag): IfMatch,
 ) -> Outcome {
     let request = call.request(DeleteProviderKeyRequest {
-        request_id: ids::new_text(),
         provider_key_id,
         etag,
+        ..DeleteProviderKeyRequest::default()
     });
     services
         .provider_keys()

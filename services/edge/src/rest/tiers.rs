@@ -5,7 +5,6 @@ use axum::extract::State;
 use keyward_proto::metering::v1::{
     CreateTierRequest, GetTierRequest, ListTiersRequest, Tier, TierLimits, UpdateTierRequest,
 };
-use keyward_runtime::ids;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -237,7 +236,6 @@ async fn update(
         ("default_limits", change.default_limits.is_given()),
     ])?;
     let request = call.request(UpdateTierRequest {
-        request_id: ids::new_text(),
         tier: Some(Tier {
             tier,
             markup_basis_points: change.markup_basis_points.unwrap_or_default(),
@@ -247,6 +245,7 @@ async fn update(
         }),
         update_mask: Some(update_mask),
         etag,
+        ..UpdateTierRequest::default()
     });
     let answer = services.pricing().update_tier(request).await?;
     Reply::resource(answer.into_inner().tier)

@@ -4,7 +4,6 @@ use axum::extract::State;
 use keyward_proto::vault::v1::{
     CreateUserRequest, DeleteUserRequest, GetUserRequest, ListUsersRequest, UpdateUserRequest, User,
 };
-use keyward_runtime::ids;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -130,7 +129,6 @@ async fn update(
     let update_mask = Some(change.mask()?);
     check_tier(&services, &call, change.tier.as_deref()).await?;
     let request = call.request(UpdateUserRequest {
-        request_id: ids::new_text(),
         update_mask,
         user: Some(User {
             user_id,
@@ -139,6 +137,7 @@ async fn update(
             ..User::default()
         }),
         etag,
+        ..UpdateUserRequest::default()
     });
     let answer = services.identity().update_user(request).await?;
     Reply::resource(answer.into_inner().user)
@@ -159,8 +158,8 @@ async fn delete(
     _: Query<Nothing>,
 ) -> Outcome {
     let request = call.request(DeleteUserRequest {
-        request_id: ids::new_text(),
         user_id,
+        ..DeleteUserRequest::default()
     });
     services.identity().delete_user(request).await?;
     Ok(Reply::gone())
