@@ -75,10 +75,14 @@ fn still_to_come() -> OpenApiRouter<Services> {
 async fn in_time(request: Request, next: Next) -> Response {
     match tokio::time::timeout(CALL_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Failure::new(
-            Reason::Overloaded,
-            "a service that this request needs did not answer in time",
-        )
-        .into_response(),
+        Err(_) => late().into_response(),
     }
+}
+
+/// A service took longer than [`CALL_TIMEOUT`].
+fn late() -> Failure {
+    Failure::new(
+        Reason::Overloaded,
+        "a service that this request needs did not answer in time",
+    )
 }

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use keyward_proto::metering::v1::{
     ListUsageRecordsRequest, ListUsageRecordsResponse, QueryUsageRequest, QueryUsageResponse,
 };
+use keyward_runtime::time;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -128,7 +129,13 @@ async fn sums(
 ) -> Result<Response, Failure> {
     let group_by = query.group_by.clone();
     let (page_size, page_token) = (query.page_size.0, query.page_token.clone());
-    let (account, filter) = query.scope()?;
+    let (account, mut filter) = query.scope()?;
+    if form == Form::Csv {
+        // Its pages are asked for one after another, and a month may turn meanwhile.
+        filter
+            .end_time
+            .get_or_insert_with(|| time::to_proto(time::now()));
+    }
     let wanted = QueryUsageRequest {
         account,
         filter: Some(filter),
@@ -171,6 +178,7 @@ async fn sums_page(
     call: Call,
     wanted: QueryUsageRequest,
 ) -> Result<QueryUsageResponse, Failure> {
-    let answer = services.usage().query_usage(call.request(wanted)).await?;
+    let answer = services.usage().query_usage(call.request(wanted)).await;
+    let answer = answer.map_err(|error| Failure::from(error).with_field("start_time", "from"))?;
     Ok(answer.into_inner())
 }

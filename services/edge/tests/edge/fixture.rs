@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::fakes::Fakes;
 
 /// A test that takes longer has hung.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An edge that runs, and the services behind it.
 pub(crate) struct Fixture {

@@ -11,3 +11,4 @@ mod fixture;
 mod management;
 mod money;
 mod surface;
+mod tables;

@@ -1,9 +1,10 @@
-//! Tiers, prices, estimates, sums and CSV: messages out, JSON back.
+//! Tiers, prices, estimates, sums: messages out, JSON back.
 
 use http::Method;
 use keyward_proto::metering::v1 as metering;
 use keyward_proto::router::v1 as router;
 use keyward_proto::vault::v1 as vault;
+use keyward_runtime::error::{Reason, metadata, status};
 use serde_json::{Value, json};
 
 use crate::fixture::Fixture;
@@ -308,55 +309,33 @@ async fn sums_have_the_members_that_were_asked_for() {
 }
 
 #[tokio::test]
-async fn sums_and_records_come_as_csv_where_that_is_asked_for() {
+async fn a_period_that_metering_refuses_is_told_by_the_parameter_s_name() {
     let fixture = Fixture::start().await;
-    let sum = metering::UsageSum {
-        model: "=evil(),\"x\"".to_owned(),
-        requests: 2,
-        ..metering::UsageSum::default()
-    };
-    let answer = metering::QueryUsageResponse {
-        sums: vec![sum],
-        ..metering::QueryUsageResponse::default()
-    };
-    fixture.fakes.answer("query_usage", answer);
-    let csv = [("accept", "text/csv")];
-    let path = "/api/v1/usage?group_by=model";
-    let answered = fixture.call_with(Method::GET, path, "", &csv).await;
-    assert_eq!(
-        answered.headers["content-type"],
-        "text/csv; charset=utf-8; header=present"
-    );
-    let text = String::from_utf8(answered.body.to_vec()).unwrap();
-    let lines: Vec<&str> = text.split_terminator("\r\n").collect();
-    assert!(lines[0].starts_with("model,requests,attempts,failed_attempts,input,output,"));
-    assert!(
-        lines[1].starts_with("\"'=evil(),\"\"x\"\"\",2,0,0,0,0,"),
-        "{text}"
-    );
-    assert_eq!(lines.len(), 2);
-
-    let answer = metering::ListUsageRecordsResponse {
-        records: vec![metering::UsageRecord::default(); 3],
-        next_page_token: String::new(),
-    };
-    fixture.fakes.answer("list_usage_records", answer);
-    let path = "/api/v1/usage/records";
-    let answered = fixture.call_with(Method::GET, path, "", &csv).await;
-    let text = String::from_utf8(answered.body.to_vec()).unwrap();
-    let lines: Vec<&str> = text.split_terminator("\r\n").collect();
-    assert_eq!(lines.len(), 4);
-    for line in &lines {
-        assert_eq!(line.split(',').count(), 40, "{line}");
-    }
-    let asked = fixture
-        .fakes
-        .asked::<metering::ListUsageRecordsRequest>("list_usage_records");
-    assert_eq!(asked.message.page_size, 1000);
+    let facts = vec![(metadata::PARAM, "start_time".to_owned())];
+    let refused: Result<metering::QueryUsageResponse, _> = Err(status(
+        Reason::InvalidRequest,
+        "the period is too long",
+        facts,
+    ));
+    fixture.fakes.outcome("query_usage", refused);
+    let path = "/api/v1/usage?from=2020-01-01";
+    let answered = fixture.call(Method::GET, path, "").await;
+    let param = Some("from".to_owned());
+    assert_eq!(answered.error(), (400, "invalid_request".to_owned(), param));
 }
 
 #[tokio::test]
-async fn an_idempotency_key_becomes_the_call_s_request_id() {
+async fn what_a_service_of_an_older_version_does_not_know_may_work_later() {
+    let fixture = Fixture::start().await;
+    let unknown: Result<metering::ListTiersResponse, _> = Err(tonic::Status::unimplemented(""));
+    fixture.fakes.outcome("list_tiers", unknown);
+    let answered = fixture.call(Method::GET, "/api/v1/tiers", "").await;
+    assert_eq!(answered.error(), (503, "overloaded".to_owned(), None));
+    assert_eq!(answered.headers["retry-after"], "1");
+}
+
+#[tokio::test]
+async fn an_idempotency_key_alone_becomes_the_call_s_request_id() {
     let fixture = Fixture::start().await;
     let answer = vault::CreateUserResponse {
         user: Some(vault::User::default()),

@@ -1,12 +1,15 @@
 //! Tables as CSV (RFC 4180), page by page as the caller reads: however long a table is, one page of
 //! it is in memory.
 
+use std::io;
+
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse as _, Response};
 use futures::{Stream, StreamExt as _, stream};
 use http::header;
 
 use crate::failure::Failure;
+use crate::rest::{CALL_TIMEOUT, late};
 
 /// A line, cell by cell.
 #[derive(Debug, Default)]
@@ -67,8 +70,9 @@ where
     Ok((headers, Body::from_stream(body)).into_response())
 }
 
-/// The pages from there on. Each is asked for when the one before was taken.
-fn rest<F, P>(start: String, fetch: F) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send
+/// The pages from there on. Each is asked for when the one before was taken, and may take as long as a
+/// call of its own.
+fn rest<F, P>(start: String, fetch: F) -> impl Stream<Item = io::Result<Bytes>> + Send
 where
     F: Fn(String) -> P + Send + 'static,
     P: Future<Output = Result<Rows, Failure>> + Send + 'static,
@@ -77,13 +81,14 @@ where
         if start.is_empty() {
             return Ok(None);
         }
-        let page = fetch(start).await;
+        let page = tokio::time::timeout(CALL_TIMEOUT, fetch(start)).await;
+        let page = page.unwrap_or_else(|_| Err(late()));
         let page = page.and_then(|(rows, next)| Ok((encode(rows)?, next)));
         match page {
             Ok((bytes, next)) => Ok(Some((bytes, (next, fetch)))),
             Err(failure) => {
                 tracing::warn!(reason = failure.reason().as_str(), "a download broke off");
-                Err(std::io::Error::other("the rest cannot be read"))
+                Err(io::Error::other("the rest cannot be read"))
             }
         }
     })
@@ -105,7 +110,7 @@ fn encode(rows: impl IntoIterator<Item = Row>) -> Result<Bytes, Failure> {
 mod tests {
     use http_body_util::BodyExt as _;
 
-    use super::{Row, Rows, download, encode};
+    use super::{CALL_TIMEOUT, Row, Rows, download, encode};
     use crate::failure::Failure;
 
     fn line(fill: impl FnOnce(&mut Row)) -> String {
@@ -174,5 +179,19 @@ mod tests {
         let columns = vec!["column".to_owned()];
         let response = download("t.csv", columns, String::new(), then_fails).await;
         assert!(response.unwrap().into_body().collect().await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_that_never_comes_is_not_waited_for_for_ever() {
+        let then_hangs = |token: String| async move {
+            match token.as_str() {
+                "hang" => std::future::pending().await,
+                _ => Ok((vec![], "hang".to_owned())),
+            }
+        };
+        let response = download("t.csv", vec![], String::new(), then_hangs).await;
+        let body = response.unwrap().into_body().collect();
+        let body = tokio::time::timeout(2 * CALL_TIMEOUT, body).await;
+        assert!(body.expect("it ends by itself").is_err());
     }
 }
