@@ -109,6 +109,9 @@ async fn create(
 }
 
 /// Make a user a member, or change its role
+///
+/// For admins of the platform, and the organization's own owners and admins. Only an owner makes
+/// owners.
 #[utoipa::path(
     put, path = "/api/v1/organizations/{organization}/members/{user}", operation_id = "setMember",
     tag = "Tenancy", request_body = MemberRole,
@@ -211,6 +214,9 @@ async fn list(
 }
 
 /// Remove a member
+///
+/// For admins of the platform, and the organization's own owners and admins, but for roles above
+/// their own. Anybody may leave.
 #[utoipa::path(
     delete, path = "/api/v1/organizations/{organization}/members/{user}",
     operation_id = "removeMember", tag = "Tenancy",

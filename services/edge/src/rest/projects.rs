@@ -139,6 +139,8 @@ impl Resource for Project {
 }
 
 /// Make a project
+///
+/// For the user that it belongs to, or its organization's owners and admins.
 #[utoipa::path(
     post, path = "/api/v1/projects", operation_id = "createProject", tag = "Tenancy",
     params(Holder, IdempotencyKey), request_body = NewProject,
@@ -206,6 +208,8 @@ async fn list(State(services): State<Services>, call: Call, Query(which): Query<
 }
 
 /// Change a project
+///
+/// For the user that it belongs to, or its organization's owners and admins.
 #[utoipa::path(
     patch, path = "/api/v1/projects/{project}", operation_id = "updateProject", tag = "Tenancy",
     params(("project" = String, Path, description = "Its id.", example = "search"), Holder, IfMatch),
