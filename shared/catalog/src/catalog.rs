@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use keyward_money::Prices;
 
-use crate::data::{CatalogFile, SCHEMA};
+use crate::data::{CatalogFile, Source};
 use crate::model::{Model, Offer};
 use crate::provider::ProviderInfo;
 use crate::{CatalogError, ModelRef};
@@ -23,6 +23,7 @@ const OPENROUTER_SUFFIXES: [&str; 8] = [
 pub struct Catalog {
     version: u64,
     as_of: String,
+    sources: Vec<Source>,
     providers: Vec<ProviderInfo>,
     models: Vec<Model>,
     /// Ids, aliases, bare names and `provider/upstream` names; the latter two only where they mean
@@ -40,43 +41,43 @@ struct Name {
 }
 
 impl Catalog {
-    /// The catalogue that this program was built with.
+    /// The catalogue that this program was built with: what was generated, and over it what is kept
+    /// by hand.
     pub fn embedded() -> Result<Self, CatalogError> {
-        Self::parse(include_str!("../data/models.json"))
+        Self::of(CatalogFile::embedded()?.under(CatalogFile::hand()?), &[])
     }
 
-    /// A catalogue from the text of its file.
+    /// A catalogue from the text of one file.
     pub fn parse(json: &str) -> Result<Self, CatalogError> {
-        let file: CatalogFile = serde_json::from_str(json)?;
-        if file.schema != SCHEMA {
-            return Err(CatalogError::Schema {
-                found: file.schema,
-                expected: SCHEMA,
-            });
-        }
-        let models: Vec<Model> = file
-            .models
-            .into_iter()
-            .flat_map(crate::data::ModelEntry::into_models)
-            .collect();
-        check_providers(&file.providers, &models)?;
+        Self::of(CatalogFile::parse(json)?, &[])
+    }
+
+    /// A catalogue from a file, or from several laid over one another. Offers of providers that are
+    /// neither in it nor among `own_providers`, those of the settings, contradict it.
+    pub fn of(file: CatalogFile, own_providers: &[String]) -> Result<Self, CatalogError> {
+        let (version, as_of) = (file.version, file.as_of.clone());
+        let (providers, sources) = (file.providers.clone(), file.sources.clone());
+        let models = crate::build::models(file);
+        check(&providers, &models, own_providers)?;
         let names = index(&models)?;
         let vendors = models
             .iter()
             .map(|model| model.vendor().to_owned())
-            .chain(file.providers.iter().map(|provider| provider.name.clone()))
+            .chain(providers.iter().map(|provider| provider.name.clone()))
             .collect();
         Ok(Self {
-            version: file.version,
-            as_of: file.as_of,
-            providers: file.providers,
+            version,
+            as_of,
+            sources,
+            providers,
             models,
             names,
             vendors,
         })
     }
 
-    /// Counts up with every change of the data; the price book has the same version.
+    /// Counts up with every change of the data, as `YYYYMMDDnn`. What lies over the data has no
+    /// version; the price book counts for itself.
     pub fn version(&self) -> u64 {
         self.version
     }
@@ -84,6 +85,16 @@ impl Catalog {
     /// The day of the data, `YYYY-MM-DD`.
     pub fn as_of(&self) -> &str {
         &self.as_of
+    }
+
+    /// What the data was made from.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// Every model, those that lists do not show included.
+    pub fn all_models(&self) -> impl Iterator<Item = &Model> {
+        self.models.iter()
     }
 
     /// The models that lists show.
@@ -260,7 +271,11 @@ fn without_openrouter_suffix(name: &str) -> Option<&str> {
     OPENROUTER_SUFFIXES.contains(&suffix).then_some(plain)
 }
 
-fn check_providers(providers: &[ProviderInfo], models: &[Model]) -> Result<(), CatalogError> {
+fn check(
+    providers: &[ProviderInfo],
+    models: &[Model],
+    own_providers: &[String],
+) -> Result<(), CatalogError> {
     let contradiction = |name: &str, problem| {
         Err(CatalogError::Contradiction {
             name: name.to_owned(),
@@ -273,6 +288,7 @@ fn check_providers(providers: &[ProviderInfo], models: &[Model]) -> Result<(), C
             return contradiction(&provider.name, "two providers have this name");
         }
     }
+    names.extend(own_providers.iter().map(String::as_str));
     for model in models {
         if model.vendor().is_empty() || model.bare_name().is_empty() {
             return contradiction(&model.id, "the id is not vendor/name");

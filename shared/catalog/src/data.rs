@@ -1,84 +1,188 @@
-//! The form of the catalogue's file.
+//! The form of the catalogue's files. All of them have it: the generated one, the one kept by hand,
+//! the operator's overlay, and each applied version.
 
-use serde::Deserialize;
+use keyward_money::Prices;
+use serde::{Deserialize, Serialize};
 
-use crate::model::{Endpoint, Model, Offer};
+use crate::CatalogError;
+use crate::model::{Capability, Endpoint, Modality};
 use crate::provider::ProviderInfo;
 
 /// The form that this program understands.
-pub(crate) const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 1;
 
-#[derive(Debug, Deserialize)]
+/// A catalogue's file. What lies over another may leave out whatever it does not change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct CatalogFile {
-    pub(crate) schema: u32,
-    pub(crate) version: u64,
-    pub(crate) as_of: String,
-    pub(crate) providers: Vec<ProviderInfo>,
-    pub(crate) models: Vec<ModelEntry>,
+pub struct CatalogFile {
+    /// The form; [`SCHEMA`].
+    pub schema: u32,
+    /// Counts up with every change of the data, as `YYYYMMDDnn`.
+    #[serde(default)]
+    pub version: u64,
+    /// The day of the data, `YYYY-MM-DD`.
+    #[serde(default)]
+    pub as_of: String,
+    /// What the data was made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
+    /// Providers; only the file kept by hand has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<ProviderInfo>,
+    /// Models.
+    #[serde(default)]
+    pub models: Vec<ModelEntry>,
 }
 
-#[derive(Debug, Deserialize)]
+/// What a file was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct ModelEntry {
-    id: String,
-    name: String,
-    #[serde(default)]
-    aliases: Vec<String>,
-    endpoints: Vec<Endpoint>,
-    #[serde(default)]
-    context_tokens: Option<i64>,
-    #[serde(default)]
-    max_output_tokens: Option<i64>,
-    #[serde(default)]
-    release_date: Option<String>,
-    offers: Vec<Offer>,
+pub struct Source {
+    /// `litellm`, `genai-prices`, `models.dev` or `openrouter`.
+    pub name: String,
+    /// Its version, or the place that it was read from.
+    pub version: String,
+}
+
+/// A model, or what a layer changes of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelEntry {
+    /// `vendor/name`.
+    pub id: String,
+    /// Its name for people; its bare name where no layer says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Other names; those of all layers count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<String>,
+    /// What it can be asked for; chat completions where no layer says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub endpoints: Vec<Endpoint>,
+    /// What it reads.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub input_modalities: Vec<Modality>,
+    /// What it makes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub output_modalities: Vec<Modality>,
+    /// What it can do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<Capability>,
+    /// Tokens of prompt and answer together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub context_tokens: Option<i64>,
+    /// Tokens of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<i64>,
+    /// `YYYY-MM-DD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_date: Option<String>,
+    /// Whether lists show it; yes where no layer says, unless every offer is retired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed: Option<bool>,
+    /// Who offers it; one entry for each provider.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub offers: Vec<OfferEntry>,
     /// One model for each number, which is appended to the names; not shown in lists.
-    #[serde(default)]
-    numbered: Option<Numbers>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub numbered: Option<Numbers>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+/// A model at a provider, or what a layer changes of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OfferEntry {
+    /// The provider.
+    pub provider: String,
+    /// The provider's name for the model; the model's bare name where no layer says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<String>,
+    /// Names of certain versions at the same prices; those of all layers count.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<String>,
+    /// All of its prices: they replace those of lower layers as a whole. `{}` means unpriced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
+    /// `YYYY-MM-DD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retirement_date: Option<String>,
+    /// Where the prices are from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+}
+
+/// A range of numbers, both ends in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Numbers {
-    from: u16,
-    to: u16,
+pub struct Numbers {
+    /// The first.
+    pub from: u16,
+    /// The last.
+    pub to: u16,
 }
 
-impl ModelEntry {
-    /// The models that this entry stands for.
-    pub(crate) fn into_models(self) -> Vec<Model> {
-        match self.numbered {
-            None => vec![self.into_model(true)],
-            Some(numbers) => {
-                let model = self.into_model(false);
-                (numbers.from..=numbers.to)
-                    .map(|number| with_number(&model, number))
-                    .collect()
+impl CatalogFile {
+    /// An empty file of a version.
+    pub fn new(version: u64, as_of: &str) -> Self {
+        Self {
+            schema: SCHEMA,
+            version,
+            as_of: as_of.to_owned(),
+            sources: Vec::new(),
+            providers: Vec::new(),
+            models: Vec::new(),
+        }
+    }
+
+    /// A file from its text.
+    pub fn parse(json: &str) -> Result<Self, CatalogError> {
+        let file: Self = serde_json::from_str(json)?;
+        if file.schema != SCHEMA {
+            return Err(CatalogError::Schema {
+                found: file.schema,
+                expected: SCHEMA,
+            });
+        }
+        Ok(file)
+    }
+
+    /// The generated data that this program was built with.
+    pub fn embedded() -> Result<Self, CatalogError> {
+        Self::parse(include_str!("../data/models.json"))
+    }
+
+    /// What is kept by hand: providers, the sandbox, names that no price list has.
+    pub fn hand() -> Result<Self, CatalogError> {
+        let mut file = Self::parse(include_str!("../data/hand.json"))?;
+        file.mark("hand");
+        Ok(file)
+    }
+
+    /// Its text: one model on a line, so that versions can be compared by eye.
+    pub fn to_text(&self) -> Result<String, CatalogError> {
+        let mut head = serde_json::to_value(Self {
+            models: Vec::new(),
+            ..self.clone()
+        })?;
+        if let Some(members) = head.as_object_mut() {
+            members.remove("models");
+        }
+        let head = serde_json::to_string(&head)?;
+        let mut text = format!("{},\"models\":[", head.trim_end_matches('}'));
+        for (position, model) in self.models.iter().enumerate() {
+            text.push_str(if position == 0 { "\n" } else { ",\n" });
+            text.push_str(&serde_json::to_string(model)?);
+        }
+        text.push_str("\n]}\n");
+        Ok(text)
+    }
+
+    /// Says of all its prices where they are from.
+    pub(crate) fn mark(&mut self, source: &str) {
+        for offer in self.models.iter_mut().flat_map(|model| &mut model.offers) {
+            if offer.prices.is_some() {
+                offer.source = Some(source.to_owned());
             }
         }
     }
-
-    fn into_model(self, listed: bool) -> Model {
-        Model {
-            id: self.id,
-            display_name: self.name,
-            aliases: self.aliases,
-            endpoints: self.endpoints,
-            context_tokens: self.context_tokens,
-            max_output_tokens: self.max_output_tokens,
-            release_date: self.release_date,
-            offers: self.offers,
-            listed,
-        }
-    }
-}
-
-fn with_number(model: &Model, number: u16) -> Model {
-    let mut numbered = model.clone();
-    numbered.id.push_str(&number.to_string());
-    for offer in &mut numbered.offers {
-        offer.upstream.push_str(&number.to_string());
-    }
-    numbered
 }

@@ -1,17 +1,25 @@
 //! The models that Keyward knows: names, providers, limits, prices; and the providers themselves.
 //! Data, not behaviour: nothing here calls anybody or knows whose key serves.
 //!
+//! Three files lie over one another: the generated one or a version that was applied since, the one
+//! that is kept by hand, and the operator's overlay. The upper one wins.
+//!
 //! Prices are published list prices. Where one depends on the time of day the dearest is listed;
 //! where one is not certain the offer has none, and only own keys can use it.
 
+mod build;
 mod catalog;
 mod data;
+mod handle;
+mod layers;
 mod model;
 mod provider;
 mod reference;
 
 pub use catalog::Catalog;
-pub use model::{Endpoint, Model, Offer};
+pub use data::{CatalogFile, ModelEntry, Numbers, OfferEntry, SCHEMA, Source};
+pub use handle::CatalogHandle;
+pub use model::{Capability, Endpoint, Modality, Model, Offer};
 pub use provider::{Dialect, ProviderInfo};
 pub use reference::ModelRef;
 

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use keyward_money::Prices;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-/// What a model can be asked for. The names are those of usage records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+/// What a model can be asked for. The names are those of usage records. Anthropic's and Gemini's
+/// forms of a call are ways to say one of these, not endpoints of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Endpoint {
     /// `chat.completions`
     #[serde(rename = "chat.completions")]
@@ -23,6 +24,12 @@ pub enum Endpoint {
     /// `images.generations`
     #[serde(rename = "images.generations")]
     ImagesGenerations,
+    /// `images.edits`
+    #[serde(rename = "images.edits")]
+    ImagesEdits,
+    /// `images.variations`
+    #[serde(rename = "images.variations")]
+    ImagesVariations,
     /// `audio.speech`
     #[serde(rename = "audio.speech")]
     AudioSpeech,
@@ -46,6 +53,8 @@ impl Endpoint {
             Self::Responses => "responses",
             Self::Embeddings => "embeddings",
             Self::ImagesGenerations => "images.generations",
+            Self::ImagesEdits => "images.edits",
+            Self::ImagesVariations => "images.variations",
             Self::AudioSpeech => "audio.speech",
             Self::AudioTranscriptions => "audio.transcriptions",
             Self::AudioTranslations => "audio.translations",
@@ -60,6 +69,67 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// What a model reads or makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Modality {
+    /// Text.
+    Text,
+    /// Pictures.
+    Image,
+    /// Sound.
+    Audio,
+    /// Moving pictures.
+    Video,
+    /// Documents.
+    File,
+    /// Vectors; made only.
+    Embedding,
+}
+
+impl Modality {
+    /// Its name in lists of models.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Image => "image",
+            Self::Audio => "audio",
+            Self::Video => "video",
+            Self::File => "file",
+            Self::Embedding => "embedding",
+        }
+    }
+}
+
+/// What a model can do besides answering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capability {
+    /// Calls tools.
+    Tools,
+    /// Answers by a JSON schema.
+    JsonSchema,
+    /// Thinks before it answers.
+    Reasoning,
+    /// Looks at pictures.
+    Vision,
+    /// Has cheaper prices for prompts that it has seen.
+    PromptCaching,
+}
+
+impl Capability {
+    /// Its name in lists of models.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::JsonSchema => "json_schema",
+            Self::Reasoning => "reasoning",
+            Self::Vision => "vision",
+            Self::PromptCaching => "prompt_caching",
+        }
+    }
+}
+
 /// A model, whoever offers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
@@ -71,6 +141,12 @@ pub struct Model {
     pub aliases: Vec<String>,
     /// What it can be asked for; the first is the usual one.
     pub endpoints: Vec<Endpoint>,
+    /// What it reads; empty where unknown.
+    pub input_modalities: Vec<Modality>,
+    /// What it makes; empty where unknown.
+    pub output_modalities: Vec<Modality>,
+    /// What it is known to be able to do.
+    pub capabilities: Vec<Capability>,
     /// Tokens of prompt and answer together; absent where unknown.
     pub context_tokens: Option<i64>,
     /// Tokens of an answer; absent where unknown.
@@ -105,11 +181,15 @@ impl Model {
     pub fn supports(&self, endpoint: Endpoint) -> bool {
         self.endpoints.contains(&endpoint)
     }
+
+    /// Whether lists show it: neither hidden nor retired wherever it was sold.
+    pub fn is_listed(&self) -> bool {
+        self.listed
+    }
 }
 
 /// A model at a provider.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     /// The provider.
     pub provider: String,
@@ -117,11 +197,14 @@ pub struct Offer {
     pub upstream: String,
     /// Names of certain versions that it knows too, at the same prices. A caller who asks for one
     /// gets that one.
-    #[serde(default)]
     pub versions: Vec<String>,
     /// What it costs there; without `input` it is unpriced.
-    #[serde(default)]
     pub prices: Prices,
+    /// The day on which the provider stops offering it, `YYYY-MM-DD`; absent where none is known.
+    pub retirement_date: Option<String>,
+    /// Where its prices are from: `hand`, `overlay`, or the sources that agreed, as
+    /// `litellm+genai-prices`; absent where it is not said.
+    pub source: Option<String>,
 }
 
 impl Offer {
@@ -132,6 +215,13 @@ impl Offer {
             .iter()
             .find(|version| last_segment(version) == bare)
             .map_or(self.upstream.as_str(), String::as_str)
+    }
+
+    /// Whether the provider has stopped offering it by a day, `YYYY-MM-DD`.
+    pub fn is_retired_by(&self, day: &str) -> bool {
+        self.retirement_date
+            .as_deref()
+            .is_some_and(|retirement| retirement <= day)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Providers as data.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The form in which a provider is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
     /// OpenAI's: `base_url` ends with the version, `/chat/completions` is added.
@@ -19,7 +19,7 @@ pub enum Dialect {
 }
 
 /// A provider that Keyward knows without being told.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderInfo {
     /// Its name in settings, keys and model names.
@@ -27,14 +27,14 @@ pub struct ProviderInfo {
     /// Its name for people.
     pub display_name: String,
     /// Where requests go; absent where each key says so (Azure) or nothing is sent (the sandbox).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
     /// How it is spoken to.
     pub dialect: Dialect,
     /// What its keys look like, for people.
     pub key_hint: String,
     /// Where people get a key.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_url: Option<String>,
     /// Whether it stops billing when a request is cancelled; if not, or if unknown, an abandoned
     /// answer is read to its end so that it can be settled.
@@ -43,6 +43,6 @@ pub struct ProviderInfo {
     #[serde(default)]
     pub carries_everything: bool,
     /// How OpenRouter spells it as a vendor; absent where it has no models of its own there.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub openrouter_vendor: Option<String>,
 }
