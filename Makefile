@@ -11,8 +11,15 @@ SDK_NODE ?= target/sdk-node
 API_VENV ?= target/api-venv
 DURATION ?= 60s
 
+# What the catalogue is made of. The day and its revision become the catalogue's version: raise them
+# with the others, so that a program with newer data knows it.
+CATALOG_DATE ?= 2026-11-21
+CATALOG_REVISION ?= 1
+LITELLM ?= 1.109.1
+GENAI_PRICES ?= 0.2.3
+
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-sdk test-api check-deploy bench check fmt
+.PHONY: help run build test test-sdk test-api check-deploy bench catalog check fmt
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -42,6 +49,15 @@ check-deploy: build ## Validate the image, compose, metrics and alerts (needs Py
 bench: ## Measure the gateway beside a proxy that reads nothing
 	$(CARGO) build --release -p keyward -p keyward-bench
 	$(CARGO) run --release -p keyward-bench -- suite
+
+catalog: ## Generate the catalogue's data anew (needs Python 3 and a package index)
+	PYTHON=$(PYTHON) LITELLM=$(LITELLM) GENAI_PRICES=$(GENAI_PRICES) \
+		scripts/catalog-sources target/catalog
+	$(CARGO) run --package keyward-catalog-import -- \
+		--litellm target/catalog/litellm.json --litellm-version $(LITELLM) \
+		--genai-prices target/catalog/genai-prices.json --genai-prices-version $(GENAI_PRICES) \
+		--date $(CATALOG_DATE) --revision $(CATALOG_REVISION) \
+		--out shared/catalog/data/models.json --report target/catalog/report.txt
 
 check: ## What must pass before a change goes in: formatting, lints, tests
 	$(CARGO) fmt --all --check

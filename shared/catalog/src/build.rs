@@ -64,7 +64,12 @@ fn complete(entry: ModelEntry, day: &str) -> Model {
         output_modalities: entry.output_modalities,
         capabilities: entry.capabilities,
         context_tokens: entry.context_tokens,
-        max_output_tokens: entry.max_output_tokens,
+        // Layers know limits by halves; an answer never is longer than prompt and answer together.
+        max_output_tokens: entry.max_output_tokens.filter(|tokens| {
+            entry
+                .context_tokens
+                .is_none_or(|context| *tokens <= context)
+        }),
         release_date: entry.release_date,
         offers,
         listed: entry.listed.unwrap_or(is_sold),

@@ -146,6 +146,34 @@ impl CatalogFile {
         Ok(file)
     }
 
+    /// An operator's overlay from its text. Providers belong in the settings, and a member of prices
+    /// that nobody knows is refused rather than ignored.
+    pub fn parse_overlay(json: &str) -> Result<Self, CatalogError> {
+        let mut overlay = Self::parse(json)?;
+        if let Some(provider) = overlay.providers.first() {
+            return Err(CatalogError::Contradiction {
+                name: provider.name.clone(),
+                problem: "providers are set in the settings, not here",
+            });
+        }
+        let text: OverlayText = serde_json::from_str(json)?;
+        for (model, texts) in overlay.models.iter().zip(&text.models) {
+            for (offer, text) in model.offers.iter().zip(&texts.offers) {
+                let Some(prices) = &offer.prices else {
+                    continue;
+                };
+                if text.prices.as_ref() != Some(&serde_json::to_value(prices)?) {
+                    return Err(CatalogError::Contradiction {
+                        name: format!("{} at {}", model.id, offer.provider),
+                        problem: "its prices have a member that there is not",
+                    });
+                }
+            }
+        }
+        overlay.mark("overlay");
+        Ok(overlay)
+    }
+
     /// The generated data that this program was built with.
     pub fn embedded() -> Result<Self, CatalogError> {
         Self::parse(include_str!("../data/models.json"))
@@ -185,4 +213,24 @@ impl CatalogFile {
             }
         }
     }
+}
+
+/// An overlay as it is written, as far as prices are concerned: their members lie flat, so that
+/// unknown ones are not noticed otherwise.
+#[derive(Deserialize)]
+struct OverlayText {
+    #[serde(default)]
+    models: Vec<ModelText>,
+}
+
+#[derive(Deserialize)]
+struct ModelText {
+    #[serde(default)]
+    offers: Vec<OfferText>,
+}
+
+#[derive(Deserialize)]
+struct OfferText {
+    #[serde(default)]
+    prices: Option<serde_json::Value>,
 }

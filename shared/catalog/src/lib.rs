@@ -10,6 +10,7 @@
 mod build;
 mod catalog;
 mod data;
+mod folder;
 mod handle;
 mod layers;
 mod model;
@@ -18,6 +19,7 @@ mod reference;
 
 pub use catalog::Catalog;
 pub use data::{CatalogFile, ModelEntry, Numbers, OfferEntry, SCHEMA, Source};
+pub use folder::{CatalogFolder, Choice, FolderError, Stamp};
 pub use handle::CatalogHandle;
 pub use model::{Capability, Endpoint, Modality, Model, Offer};
 pub use provider::{Dialect, ProviderInfo};
