@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use keyward_auth::{
     AuthLayer, Authenticator, Connection, LocalServices, Peer, PeerTokens, RemoteExchanger,
 };
+use keyward_catalog::CatalogHandle;
 use keyward_edge::{Edge, EdgeConfig, EdgeConnections};
 use keyward_metering::Metering;
 use keyward_router::{Router, RouterConnections};
@@ -22,6 +23,7 @@ use tower::Layer as _;
 use url::Url;
 
 use crate::bootstrap;
+use crate::catalog;
 use crate::configs;
 use crate::ready;
 use crate::roles::{Role, Roles};
@@ -65,6 +67,10 @@ pub(crate) async fn compose(
     process: &Process,
 ) -> anyhow::Result<Composed> {
     let mut parts = Parts::new(settings, roles, process);
+    let needs_catalog = roles.has(Role::Metering) || roles.has(Role::Router);
+    if needs_catalog {
+        parts.catalog = Some(catalog::load(settings).await?);
+    }
     if roles.has(Role::Vault) {
         parts.vault().await?;
     }
@@ -74,6 +80,7 @@ pub(crate) async fn compose(
     if roles.has(Role::Router) {
         parts.router()?;
     }
+    parts.watch_catalog();
     let edge = match roles.has(Role::Edge) {
         true => Some(parts.edge()?),
         false => None,
@@ -86,6 +93,7 @@ pub(crate) async fn migrate(settings: &Settings, roles: &Roles) -> anyhow::Resul
     let process = Process::new();
     let mut parts = Parts::new(settings, roles, &process);
     crate::serve::make_private_folder(&settings.data_dir)?;
+    parts.catalog = Some(catalog::load(settings).await?);
     parts.open_vault().await?;
     parts.metering().await?;
     process.drain(settings.shutdown_grace).await;
@@ -102,6 +110,8 @@ struct Parts<'a> {
     /// The servers in this process.
     services: LocalServices,
     meters: RpcMeters,
+    /// The catalogue: one for all roles of a process.
+    catalog: Option<CatalogHandle>,
     /// Who knows callers: one for all roles of a process, so that what one learns all know.
     authenticator: Option<Authenticator>,
     stores: Stores,
@@ -118,6 +128,7 @@ impl<'a> Parts<'a> {
             tokens,
             services,
             meters: RpcMeters::new(&process.metrics),
+            catalog: None,
             authenticator: None,
             stores: Stores::default(),
         }
@@ -161,7 +172,7 @@ impl<'a> Parts<'a> {
     async fn metering(&mut self) -> anyhow::Result<()> {
         let vault = self.connect(Role::Vault, Peer::Metering)?;
         let config = configs::metering(self.settings);
-        let metering = Metering::open(config, vault, self.process).await?;
+        let metering = Metering::open(config, vault, &self.catalog()?, self.process).await?;
         let layer = self.layer()?;
         self.services = metering.add_services(std::mem::take(&mut self.services), &layer);
         self.stores.metering = Some(metering);
@@ -178,6 +189,7 @@ impl<'a> Parts<'a> {
             &configs::router(self.settings),
             connections,
             self.authenticator()?,
+            self.catalog()?,
             self.process,
         )?;
         ready::watch_router(self.process, router.clone());
@@ -244,6 +256,17 @@ impl<'a> Parts<'a> {
             .show(peer)
             .context("the peer token cannot be read or made")?;
         Ok(Connection::remote(url.as_str().parse()?, &shown)?)
+    }
+
+    fn catalog(&self) -> anyhow::Result<CatalogHandle> {
+        self.catalog.clone().context("the catalogue is not loaded")
+    }
+
+    /// Has the process follow what is applied to the catalogue while it runs.
+    fn watch_catalog(&self) {
+        if let Some(catalog) = &self.catalog {
+            catalog::watch(self.settings, catalog, self.stores.metering.clone(), self.process);
+        }
     }
 
     fn layer(&mut self) -> anyhow::Result<AuthLayer> {

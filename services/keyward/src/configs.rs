@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyward_auth::access_key;
-use keyward_catalog::{Catalog, CatalogError};
+use keyward_catalog::{CatalogError, CatalogFile};
 use keyward_metering::Config as MeteringConfig;
 use keyward_router::RouterConfig;
 use keyward_router::domain::plan;
@@ -38,14 +38,9 @@ pub(crate) fn check(settings: &Settings, roles: &Roles) -> Result<(), SettingsEr
 
 /// A provider that is neither known nor has an address is a typing error, most likely.
 fn check_providers(settings: &Settings) -> Result<(), SettingsError> {
-    let catalog = Catalog::embedded().map_err(|error| invalid("providers", error.to_string()))?;
+    let known = known_providers().map_err(|error| invalid("providers", error.to_string()))?;
     for (name, provider) in &settings.providers.by_name {
-        if catalog.provider(name).is_none() && provider.base_url.is_none() {
-            let known: Vec<&str> = catalog
-                .providers()
-                .iter()
-                .map(|provider| provider.name.as_str())
-                .collect();
+        if !known.contains(name) && provider.base_url.is_none() {
             let message = format!(
                 "there is no provider of that name, and one of your own needs a `base_url`; known: {}",
                 known.join(", ")
@@ -111,14 +106,19 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
     }
 }
 
+/// The providers of the catalogue, in its order; no version of it changes them.
+fn known_providers() -> Result<Vec<String>, CatalogError> {
+    let providers = CatalogFile::hand()?.providers;
+    Ok(providers
+        .into_iter()
+        .map(|provider| provider.name)
+        .collect())
+}
+
 /// The providers of the catalogue, and those that the settings add.
 fn provider_names(settings: &Settings) -> Result<BTreeSet<String>, CatalogError> {
-    let catalog = Catalog::embedded()?;
-    let known = catalog
-        .providers()
-        .iter()
-        .map(|provider| provider.name.clone());
-    Ok(known
+    Ok(known_providers()?
+        .into_iter()
         .chain(settings.providers.by_name.keys().cloned())
         .collect())
 }

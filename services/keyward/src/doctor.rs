@@ -113,7 +113,7 @@ async fn examine_all(subject: Arc<Subject>) -> Vec<Check> {
     checks.extend(kept.stores.iter().map(judge::stores::judge));
     checks.extend(kept.master_key.iter().flat_map(judge::master_key::judge));
     checks.push(judge::clock::judge(&clock));
-    checks.extend(gather::catalogue().map(|facts| judge::catalogue::judge(&facts)));
+    checks.extend(gather::catalogue(&subject).map(|facts| judge::catalogue::judge(&facts)));
     checks.extend(live.listeners.iter().map(judge::listeners::judge));
     checks.extend(peers.iter().map(judge::peers::judge));
     checks.extend(match providers {

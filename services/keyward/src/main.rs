@@ -1,6 +1,7 @@
 //! The one binary: all roles of the gateway, or any of them, and the command line to manage it.
 
 mod bootstrap;
+mod catalog;
 mod cli;
 mod compose;
 mod configs;

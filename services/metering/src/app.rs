@@ -56,10 +56,10 @@ impl App {
     pub(crate) async fn open(
         store: Arc<dyn Store>,
         directory: Arc<dyn AccountDirectory>,
-        catalog: Catalog,
+        catalog: Arc<Catalog>,
         meters: Meters,
     ) -> Result<Self, MeteringError> {
-        let book = Book::install(&*store, Arc::new(catalog)).await?;
+        let book = Book::install(&*store, catalog).await?;
         let tiers = store.tiers().await?.into_iter().collect::<Tiers>();
         meters.open(store.holds_open().await?);
         complete_sums(&*store).await?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use keyward_auth::Connection;
-use keyward_catalog::Catalog;
+use keyward_catalog::{Catalog, CatalogHandle};
 use keyward_runtime::serve::Process;
 use tokio_util::sync::CancellationToken;
 
@@ -43,6 +43,7 @@ impl Metering {
     pub async fn open(
         config: Config,
         vault: Connection,
+        catalog: &CatalogHandle,
         process: &Process,
     ) -> Result<Self, MeteringError> {
         let store = tokio::task::spawn_blocking(move || SqliteStore::open(&config.database))
@@ -50,10 +51,16 @@ impl Metering {
             .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
         let directory = Arc::new(VaultDirectory::new(vault));
         let meters = Meters::new(&process.metrics);
-        let app = App::open(Arc::new(store), directory, Catalog::embedded()?, meters).await?;
+        let app = App::open(Arc::new(store), directory, catalog.current(), meters).await?;
         let metering = Self::over(app, process.stopping.clone());
         metering.start(process);
         Ok(metering)
+    }
+
+    /// Takes another catalogue, and says under which version its prices are kept. Whoever replaces the
+    /// catalogue of the process asks here first, so that nothing is routed that has no price yet.
+    pub async fn adopt(&self, catalog: Arc<Catalog>) -> Result<u64, MeteringError> {
+        self.app.adopt(catalog).await
     }
 
     pub(crate) fn over(app: App, stopping: CancellationToken) -> Self {
@@ -119,9 +126,10 @@ mod tests {
         let config = Config {
             database: folder.path().join("metering.db"),
         };
+        let catalog = CatalogHandle::new(Catalog::embedded().expect("a catalogue"));
         for _ in 0..2 {
             let process = Process::new();
-            let opened = Metering::open(config.clone(), no_vault(), &process).await;
+            let opened = Metering::open(config.clone(), no_vault(), &catalog, &process).await;
             assert!(opened.is_ok(), "{opened:?}");
             assert!(process.readiness.unmet().contains_key("metering.vault"));
             assert!(process.drain(Duration::from_secs(5)).await, "its tasks end");

@@ -23,7 +23,7 @@ pub(crate) mod vault;
 
 use std::sync::Arc;
 
-use keyward_catalog::Catalog;
+use keyward_catalog::CatalogHandle;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Timeouts;
@@ -43,7 +43,7 @@ use vault::VaultPort;
 /// What all requests share. Nothing in it is locked across an await.
 #[derive(Debug)]
 pub(crate) struct Core {
-    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) catalog: CatalogHandle,
     pub(crate) providers: Providers,
     pub(crate) policy: Policy,
     pub(crate) health: Arc<HealthBook>,

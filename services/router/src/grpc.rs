@@ -73,8 +73,8 @@ impl RouterService for RouterApi {
         request: Request<proto::ListModelsRequest>,
     ) -> Result<Response<proto::ListModelsResponse>, Status> {
         let caller = caller(&request)?.clone();
-        models::list(&self.core.catalog, &caller.principal, &request.into_inner())
-            .map(Response::new)
+        let catalog = self.core.catalog.current();
+        models::list(&catalog, &caller.principal, &request.into_inner()).map(Response::new)
     }
 
     async fn get_model(
@@ -82,12 +82,8 @@ impl RouterService for RouterApi {
         request: Request<proto::GetModelRequest>,
     ) -> Result<Response<proto::GetModelResponse>, Status> {
         let caller = caller(&request)?.clone();
-        models::get(
-            &self.core.catalog,
-            &caller.principal,
-            &request.into_inner().model,
-        )
-        .map(Response::new)
+        let catalog = self.core.catalog.current();
+        models::get(&catalog, &caller.principal, &request.into_inner().model).map(Response::new)
     }
 
     async fn list_providers(

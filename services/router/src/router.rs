@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use keyward_auth::{Authenticator, Connection};
-use keyward_catalog::{Catalog, CatalogError};
+use keyward_catalog::CatalogHandle;
 use keyward_proto::router::v1::router_service_server::RouterServiceServer;
 use keyward_runtime::serve::Process;
 
@@ -20,9 +20,6 @@ use crate::grpc::RouterApi;
 /// Why a router could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum RouterError {
-    /// The built-in catalogue cannot be read.
-    #[error("the catalogue cannot be used")]
-    Catalog(#[from] CatalogError),
     /// A provider of the settings has a kind that there is not.
     #[error(transparent)]
     Provider(#[from] UnknownKind),
@@ -50,15 +47,15 @@ impl Router {
     /// Sets a router up and starts what runs beside requests: watching the vault for changes and
     /// telling metering of usage. Both end as the process stops, which waits for them and for every
     /// request in flight. `authenticator` is the one of the layer in front: it is told what to
-    /// forget.
+    /// forget. `catalog` may be replaced at any time; its providers are those of the start.
     pub fn open(
         config: &RouterConfig,
         connections: RouterConnections,
         authenticator: Authenticator,
+        catalog: CatalogHandle,
         process: &Process,
     ) -> Result<Self, RouterError> {
-        let catalog = Arc::new(Catalog::embedded()?);
-        let providers = Providers::new(&catalog, &overrides(config))?;
+        let providers = Providers::new(&catalog.current(), &overrides(config))?;
         let egress = Egress::new(
             config.private_allow.clone(),
             config.ca_file.as_deref(),

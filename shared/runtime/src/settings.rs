@@ -43,6 +43,9 @@ pub struct Settings {
     pub vault: VaultSettings,
     /// The admin access key, if given.
     pub bootstrap_admin_key: Option<Secret>,
+    /// The operator's overlay over the catalogue; `catalog/overlay.json` in `data_dir`, if it
+    /// exists, where none is named.
+    pub catalog_overlay: Option<PathBuf>,
     /// Providers.
     pub providers: ProvidersSettings,
     /// Whose key goes first, and what may follow.

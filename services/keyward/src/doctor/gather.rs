@@ -7,7 +7,6 @@ pub(crate) mod stores;
 use std::net::SocketAddr;
 
 use jiff::Timestamp;
-use keyward_catalog::Catalog;
 use keyward_router::domain::providers::SANDBOX;
 use keyward_runtime::settings::{Environment, Settings};
 use keyward_runtime::time;
@@ -74,9 +73,9 @@ pub(crate) fn secrets(subject: &Subject) -> judge::secrets::Facts {
     }
 }
 
-/// The catalogue that this program was built with; it cannot be malformed, or nothing would start.
-pub(crate) fn catalogue() -> Option<judge::catalogue::Facts> {
-    let catalogue = Catalog::embedded().ok()?;
+/// The catalogue in force; it cannot be malformed, or nothing would start.
+pub(crate) fn catalogue(subject: &Subject) -> Option<judge::catalogue::Facts> {
+    let catalogue = crate::catalog::folder(&subject.settings).load().ok()?;
     Some(judge::catalogue::Facts {
         version: catalogue.version().to_string(),
         as_of: catalogue.as_of().to_owned(),

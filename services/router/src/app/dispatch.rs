@@ -390,7 +390,8 @@ impl Dispatch {
     }
 
     pub(super) fn prompt<'a>(&'a self, candidate: &'a Candidate) -> Prompt<'a> {
-        let model = self.core.catalog.resolve(&candidate.model);
+        let catalog = self.core.catalog.current();
+        let model = catalog.resolve(&candidate.model);
         let known = |tokens: Option<i64>| u64::try_from(tokens.unwrap_or(0)).unwrap_or(0);
         Prompt {
             body_bytes: self.request.body_bytes(),

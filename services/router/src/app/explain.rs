@@ -36,7 +36,8 @@ impl Core {
         if endpoint.is_empty() || endpoint == ENDPOINT {
             return Ok(());
         }
-        let model = self.catalog.resolve(&route.model);
+        let catalog = self.catalog.current();
+        let model = catalog.resolve(&route.model);
         let supported = model.is_some_and(|model| {
             model
                 .endpoints

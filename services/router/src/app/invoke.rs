@@ -129,7 +129,7 @@ impl Core {
             principal: &principal,
             keys,
             policy: self.policy,
-            catalog: &self.catalog,
+            catalog: &self.catalog.current(),
             providers: &self.providers,
             health: &*self.health,
             now_ms: now_ms(),

@@ -69,10 +69,8 @@ impl Dispatch {
 
     fn list_cost(&self, attempt: &Attempt, ending: &Ending) -> Option<Nanos> {
         let candidate = &attempt.candidate;
-        let prices = self
-            .core
-            .catalog
-            .prices(&candidate.provider, &candidate.model)?;
+        let catalog = self.core.catalog.current();
+        let prices = catalog.prices(&candidate.provider, &candidate.model)?;
         let (usage, tier) = (ending.usage(), ending.service_tier.as_str());
         let charge = Charge::in_service_tier(&usage, prices, tier, BasisPoints::ZERO);
         charge.ok().map(|charge| charge.list_cost)

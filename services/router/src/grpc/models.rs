@@ -96,11 +96,7 @@ fn model_to_proto(model: &Model) -> proto::Model {
         model_id: model.id.clone(),
         vendor: model.vendor().to_owned(),
         aliases: model.aliases.clone(),
-        endpoints: model
-            .endpoints
-            .iter()
-            .map(|endpoint| endpoint.name().to_owned())
-            .collect(),
+        endpoints: names(&model.endpoints, |it| it.name()),
         context_tokens: tokens(model.context_tokens),
         output_tokens: tokens(model.max_output_tokens),
         release_time: model.release_date.as_deref().and_then(midnight),
@@ -109,8 +105,14 @@ fn model_to_proto(model: &Model) -> proto::Model {
             .iter()
             .map(|offer| offer.provider.clone())
             .collect(),
-        ..proto::Model::default()
+        input_modalities: names(&model.input_modalities, |it| it.name()),
+        output_modalities: names(&model.output_modalities, |it| it.name()),
+        capabilities: names(&model.capabilities, |it| it.name()),
     }
+}
+
+fn names<T: Copy>(items: &[T], name: impl Fn(T) -> &'static str) -> Vec<String> {
+    items.iter().map(|item| name(*item).to_owned()).collect()
 }
 
 /// The beginning of a day, `YYYY-MM-DD`, in UTC.

@@ -28,7 +28,7 @@ pub(super) async fn list(
     }
     let bad_token = |_| invalid("page_token", &page::InvalidPageToken.to_string());
     let after = page::key(&request.page_token).map_err(bad_token)?;
-    let catalog = &core.catalog;
+    let catalog = core.catalog.current();
     let views = core.provider_views(catalog, behalf, None).await;
     let mut views = views.map_err(|error| to_status(&error))?;
     if let Some(after) = after {
@@ -55,7 +55,7 @@ pub(super) async fn get(
     behalf: &Behalf,
     name: &str,
 ) -> Result<proto::GetProviderResponse, Status> {
-    let catalog = &core.catalog;
+    let catalog = core.catalog.current();
     let views = core.provider_views(catalog, behalf, Some(name)).await;
     let views = views.map_err(|error| to_status(&error))?;
     let Some(view) = views.into_iter().next() else {

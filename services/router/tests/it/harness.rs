@@ -9,6 +9,7 @@ use keyward_auth::{
     Authenticator, Caller, Connection, GrantToken, LocalServices, Peer, Principal, RemoteExchanger,
     Scopes, Subject,
 };
+use keyward_catalog::{Catalog, CatalogHandle};
 use keyward_proto::metering::v1::metering_service_server::MeteringServiceServer;
 use keyward_proto::metering::v1::pricing_service_server::PricingServiceServer;
 use keyward_proto::router::v1 as proto;
@@ -88,7 +89,8 @@ impl Harness {
         let exchanger = RemoteExchanger::new(connections.vault.clone());
         let authenticator = Authenticator::new(Arc::new(exchanger));
         let process = Process::new();
-        let router = Router::open(&config, connections, authenticator, &process).unwrap();
+        let catalog = CatalogHandle::new(Catalog::embedded().unwrap());
+        let router = Router::open(&config, connections, authenticator, catalog, &process).unwrap();
         let services = LocalServices::new().with(AsBob(router.server()));
         let client = RouterServiceClient::new(Connection::local(services, Peer::Edge));
         while !router.is_ready() {

@@ -37,6 +37,7 @@ section!(RawSettings {
     metering: RawRole,
     store: RawStore,
     redis: RawRedis,
+    catalog: RawCatalog,
     bootstrap: RawBootstrap,
     tls: RawTls,
     routing: RawRouting,
@@ -54,6 +55,7 @@ section!(RawOps { listen: Option<String>, });
 section!(RawPeers { token_dir: Option<String>, });
 section!(RawRole { url: Option<String>, store: Option<RawStore>, });
 section!(RawStore { url: Option<String>, });
+section!(RawCatalog { overlay: Option<String>, });
 section!(RawRedis { url: Option<String>, });
 section!(RawTls { cert: Option<String>, key: Option<String>, ca: Option<String>, });
 section!(RawTelemetry { otlp_endpoint: Option<String>, propagate_to_providers: Option<bool>, });

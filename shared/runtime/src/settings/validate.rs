@@ -52,6 +52,7 @@ pub(super) fn validate(
             revocation_bound: revocation_bound(raw.vault.revocation_bound)?,
         },
         bootstrap_admin_key: raw.bootstrap.admin_key,
+        catalog_overlay: raw.catalog.overlay.map(PathBuf::from),
         providers: providers(raw.providers)?,
         routing: RoutingSettings {
             prefer: raw.routing.prefer.unwrap_or(Prefer::Openrouter),

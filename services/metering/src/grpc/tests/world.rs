@@ -164,7 +164,7 @@ impl World {
         let directory = Arc::new(Directory {
             failures: AtomicU32::new(2),
         });
-        let catalog = Catalog::embedded().expect("a catalogue");
+        let catalog = Arc::new(Catalog::embedded().expect("a catalogue"));
         let metrics = Metrics::new();
         let app = App::open(Arc::new(store), directory, catalog, Meters::new(&metrics))
             .await

@@ -1,0 +1,120 @@
+//! The catalogue of a process: loaded once for all roles, and followed while they run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use keyward_catalog::{Catalog, CatalogFolder, CatalogHandle, FolderError, Stamp};
+use keyward_metering::Metering;
+use keyward_runtime::serve::Process;
+use keyward_runtime::settings::Settings;
+
+/// How often the files are looked at. Looking costs two calls to the system; an operator who applies
+/// a version waits no longer than this.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Where an installation keeps its catalogues.
+pub(crate) fn folder(settings: &Settings) -> CatalogFolder {
+    let own_providers = settings.providers.by_name.keys().cloned().collect();
+    CatalogFolder::new(
+        settings.data_dir.join("catalog"),
+        settings.catalog_overlay.clone(),
+        own_providers,
+    )
+}
+
+/// Loads the catalogue in force. One that cannot be used stops the start: prices that an operator
+/// relies on are not silently replaced by others.
+pub(crate) async fn load(settings: &Settings) -> anyhow::Result<CatalogHandle> {
+    let folder = folder(settings);
+    let loaded = tokio::task::spawn_blocking(move || folder.load()).await?;
+    let catalog = loaded.context("the catalogue cannot be used")?;
+    tracing::debug!(
+        catalog.version = catalog.version(),
+        "the catalogue is loaded"
+    );
+    Ok(CatalogHandle::new(catalog))
+}
+
+/// Follows what is applied, rolled back or laid over: the process has it within [`LOOK_EVERY`].
+pub(crate) fn watch(
+    settings: &Settings,
+    handle: &CatalogHandle,
+    metering: Option<Metering>,
+    process: &Process,
+) {
+    let watch = Watch {
+        folder: folder(settings),
+        handle: handle.clone(),
+        metering,
+    };
+    let stopping = process.stopping.clone();
+    process.spawn(async move {
+        let mut seen = watch.folder.stamp();
+        loop {
+            let waited = tokio::time::sleep(LOOK_EVERY);
+            if stopping.run_until_cancelled(waited).await.is_none() {
+                break;
+            }
+            seen = watch.look(seen).await;
+        }
+    });
+}
+
+/// What follows the files.
+struct Watch {
+    folder: CatalogFolder,
+    handle: CatalogHandle,
+    metering: Option<Metering>,
+}
+
+impl Watch {
+    /// Takes the files over if they are others than those `seen`; says which were looked at. What
+    /// cannot be used is reported once and leaves the catalogue as it is.
+    async fn look(&self, seen: Stamp) -> Stamp {
+        let now = self.folder.stamp();
+        if now == seen {
+            return seen;
+        }
+        let folder = self.folder.clone();
+        match tokio::task::spawn_blocking(move || folder.load()).await {
+            Ok(Ok(catalog)) => match self.adopt(Arc::new(catalog)).await {
+                Ok(()) => now,
+                // The store may be back next time.
+                Err(error) => {
+                    tracing::error!(%error, "the catalogue's prices cannot be kept; it stays as it is");
+                    seen
+                }
+            },
+            Ok(Err(error)) => {
+                tell(&error);
+                now
+            }
+            Err(_) => seen,
+        }
+    }
+
+    /// Metering first, so that nothing is routed that has no price yet.
+    async fn adopt(&self, catalog: Arc<Catalog>) -> anyhow::Result<()> {
+        let price_version = match &self.metering {
+            Some(metering) => Some(metering.adopt(Arc::clone(&catalog)).await?),
+            None => None,
+        };
+        tracing::info!(
+            catalog.version = catalog.version(),
+            price.version = price_version,
+            "another catalogue is in force"
+        );
+        self.handle.replace(catalog);
+        Ok(())
+    }
+}
+
+fn tell(error: &FolderError) {
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    tracing::error!(
+        %error,
+        cause,
+        "the catalogue cannot be used; the one in force stays"
+    );
+}
