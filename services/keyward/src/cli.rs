@@ -4,6 +4,7 @@ mod access;
 mod arguments;
 mod ask;
 mod audit;
+mod catalog;
 mod client;
 mod completions;
 mod connection;
@@ -98,6 +99,8 @@ enum Command {
     Usage(usage::Arguments),
     /// See prices, and what something would cost
     Prices(prices::Arguments),
+    /// See models and where their prices are from; take newer ones; go back
+    Catalog(catalog::Arguments),
     /// See and change tiers: the markup on credits
     Tiers(tiers::Arguments),
     /// Ask whether a gateway is ready; needs no access key
@@ -125,6 +128,7 @@ impl Command {
             Self::Credits(arguments) => credits::run(arguments, context),
             Self::Usage(arguments) => usage::run(arguments, context),
             Self::Prices(arguments) => prices::run(arguments, context),
+            Self::Catalog(arguments) => catalog::run(arguments, context),
             Self::Tiers(arguments) => tiers::run(arguments, context),
             Self::Health => health::run(context),
             Self::Audit(arguments) => audit::run(arguments, context),

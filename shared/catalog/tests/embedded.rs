@@ -19,7 +19,8 @@ fn every_price_is_plausible() -> Result<(), CatalogError> {
     for (provider, model, prices) in catalog.all_prices() {
         priced += 1;
         let long = prices.long_context.iter().map(|tier| tier.prices);
-        for rates in std::iter::once(prices.rates).chain(long) {
+        let tiers = prices.service_tiers.iter().map(|tier| tier.rates);
+        for rates in std::iter::once(prices.rates).chain(long).chain(tiers) {
             let tokens = [
                 rates.input,
                 rates.output,
@@ -42,7 +43,7 @@ fn every_price_is_plausible() -> Result<(), CatalogError> {
             assert!(rates.input.is_some(), "{model} at {provider}: long prompts");
         }
     }
-    assert!(priced > 100);
+    assert!(priced > 2_000, "{priced}");
     Ok(())
 }
 
@@ -74,10 +75,12 @@ fn every_answering_model_that_has_a_price_has_one_for_its_answers() -> Result<()
 /// Prices are flattened, so serde cannot refuse unknown members of them: compare both ways.
 #[test]
 fn no_member_of_a_price_is_misspelt() -> Result<(), Box<dyn std::error::Error>> {
-    let file: Value = serde_json::from_str(include_str!("../data/models.json"))?;
-    let models = file["models"].as_array().ok_or("models")?;
-    for offer in models
+    let generated: Value = serde_json::from_str(include_str!("../data/models.json"))?;
+    let hand: Value = serde_json::from_str(include_str!("../data/hand.json"))?;
+    let models = |file: &Value| file["models"].as_array().cloned().unwrap_or_default();
+    for offer in models(&generated)
         .iter()
+        .chain(&models(&hand))
         .filter_map(|model| model["offers"].as_array())
         .flatten()
     {
@@ -86,6 +89,124 @@ fn no_member_of_a_price_is_misspelt() -> Result<(), Box<dyn std::error::Error>> 
         };
         let parsed: Prices = serde_json::from_value(prices.clone())?;
         assert_eq!(&serde_json::to_value(parsed)?, prices, "{offer}");
+    }
+    Ok(())
+}
+
+#[test]
+fn every_provider_has_models_and_there_are_many() -> Result<(), CatalogError> {
+    let catalog = catalog()?;
+    let vendors = catalog.all_models().map(keyward_catalog::Model::vendor);
+    let models = vendors.filter(|vendor| *vendor != "sandbox").count();
+    assert!(models >= 1_500, "{models}");
+    for provider in catalog.providers() {
+        let offers = catalog.all_models();
+        let offers = offers.filter(|model| model.offer(&provider.name).is_some());
+        assert!(offers.count() > 0, "{}", provider.name);
+    }
+    assert!(catalog.version() > 2_026_000_000 && catalog.as_of().len() == 10);
+    assert_eq!(catalog.sources().len(), 2);
+    Ok(())
+}
+
+/// Every model that the guides of other systems and our own interface speak of.
+#[test]
+fn every_name_that_people_bring_along_resolves() -> Result<(), CatalogError> {
+    let catalog = catalog()?;
+    for name in [
+        "gpt-4",
+        "openai/gpt-4",
+        "gpt-4o",
+        "openai/gpt-4o",
+        "gpt-4-turbo",
+        "gpt-3.5-turbo",
+        "openai/gpt-3.5-turbo-instruct",
+        "o1",
+        "o1-preview",
+        "o3",
+        "openai/text-embedding-3-small",
+        "openai/dall-e-3",
+        "openai/tts-1",
+        "whisper-1",
+        "claude-3-opus",
+        "anthropic/claude-3-opus",
+        "claude-3-opus-20240229",
+        "claude-3-sonnet",
+        "claude-3-sonnet-20240229",
+        "anthropic/claude-3-sonnet-20240229",
+        "claude-3-5-sonnet",
+        "anthropic/claude-3.5-sonnet",
+        "claude-3-haiku",
+        "claude-sonnet-4",
+        "claude-opus-4",
+        "google/gemini-1.5-pro",
+        "gemini-1.5-flash",
+        "gemini-2.0-flash",
+        "gemini-2.5-pro",
+        "google/imagen-3.0-generate-002",
+        "mistral/mistral-large-latest",
+        "groq/llama2-70b",
+        "llama2-70b-4096",
+        "mixtral-8x7b-32768",
+        "meta-llama/llama-3.1-8b-instruct",
+        "meta-llama/llama-3.1-8b-instruct:free",
+        "deepseek/deepseek-r1",
+        "deepseek/deepseek-r1:free",
+        "deepseek-chat",
+        "google/gemini-2.0-flash-exp:free",
+        "mistralai/mistral-7b-instruct:free",
+        "sandbox/echo",
+        "sandbox/lorem",
+        "sandbox/slow",
+        "sandbox/hang",
+        "sandbox/cut",
+        "sandbox/status-429",
+    ] {
+        assert!(catalog.resolve(name).is_some(), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn retired_models_keep_their_names_and_have_no_price() -> Result<(), CatalogError> {
+    let catalog = catalog()?;
+    for (provider, name) in [
+        ("openai", "o1-preview"),
+        ("anthropic", "claude-3-opus"),
+        ("anthropic", "claude-3-sonnet"),
+        ("google", "gemini-1.5-pro"),
+        ("groq", "llama2-70b-4096"),
+    ] {
+        assert!(catalog.offer(provider, name).is_some(), "{name}");
+        assert_eq!(catalog.prices(provider, name), None, "{name}");
+    }
+    Ok(())
+}
+
+/// Prices that people check by hand, in nano-credits per million.
+#[test]
+fn well_known_prices_are_what_they_are_known_to_be() -> Result<(), CatalogError> {
+    let catalog = catalog()?;
+    for (provider, name, input, output) in [
+        ("openai", "gpt-4o", 2_500_000_000, 10_000_000_000),
+        ("azure", "gpt-4o", 2_500_000_000, 10_000_000_000),
+        ("openrouter", "gpt-4o", 2_500_000_000, 10_000_000_000),
+        ("openai", "gpt-4", 30_000_000_000, 60_000_000_000),
+        (
+            "anthropic",
+            "claude-sonnet-4-5",
+            3_000_000_000,
+            15_000_000_000,
+        ),
+        ("google", "gemini-2.5-pro", 1_250_000_000, 10_000_000_000),
+    ] {
+        let rates = catalog.prices(provider, name).map(|prices| prices.rates);
+        let found = rates.map(|rates| (rates.input, rates.output));
+        assert_eq!(
+            found,
+            Some((Some(input), Some(output))),
+            "{name} at {provider}"
+        );
     }
     Ok(())
 }

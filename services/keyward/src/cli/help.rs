@@ -11,6 +11,7 @@ use super::Arguments;
 const OPTIONS: &[(&str, &[&str])] = &[
     ("serve", &["config"]),
     ("migrate", &["config"]),
+    ("catalog", &["config", "json"]),
     ("doctor", &["config", "json"]),
     ("health", &["config", "json", "url"]),
     ("completions", &[]),
@@ -34,7 +35,10 @@ const GROUPS: &[(&str, &[&str])] = &[
             "projects",
         ],
     ),
-    ("Money and usage", &["credits", "usage", "prices", "tiers"]),
+    (
+        "Money and usage",
+        &["credits", "usage", "prices", "catalog", "tiers"],
+    ),
     ("Operate it", &["doctor", "health", "audit", "completions"]),
 ];
 
