@@ -97,7 +97,7 @@ impl Watch {
     /// Metering first, so that nothing is routed that has no price yet.
     async fn adopt(&self, catalog: Arc<Catalog>) -> anyhow::Result<()> {
         let price_version = match &self.metering {
-            Some(metering) => Some(metering.adopt(Arc::clone(&catalog)).await?),
+            Some(metering) => Some(metering.adopt_catalog(Arc::clone(&catalog)).await?),
             None => None,
         };
         tracing::info!(

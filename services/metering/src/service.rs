@@ -57,12 +57,6 @@ impl Metering {
         Ok(metering)
     }
 
-    /// Takes another catalogue, and says under which version its prices are kept. Whoever replaces the
-    /// catalogue of the process asks here first, so that nothing is routed that has no price yet.
-    pub async fn adopt(&self, catalog: Arc<Catalog>) -> Result<u64, MeteringError> {
-        self.app.adopt(catalog).await
-    }
-
     pub(crate) fn over(app: App, stopping: CancellationToken) -> Self {
         let app = Arc::new(app);
         Self {

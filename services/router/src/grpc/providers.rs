@@ -29,7 +29,7 @@ pub(super) async fn list(
     let bad_token = |_| invalid("page_token", &page::InvalidPageToken.to_string());
     let after = page::key(&request.page_token).map_err(bad_token)?;
     let catalog = core.catalog.current();
-    let views = core.provider_views(catalog, behalf, None).await;
+    let views = core.provider_views(&catalog, behalf, None).await;
     let mut views = views.map_err(|error| to_status(&error))?;
     if let Some(after) = after {
         let at = views.iter().position(|view| view.name == after);
@@ -41,7 +41,7 @@ pub(super) async fn list(
         size => size,
     };
     let (views, next_page_token) = page::cut(views, size, |view| view.name.to_owned());
-    let offers = Offers::of(catalog, behalf.principal());
+    let offers = Offers::of(&catalog, behalf.principal());
     let provider = |view| provider(view, &offers);
     Ok(proto::ListProvidersResponse {
         providers: views.into_iter().map(provider).collect(),
@@ -56,13 +56,13 @@ pub(super) async fn get(
     name: &str,
 ) -> Result<proto::GetProviderResponse, Status> {
     let catalog = core.catalog.current();
-    let views = core.provider_views(catalog, behalf, Some(name)).await;
+    let views = core.provider_views(&catalog, behalf, Some(name)).await;
     let views = views.map_err(|error| to_status(&error))?;
     let Some(view) = views.into_iter().next() else {
         let facts = vec![(metadata::PARAM, "provider".to_owned())];
         return Err(status(Reason::NotFound, "provider not found", facts));
     };
-    let offers = Offers::of(catalog, behalf.principal());
+    let offers = Offers::of(&catalog, behalf.principal());
     Ok(proto::GetProviderResponse {
         provider: Some(provider(view, &offers)),
     })
