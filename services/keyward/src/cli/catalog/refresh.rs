@@ -97,7 +97,14 @@ fn read(arguments: &Refresh, folder: &CatalogFolder, context: &Context) -> Resul
         sources,
     };
     let hand = CatalogFile::hand().map_err(anyhow::Error::new)?;
-    Ok(merge(first, second, &hand, recipe))
+    let merged = merge(first, second, &hand, recipe);
+    for refused in &merged.refusals {
+        context.output.note(format!(
+            "Not taken: the prices of {} at {} ({})",
+            refused.model, refused.provider, refused.reason
+        ));
+    }
+    Ok(merged)
 }
 
 fn answer(refreshed: &Refreshed, is_applied: bool) -> Value {
