@@ -1,5 +1,11 @@
 //! Each form of list, read: small lists of this project's own making.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
+
 use keyward_catalog::{Capability, Endpoint, Modality};
 use keyward_catalog_import::{Form, Row};
 use keyward_money::{LongContextTier, Prices, Rates};

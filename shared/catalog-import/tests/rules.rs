@@ -1,5 +1,11 @@
 //! What cannot be, what two lists make of each other, and what a refresh holds back.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
+
 use keyward_catalog::{Catalog, CatalogFile, Source};
 use keyward_catalog_import::diff::{Kind, diff};
 use keyward_catalog_import::merge::{Merged, Recipe, merge};

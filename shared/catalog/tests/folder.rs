@@ -1,5 +1,11 @@
 //! Versions that are applied, the overlay, and going back.
 
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
+
 use std::fs;
 
 use keyward_catalog::{CatalogFile, CatalogFolder, Choice, ModelEntry, OfferEntry};

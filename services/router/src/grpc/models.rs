@@ -1,7 +1,7 @@
 //! The catalogue's models as callers see them.
 
 use keyward_auth::Principal;
-use keyward_catalog::{Catalog, Endpoint, Model};
+use keyward_catalog::{Capability, Catalog, Endpoint, Modality, Model};
 use keyward_proto::router::v1 as proto;
 use keyward_runtime::error::{Reason, metadata, status};
 use tonic::Status;
@@ -96,7 +96,7 @@ fn model_to_proto(model: &Model) -> proto::Model {
         model_id: model.id.clone(),
         vendor: model.vendor().to_owned(),
         aliases: model.aliases.clone(),
-        endpoints: names(&model.endpoints, |it| it.name()),
+        endpoints: names(&model.endpoints, Endpoint::name),
         context_tokens: tokens(model.context_tokens),
         output_tokens: tokens(model.max_output_tokens),
         release_time: model.release_date.as_deref().and_then(midnight),
@@ -105,9 +105,9 @@ fn model_to_proto(model: &Model) -> proto::Model {
             .iter()
             .map(|offer| offer.provider.clone())
             .collect(),
-        input_modalities: names(&model.input_modalities, |it| it.name()),
-        output_modalities: names(&model.output_modalities, |it| it.name()),
-        capabilities: names(&model.capabilities, |it| it.name()),
+        input_modalities: names(&model.input_modalities, Modality::name),
+        output_modalities: names(&model.output_modalities, Modality::name),
+        capabilities: names(&model.capabilities, Capability::name),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Models and changes as JSON, and as tables for people.
 
-use keyward_catalog::{Model, Offer};
+use keyward_catalog::{Capability, Endpoint, Modality, Model, Offer};
 use keyward_catalog_import::diff::{Change, Kind, fields};
 use keyward_catalog_import::refresh::HeldBack;
 use keyward_money::{Nanos, Prices, Rates};
@@ -25,10 +25,10 @@ pub(super) fn model(model: &Model) -> Value {
         "model": model.id,
         "name": model.display_name,
         "aliases": model.aliases,
-        "endpoints": names(model.endpoints.iter().map(|it| it.name()).collect()),
-        "input_modalities": names(model.input_modalities.iter().map(|it| it.name()).collect()),
-        "output_modalities": names(model.output_modalities.iter().map(|it| it.name()).collect()),
-        "capabilities": names(model.capabilities.iter().map(|it| it.name()).collect()),
+        "endpoints": names(model.endpoints.iter().copied().map(Endpoint::name).collect()),
+        "input_modalities": names(model.input_modalities.iter().copied().map(Modality::name).collect()),
+        "output_modalities": names(model.output_modalities.iter().copied().map(Modality::name).collect()),
+        "capabilities": names(model.capabilities.iter().copied().map(Capability::name).collect()),
         "context_tokens": model.context_tokens,
         "max_output_tokens": model.max_output_tokens,
         "release_date": model.release_date,

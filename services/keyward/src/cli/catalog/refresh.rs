@@ -124,13 +124,12 @@ fn shown(answer: &Value) -> Table {
 
 fn told(refreshed: &Refreshed, current: &CatalogFile) -> String {
     let (changes, held) = (refreshed.changes.len(), refreshed.held_back.len());
-    let mut text = format!("{changes} changes to version {}", current.version);
-    if held > 0 {
-        text.push_str(&format!(
-            "; {held} more are held back, because they are not plausible: look at them, and say \
-             `--accept-implausible` if they are true"
-        ));
+    let told = format!("{changes} changes to version {}", current.version);
+    match held {
+        0 => format!("{told}."),
+        _ => format!(
+            "{told}; {held} more are held back, because they are not plausible: look at them, and \
+             say `--accept-implausible` if they are true."
+        ),
     }
-    text.push('.');
-    text
 }
