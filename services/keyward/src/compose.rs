@@ -265,7 +265,12 @@ impl<'a> Parts<'a> {
     /// Has the process follow what is applied to the catalogue while it runs.
     fn watch_catalog(&self) {
         if let Some(catalog) = &self.catalog {
-            catalog::watch(self.settings, catalog, self.stores.metering.clone(), self.process);
+            catalog::watch(
+                self.settings,
+                catalog,
+                self.stores.metering.clone(),
+                self.process,
+            );
         }
     }
 
