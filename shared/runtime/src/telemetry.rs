@@ -22,10 +22,11 @@ use line::{Form, Line};
 
 /// Libraries that print what passes through them when asked for everything: kept at `info`, so that
 /// `trace` shows Keyward's own steps and no header or body.
-const QUIET: [&str; 6] = [
+const QUIET: [&str; 7] = [
     "hyper=info",
     "h2=info",
     "hyper_util=info",
+    "opentelemetry=info",
     "rustls=info",
     "tower=info",
     "tonic=info",

@@ -16,7 +16,6 @@ use keyward_runtime::error::Reason;
 use keyward_runtime::serve::Process;
 use keyward_runtime::telemetry::names as spans;
 use keyward_runtime::trace::{Kind, Span, TraceContext};
-use keyward_secret::redact_key_shapes;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -209,7 +208,7 @@ fn span(request: &Request, route: Option<&MatchedPath>) -> Span {
         span.set(spans::HTTP_REQUEST_METHOD, method);
         span.set(spans::URL_SCHEME, "http");
         // Keys get pasted into paths too.
-        span.set(spans::URL_PATH, redact_key_shapes(request.uri().path()));
+        span.set(spans::URL_PATH, spans::shown(request.uri().path()));
         if let Some(route) = route {
             span.set(spans::HTTP_ROUTE, route.to_owned());
         }

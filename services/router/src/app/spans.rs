@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use keyward_money::{Nanos, Usage};
 use keyward_proto::metering::v1::{AttemptStatus, KeySource};
 use keyward_runtime::error::Reason;
-use keyward_runtime::telemetry::names;
+use keyward_runtime::telemetry::names::{self, shown};
 use keyward_runtime::trace::{Kind, Span};
-use keyward_secret::redact_key_shapes;
+use keyward_secret::redact;
 use memchr::memmem;
 use url::Url;
 
@@ -17,9 +17,6 @@ use super::meters::outcome;
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::Provider;
-
-/// The longest name of a model that is shown: callers may write anything there.
-const MODEL_CHARS_MAX: usize = 100;
 
 /// How far into an answer its model is looked for; providers name it before the content.
 const MODEL_WITHIN_BYTES: usize = 2048;
@@ -121,6 +118,8 @@ pub(super) fn answering_model(attempt: &Attempt, answer: &[u8]) {
     if attempt.span.is_recording()
         && let Some(model) = model_in(answer)
     {
+        // A provider may write anything there, the key that it was shown among it.
+        let model = redact(&model, &[attempt.key.secret()]);
         attempt
             .span
             .set(names::GEN_AI_RESPONSE_MODEL, shown(&model));
@@ -203,14 +202,6 @@ fn name(model: &str) -> Cow<'static, str> {
     format!("{} {}", names::CHAT, shown(model)).into()
 }
 
-/// A model's name without what looks like a key, and not longer than names are.
-fn shown(model: &str) -> String {
-    redact_key_shapes(model)
-        .chars()
-        .take(MODEL_CHARS_MAX)
-        .collect()
-}
-
 /// The first member `model`: within a text its quotes would be escaped, so it is no content.
 fn model_in(answer: &[u8]) -> Option<String> {
     let head = &answer[..answer.len().min(MODEL_WITHIN_BYTES)];
@@ -224,7 +215,7 @@ fn model_in(answer: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{model_in, shown};
+    use super::model_in;
 
     #[test]
     fn the_answering_model_is_read_where_it_stands() {
@@ -240,12 +231,5 @@ mod tests {
         ] {
             assert_eq!(model_in(answer.as_bytes()).as_deref(), expect, "{answer}");
         }
-    }
-
-    #[test]
-    fn a_key_in_the_place_of_a_model_is_not_shown() {
-        assert_eq!(shown("openai/gpt-4o"), "openai/gpt-4o");
-        assert!(!shown("sk-proj-0123456789abcdef").contains("0123456789"));
-        assert_eq!(shown(&"a".repeat(500)).len(), 100);
     }
 }

@@ -2,6 +2,11 @@
 //! are OpenTelemetry's (general, HTTP and RPC: 1.44; generative AI: in development); what is ours
 //! begins with `keyward.`.
 
+use keyward_secret::redact_key_shapes;
+
+/// The longest text of a caller that is shown: nobody's path or model has a longer name.
+const SHOWN_CHARS_MAX: usize = 256;
+
 /// The version of the conventions that the shared names are from.
 pub const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.44.0";
 
@@ -95,5 +100,25 @@ pub fn gen_ai_provider(name: &str) -> &str {
         "vertex" => "gcp.vertex_ai",
         "xai" => "x_ai",
         other => other,
+    }
+}
+
+/// What a caller wrote, as it may stand in an attribute: without what looks like a key, and bounded.
+pub fn shown(text: &str) -> String {
+    let clean = redact_key_shapes(text);
+    clean.chars().take(SHOWN_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHOWN_CHARS_MAX, shown};
+
+    #[test]
+    fn what_a_caller_wrote_is_shown_without_keys_and_not_at_any_length() {
+        assert_eq!(shown("openai/gpt-4o"), "openai/gpt-4o");
+        assert_eq!(shown("/v1/models"), "/v1/models");
+        assert!(!shown("sk-proj-0123456789abcdef").contains("0123456789"));
+        assert!(!shown("/v1/kw_0123456789abcdef/x").contains("0123456789"));
+        assert_eq!(shown(&"ä".repeat(500)).chars().count(), SHOWN_CHARS_MAX);
     }
 }
