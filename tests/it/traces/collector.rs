@@ -35,6 +35,7 @@ impl Collector {
         let endpoint = server.endpoint();
         let spans = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&spans);
+        #[allow(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
         tokio::spawn(async move {
             loop {
                 let more = server.exported_spans(1, TAKEN_EVERY).await;
@@ -92,6 +93,24 @@ impl Trace {
         }
     }
 
+    /// What the spans of that name say under an attribute.
+    pub(crate) fn said(&self, span: &str, attribute: &str) -> Vec<String> {
+        let named = self.0.iter().filter(|candidate| candidate.name == span);
+        let value = |span: &ExportedSpan| span.attributes.get(attribute).map(|value| plain(value));
+        named.filter_map(value).collect()
+    }
+
+    /// The spans that are marked as errors, by name.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let shown = self.0.iter().map(|span| (&span.name, kind(span)));
+        let faults = shown.filter(|(_, kind)| kind.ends_with(", error"));
+        let mut names: Vec<_> = faults
+            .map(|(name, kind)| format!("{name} ({kind})"))
+            .collect();
+        names.sort();
+        names
+    }
+
     /// Whether every span is below `parent`, so that the tree shows all of them.
     pub(crate) fn is_whole(&self, parent: &str) -> bool {
         let known = |id: &str| id == parent || self.0.iter().any(|span| span.span_id == id);
@@ -107,12 +126,14 @@ fn kind(span: &ExportedSpan) -> String {
     }
 }
 
-/// Attributes as they are read: `Some(AnyValue { value: Some(StringValue("a")) })` is `"a"`.
+/// A value as it is read: `Some(AnyValue { value: Some(StringValue("a")) })` is `"a"`.
+fn plain(value: &str) -> String {
+    let start = value.find("Value(").map_or(0, |at| at + "Value(".len());
+    value[start..].trim_end_matches([')', '}', ' ']).to_owned()
+}
+
+/// The attributes of a span.
 fn values(span: &ExportedSpan) -> BTreeMap<&str, String> {
-    let plain = |value: &str| {
-        let start = value.find("Value(").map_or(0, |at| at + "Value(".len());
-        value[start..].trim_end_matches([')', '}', ' ']).to_owned()
-    };
     span.attributes
         .iter()
         .map(|(name, value)| {

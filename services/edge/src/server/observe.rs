@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
 use keyward_runtime::error::Reason;
 use keyward_runtime::serve::Process;
 use keyward_runtime::telemetry::names as spans;
@@ -91,6 +91,7 @@ pub(crate) async fn observe(
 ) -> Response {
     let client_request_id = client_request_id(request.headers());
     let process = (request.version() == Version::HTTP_2).then(|| observer.process.clone());
+    let is_head = request.method() == Method::HEAD;
     let mut record = Record::begin(observer, &request);
     let trace = record.span.context().clone();
 
@@ -106,8 +107,16 @@ pub(crate) async fn observe(
     }
     record.status = Some(response.status());
     record.inference_id = response.headers().get(names::REQUEST_ID).cloned();
+    if is_head {
+        // Nobody reads the body that is made for it.
+        return response;
+    }
     response.map(|inner| {
-        let body = Body::new(Watched { inner, record });
+        let body = Body::new(Watched {
+            inner,
+            record,
+            is_over: false,
+        });
         match process {
             Some(process) => patient(body, &process),
             None => body,
@@ -283,10 +292,11 @@ fn status_class(status: Option<StatusCode>) -> &'static str {
     }
 }
 
-/// An answer's body that keeps the record until it ends.
+/// An answer's body that keeps the record until it ends. Dropped before its end, the caller has left.
 struct Watched {
     inner: Body,
     record: Record,
+    is_over: bool,
 }
 
 impl http_body::Body for Watched {
@@ -297,11 +307,13 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let Self { inner, record } = &mut *self;
+        let Self { inner, record, .. } = &mut *self;
         let trace = record.span.context();
         let polled = trace.within(|| Pin::new(inner).poll_frame(context));
-        if let Poll::Ready(Some(Err(_))) = &polled {
-            self.record.cut = true;
+        match &polled {
+            Poll::Ready(Some(Err(_))) => self.record.cut = true,
+            Poll::Ready(None) => self.is_over = true,
+            Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
         }
         polled
     }
@@ -312,5 +324,14 @@ impl http_body::Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // Who reads a body need not ask for more once it says that this was all.
+        if !self.is_over && !self.inner.is_end_stream() {
+            self.record.cut = true;
+        }
     }
 }
