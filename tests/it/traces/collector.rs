@@ -35,7 +35,6 @@ impl Collector {
         let endpoint = server.endpoint();
         let spans = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&spans);
-        #[allow(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
         tokio::spawn(async move {
             loop {
                 let more = server.exported_spans(1, TAKEN_EVERY).await;
