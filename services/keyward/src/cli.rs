@@ -24,6 +24,7 @@ mod start;
 pub(crate) mod table;
 mod tenants;
 mod tiers;
+mod typed;
 mod usage;
 mod users;
 mod view;
@@ -32,7 +33,6 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches as _, Parser, Subcommand};
-use keyward_secret::redact_key_shapes;
 
 use crate::doctor;
 use context::Context;
@@ -164,7 +164,7 @@ fn misunderstood(error: &clap::Error) -> Exit {
         let _ = error.print();
         return Exit::Done;
     }
-    let text = redact_key_shapes(&error.render().to_string());
+    let text = typed::hide_keys(&error.render().to_string());
     let _ = write!(io::stderr().lock(), "{text}");
     Exit::Usage
 }

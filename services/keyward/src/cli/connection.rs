@@ -82,6 +82,11 @@ pub(super) fn client(
 ) -> Result<Client, Failure> {
     let base = base(options, environment)?;
     let access = access(options, environment, &base, output)?;
+    if base.scheme() == "http" && !is_local(&base) {
+        output.note(format_args!(
+            "Warning: {base} is not encrypted: your access key can be read on the way. Use https."
+        ));
+    }
     let act_in = options.act_in.as_deref().map(organization).transpose()?;
     Client::new(base, access, act_in)
 }
@@ -102,10 +107,11 @@ fn base(options: &Options, environment: &Environment) -> Result<Url, Failure> {
 /// An address, if it can be that of a gateway. What only looks like one would be asked with a key.
 pub(super) fn parse_base(text: &str) -> Option<Url> {
     let url = Url::parse(text.trim()).ok()?;
-    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    let plain = url.query().is_none() && url.fragment().is_none();
+    let anonymous = url.username().is_empty() && url.password().is_none();
     let path = url.path().trim_end_matches('/');
     let is_base = ["http", "https"].contains(&url.scheme()) && !path.ends_with("/v1");
-    (plain && is_base && url.has_host()).then_some(url)
+    (plain && anonymous && is_base && url.has_host()).then_some(url)
 }
 
 fn organization(name: &str) -> Result<HeaderValue, Failure> {
@@ -145,7 +151,7 @@ fn admin_key_file(environment: &Environment) -> Option<PathBuf> {
 }
 
 /// Whether what is asked is on this machine: nobody else is shown the admin's key unasked.
-fn is_local(base: &Url) -> bool {
+pub(super) fn is_local(base: &Url) -> bool {
     match base.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
@@ -182,6 +188,7 @@ mod tests {
             "http://x/v1",
             "http://x/v1/",
             "http://kw_key@x",
+            "http://:kw_key@x",
             "http://x?key=1",
             "",
         ] {

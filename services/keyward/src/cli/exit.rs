@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use keyward_runtime::settings::SettingsError;
 
+use super::typed::hide_arguments;
+
 /// Exit codes, for scripts. Released ones never change their meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -85,12 +87,14 @@ impl Failure {
         let Self::Error { exit, error, hint } = self else {
             return Exit::Done;
         };
-        let mut stderr = io::stderr().lock();
-        // Where nobody reads that either, the code still says it.
-        let _ = writeln!(stderr, "keyward: {error:#}");
+        let mut text = format!("keyward: {error:#}\n");
         for line in hint.iter().flat_map(|hint| hint.lines()) {
-            let _ = writeln!(stderr, "  {line}");
+            text.extend(["  ", line, "\n"]);
         }
+        // It may repeat what was typed, and people put keys where names of files belong. Where nobody
+        // reads it, the code still says it.
+        let text = hide_arguments(&text, std::env::args_os());
+        let _ = write!(io::stderr().lock(), "{text}");
         *exit
     }
 }

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::arguments::{DryRun, Holder, Removal};
 use super::client::Request;
 use super::context::Context;
-use super::exit::Outcome;
+use super::exit::{Failure, Outcome};
 use super::view::{self, Column, Kind};
 
 /// What is done with projects.
@@ -97,9 +97,12 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
             context.show_change(&client, &request, new.how.dry_run, |_| next)
         }
         Action::Update(change) => {
-            // A name that is not given is taken away: there is nothing else to change.
             let request = Request::patch(&["projects", &change.id])
-                .member("display_name", Some(change.display_name));
+                .member("display_name", change.display_name);
+            if request.is_empty() {
+                let failure = Failure::usage("nothing was given to change");
+                return Err(failure.hint("Give `--display-name`; `''` takes the name away."));
+            }
             let request = change.holder.query(request);
             context.show_change(&client, &request, change.how.dry_run, |_| {
                 "Changed.".to_owned()

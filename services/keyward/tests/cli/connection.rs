@@ -119,3 +119,18 @@ fn a_reader_who_leaves_ends_it_quietly() {
     let ended = end(command, "");
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
 }
+
+#[test]
+fn an_access_key_that_leaves_the_machine_unencrypted_is_warned_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let warned = |url: &str| {
+        let mut command = command(url, "kw_1", folder.path());
+        command.args(["keys", "list"]);
+        let ended = end(command, "");
+        assert_eq!(ended.code, 4, "{}", ended.stderr);
+        ended.stderr.contains("is not encrypted")
+    };
+    assert!(warned("http://gateway.invalid:1"));
+    assert!(!warned("https://gateway.invalid:1"));
+    assert!(!warned("http://127.0.0.1:1"));
+}

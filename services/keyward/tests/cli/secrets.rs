@@ -61,6 +61,20 @@ async fn a_key_among_the_arguments_is_refused_and_not_repeated() {
         assert_eq!(ended.code, 2, "{arguments:?}");
         assert_unseen(&key, &ended);
     }
+    // The keys of some providers have no prefix; and some name the key where its file belongs.
+    let plain = format!("x7{}", canary::characters(32));
+    for (arguments, code) in [
+        (["keys", &plain].as_slice(), 2),
+        (&["keys", "add", "mistral", "--key", &plain], 2),
+        (&["keys", "add", "mistral", "--key-file", &plain], 1),
+        (&["keys", "import", "--env", &plain], 1),
+        (&["credits", "--access-key-file", &plain], 5),
+        (&["credits", "--url", &plain], 2),
+    ] {
+        let ended = caller.run_with(arguments, &[], "");
+        assert_eq!(ended.code, code, "{arguments:?}: {}", ended.stderr);
+        assert_unseen(&plain, &ended);
+    }
     let listed = caller.json(&["keys", "list"]);
     assert!(listed["provider_keys"].as_array().unwrap().is_empty());
 }

@@ -21,13 +21,13 @@ Counts may end in k, M or B. Nothing is sent to a provider, and nothing is charg
 pub(super) struct Estimate {
     /// The model
     model: String,
-    /// Tokens of prompts
+    /// Tokens of prompts, without those that another option counts
     #[arg(long, value_name = "COUNT", value_parser = count, default_value = "0")]
     input: u64,
-    /// Tokens of answers
+    /// Tokens of answers, without those that another option counts
     #[arg(long, value_name = "COUNT", value_parser = count, default_value = "0")]
     output: u64,
-    /// Of the prompts, tokens read from the provider's cache
+    /// Tokens of prompts that are read from the provider's cache
     #[arg(long, value_name = "COUNT", value_parser = count)]
     cache_read: Option<u64>,
     /// Tokens written to the provider's cache for five minutes
@@ -39,12 +39,30 @@ pub(super) struct Estimate {
     /// Tokens of reasoning
     #[arg(long, value_name = "COUNT", value_parser = count)]
     reasoning: Option<u64>,
+    /// Tokens of audio in prompts
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    input_audio: Option<u64>,
+    /// Tokens of images in prompts
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    input_image: Option<u64>,
+    /// Tokens of audio that is made
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    output_audio: Option<u64>,
+    /// Tokens of images that are made
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    output_image: Option<u64>,
     /// Images that are made
     #[arg(long, value_name = "COUNT", value_parser = count)]
     images: Option<u64>,
     /// Searches
     #[arg(long, value_name = "COUNT", value_parser = count)]
     searches: Option<u64>,
+    /// Milliseconds of audio, heard or made
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    audio_ms: Option<u64>,
+    /// Characters that are spoken
+    #[arg(long, value_name = "COUNT", value_parser = count)]
+    characters: Option<u64>,
     /// The provider, where several serve the model
     #[arg(long)]
     provider: Option<String>,
@@ -69,8 +87,14 @@ impl Estimate {
             .member("cache_write_5m_tokens", self.cache_write_5m)
             .member("cache_write_1h_tokens", self.cache_write_1h)
             .member("reasoning_tokens", self.reasoning)
+            .member("input_audio_tokens", self.input_audio)
+            .member("input_image_tokens", self.input_image)
+            .member("output_audio_tokens", self.output_audio)
+            .member("output_image_tokens", self.output_image)
             .member("images", self.images)
             .member("searches", self.searches)
+            .member("audio_ms", self.audio_ms)
+            .member("characters", self.characters)
     }
 }
 
