@@ -161,6 +161,31 @@ async fn secrets_of_the_vault_given_to_the_edge_are_told_and_not_shown() {
 }
 
 #[tokio::test]
+async fn the_collector_is_tried_wherever_it_is_named() {
+    let topology = Topology::Embedded;
+    let gateway = Launch::new(topology).start().await;
+    let look = |further: &[(&str, &str)]| {
+        let found = examine(&gateway, topology, Role::Edge, further);
+        let (status, message) = found.check("telemetry");
+        (status.to_owned(), message.to_owned())
+    };
+    for name in [
+        "KEYWARD_TELEMETRY__OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    ] {
+        let (status, message) = look(&[(name, "http://127.0.0.1:1")]);
+        assert_eq!(status, "warn", "{name}: {message}");
+        assert!(message.contains("127.0.0.1:1"), "{name}: {message}");
+    }
+    let off = [
+        ("KEYWARD_TELEMETRY__OTLP_ENDPOINT", "http://127.0.0.1:1"),
+        ("OTEL_SDK_DISABLED", "true"),
+    ];
+    assert_eq!(look(&off).0, "ok");
+}
+
+#[tokio::test]
 async fn a_peer_that_is_away_is_a_fault() {
     let topology = Topology::Split;
     let mut gateway = Launch::new(topology).start().await;

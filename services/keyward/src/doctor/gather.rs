@@ -73,12 +73,15 @@ pub(crate) fn secrets(subject: &Subject) -> judge::secrets::Facts {
     }
 }
 
-/// The catalogue in force; it cannot be malformed, or nothing would start.
+/// The catalogue in force; `None` in a process that has none.
 pub(crate) fn catalogue(subject: &Subject) -> Option<judge::catalogue::Facts> {
-    let catalogue = crate::catalog::folder(&subject.settings).load().ok()?;
+    let needs_it = subject.roles.has(Role::Router) || subject.roles.has(Role::Metering);
+    let loaded = needs_it.then(|| crate::catalog::folder(&subject.settings).load())?;
     Some(judge::catalogue::Facts {
-        version: catalogue.version().to_string(),
-        as_of: catalogue.as_of().to_owned(),
+        found: match loaded {
+            Ok(catalogue) => Ok((catalogue.version(), catalogue.as_of().to_owned())),
+            Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
+        },
         today: judge::catalogue::date(time::now()),
     })
 }
