@@ -23,34 +23,45 @@ pub(crate) fn folder(settings: &Settings) -> CatalogFolder {
     )
 }
 
+/// The catalogue of a process, and the files that it was loaded from.
+#[derive(Debug, Clone)]
+pub(crate) struct Loaded {
+    /// What all roles share.
+    pub(crate) handle: CatalogHandle,
+    /// Taken before they were read: what changes while a process starts is seen too.
+    files: Stamp,
+}
+
 /// Loads the catalogue in force. One that cannot be used stops the start: prices that an operator
 /// relies on are not silently replaced by others.
-pub(crate) async fn load(settings: &Settings) -> anyhow::Result<CatalogHandle> {
+pub(crate) async fn load(settings: &Settings) -> anyhow::Result<Loaded> {
     let folder = folder(settings);
+    let files = folder.stamp();
     let loaded = tokio::task::spawn_blocking(move || folder.load()).await?;
     let catalog = loaded.context("the catalogue cannot be used")?;
     tracing::debug!(
         catalog.version = catalog.version(),
         "the catalogue is loaded"
     );
-    Ok(CatalogHandle::new(catalog))
+    let handle = CatalogHandle::new(catalog);
+    Ok(Loaded { handle, files })
 }
 
 /// Follows what is applied, rolled back or laid over: the process has it within [`LOOK_EVERY`].
 pub(crate) fn watch(
     settings: &Settings,
-    handle: &CatalogHandle,
+    loaded: &Loaded,
     metering: Option<Metering>,
     process: &Process,
 ) {
     let watch = Watch {
         folder: folder(settings),
-        handle: handle.clone(),
+        handle: loaded.handle.clone(),
         metering,
     };
+    let mut seen = loaded.files.clone();
     let stopping = process.stopping.clone();
     process.spawn(async move {
-        let mut seen = watch.folder.stamp();
         loop {
             let waited = tokio::time::sleep(LOOK_EVERY);
             if stopping.run_until_cancelled(waited).await.is_none() {

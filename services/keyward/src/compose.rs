@@ -111,7 +111,7 @@ struct Parts<'a> {
     services: LocalServices,
     meters: RpcMeters,
     /// The catalogue: one for all roles of a process.
-    catalog: Option<CatalogHandle>,
+    catalog: Option<catalog::Loaded>,
     /// Who knows callers: one for all roles of a process, so that what one learns all know.
     authenticator: Option<Authenticator>,
     stores: Stores,
@@ -259,7 +259,9 @@ impl<'a> Parts<'a> {
     }
 
     fn catalog(&self) -> anyhow::Result<CatalogHandle> {
-        self.catalog.clone().context("the catalogue is not loaded")
+        let loaded = self.catalog.as_ref();
+        let loaded = loaded.context("the catalogue is not loaded")?;
+        Ok(loaded.handle.clone())
     }
 
     /// Has the process follow what is applied to the catalogue while it runs.

@@ -142,30 +142,9 @@ fn named(prices: Option<&Prices>) -> BTreeMap<String, i64> {
 }
 
 fn name_rates(named: &mut BTreeMap<String, i64>, prefix: &str, suffix: &str, rates: &Rates) {
-    for (name, price) in fields(rates) {
+    for (name, price) in rates.named() {
         if let Some(price) = price {
             named.insert(format!("{prefix}{name}{suffix}"), price);
         }
     }
-}
-
-/// Each price with its name in the catalogue's file.
-pub fn fields(rates: &Rates) -> [(&'static str, Option<i64>); 15] {
-    [
-        ("input", rates.input),
-        ("output", rates.output),
-        ("cache_read", rates.cache_read),
-        ("cache_write_5m", rates.cache_write_5m),
-        ("cache_write_1h", rates.cache_write_1h),
-        ("input_audio", rates.input_audio),
-        ("input_image", rates.input_image),
-        ("reasoning", rates.reasoning),
-        ("output_audio", rates.output_audio),
-        ("output_image", rates.output_image),
-        ("search_fee", rates.search_fee),
-        ("request_fee", rates.request_fee),
-        ("image_fee", rates.image_fee),
-        ("audio_ms", rates.audio_ms),
-        ("characters", rates.characters),
-    ]
 }

@@ -281,7 +281,7 @@ fn long(members: &ModelPrices, base: &Rates) -> Vec<LongContextTier> {
 }
 
 /// Special token prices, and the usual ones where nothing special is said; fees stay the usual ones.
-fn over(special: Rates, base: &Rates) -> Rates {
+pub(crate) fn over(special: Rates, base: &Rates) -> Rates {
     Rates {
         input: special.input.or(base.input),
         output: special.output.or(base.output),

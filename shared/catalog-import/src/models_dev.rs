@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::Row;
 use crate::decimal::{Decimal, Per};
+use crate::genai_prices::over;
 
 /// From how many tokens on `context_over_200k` holds.
 const LONG: i64 = 200_000;
@@ -151,17 +152,17 @@ pub(crate) fn modalities(names: &[String]) -> Vec<Modality> {
 fn prices(cost: &BTreeMap<String, Box<RawValue>>) -> Option<Prices> {
     let usual = rates(cost);
     usual.input?;
-    let over: Option<BTreeMap<String, Box<RawValue>>> = cost
+    let listed: Option<BTreeMap<String, Box<RawValue>>> = cost
         .get("context_over_200k")
         .and_then(|value| serde_json::from_str(value.get()).ok());
-    let long = over.map(|cost| rates(&cost)).filter(Rates::is_priced);
+    let long = listed.map(|cost| rates(&cost)).filter(Rates::is_priced);
     Some(Prices {
         rates: usual,
         long_context: long
             .map(|prices| LongContextTier {
                 above_tokens: LONG,
                 inclusive: false,
-                prices,
+                prices: over(prices, &usual),
             })
             .into_iter()
             .collect(),

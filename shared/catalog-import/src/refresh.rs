@@ -49,6 +49,9 @@ pub struct Refreshed {
     pub file: CatalogFile,
     /// What is different from the data in use.
     pub changes: Vec<Change>,
+    /// How many more models are different in what they are called, what they can do, how long their
+    /// prompts may be, or when they retire.
+    pub other_models: usize,
     /// What was left as it is.
     pub held_back: Vec<HeldBack>,
 }
@@ -59,14 +62,31 @@ pub fn refresh(current: &CatalogFile, read: &Merged, accept_implausible: bool) -
     let wanted = diff(current, &new);
     let held_back = match accept_implausible {
         true => Vec::new(),
-        false => doubtful(current, &wanted),
+        false => doubtful(current, &new, &wanted),
     };
     let file = without(new, current, &held_back);
+    let changes = diff(current, &file);
     Refreshed {
-        changes: diff(current, &file),
+        other_models: models_changed_otherwise(current, &file, &changes),
         file,
+        changes,
         held_back,
     }
+}
+
+/// How many models are different though no offer came or went and no price changed.
+fn models_changed_otherwise(
+    current: &CatalogFile,
+    file: &CatalogFile,
+    changes: &[Change],
+) -> usize {
+    let old = by_id(current);
+    let told: HashSet<&str> = changes.iter().map(|change| change.model.as_str()).collect();
+    let models = file.models.iter();
+    models
+        .filter(|model| !told.contains(model.id.as_str()))
+        .filter(|model| old.get(model.id.as_str()).is_none_or(|old| *old != *model))
+        .count()
 }
 
 /// The data in use with the new list over it. Offers that the same list had and has no more go away;
@@ -111,11 +131,7 @@ fn is_from(offer: &OfferEntry, lists: &HashSet<&str>) -> bool {
 /// What the new list changes. Prices of another list's offers are completed, not replaced, where the
 /// main ones are the same; and what a model is, other lists than LiteLLM's say of new ones only.
 fn layer(old: &CatalogFile, new: &CatalogFile, lists: &HashSet<&str>) -> CatalogFile {
-    let known: HashMap<&str, &ModelEntry> = old
-        .models
-        .iter()
-        .map(|model| (model.id.as_str(), model))
-        .collect();
+    let known = by_id(old);
     let mut layer = new.clone();
     for model in &mut layer.models {
         let Some(before) = known.get(model.id.as_str()) else {
@@ -194,6 +210,11 @@ fn sorted(mut file: CatalogFile) -> CatalogFile {
     file
 }
 
+fn by_id(file: &CatalogFile) -> HashMap<&str, &ModelEntry> {
+    let models = file.models.iter();
+    models.map(|model| (model.id.as_str(), model)).collect()
+}
+
 fn keys(file: &CatalogFile) -> impl Iterator<Item = (&str, &str)> {
     file.models.iter().flat_map(|model| {
         model
@@ -204,15 +225,21 @@ fn keys(file: &CatalogFile) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The changes that are not plausible.
-fn doubtful(current: &CatalogFile, changes: &[Change]) -> Vec<HeldBack> {
+fn doubtful(current: &CatalogFile, new: &CatalogFile, changes: &[Change]) -> Vec<HeldBack> {
     let missing = missing_providers(current, changes);
+    let paid = paid(new);
     let doubt = |change: &Change| match &change.kind {
         Kind::Removed if missing.contains(change.provider.as_str()) => Some(Doubt::ProviderMissing),
         Kind::Price {
             name,
             before,
             after,
-        } => price_doubt(name, *before, *after),
+        } => {
+            let is_paid = paid.contains(&(change.model.as_str(), change.provider.as_str()));
+            let was_last = after.is_none() && *before > Some(0) && !is_paid;
+            let doubt = price_doubt(name, *before, *after);
+            doubt.or(was_last.then_some(Doubt::Unpriced))
+        }
         Kind::Removed | Kind::Added { .. } => None,
     };
     changes
@@ -240,6 +267,21 @@ pub fn price_doubt(name: &str, before: Option<i64>, after: Option<i64>) -> Optio
         }
         _ => None,
     }
+}
+
+/// The offers that cost anything at all.
+fn paid(file: &CatalogFile) -> HashSet<(&str, &str)> {
+    let is_paid = |offer: &&OfferEntry| {
+        let rates = offer.prices.iter().flat_map(|prices| prices.rates.named());
+        rates.into_iter().any(|(_, price)| price > Some(0))
+    };
+    file.models
+        .iter()
+        .flat_map(|model| {
+            let offers = model.offers.iter().filter(is_paid);
+            offers.map(|offer| (model.id.as_str(), offer.provider.as_str()))
+        })
+        .collect()
 }
 
 /// The providers of which most is gone: a list that was cut off, or a name that it changed.

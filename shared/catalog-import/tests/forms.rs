@@ -183,6 +183,21 @@ fn openrouters_free_models_are_free_and_others_are_not() {
 }
 
 #[test]
+fn long_prompts_cost_the_usual_where_models_dev_says_nothing_else() {
+    let row = only(
+        Form::ModelsDev,
+        r#"{"openai": {"models": {"made-up-1": {"id": "made-up-1",
+            "modalities": {"input": ["text"], "output": ["text"]},
+            "cost": {"input": 3, "output": 15, "context_over_200k": {"input": 6}}}}}}"#,
+    );
+    let long = row.prices.expect("prices").long_context[0].prices;
+    assert_eq!(
+        (long.input, long.output),
+        (Some(6_000_000_000), Some(15_000_000_000))
+    );
+}
+
+#[test]
 fn models_dev_is_read() {
     let row = only(
         Form::ModelsDev,

@@ -270,6 +270,48 @@ fn a_refresh_takes_what_is_plausible_and_names_the_rest() {
 }
 
 #[test]
+fn the_last_price_of_an_offer_does_not_go_away_unseen() {
+    let by_piece = Rates {
+        input: Some(0),
+        output: Some(0),
+        image_fee: Some(CREDIT),
+        ..Rates::default()
+    };
+    let free = Rates {
+        image_fee: None,
+        ..by_piece
+    };
+    let read = |rates: Rates| {
+        let row = row("openai", "paints", rates.into());
+        merged(Form::LiteLlm, vec![row], None)
+    };
+    let current = read(by_piece).file;
+    let refreshed = refresh(&current, &read(free), false);
+    let doubts: Vec<_> = refreshed.held_back.iter().map(|it| it.doubt).collect();
+    assert_eq!(doubts, [Doubt::Unpriced]);
+    assert!(refreshed.changes.is_empty(), "{:?}", refreshed.changes);
+    let kept = prices_of(&refreshed.file, "openai/paints", "openai");
+    assert_eq!(kept, Some(&by_piece.into()));
+}
+
+#[test]
+fn what_else_changes_of_a_model_is_counted_and_taken() {
+    let read = |context_tokens| {
+        let row = Row {
+            context_tokens: Some(context_tokens),
+            ..row("openai", "grows", per_million(1, 2))
+        };
+        merged(Form::LiteLlm, vec![row], None)
+    };
+    let current = read(8_000).file;
+    let same = refresh(&current, &read(8_000), false);
+    assert_eq!((same.changes.len(), same.other_models), (0, 0));
+    let longer = refresh(&current, &read(16_000), false);
+    assert_eq!((longer.changes.len(), longer.other_models), (0, 1));
+    assert_eq!(longer.file.models[0].context_tokens, Some(16_000));
+}
+
+#[test]
 fn a_list_that_lost_most_of_a_provider_takes_nothing_away() {
     let rows = |names: &[&str]| {
         let row = |name: &&str| row("openai", name, per_million(1, 2));

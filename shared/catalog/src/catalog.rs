@@ -301,9 +301,17 @@ fn check(
             if !offering.insert(offer.provider.as_str()) {
                 return contradiction(&model.id, "a provider offers it twice");
             }
+            if has_negative(&offer.prices) {
+                return contradiction(&model.id, "a price is negative");
+            }
         }
     }
     Ok(())
+}
+
+fn has_negative(prices: &Prices) -> bool {
+    let mut all = prices.all_rates().flat_map(keyward_money::Rates::named);
+    all.any(|(_, price)| price.is_some_and(|price| price < 0))
 }
 
 /// All names, the explicit ones first: an id or alias that two models claim is an error, a derived

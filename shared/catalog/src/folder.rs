@@ -5,11 +5,13 @@
 //! choice was made. So an upgrade is never held back by a choice of long ago, and a rollback is not
 //! undone by a restart.
 
-use std::fs;
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use crate::{Catalog, CatalogError, CatalogFile};
 
@@ -171,11 +173,9 @@ impl CatalogFolder {
             path: path.clone(),
             source,
         })?;
-        if path.exists() {
-            let source = io::Error::from(io::ErrorKind::AlreadyExists);
-            return Err(FolderError::File { path, source });
-        }
-        write(&path, &text)?;
+        let kept = written_beside(&path, &text)
+            .and_then(|file| file.persist_noclobber(&path).map_err(Into::into));
+        kept.map_err(|error| (path.as_path(), error))?;
         self.choose(data.version)
     }
 
@@ -187,12 +187,30 @@ impl CatalogFolder {
             version,
             embedded: self.embedded()?.version,
         };
+        if !self.path_of(version).exists() {
+            return self.forget_choice();
+        }
         let path = self.folder.join(ACTIVE);
         let text = serde_json::to_string(&choice).map_err(|error| FolderError::Catalog {
             path: path.clone(),
             source: error.into(),
         })?;
-        write(&path, &format!("{text}\n"))
+        let chosen = written_beside(&path, &format!("{text}\n"))
+            .and_then(|file| file.persist(&path).map_err(Into::into));
+        chosen.map_err(|error| (path.as_path(), error))?;
+        Ok(())
+    }
+
+    /// Leaves the program's own version in force, and names none: a program of another version has
+    /// not the same one.
+    fn forget_choice(&self) -> Result<(), FolderError> {
+        let path = self.folder.join(ACTIVE);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err((path.as_path(), error).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The version for data of a day, `YYYY-MM-DD`: after every other that is known here.
@@ -259,15 +277,19 @@ fn read_if_there(path: &Path) -> Result<Option<String>, FolderError> {
     }
 }
 
-/// Writes a file as a whole: whoever reads meanwhile sees the old one or the new one.
-fn write(path: &Path, text: &str) -> Result<(), FolderError> {
+/// A whole file in the folder of `path`, to be put in its place at once: whoever reads meanwhile sees
+/// the old one or the new one, and it is gone if it is not put there.
+fn written_beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let beside = path.with_extension("new");
-    let written = fs::create_dir_all(folder).and_then(|()| {
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    });
-    written.map_err(|error| (path, error).into())
+    // It may be the first to make the folder of all data, which is nobody else's.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let mut file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    Ok(file)
 }

@@ -7,6 +7,7 @@
 )]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use keyward_catalog::{CatalogFile, CatalogFolder, Choice, ModelEntry, OfferEntry};
 use keyward_money::Prices;
@@ -71,11 +72,36 @@ fn a_version_is_applied_kept_and_left_again() {
     assert!(knows("openai/made-up-1") && !knows("openai/made-up-2"));
     folder.choose(embedded).expect("the program's own");
     assert!(knows("openai/gpt-5") && !knows("openai/made-up-1"));
+    assert_eq!(
+        folder.choice().expect("none"),
+        None,
+        "a program of another version has not this one"
+    );
     assert!(folder.choose(7).is_err());
     assert!(
         folder.apply(&data(one, "openai/other")).is_err(),
         "a version never changes"
     );
+    let left = fs::read_dir(path.path().join("catalog/versions")).expect("a folder");
+    assert_eq!(left.count(), 2, "nothing half-written stays");
+}
+
+#[test]
+fn of_two_who_apply_at_once_one_is_refused() {
+    let path = tempfile::tempdir().expect("a folder");
+    let folder = folder(&path);
+    let version = folder.next_version("2026-11-21").expect("a version");
+    let applied: Vec<bool> = std::thread::scope(|scope| {
+        let apply = |model: &'static str| {
+            let folder = folder.clone();
+            scope.spawn(move || folder.apply(&data(version, model)).is_ok())
+        };
+        let both = [apply("openai/made-up-1"), apply("openai/made-up-2")];
+        both.map(|thread| thread.join().expect("ended")).to_vec()
+    });
+    assert_eq!(applied.iter().filter(|applied| **applied).count(), 1);
+    let mode = fs::metadata(path.path().join("catalog")).expect("a folder");
+    assert_eq!(mode.permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
@@ -145,6 +171,11 @@ fn an_overlay_with_a_mistake_is_refused_by_name() {
             r#"{"schema": 1, "models": [{"id": "openai/gpt-4o", "offers": [
                 {"provider": "nobody"}]}]}"#,
             "openai/gpt-4o",
+        ),
+        (
+            r#"{"schema": 1, "models": [{"id": "openai/gpt-4o", "offers": [
+                {"provider": "openai", "prices": {"input": 1, "output": -2}}]}]}"#,
+            "negative",
         ),
         (r#"{"schema": 1, "modles": []}"#, "form"),
         (r#"{"schema": 9}"#, "schema"),

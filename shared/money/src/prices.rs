@@ -162,6 +162,27 @@ impl Rates {
         self.input.is_some()
     }
 
+    /// Each price with its name in the catalogue's files.
+    pub fn named(&self) -> [(&'static str, Option<i64>); 15] {
+        [
+            ("input", self.input),
+            ("output", self.output),
+            ("cache_read", self.cache_read),
+            ("cache_write_5m", self.cache_write_5m),
+            ("cache_write_1h", self.cache_write_1h),
+            ("input_audio", self.input_audio),
+            ("input_image", self.input_image),
+            ("reasoning", self.reasoning),
+            ("output_audio", self.output_audio),
+            ("output_image", self.output_image),
+            ("search_fee", self.search_fee),
+            ("request_fee", self.request_fee),
+            ("image_fee", self.image_fee),
+            ("audio_ms", self.audio_ms),
+            ("characters", self.characters),
+        ]
+    }
+
     /// Each priced quantity of a usage with its price per 1,000,000; `None` where unpriced.
     pub(crate) fn unit_lines(&self, usage: &Usage) -> Option<[(i64, i64); 12]> {
         let usage = self.counted_once(usage);
@@ -250,6 +271,16 @@ impl Prices {
     /// Whether there are prices at all.
     pub fn is_priced(&self) -> bool {
         self.rates.is_priced()
+    }
+
+    /// All of its rates: the usual ones, those of long prompts, those of service tiers.
+    pub fn all_rates(&self) -> impl Iterator<Item = &Rates> {
+        let long = self.long_context.iter().map(|long| &long.prices);
+        let tiers = self.service_tiers.iter().flat_map(|tier| {
+            let long = tier.long_context.iter().map(|long| &long.prices);
+            std::iter::once(&tier.rates).chain(long)
+        });
+        std::iter::once(&self.rates).chain(long).chain(tiers)
     }
 
     /// The prices that hold for a prompt of so many tokens, served in a service tier. A tier that

@@ -8,6 +8,7 @@
 
 mod by_id;
 mod caller;
+mod catalog;
 mod connection;
 mod lists;
 mod secrets;

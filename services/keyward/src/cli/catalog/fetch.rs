@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use crate::cli::client::{Ask, Transport};
+use crate::cli::connection::is_local;
 use crate::cli::exit::{Exit, Failure};
 
 /// The largest file that is read; the lists are a few megabytes.
@@ -16,7 +17,13 @@ const BYTES_MAX: u64 = 64 << 20;
 /// The text of a list at a place: an address that begins with `https://`, or a file.
 pub(super) fn fetch(place: &str) -> Result<String, Failure> {
     let bytes = match Url::parse(place) {
-        Ok(url) if url.scheme() == "https" => download(&url)?,
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            let message = "an address with a password in it would be kept with the version";
+            return Err(Failure::usage(message).hint("Get the file, and give its name instead."));
+        }
+        Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_local(&url)) => {
+            download(&url)?
+        }
         Ok(url) if url.scheme() == "http" => {
             let message = format!("{place} is not encrypted, and prices are money");
             return Err(Failure::usage(message).hint("Use https, or give a file."));

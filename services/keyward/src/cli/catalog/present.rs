@@ -1,7 +1,7 @@
 //! Models and changes as JSON, and as tables for people.
 
 use keyward_catalog::{Capability, Endpoint, Modality, Model, Offer};
-use keyward_catalog_import::diff::{Change, Kind, fields};
+use keyward_catalog_import::diff::{Change, Kind};
 use keyward_catalog_import::refresh::HeldBack;
 use keyward_money::{Nanos, Prices, Rates};
 use serde_json::{Map, Value, json};
@@ -72,7 +72,8 @@ fn prices(prices: &Prices) -> Value {
 }
 
 fn rates(rates: &Rates) -> Map<String, Value> {
-    let known = fields(rates)
+    let known = rates
+        .named()
         .into_iter()
         .filter_map(|(name, price)| Some((name.to_owned(), json!(credits(price?)))));
     known.collect()

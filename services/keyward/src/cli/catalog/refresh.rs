@@ -41,7 +41,8 @@ pub(super) fn run(arguments: &Refresh, context: &Context) -> Outcome {
     let current = folder.data().map_err(cannot)?;
     let read = read(arguments, &folder, context)?;
     let refreshed = refresh(&current, &read, arguments.accept_implausible);
-    let is_applied = !arguments.dry_run && !refreshed.changes.is_empty();
+    let is_new = !refreshed.changes.is_empty() || refreshed.other_models > 0;
+    let is_applied = is_new && !arguments.dry_run;
     let answer = answer(&refreshed, is_applied);
     // What would load nowhere is found out before anybody is asked.
     folder.load_with(refreshed.file.clone()).map_err(cannot)?;
@@ -111,6 +112,7 @@ fn answer(refreshed: &Refreshed, is_applied: bool) -> Value {
     json!({
         "version": is_applied.then_some(refreshed.file.version),
         "changes": present::changes(&refreshed.changes),
+        "other_models": refreshed.other_models,
         "held_back": present::held_back(&refreshed.held_back),
     })
 }
@@ -119,12 +121,19 @@ fn shown(answer: &Value) -> Table {
     let both = ["changes", "held_back"]
         .into_iter()
         .flat_map(|member| answer[member].as_array().cloned().unwrap_or_default());
-    present::table(&Value::Array(both.collect()), "Nothing changes.")
+    present::table(
+        &Value::Array(both.collect()),
+        "No offer comes or goes, and no price changes.",
+    )
 }
 
 fn told(refreshed: &Refreshed, current: &CatalogFile) -> String {
     let (changes, held) = (refreshed.changes.len(), refreshed.held_back.len());
-    let told = format!("{changes} changes to version {}", current.version);
+    let others = match refreshed.other_models {
+        0 => String::new(),
+        count => format!("; {count} more models change in names, limits or abilities"),
+    };
+    let told = format!("{changes} changes to version {}{others}", current.version);
     match held {
         0 => format!("{told}."),
         _ => format!(
