@@ -44,6 +44,8 @@ impl Exporter {
         metrics: &Metrics,
     ) -> Result<Self, SettingsError> {
         let exporter = Self::default();
+        // Nothing but the one task below is ever waited for, and it can be spawned on a closed tracker.
+        exporter.tracker.close();
         let Some(settings) = settings else {
             return Ok(exporter);
         };
@@ -72,7 +74,6 @@ impl Exporter {
         if record_with(Box::new(queue)) {
             exporter.tracker.spawn(task.run(exporter.stopping.clone()));
         }
-        exporter.tracker.close();
         Ok(exporter)
     }
 
@@ -248,6 +249,7 @@ impl Task {
 mod tests {
     use std::time::SystemTime;
 
+    use futures::FutureExt as _;
     use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status};
     use opentelemetry::{InstrumentationScope, Key};
     use opentelemetry_sdk::trace::{SpanEvents, SpanLinks};
@@ -294,6 +296,13 @@ mod tests {
         let text = metrics.encode().unwrap();
         let expect = "keyward_trace_spans_total{outcome=\"dropped\"} 3";
         assert!(text.contains(expect), "{text}");
+    }
+
+    #[tokio::test]
+    async fn an_end_without_anything_to_export_is_not_waited_for() {
+        let exporter = Exporter::start(None, &[], &Metrics::new()).unwrap();
+        let finished = exporter.finish(Duration::from_secs(30)).now_or_never();
+        assert_eq!(finished, Some(()));
     }
 
     #[test]
