@@ -27,8 +27,13 @@ pub enum MeteringError {
     #[error("your role in the organization does not let you {0}")]
     RoleNotAllowed(&'static str),
     /// The balance does not cover the request.
-    #[error("{}", insufficient_credits(.0))]
-    InsufficientCredits(#[doc = "What is needed and what there is."] HoldShortage),
+    #[error("{}", insufficient_credits(.account, .shortage))]
+    InsufficientCredits {
+        /// Who was to pay, `users/{user}` or `organizations/{org}`.
+        account: String,
+        /// What is needed and what there is.
+        shortage: HoldShortage,
+    },
     /// The request is expected to cost more than its cap.
     #[error("falling back to credits would cost more than the cap on it allows")]
     CapExceeded(#[doc = "What is needed and what is allowed."] HoldShortage),
@@ -95,7 +100,7 @@ impl From<Shortage> for HoldShortage {
     }
 }
 
-fn insufficient_credits(shortage: &HoldShortage) -> String {
+fn insufficient_credits(account: &str, shortage: &HoldShortage) -> String {
     let HoldShortage {
         needed, available, ..
     } = shortage;
@@ -105,7 +110,8 @@ fn insufficient_credits(shortage: &HoldShortage) -> String {
         None => String::new(),
     };
     format!(
-        "insufficient credits: this request may cost {needed}, {available} are available{pays_for}"
+        "insufficient credits: this request may cost {needed}, {account} has {available} \
+         available{pays_for}"
     )
 }
 
@@ -146,7 +152,7 @@ impl ServiceError for MeteringError {
             Self::Invalid { .. } => Reason::InvalidRequest,
             Self::NotFound(_) => Reason::NotFound,
             Self::NotAllowed | Self::RoleNotAllowed(_) => Reason::InsufficientScope,
-            Self::InsufficientCredits(_) => Reason::InsufficientCredits,
+            Self::InsufficientCredits { .. } => Reason::InsufficientCredits,
             Self::CapExceeded(_) => Reason::FallbackCapExceeded,
             Self::ModelUnknown { .. } => Reason::ModelNotFound,
             Self::ModelUnpriced { .. } => Reason::NoKeyForModel,
@@ -161,7 +167,7 @@ impl ServiceError for MeteringError {
     fn metadata(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Invalid { param, .. } => vec![(metadata::PARAM, (*param).to_owned())],
-            Self::InsufficientCredits(shortage) | Self::CapExceeded(shortage) => {
+            Self::InsufficientCredits { shortage, .. } | Self::CapExceeded(shortage) => {
                 let mut facts = vec![
                     (metadata::NEEDED_NANOS, shortage.needed.get().to_string()),
                     (

@@ -79,8 +79,13 @@ impl App {
             Placed::Held(hold) => Ok(*hold),
             Placed::Conflict => Err(MeteringError::Conflict("a hold")),
             Placed::Short { available } => {
-                let shortage = terms.shortage(amount, available, &estimate);
-                Err(MeteringError::InsufficientCredits(shortage.into()))
+                let payer = requester
+                    .billing_account()
+                    .map(|(name, _)| name.to_string());
+                Err(MeteringError::InsufficientCredits {
+                    account: payer.unwrap_or_default(),
+                    shortage: terms.shortage(amount, available, &estimate).into(),
+                })
             }
         }
     }

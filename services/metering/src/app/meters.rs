@@ -71,7 +71,7 @@ impl Meters {
     pub(super) fn hold(&self, placed: &Result<Hold, MeteringError>) {
         let outcome = match placed {
             Ok(_) => "placed",
-            Err(MeteringError::InsufficientCredits(_)) => "insufficient_credits",
+            Err(MeteringError::InsufficientCredits { .. }) => "insufficient_credits",
             Err(MeteringError::CapExceeded(_)) => "cap_exceeded",
             Err(_) => "failed",
         };

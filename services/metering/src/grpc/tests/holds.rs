@@ -97,6 +97,11 @@ async fn a_refusal_says_what_the_balance_would_afford() {
             .await,
     );
     assert_eq!(reason, Reason::InsufficientCredits);
+    assert!(
+        error.message.contains("users/bob has 0.000005 available"),
+        "{}",
+        error.message
+    );
     assert_eq!(error.fact(metadata::NEEDED_NANOS), Some("9450"));
     assert_eq!(error.fact(metadata::AVAILABLE_NANOS), Some("5000"));
     // 3 words of prompt cost 3,150; the rest pays for no whole word at 2,100.
