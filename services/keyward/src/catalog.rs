@@ -98,7 +98,7 @@ impl Watch {
                 }
             },
             Ok(Err(error)) => {
-                tell(&error);
+                tell(error);
                 now
             }
             Err(_) => seen,
@@ -121,11 +121,8 @@ impl Watch {
     }
 }
 
-fn tell(error: &FolderError) {
-    let cause = std::error::Error::source(error).map(ToString::to_string);
-    tracing::error!(
-        %error,
-        cause,
-        "the catalogue cannot be used; the one in force stays"
-    );
+/// Names the file, and down to the field what is wrong with it.
+fn tell(error: FolderError) {
+    let error = format!("{:#}", anyhow::Error::new(error));
+    tracing::error!(%error, "the catalogue cannot be used; the one in force stays");
 }

@@ -296,7 +296,10 @@ fn check(
         let mut offering = HashSet::new();
         for offer in &model.offers {
             if !names.contains(offer.provider.as_str()) {
-                return contradiction(&model.id, "a provider that offers it is not listed");
+                return Err(CatalogError::UnknownProvider {
+                    model: model.id.clone(),
+                    provider: offer.provider.clone(),
+                });
             }
             if !offering.insert(offer.provider.as_str()) {
                 return contradiction(&model.id, "a provider offers it twice");

@@ -47,4 +47,15 @@ pub enum CatalogError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// It offers a model at a provider that nobody knows.
+    #[error(
+        "{model} is offered at {provider}, which is no provider here; one of your own is added by the \
+         setting `providers.{provider}.base_url`, in the settings' file where the name has a hyphen"
+    )]
+    UnknownProvider {
+        /// The model's id.
+        model: String,
+        /// The provider.
+        provider: String,
+    },
 }

@@ -157,6 +157,20 @@ fn the_operators_overlay_wins() {
 }
 
 #[test]
+fn the_overlay_that_the_documentation_shows_can_be_used() {
+    let path = tempfile::tempdir().expect("a folder");
+    let folder = folder(&path);
+    fs::create_dir_all(path.path().join("catalog")).expect("a folder");
+    let page = include_str!("../../../docs/catalog.md");
+    let (_, rest) = page.split_once("```json\n").expect("an overlay");
+    let (text, _) = rest.split_once("```").expect("its end");
+    fs::write(path.path().join("catalog/overlay.json"), text).expect("written");
+    let catalog = folder.load().expect("a catalogue");
+    assert!(catalog.offer("my-server", "house").is_some());
+    assert!(page.contains("[providers.my-server]\nbase_url = "));
+}
+
+#[test]
 fn an_overlay_with_a_mistake_is_refused_by_name() {
     let path = tempfile::tempdir().expect("a folder");
     let folder = folder(&path);
@@ -169,8 +183,9 @@ fn an_overlay_with_a_mistake_is_refused_by_name() {
         ),
         (
             r#"{"schema": 1, "models": [{"id": "openai/gpt-4o", "offers": [
-                {"provider": "nobody"}]}]}"#,
-            "openai/gpt-4o",
+                {"provider": "no-body"}]}]}"#,
+            "openai/gpt-4o is offered at no-body, which is no provider here; one of your own is \
+             added by the setting `providers.no-body.base_url`",
         ),
         (
             r#"{"schema": 1, "models": [{"id": "openai/gpt-4o", "offers": [
