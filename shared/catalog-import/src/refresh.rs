@@ -1,7 +1,7 @@
 //! A newly read list over the data in use: what it says of a price holds, what it does not say stays,
 //! and what is not plausible is held back.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use keyward_catalog::{CatalogFile, ModelEntry, OfferEntry};
 use keyward_money::{Rates, ServiceTier};
@@ -62,7 +62,7 @@ pub fn refresh(current: &CatalogFile, read: &Merged, accept_implausible: bool) -
     let wanted = diff(current, &new);
     let held_back = match accept_implausible {
         true => Vec::new(),
-        false => doubtful(current, &new, &wanted),
+        false => doubtful(current, read, &wanted),
     };
     let file = without(new, current, &held_back);
     let changes = diff(current, &file);
@@ -92,12 +92,7 @@ fn models_changed_otherwise(
 /// The data in use with the new list over it. Offers that the same list had and has no more go away;
 /// those of other lists stay.
 fn over(current: &CatalogFile, read: &Merged) -> CatalogFile {
-    let lists: HashSet<&str> = read
-        .file
-        .sources
-        .iter()
-        .map(|source| source.name.as_str())
-        .collect();
+    let lists = names_of(read);
     let new: HashSet<(&str, &str)> = keys(&read.file).collect();
     let mut old = current.clone();
     for model in &mut old.models {
@@ -122,10 +117,22 @@ fn over(current: &CatalogFile, read: &Merged) -> CatalogFile {
     sorted(file)
 }
 
+/// The lists that were read.
+fn names_of(read: &Merged) -> HashSet<&str> {
+    let sources = read.file.sources.iter();
+    sources.map(|source| source.name.as_str()).collect()
+}
+
 /// Whether an offer's prices are from these lists alone.
 fn is_from(offer: &OfferEntry, lists: &HashSet<&str>) -> bool {
     let source = offer.source.as_deref().unwrap_or_default();
     !source.is_empty() && source.split('+').all(|name| lists.contains(name))
+}
+
+/// Whether one of these lists knew an offer.
+fn was_in(offer: &OfferEntry, lists: &HashSet<&str>) -> bool {
+    let source = offer.source.as_deref().unwrap_or_default();
+    source.split('+').any(|name| lists.contains(name))
 }
 
 /// What the new list changes. Prices of another list's offers are completed, not replaced, where the
@@ -225,21 +232,11 @@ fn keys(file: &CatalogFile) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// The changes that are not plausible.
-fn doubtful(current: &CatalogFile, new: &CatalogFile, changes: &[Change]) -> Vec<HeldBack> {
-    let missing = missing_providers(current, changes);
-    let paid = paid(new);
+fn doubtful(current: &CatalogFile, read: &Merged, changes: &[Change]) -> Vec<HeldBack> {
+    let missing = missing_providers(current, read);
     let doubt = |change: &Change| match &change.kind {
         Kind::Removed if missing.contains(change.provider.as_str()) => Some(Doubt::ProviderMissing),
-        Kind::Price {
-            name,
-            before,
-            after,
-        } => {
-            let is_paid = paid.contains(&(change.model.as_str(), change.provider.as_str()));
-            let was_last = after.is_none() && *before > Some(0) && !is_paid;
-            let doubt = price_doubt(name, *before, *after);
-            doubt.or(was_last.then_some(Doubt::Unpriced))
-        }
+        Kind::Price { before, after, .. } => price_doubt(*before, *after),
         Kind::Removed | Kind::Added { .. } => None,
     };
     changes
@@ -253,52 +250,36 @@ fn doubtful(current: &CatalogFile, new: &CatalogFile, changes: &[Change]) -> Vec
         .collect()
 }
 
-/// What is doubtful about a price, were it to change so. Lists differ in which prices they know
-/// besides the main ones, so that only those must not go away.
-pub fn price_doubt(name: &str, before: Option<i64>, after: Option<i64>) -> Option<Doubt> {
+/// What is doubtful about a price, were it to change so. One that goes away changes what its
+/// use costs: to nothing, or to another price, such as that of input for what comes from a cache.
+pub fn price_doubt(before: Option<i64>, after: Option<i64>) -> Option<Doubt> {
     match (before, after) {
         (Some(before), Some(0)) if before > 0 => Some(Doubt::Free),
         (Some(before), Some(after)) if before > 0 => {
             let limit = |price: i64| price.saturating_mul(CHANGE_MAX);
             (after > limit(before) || before > limit(after)).then_some(Doubt::Tenfold)
         }
-        (Some(before), None) if before > 0 && matches!(name, "input" | "output") => {
-            Some(Doubt::Unpriced)
-        }
+        (Some(before), None) if before > 0 => Some(Doubt::Unpriced),
         _ => None,
     }
 }
 
-/// The offers that cost anything at all.
-fn paid(file: &CatalogFile) -> HashSet<(&str, &str)> {
-    let is_paid = |offer: &&OfferEntry| {
-        let rates = offer.prices.iter().flat_map(|prices| prices.rates.named());
-        rates.into_iter().any(|(_, price)| price > Some(0))
-    };
-    file.models
-        .iter()
-        .flat_map(|model| {
-            let offers = model.offers.iter().filter(is_paid);
-            offers.map(|offer| (model.id.as_str(), offer.provider.as_str()))
-        })
-        .collect()
-}
-
-/// The providers of which most is gone: a list that was cut off, or a name that it changed.
-fn missing_providers<'a>(current: &'a CatalogFile, changes: &[Change]) -> HashSet<&'a str> {
-    let mut had: BTreeMap<&str, usize> = BTreeMap::new();
-    for (_, provider) in keys(current) {
-        *had.entry(provider).or_default() += 1;
+/// The providers of which the lists lack most of what they had: one that was cut off, one of a few
+/// models, or a name that changed. What other lists know too counts, though it stays in any case:
+/// else the few that one list alone knows would look like all.
+fn missing_providers<'a>(current: &'a CatalogFile, read: &Merged) -> HashSet<&'a str> {
+    let (lists, new) = (names_of(read), keys(&read.file).collect::<HashSet<_>>());
+    let mut counts: HashMap<&str, (usize, usize)> = HashMap::new();
+    for model in &current.models {
+        for offer in model.offers.iter().filter(|it| was_in(it, &lists)) {
+            let (had, left) = counts.entry(offer.provider.as_str()).or_default();
+            *had += 1;
+            *left += usize::from(new.contains(&(model.id.as_str(), offer.provider.as_str())));
+        }
     }
-    let mut lost: HashMap<&str, usize> = HashMap::new();
-    for change in changes.iter().filter(|change| change.kind == Kind::Removed) {
-        *lost.entry(change.provider.as_str()).or_default() += 1;
-    }
-    had.into_iter()
-        .filter(|(provider, had)| {
-            let left = had - lost.get(provider).copied().unwrap_or(0);
-            left * 100 < had * LEFT_MIN
-        })
+    counts
+        .into_iter()
+        .filter(|(_, (had, left))| left * 100 < had * LEFT_MIN)
         .map(|(provider, _)| provider)
         .collect()
 }

@@ -12,7 +12,7 @@ use keyward_catalog_import::merge::{Merged, Recipe, merge};
 use keyward_catalog_import::refresh::{Doubt, price_doubt, refresh};
 use keyward_catalog_import::sanity::{self, Implausible};
 use keyward_catalog_import::{Form, Reading, Row};
-use keyward_money::{Prices, Rates};
+use keyward_money::{Prices, Rates, ServiceTier};
 
 const DAY: &str = "2026-11-21";
 const CREDIT: i64 = 1_000_000_000;
@@ -205,22 +205,18 @@ fn one_model_has_many_sellers_where_their_names_say_so() {
 
 #[test]
 fn doubtful_prices_are_those_that_change_tenfold_or_go_away() {
-    let check = |name: &str, before: Option<i64>, after: Option<i64>, expect: Option<Doubt>| {
-        assert_eq!(
-            price_doubt(name, before, after),
-            expect,
-            "{name} {before:?} {after:?}"
-        );
+    let check = |before: Option<i64>, after: Option<i64>, expect: Option<Doubt>| {
+        assert_eq!(price_doubt(before, after), expect, "{before:?} {after:?}");
     };
-    check("input", Some(100), Some(1_000), None);
-    check("input", Some(100), Some(1_001), Some(Doubt::Tenfold));
-    check("input", Some(1_000), Some(100), None);
-    check("output", Some(1_001), Some(100), Some(Doubt::Tenfold));
-    check("cache_read", Some(100), Some(0), Some(Doubt::Free));
-    check("input", Some(100), None, Some(Doubt::Unpriced));
-    check("cache_read", Some(100), None, None);
-    check("input", Some(0), Some(500), None);
-    check("input", None, Some(500), None);
+    check(Some(100), Some(1_000), None);
+    check(Some(100), Some(1_001), Some(Doubt::Tenfold));
+    check(Some(1_000), Some(100), None);
+    check(Some(1_001), Some(100), Some(Doubt::Tenfold));
+    check(Some(100), Some(0), Some(Doubt::Free));
+    check(Some(100), None, Some(Doubt::Unpriced));
+    check(Some(0), None, None);
+    check(Some(0), Some(500), None);
+    check(None, Some(500), None);
 }
 
 #[test]
@@ -295,6 +291,33 @@ fn the_last_price_of_an_offer_does_not_go_away_unseen() {
 }
 
 #[test]
+fn a_price_besides_the_main_ones_does_not_go_away_unseen() {
+    let mut batch = per_million(1, 2);
+    batch.service_tiers.push(ServiceTier {
+        service_tier: "batch".to_owned(),
+        rates: per_million(1, 1).rates,
+        long_context: Vec::new(),
+    });
+    let cache = Prices::from(Rates {
+        cache_read: Some(CREDIT / 10),
+        ..per_million(1, 2).rates
+    });
+    for (before, lost) in [(batch, 2), (cache, 1)] {
+        let read = |prices: &Prices| {
+            let row = row("openai", "sold", prices.clone());
+            merged(Form::LiteLlm, vec![row], None)
+        };
+        let current = read(&before).file;
+        let refreshed = refresh(&current, &read(&per_million(1, 2)), false);
+        let doubts: Vec<_> = refreshed.held_back.iter().map(|it| it.doubt).collect();
+        assert_eq!(doubts, vec![Doubt::Unpriced; lost]);
+        assert!(refreshed.changes.is_empty(), "{:?}", refreshed.changes);
+        let kept = prices_of(&refreshed.file, "openai/sold", "openai");
+        assert_eq!(kept, Some(&before));
+    }
+}
+
+#[test]
 fn what_else_changes_of_a_model_is_counted_and_taken() {
     let read = |context_tokens| {
         let row = Row {
@@ -323,6 +346,31 @@ fn a_list_that_lost_most_of_a_provider_takes_nothing_away() {
     assert!(refreshed.changes.is_empty(), "{:?}", refreshed.changes);
     let doubts: Vec<_> = refreshed.held_back.iter().map(|it| it.doubt).collect();
     assert_eq!(doubts, [Doubt::ProviderMissing; 2]);
+}
+
+#[test]
+fn a_list_without_a_provider_takes_nothing_of_it_away() {
+    let both = |names: [&str; 3]| {
+        let row = |name: &str| row("groq", name, per_million(1, 2));
+        names.map(row).to_vec()
+    };
+    let first = [both(["a", "b", "c"]), both(["d", "e", "f"])].concat();
+    let current = merged(Form::LiteLlm, first, Some(both(["a", "b", "c"]))).file;
+    let check = |names: &[&str], expect: usize| {
+        let rows = names
+            .iter()
+            .map(|name| row("groq", name, per_million(1, 2)));
+        let other = row("openai", "other", per_million(1, 2));
+        let rows = rows.chain([other]).collect();
+        let refreshed = refresh(&current, &merged(Form::LiteLlm, rows, None), false);
+        let doubts: Vec<_> = refreshed.held_back.iter().map(|it| it.doubt).collect();
+        assert_eq!(doubts, vec![Doubt::ProviderMissing; expect], "{names:?}");
+    };
+    // Of six, half are of the other list too, and stay in any case.
+    check(&[], 3);
+    check(&["a", "b"], 3);
+    check(&["a", "b", "c"], 0);
+    check(&["a", "b", "c", "d", "e"], 0);
 }
 
 #[test]

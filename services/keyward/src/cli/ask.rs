@@ -11,9 +11,14 @@ pub(super) fn confirm(context: &Context, removal: Removal, what: &str) -> Result
     if removal.yes || removal.dry_run {
         return Ok(());
     }
+    go_on(context, what, "this cannot be undone")
+}
+
+/// Says what will happen, and asks. `why` is the reason not to do it unasked.
+pub(super) fn go_on(context: &Context, what: &str, why: &str) -> Result<(), Failure> {
     context.output.note(what);
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        let message = "this cannot be undone, and there is no terminal to ask at";
+        let message = format!("{why}, and there is no terminal to ask at");
         return Err(Failure::refused(message).hint("Say `--yes` if it shall happen."));
     }
     let mut stderr = io::stderr().lock();

@@ -4,6 +4,7 @@
 mod fetch;
 mod present;
 mod refresh;
+mod summary;
 mod versions;
 
 use clap::{Args, Subcommand};

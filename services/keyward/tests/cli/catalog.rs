@@ -64,6 +64,13 @@ async fn a_refresh_holds_for_the_gateway_that_runs_and_can_be_taken_back() {
     assert_eq!((&dry["version"], in_force(&gateway)), (&Value::Null, own));
     let unasked = call(&gateway, &refresh);
     assert_eq!(unasked.status.code(), Some(1), "nobody could be asked");
+    let said = String::from_utf8_lossy(&unasked.stderr).into_owned();
+    assert!(said.contains("rollback` undoes it"), "{said}");
+    assert!(!said.contains("cannot be undone"), "{said}");
+    let shown = String::from_utf8_lossy(&unasked.stdout).into_owned();
+    let first: Vec<_> = shown.lines().next().unwrap().split_whitespace().collect();
+    let summary = ["PROVIDER", "ADDED", "REMOVED", "PRICES", "HELD", "BACK"];
+    assert_eq!(first, summary, "{shown}");
     assert_eq!(in_force(&gateway), own);
 
     let taken = json(&gateway, &[refresh.as_slice(), &["--yes"]].concat());
@@ -90,12 +97,16 @@ async fn an_overlay_holds_at_once_and_a_broken_one_takes_nothing_down() {
         {"provider": "sandbox", "prices": {"input": 3000000000, "output": 2000000000}}]}]}"#;
     fs::write(&overlay, text).unwrap();
     costs(&gateway, "sandbox/echo", "sandbox", Some("3.00")).await;
+    let compared = call(&gateway, &["catalog", "diff"]);
+    let said = String::from_utf8_lossy(&compared.stderr).into_owned();
+    assert!(said.contains("overlay.json is left out"), "{said}");
 
-    fs::write(&overlay, &text[..text.len() - 1]).unwrap();
+    fs::write(&overlay, text.replace("\"id\"", "\"idd\"")).unwrap();
     wait::until("the log that says so", || async {
         gateway.logs().contains("the catalogue cannot be used")
     })
     .await;
+    assert!(gateway.logs().contains("unknown field `idd`"));
     let served = gateway.admin().chat("sandbox/echo", "still here").await;
     assert_eq!(served.ok().header("x-provider"), "sandbox");
     let price = input_price(&gateway, "sandbox/echo", "sandbox").await;

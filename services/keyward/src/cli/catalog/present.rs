@@ -182,7 +182,7 @@ pub(super) fn held_back(held: &[HeldBack]) -> Value {
 }
 
 /// Changes as a table: what came, what went, what costs another price.
-pub(super) fn table(changes: &Value, empty: &str) -> Table {
+pub(super) fn table(changes: &[Value], empty: &str) -> Table {
     let columns = [
         ("model", Align::Left),
         ("provider", Align::Left),
@@ -193,7 +193,7 @@ pub(super) fn table(changes: &Value, empty: &str) -> Table {
         ("held back", Align::Left),
     ];
     let mut table = Table::new(&columns, empty);
-    for change in changes.as_array().into_iter().flatten() {
+    for change in changes {
         let text = |name: &str| change[name].as_str().unwrap_or_default().to_owned();
         let what = match change["price"].as_str() {
             Some(price) => price.to_owned(),

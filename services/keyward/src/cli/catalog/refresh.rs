@@ -8,15 +8,18 @@ use keyward_catalog_import::{Form, Reading};
 use keyward_runtime::time;
 use serde_json::{Value, json};
 
-use super::{cannot, fetch, present};
+use super::{cannot, fetch, present, summary};
 use crate::catalog;
-use crate::cli::arguments::Removal;
+use crate::cli::ask;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
-use crate::cli::{ask, table::Table};
 
 /// From where, and how.
 #[derive(Debug, Args)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub(super) struct Refresh {
     /// The form of the list: litellm, genai-prices, models.dev or openrouter; the first two together
     /// where none is named
@@ -34,7 +37,16 @@ pub(super) struct Refresh {
     /// Take those changes too that are held back otherwise
     #[arg(long)]
     accept_implausible: bool,
+    /// Show every change, not the first 40 alone
+    #[arg(long)]
+    all: bool,
 }
+
+/// Said where nothing is listed.
+const UNCHANGED: &str = "No offer comes or goes, and no price changes.";
+
+/// Said before it is asked.
+const BECOMES: &str = "This becomes the catalogue in force; `keyward catalog rollback` undoes it.";
 
 pub(super) fn run(arguments: &Refresh, context: &Context) -> Outcome {
     let folder = catalog::folder(&context.settings()?);
@@ -47,15 +59,13 @@ pub(super) fn run(arguments: &Refresh, context: &Context) -> Outcome {
     // What would load nowhere is found out before anybody is asked.
     folder.load_with(refreshed.file.clone()).map_err(cannot)?;
     if !context.output.is_json() {
-        context.output.show(&answer, shown)?;
+        summary::tell(&rows(&answer), arguments.all, UNCHANGED, context)?;
     }
     context.output.note(told(&refreshed, &current));
     if is_applied {
-        let consent = Removal {
-            yes: arguments.yes,
-            dry_run: false,
-        };
-        ask::confirm(context, consent, "This becomes the catalogue in force.")?;
+        if !arguments.yes {
+            ask::go_on(context, BECOMES, "this changes what requests cost")?;
+        }
         folder.apply(&refreshed.file).map_err(cannot)?;
         let version = refreshed.file.version;
         context
@@ -63,7 +73,7 @@ pub(super) fn run(arguments: &Refresh, context: &Context) -> Outcome {
             .note(format!("Version {version} is in force."));
     }
     match context.output.is_json() {
-        true => context.output.show(&answer, shown),
+        true => context.output.line(format_args!("{answer:#}")),
         false => Ok(Exit::Done),
     }
 }
@@ -117,14 +127,11 @@ fn answer(refreshed: &Refreshed, is_applied: bool) -> Value {
     })
 }
 
-fn shown(answer: &Value) -> Table {
-    let both = ["changes", "held_back"]
-        .into_iter()
-        .flat_map(|member| answer[member].as_array().cloned().unwrap_or_default());
-    present::table(
-        &Value::Array(both.collect()),
-        "No offer comes or goes, and no price changes.",
-    )
+/// What is held back first: somebody has to look at it.
+fn rows(answer: &Value) -> Vec<Value> {
+    let members = ["held_back", "changes"].into_iter();
+    let rows = members.filter_map(|member| answer[member].as_array());
+    rows.flatten().cloned().collect()
 }
 
 fn told(refreshed: &Refreshed, current: &CatalogFile) -> String {

@@ -5,7 +5,7 @@ use keyward_catalog::{CatalogFile, CatalogFolder};
 use keyward_catalog_import::diff::diff as differences;
 use serde_json::{Value, json};
 
-use super::{cannot, present};
+use super::{cannot, present, summary};
 use crate::catalog;
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
@@ -18,6 +18,9 @@ pub(super) struct Diff {
     from: Option<u64>,
     /// The newer one; the one in force by default
     to: Option<u64>,
+    /// Show every change, not the first 40 alone
+    #[arg(long)]
+    all: bool,
 }
 
 /// What to go back to.
@@ -98,9 +101,30 @@ pub(super) fn diff(which: &Diff, context: &Context) -> Outcome {
     let (from, to) = (from.map_err(cannot)?, to.map_err(cannot)?);
     let changes = present::changes(&differences(&from, &to));
     let answer = json!({"from": from.version, "to": to.version, "changes": changes});
-    context.output.show(&answer, |answer| {
-        present::table(&answer["changes"], "They are the same.")
-    })
+    let rows = changes.as_array().cloned().unwrap_or_default();
+    match context.output.is_json() {
+        true => context.output.line(format_args!("{answer:#}")),
+        false => summary::tell(&rows, which.all, "The two versions are the same.", context),
+    }?;
+    leave_out_overlay(&folder, context);
+    Ok(Exit::Done)
+}
+
+/// What is in force is a version and the overlay; only versions are compared. One that is broken is
+/// no reason not to compare them.
+fn leave_out_overlay(folder: &CatalogFolder, context: &Context) {
+    let said = match folder.overlay() {
+        Ok(None) => return,
+        Ok(Some((path, _))) => format!(
+            "{} is left out: it lies over every version.",
+            path.display()
+        ),
+        Err(error) => format!(
+            "The overlay is left out, and broken: {:#}",
+            anyhow::Error::new(error)
+        ),
+    };
+    context.output.note(said);
 }
 
 pub(super) fn rollback(rollback: &Rollback, context: &Context) -> Outcome {
