@@ -10,9 +10,9 @@ mod secret;
 use clap::{Args, Subcommand};
 
 use super::arguments::{DryRun, Removal};
-use super::client::Request;
+use super::client::{Refusal, Request};
 use super::context::Context;
-use super::exit::Outcome;
+use super::exit::{Failure, Outcome};
 use super::view::{self, Column, Kind};
 use owner::KeyOwner;
 
@@ -39,6 +39,9 @@ enum Action {
     List {
         #[command(flatten)]
         owner: KeyOwner,
+        /// Of one provider
+        #[arg(long)]
+        provider: Option<String>,
     },
     /// Show one, masked
     Get {
@@ -91,26 +94,51 @@ const COLUMNS: &[Column] = &[
 const NONE: &str = "There are no keys here. `keyward keys add PROVIDER` adds one.";
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
-    match arguments.action {
-        Action::List { owner } => {
-            let request = owner.query(Request::get(&["provider-keys"]));
-            let answer = context.client()?.list(&request, "provider_keys", None)?;
-            context.output.show(&answer, |answer| {
-                view::list(answer, "provider_keys", COLUMNS, NONE)
-            })
-        }
+    use Action::{Add, Import, List};
+    let is_by_id = !matches!(arguments.action, Add(_) | Import(_) | List { .. });
+    act(arguments.action, context).map_err(|failure| match is_by_id {
+        true => hinted(failure),
+        false => failure,
+    })
+}
+
+fn list(owner: &KeyOwner, provider: Option<&str>, context: &Context) -> Outcome {
+    let request = owner.query(Request::get(&["provider-keys"]));
+    let mut answer = context.client()?.list(&request, "provider_keys", None)?;
+    if let (Some(provider), Some(keys)) = (provider, answer["provider_keys"].as_array_mut()) {
+        keys.retain(|key| key["provider"] == provider);
+    }
+    context.output.show(&answer, |answer| {
+        view::list(answer, "provider_keys", COLUMNS, NONE)
+    })
+}
+
+/// With where the ids are, if there is no key of this one.
+fn hinted(failure: Failure) -> Failure {
+    match Refusal::of(&failure).is_some_and(|refusal| refusal.code == "not_found") {
+        true => failure.hint(
+            "It takes a key's whole id: `keyward keys list` shows those of yours, with `--owner` \
+             others' that you may manage.",
+        ),
+        false => failure,
+    }
+}
+
+fn act(action: Action, context: &Context) -> Outcome {
+    match action {
+        Action::List { owner, provider } => list(&owner, provider.as_deref(), context),
         Action::Get { id } => {
             let answer = context
                 .client()?
                 .send(&Request::get(&["provider-keys", &id]))?;
             context.output.show(&answer, view::resource)
         }
-        Action::Add(add) => add::run(&add, context),
         Action::Update(update) => change::update(update, context),
         Action::Rotate(rotate) => change::rotate(&rotate, context),
         Action::Enable { id, how } => change::enable(&id, true, how, context),
         Action::Disable { id, how } => change::enable(&id, false, how, context),
         Action::Delete { id, removal } => change::delete(&id, removal, context),
+        Action::Add(add) => add::run(&add, context),
         Action::Import(import) => import::run(&import, context),
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::client::{Request, rows};
 use super::context::Context;
-use super::exit::Outcome;
+use super::exit::{Exit, Outcome};
 use super::table::Table;
 use super::view::{self, Column, Kind};
 
@@ -56,6 +56,10 @@ const COLUMNS: &[Column] = &[
     Column("cache write", "prices/cache_write_5m", Kind::Number),
 ];
 
+/// What the prices of one model are for.
+const UNITS: &str = "Credits for 1,000,000 tokens, before markup; of `audio ms` and `characters` for \
+                     1,000,000 of them, of a `fee` for each piece.";
+
 pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
     match arguments.action {
         Action::List { provider, model } => {
@@ -66,12 +70,18 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
             context.output.show(&answer, |answer| {
                 let offers: Vec<Value> = rows(answer, "prices").iter().flat_map(offers).collect();
                 view::table(&offers, COLUMNS, "There are no prices for that.")
-            })
+            })?;
+            context.output.note(
+                "Credits for 1,000,000 tokens, before markup; `prices get` shows all of a model.",
+            );
+            Ok(Exit::Done)
         }
         Action::Get { model } => {
             let segments: Vec<&str> = ["prices"].into_iter().chain(model.split('/')).collect();
             let answer = context.client()?.send(&Request::get(&segments))?;
-            context.output.show(&answer, one)
+            context.output.show(&answer, one)?;
+            context.output.note(UNITS);
+            Ok(Exit::Done)
         }
         Action::Estimate(estimate) => estimate::run(&estimate, context),
     }

@@ -7,6 +7,7 @@ use super::arguments::{DryRun, Removal};
 use super::client::Request;
 use super::context::Context;
 use super::exit::{Failure, Outcome};
+use super::tiers;
 use super::view::{self, Column, Kind};
 
 /// What is done with users or organisations.
@@ -110,9 +111,11 @@ pub(super) fn run(action: Action, words: Words, context: &Context) -> Outcome {
         Action::Create(new) => {
             let request = Request::post(&[words.list]).member("id", Some(new.id.clone()));
             let request = new.members.members(request);
-            context.show_change(&client, &request, new.how.dry_run, |_| {
-                (words.next)(&new.id)
-            })
+            context
+                .show_change(&client, &request, new.how.dry_run, |_| {
+                    (words.next)(&new.id)
+                })
+                .map_err(tiers::hinted)
         }
         Action::Update(update) => {
             let request = Request::patch(&[words.list, &update.id]);
@@ -121,9 +124,11 @@ pub(super) fn run(action: Action, words: Words, context: &Context) -> Outcome {
                 let message = "nothing was given to change";
                 return Err(Failure::usage(message).hint("Give `--tier` or `--display-name`."));
             }
-            context.show_change(&client, &request, update.how.dry_run, |_| {
-                "Changed.".to_owned()
-            })
+            context
+                .show_change(&client, &request, update.how.dry_run, |_| {
+                    "Changed.".to_owned()
+                })
+                .map_err(tiers::hinted)
         }
         Action::Delete { id, removal } => {
             let what = format!("This deletes the {} `{id}`{}", words.one, words.goes);

@@ -4,7 +4,7 @@ use clap::{ArgAction, Args, Subcommand};
 use serde_json::{Map, Value};
 
 use super::arguments::DryRun;
-use super::client::Request;
+use super::client::{Refusal, Request};
 use super::context::Context;
 use super::exit::{Failure, Outcome};
 use super::view::{self, Column, Kind};
@@ -122,7 +122,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
             })
         }
         Action::Get { tier } => {
-            let answer = client.send(&Request::get(&["tiers", &tier]))?;
+            let answer = client.send(&Request::get(&["tiers", &tier]));
+            let answer = answer.map_err(named_wrongly)?;
             context.output.show(&answer, view::resource)
         }
         Action::Create(terms) => {
@@ -138,10 +139,29 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
                 let failure = Failure::usage("nothing was given to change");
                 return Err(failure.hint("`keyward tiers update --help` names what can be."));
             }
-            context.show_change(&client, &request, terms.how.dry_run, |_| {
-                "Changed, for requests that begin from now on.".to_owned()
-            })
+            let done = |_: &_| "Changed, for requests that begin from now on.".to_owned();
+            context
+                .show_change(&client, &request, terms.how.dry_run, done)
+                .map_err(named_wrongly)
         }
+    }
+}
+
+const NAMED: &str = "`keyward tiers list` names the tiers.";
+
+/// With where the tiers are named, where one that was asked for is not there.
+fn named_wrongly(failure: Failure) -> Failure {
+    match Refusal::of(&failure).is_some_and(|refusal| refusal.code == "not_found") {
+        true => failure.hint(NAMED),
+        false => failure,
+    }
+}
+
+/// With where the tiers are named, where one was given for something else and is not there.
+pub(super) fn hinted(failure: Failure) -> Failure {
+    match Refusal::of(&failure).is_some_and(|refusal| refusal.is_about_field("tier")) {
+        true => failure.hint(NAMED),
+        false => failure,
     }
 }
 

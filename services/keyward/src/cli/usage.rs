@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use super::arguments::{Limit, Whose};
 use super::client::Request;
 use super::context::Context;
-use super::exit::{Exit, Outcome};
+use super::exit::{Exit, Failure, Outcome};
 use super::view::{self, Column, Kind};
 
 /// What is asked about usage; this month's sums where nothing is.
@@ -19,7 +19,7 @@ use super::view::{self, Column, Kind};
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  keyward usage                                        this month, by model
+  keyward usage                                        this month, by model; `sum` has `--by` and times
   keyward usage sum --by day,model --from 2026-11-01
   keyward usage sum --by user --organization acme
   keyward usage records --limit 20
@@ -29,6 +29,9 @@ Examples:
 pub(super) struct Arguments {
     #[command(flatten)]
     account: Whose,
+    /// Known in order to say where it belongs.
+    #[arg(long, hide = true)]
+    by: Option<String>,
     #[command(subcommand)]
     action: Option<Action>,
 }
@@ -119,6 +122,10 @@ const COLUMNS: &[Column] = &[
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
     match arguments.action {
+        None if arguments.by.is_some() => {
+            Err(Failure::usage("`--by` belongs to `keyward usage sum`")
+                .hint("Such as `keyward usage sum --by day,model --from 2026-11-01`."))
+        }
         None => sums::this_month(arguments.account, context),
         Some(Action::Sum(sum)) => sums::run(&sum, context),
         Some(Action::Records(records)) => run_records(&records, context),

@@ -107,7 +107,7 @@ async fn keys_of_an_env_file_are_taken_over_unseen_and_once() {
     let dry = caller.run(&[import.as_slice(), &["--json", "--dry-run"]].concat());
     assert_eq!(
         (dry.code, results(&dry)),
-        (0, vec!["would_be_added".to_owned(); 3])
+        (0, vec!["would_be_sent".to_owned(); 3])
     );
 
     let first = caller.run(&[import.as_slice(), &["--json"]].concat());

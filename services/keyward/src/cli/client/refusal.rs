@@ -15,6 +15,8 @@ pub(crate) struct Refusal {
     /// Our own word for the kind of error.
     pub(crate) code: String,
     message: String,
+    /// The field that is at fault, where one is.
+    parameter: Option<String>,
 }
 
 impl Refusal {
@@ -24,6 +26,7 @@ impl Refusal {
             status,
             code: error["code"].as_str()?.to_owned(),
             message: error["message"].as_str()?.to_owned(),
+            parameter: error["param"].as_str().map(str::to_owned),
         })
     }
 
@@ -38,6 +41,11 @@ impl Refusal {
     /// Whether it is about what was sent: something else may be accepted.
     pub(crate) fn is_about_this(&self) -> bool {
         [400, 404, 409, 413, 422].contains(&self.status.as_u16())
+    }
+
+    /// Whether this field is what is wrong.
+    pub(crate) fn is_about_field(&self, name: &str) -> bool {
+        self.parameter.as_deref() == Some(name)
     }
 
     pub(super) fn into_failure(self, access: &Access) -> Failure {

@@ -107,9 +107,15 @@ pub(super) fn run(add: &Add, context: &Context) -> Outcome {
         let provider = &add.provider;
         format!("Next: `keyward routes explain MODEL` says what the {provider} key serves.")
     };
-    context
+    let done = context
         .show_change(&client, &request, add.how.dry_run, next)
-        .map_err(hinted)
+        .map_err(hinted)?;
+    if add.how.dry_run {
+        context
+            .output
+            .note("The gateway checks the key's form when it gets it.");
+    }
+    Ok(done)
 }
 
 /// With what to do about the refusals that people meet most.

@@ -1,9 +1,11 @@
 //! Provider keys in a `.env` file: which variables are known, and what they say.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
+use std::rc::Rc;
 
 use anyhow::Context as _;
 use keyward_secret::Secret;
@@ -93,17 +95,17 @@ pub(super) struct Found {
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) found: Vec<Found>,
-    /// Lines that are no `NAME=value`.
-    pub(super) unreadable_lines: usize,
+    /// The numbers of the lines that are no `NAME=value`.
+    pub(super) unreadable_lines: Vec<usize>,
 }
 
-/// Reads a file. Values that cannot be read are counted and never shown.
+/// Reads a file. Of what cannot be read, the number of its line is told and nothing of its text.
 pub(super) fn read(path: &Path) -> anyhow::Result<Contents> {
     let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut variables = BTreeMap::new();
-    let mut unreadable_lines = 0;
+    let mut unreadable_lines = Vec::new();
     // The parser stumbles over a last line that ends in a space and not in a line's end.
-    let text = BufReader::new(file.chain(b"\n".as_slice()));
+    let (text, lines_read) = LineByLine::new(file.chain(b"\n".as_slice()));
     for line in dotenvy::from_read_iter(text) {
         match line {
             Ok((name, value)) => drop(variables.insert(name, value)),
@@ -111,13 +113,56 @@ pub(super) fn read(path: &Path) -> anyhow::Result<Contents> {
                 return Err(error).with_context(|| format!("cannot read {}", path.display()));
             }
             // The error repeats the line, which may hold a key.
-            Err(_) => unreadable_lines += 1,
+            Err(dotenvy::Error::LineParse(text, _)) => {
+                unreadable_lines.push(first_line(&text, lines_read.get()));
+            }
+            Err(_) => unreadable_lines.push(lines_read.get()),
         }
     }
     Ok(Contents {
         found: find(&variables),
         unreadable_lines,
     })
+}
+
+/// The number of the line that a text begins in which ends with this one: a quote that is not closed
+/// goes on to the end of the file.
+fn first_line(text: &str, last: usize) -> usize {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    last.saturating_sub(text.matches('\n').count())
+}
+
+/// Gives a line at a time to a reader that buffers, so that it is known how far it is.
+struct LineByLine<R> {
+    inner: BufReader<R>,
+    lines_read: Rc<Cell<usize>>,
+}
+
+impl<R: Read> LineByLine<R> {
+    /// Such a reader, and how many lines it gave.
+    fn new(inner: R) -> (Self, Rc<Cell<usize>>) {
+        let lines_read = Rc::new(Cell::new(0));
+        let reader = Self {
+            inner: BufReader::new(inner),
+            lines_read: Rc::clone(&lines_read),
+        };
+        (reader, lines_read)
+    }
+}
+
+impl<R: Read> Read for LineByLine<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let text = self.inner.fill_buf()?;
+        let text = &text[..text.len().min(buffer.len())];
+        let line_end = text.iter().position(|byte| *byte == b'\n');
+        let length = line_end.map_or(text.len(), |at| at + 1);
+        buffer[..length].copy_from_slice(&text[..length]);
+        self.inner.consume(length);
+        if line_end.is_some() {
+            self.lines_read.set(self.lines_read.get() + 1);
+        }
+        Ok(length)
+    }
 }
 
 /// The names of all variables that are known, for people.
@@ -198,10 +243,17 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_read_hides_no_other() {
-        let mut file = tempfile::NamedTempFile::new().unwrap();
-        file.write_all(b"this is no line\nGROQ_API_KEY=gsk_1\n")
-            .unwrap();
-        let contents = read(file.path()).unwrap();
-        assert_eq!((contents.found.len(), contents.unreadable_lines), (1, 1));
+        let check = |text: &str, lines: &[usize]| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            let contents = read(file.path()).unwrap();
+            assert_eq!(contents.found.len(), 1, "{text}");
+            assert_eq!(contents.unreadable_lines, lines, "{text}");
+        };
+        check("this is no line\nGROQ_API_KEY=gsk_1\n", &[1]);
+        check("# mine\n\nGROQ_API_KEY=gsk_1\r\nno line", &[4]);
+        check("NOTE='two\nlines'\nno line\nGROQ_API_KEY=gsk_1\n-", &[3, 5]);
+        check("GROQ_API_KEY=gsk_1\nNOTE='not closed\nA=1\n", &[2]);
+        check("GROQ_API_KEY=gsk_1\nNOTE='not closed\nA=1", &[2]);
     }
 }

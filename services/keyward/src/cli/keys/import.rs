@@ -14,6 +14,9 @@ use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::view::{self, Column, Kind};
 
+/// What a dry run leaves open.
+const UNCHECKED: &str = "Nothing was sent. The gateway checks each key's form when it gets it.";
+
 /// Keys from this length on show their last characters.
 const MASKED_LENGTH_MIN: usize = 20;
 
@@ -49,7 +52,7 @@ const COLUMNS: &[Column] = &[
 enum Taken {
     Added(Value),
     AlreadyThere,
-    WouldBeAdded,
+    WouldBeSent,
     Refused(String),
     NotTried,
 }
@@ -58,7 +61,7 @@ impl Taken {
     fn is_good(&self) -> bool {
         matches!(
             self,
-            Self::Added(_) | Self::AlreadyThere | Self::WouldBeAdded
+            Self::Added(_) | Self::AlreadyThere | Self::WouldBeSent
         )
     }
 
@@ -71,7 +74,7 @@ impl Taken {
                 None,
             ),
             Self::AlreadyThere => ("already_there", Value::Null, Value::Null, None),
-            Self::WouldBeAdded => ("would_be_added", Value::Null, Value::Null, None),
+            Self::WouldBeSent => ("would_be_sent", Value::Null, Value::Null, None),
             Self::Refused(reason) => ("refused", Value::Null, Value::Null, Some(reason.as_str())),
             Self::NotTried => ("not_tried", Value::Null, Value::Null, None),
         };
@@ -91,11 +94,13 @@ impl Taken {
 
 pub(super) fn run(import: &Import, context: &Context) -> Outcome {
     let contents = dotenv::read(&import.env)?;
-    if contents.unreadable_lines > 0 {
+    if !contents.unreadable_lines.is_empty() {
+        let lines = contents.unreadable_lines.iter();
+        let lines: Vec<String> = lines.map(usize::to_string).collect();
         context.output.note(format_args!(
-            "Lines of {} that are no NAME=value, and are left out: {}.",
+            "Lines of {} that are no NAME=value, and are left out: line {}.",
             import.env.display(),
-            contents.unreadable_lines
+            lines.join(", line ")
         ));
     }
     if contents.found.is_empty() {
@@ -115,11 +120,12 @@ pub(super) fn run(import: &Import, context: &Context) -> Outcome {
         .show(&data, |data| view::list(data, "imported", COLUMNS, ""))?;
     let good = taken.iter().filter(|taken| taken.is_good()).count();
     if good == taken.len() {
-        if !import.how.dry_run {
-            let file = import.env.display();
-            context
+        let file = import.env.display();
+        match import.how.dry_run {
+            true => context.output.note(UNCHECKED),
+            false => context
                 .output
-                .note(format_args!("Next: take the keys out of {file}."));
+                .note(format_args!("Next: take the keys out of {file}.")),
         }
         return Ok(Exit::Done);
     }
@@ -132,7 +138,7 @@ pub(super) fn run(import: &Import, context: &Context) -> Outcome {
 /// Takes over one after the other. Where the gateway goes away, the rest is not tried.
 fn take_all(import: &Import, found: &[Found], context: &Context) -> Result<Vec<Taken>, Failure> {
     if import.how.dry_run {
-        return Ok(found.iter().map(|_| Taken::WouldBeAdded).collect());
+        return Ok(found.iter().map(|_| Taken::WouldBeSent).collect());
     }
     let client = context.client()?;
     let mut all = Vec::new();

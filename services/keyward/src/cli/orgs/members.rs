@@ -56,6 +56,22 @@ struct Membership {
     how: DryRun,
 }
 
+impl Membership {
+    /// Who pays for a new member's calls.
+    fn pays(&self) -> String {
+        let Self {
+            organization, user, ..
+        } = self;
+        match self.role {
+            Role::Viewer => format!("A viewer spends none of `{organization}`'s credits."),
+            _ => format!(
+                "Calls of `{user}` that name no organisation are paid by `{organization}` from now \
+                 on, if it is the only one that `{user}` is in."
+            ),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Role {
     /// Everything, for good
@@ -91,7 +107,11 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
         Action::Add(membership) => {
             let request = Request::post(&["organizations", &membership.organization, "members"])
                 .member("user", Some(membership.user.as_str()));
-            change(&membership, request, context)
+            let done = change(&membership, request, context)?;
+            if !membership.how.dry_run {
+                context.output.note(membership.pays());
+            }
+            Ok(done)
         }
         Action::Set(membership) => {
             let user = membership.user.as_str();

@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::units::count;
-use crate::cli::client::{Request, rows};
+use crate::cli::client::{Refusal, Request, rows};
 use crate::cli::context::Context;
-use crate::cli::exit::{Exit, Outcome};
+use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::table::Table;
 use crate::cli::view::{self, Column, Kind};
 
@@ -96,10 +96,22 @@ impl Estimate {
             .member("audio_ms", self.audio_ms)
             .member("characters", self.characters)
     }
+
+    /// With where names are found, if one is not there.
+    fn hinted(&self, failure: Failure) -> Failure {
+        let is_unknown = Refusal::of(&failure).is_some_and(|refusal| refusal.code == "not_found");
+        match (is_unknown, &self.tier) {
+            (true, Some(_)) => failure
+                .hint("`keyward tiers list` names the tiers, `keyward prices list` the models."),
+            (true, None) => failure.hint("`keyward prices list` names the models."),
+            (false, _) => failure,
+        }
+    }
 }
 
 pub(super) fn run(estimate: &Estimate, context: &Context) -> Outcome {
-    let answer = context.client()?.send(&estimate.request())?;
+    let answer = context.client()?.send(&estimate.request());
+    let answer = answer.map_err(|failure| estimate.hinted(failure))?;
     context.output.show(&answer, table)?;
     let said = |member: &str| view::plain(member, &answer[member]);
     context.output.note(format_args!(

@@ -60,7 +60,7 @@ impl Dimension {
 /// What is shown of each sum, after its dimensions.
 const SUMS: [Column; 7] = [
     Column("requests", "requests", Kind::Number),
-    Column("failed", "failed_attempts", Kind::Number),
+    Column("failed attempts", "failed_attempts", Kind::Number),
     Column("input", "usage/input", Kind::Number),
     Column("output", "usage/output", Kind::Number),
     Column("list cost", "list_cost", Kind::Number),
