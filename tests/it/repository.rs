@@ -1,5 +1,6 @@
 //! What the repository promises about itself, held by checks instead of memory.
 
+mod claims;
 mod contracts;
 mod dependencies;
 mod layers;
