@@ -33,16 +33,16 @@ use keyward_runtime::private_allow::PrivateAllow;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::fingerprint::FingerprintKey;
-use crate::domain::master_key::MasterKeyRing;
 use crate::domain::replay::ReplayKey;
 use crate::error::Result;
+use crate::kek::MasterKeys;
 use crate::store::Store;
 
 pub(crate) use context::Context;
 pub(crate) use outcomes::{KeyOutcome, OutcomeReport};
 pub(crate) use owners::OwnerRef;
 pub(crate) use replay::{AskedChange, Command, Turns};
-pub(crate) use sealing::system_secret;
+pub(crate) use sealing::{random, system_secret};
 pub(crate) use unseal::{UnsealPurpose, UnsealWish};
 
 use hub::ChangeHub;
@@ -84,7 +84,7 @@ impl fmt::Debug for Clock {
 /// What all use cases share.
 pub(crate) struct Core {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) masters: MasterKeyRing,
+    pub(crate) masters: MasterKeys,
     pub(crate) fingerprints: FingerprintKey,
     pub(crate) replays: ReplayKey,
     pub(crate) turns: Turns,

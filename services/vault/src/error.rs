@@ -3,6 +3,7 @@
 use keyward_runtime::error::{Reason, ServiceError, metadata};
 
 use crate::domain::envelope::{OpenError, SealError};
+use crate::kek::KekError;
 use crate::store::StoreError;
 
 /// What every use case returns.
@@ -54,6 +55,12 @@ pub enum VaultError {
     /// The key's record does not open.
     #[error("the provider key cannot be opened; enter it again")]
     KeyUnavailable(#[source] OpenError),
+    /// The vault is sealed: no key is opened or sealed until it is unsealed.
+    #[error("the vault is sealed")]
+    Sealed,
+    /// Whoever keeps the master key does not answer, or refuses.
+    #[error("the provider of the master key is not available")]
+    MasterKeyAway(#[source] KekError),
     /// The store does not answer, or an audit event could not be written.
     #[error("the vault's store is not available")]
     Unavailable(#[source] StoreError),
@@ -106,6 +113,17 @@ impl From<SealError> for VaultError {
     }
 }
 
+impl From<KekError> for VaultError {
+    fn from(error: KekError) -> Self {
+        match error {
+            KekError::Sealed => Self::Sealed,
+            KekError::Open(error) => Self::KeyUnavailable(error),
+            KekError::Seal(error) => error.into(),
+            KekError::Away(_) => Self::MasterKeyAway(error),
+        }
+    }
+}
+
 impl ServiceError for VaultError {
     fn reason(&self) -> Reason {
         match self {
@@ -119,7 +137,8 @@ impl ServiceError for VaultError {
             Self::InProgress => Reason::IdempotencyInProgress,
             Self::PeerNotAllowed => Reason::PeerNotAllowed,
             Self::KeyUnavailable(_) => Reason::ProviderKeyUnavailable,
-            Self::Unavailable(_) => Reason::Overloaded,
+            Self::Sealed => Reason::VaultSealed,
+            Self::MasterKeyAway(_) | Self::Unavailable(_) => Reason::Overloaded,
             Self::Internal(_) => Reason::Internal,
         }
     }

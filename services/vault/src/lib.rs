@@ -12,6 +12,7 @@ pub mod domain;
 mod error;
 mod grpc;
 pub mod inspect;
+mod kek;
 pub mod store;
 mod vault;
 

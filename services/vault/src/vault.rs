@@ -25,6 +25,7 @@ use crate::domain::master_key::{MasterKey, MasterKeyError, MasterKeyRing};
 use crate::domain::replay::{ReplayKey, forgotten_before};
 use crate::error::VaultError;
 use crate::grpc::VaultGrpc;
+use crate::kek::MasterKeys;
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 
@@ -116,7 +117,8 @@ impl Vault {
     ) -> Result<Self, StartError> {
         let store_path = config.data_dir.join(STORE_FILE);
         // Before the store is made: a new key for an old store would only open nothing.
-        let masters = master_keys(&config, !store_path.exists())?;
+        let ring = master_keys(&config, !store_path.exists())?;
+        let masters = MasterKeys::of_ring(ring);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store_path)?);
         let core = Arc::new(core(config, masters, store, stopping).await?);
         tracker.spawn(prune(Arc::clone(&core)));
@@ -204,7 +206,7 @@ pub(crate) fn master_keys(
 /// The vault's own secrets prove at once whether the master key is the right one.
 async fn core(
     config: VaultConfig,
-    masters: MasterKeyRing,
+    masters: MasterKeys,
     store: Arc<dyn Store>,
     stopping: CancellationToken,
 ) -> Result<Core, StartError> {
@@ -244,6 +246,7 @@ async fn prune(core: Arc<Core>) {
             () = core.stopping.cancelled() => return,
             _ = ticks.tick() => {}
         }
+        core.masters.sweep();
         let before = core.clock.now().checked_sub(CHANGES_KEPT);
         if let Ok(before) = before
             && let Err(error) = core.store.changes_prune(before).await

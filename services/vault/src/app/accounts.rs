@@ -10,6 +10,12 @@ use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
 use crate::store::{Effects, Page, StoreError};
 
+/// More projects than anybody has; the data keys of others are forgotten when their time is over.
+const ALL_PROJECTS: Page = Page {
+    size: 10_000,
+    before: None,
+};
+
 /// A user or organisation that is to be made.
 #[derive(Debug, Clone)]
 pub(crate) struct NewAccount {
@@ -199,10 +205,15 @@ impl Core {
         let effects = Effects::new(event, Change::owner(account.owner, change_kind(kind)));
         let authority = Authority::over(account.owner, Thing::Standing);
         let effects = self.remembering(command, authority, (), effects).await?;
+        let projects = self.store.project_list(account.owner, ALL_PROJECTS).await?;
         let sequence = self
             .store
             .account_delete(account.owner, command.now, effects)
             .await?;
+        self.masters.forget(account.owner);
+        for project in projects {
+            self.masters.forget(Owner::project(project.uid));
+        }
         self.publish(sequence).await;
         Ok(())
     }

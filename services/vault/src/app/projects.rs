@@ -164,6 +164,7 @@ impl Core {
             .store
             .project_delete(project.uid, command.now, effects)
             .await?;
+        self.masters.forget(Owner::project(project.uid));
         self.publish(sequence).await;
         Ok(())
     }

@@ -1,5 +1,6 @@
-//! Sealing and opening with the data keys in the store. Data keys are unwrapped for each use (under
-//! a microsecond) and never kept.
+//! Sealing and opening with the data keys in the store, which the master keys' providers unwrap.
+
+use std::sync::Arc;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use uuid::Uuid;
@@ -9,10 +10,10 @@ use super::Core;
 use crate::domain::envelope::{
     self, Binding, DATA_KEY_BYTES, DataKey, NONCE_BYTES, OpenError, Purpose, SALT_BYTES,
 };
-use crate::domain::master_key::MasterKeyRing;
 use crate::domain::owner::Owner;
 use crate::error::{Result, VaultError};
-use crate::store::{Store, StoredDataKey};
+use crate::kek::MasterKeys;
+use crate::store::Store;
 
 /// The first generation of an owner's data key.
 const FIRST_GENERATION: u32 = 1;
@@ -29,12 +30,12 @@ pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
 /// Seals with the owner's newest data key, made if there is none yet.
 pub(crate) async fn seal(
     store: &dyn Store,
-    masters: &MasterKeyRing,
+    masters: &MasterKeys,
     binding: &Binding<'_>,
     plaintext: &[u8],
 ) -> Result<Vec<u8>> {
     let data_key = match store.data_key_get(binding.owner, None).await? {
-        Some(stored) => unwrap(masters, &stored)?,
+        Some(stored) => masters.unwrap(&stored).await?,
         None => make_data_key(store, masters, binding.owner).await?,
     };
     let (salt, nonce) = (random::<SALT_BYTES>()?, random::<NONCE_BYTES>()?);
@@ -45,39 +46,40 @@ pub(crate) async fn seal(
 /// Opens with the data key that the record names.
 pub(crate) async fn open(
     store: &dyn Store,
-    masters: &MasterKeyRing,
+    masters: &MasterKeys,
     binding: &Binding<'_>,
     record: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>> {
     let generation = envelope::record_generation(record).map_err(VaultError::KeyUnavailable)?;
-    let stored = store.data_key_get(binding.owner, Some(generation)).await?;
-    let stored = stored.ok_or(VaultError::KeyUnavailable(OpenError::OtherGeneration))?;
-    let data_key = unwrap(masters, &stored)?;
+    let data_key = data_key(store, masters, binding.owner, generation).await?;
     envelope::open_record(&data_key, binding, record).map_err(VaultError::KeyUnavailable)
 }
 
-fn unwrap(masters: &MasterKeyRing, stored: &StoredDataKey) -> Result<DataKey> {
-    envelope::unwrap_data_key(masters, stored.owner, stored.generation, &stored.wrapped)
-        .map_err(VaultError::KeyUnavailable)
+async fn data_key(
+    store: &dyn Store,
+    masters: &MasterKeys,
+    owner: Owner,
+    generation: u32,
+) -> Result<Arc<DataKey>> {
+    if let Some(kept) = masters.kept(owner, generation) {
+        return Ok(kept);
+    }
+    let stored = store.data_key_get(owner, Some(generation)).await?;
+    let stored = stored.ok_or(VaultError::KeyUnavailable(OpenError::OtherGeneration))?;
+    Ok(masters.unwrap(&stored).await?)
 }
 
 /// Two that make one at the same time end up with the same: the store keeps the first.
 async fn make_data_key(
     store: &dyn Store,
-    masters: &MasterKeyRing,
+    masters: &MasterKeys,
     owner: Owner,
-) -> Result<DataKey> {
+) -> Result<Arc<DataKey>> {
     let fresh = DataKey::new(owner, FIRST_GENERATION, random::<DATA_KEY_BYTES>()?);
-    let nonce = random::<NONCE_BYTES>()?;
-    let wrapped = StoredDataKey {
-        owner,
-        generation: FIRST_GENERATION,
-        master_key_id: masters.current().id().to_owned(),
-        wrapped: envelope::wrap_data_key(masters.current(), &fresh, *nonce)?,
-    };
+    let wrapped = masters.wrap(&fresh).await?;
     let now = keyward_runtime::time::now();
     let stored = store.data_key_put(wrapped, now).await?;
-    unwrap(masters, &stored)
+    Ok(masters.unwrap(&stored).await?)
 }
 
 /// One of the vault's own secrets, made of 32 random bytes when first asked for.
@@ -87,7 +89,7 @@ async fn make_data_key(
 /// was made with.
 pub(crate) async fn system_secret(
     store: &dyn Store,
-    masters: &MasterKeyRing,
+    masters: &MasterKeys,
     name: &str,
 ) -> Result<(Uuid, Zeroizing<Vec<u8>>)> {
     if store.system_secret_get(name).await?.is_none() {

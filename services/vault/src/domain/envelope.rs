@@ -5,6 +5,7 @@
 //! Byte layouts (numbers big-endian, `lp` = u32 length prefix):
 //! ```text
 //! wrapped data key: 01 | suite 01 | len(master key id) u8 | master key id | nonce 12 | ct 32 | tag 16
+//!              or : 01 | suite 02 | len(master key id) u8 | master key id | blob of an external provider
 //! record          : 01 | suite 01 | generation u32 | salt 16 | nonce 12 | ct | tag 16
 //! ```
 //! An unknown version or suite is an error, never a reason to try another.
@@ -14,7 +15,10 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use data_key::{DATA_KEY_BYTES, DataKey, unwrap_data_key, wrap_data_key, wrapped_by};
+pub use data_key::{
+    DATA_KEY_BYTES, DataKey, data_key_aad, data_key_of, external_blob, keep_external,
+    unwrap_data_key, wrap_data_key, wrapped_by,
+};
 pub use record::{Binding, Purpose, open_record, record_generation, seal_record};
 
 /// Bytes of a GCM nonce.

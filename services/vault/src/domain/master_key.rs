@@ -139,6 +139,12 @@ impl MasterKeyRing {
         &self.current
     }
 
+    /// Their ids, the current one's first.
+    pub fn ids(&self) -> Vec<String> {
+        let keys = std::iter::once(&self.current).chain(&self.others);
+        keys.map(|key| key.id.clone()).collect()
+    }
+
     /// The one with this id.
     pub fn find(&self, id: &[u8]) -> Option<&MasterKey> {
         std::iter::once(&self.current)

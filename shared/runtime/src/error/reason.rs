@@ -98,6 +98,8 @@ reasons! {
     UpstreamTimeout = "UPSTREAM_TIMEOUT", DeadlineExceeded, 504, "server_error", "upstream_timeout";
     /// We cannot serve this now; later perhaps.
     Overloaded = "OVERLOADED", Unavailable, 503, "server_error", "overloaded";
+    /// The vault is sealed: no key is opened until an operator unseals it.
+    VaultSealed = "VAULT_SEALED", Unavailable, 503, "server_error", "overloaded";
     /// A fault of ours.
     Internal = "INTERNAL", Internal, 500, "server_error", "internal_error";
 }
@@ -122,6 +124,7 @@ impl Reason {
                 | Self::UpstreamError
                 | Self::UpstreamTimeout
                 | Self::Overloaded
+                | Self::VaultSealed
                 | Self::Internal
         )
     }

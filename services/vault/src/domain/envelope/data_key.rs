@@ -4,13 +4,16 @@ use zeroize::Zeroizing;
 
 use super::{
     LAYOUT_VERSION, NONCE_BYTES, OpenError, SUITE_AES_256_GCM, SealError, TAG_BYTES,
-    open_aes_256_gcm, push_prefixed, seal_aes_256_gcm, take, take_suite,
+    open_aes_256_gcm, push_prefixed, seal_aes_256_gcm, take,
 };
 use crate::domain::master_key::{MasterKey, MasterKeyRing};
 use crate::domain::owner::Owner;
 
 /// Bytes of a data key.
 pub const DATA_KEY_BYTES: usize = 32;
+
+/// A blob of whoever keeps the master key; nobody else reads it.
+const SUITE_EXTERNAL: u8 = 2;
 
 const AAD_LABEL: &[u8] = b"keyward-vault/v1/dek\0";
 
@@ -33,7 +36,7 @@ impl DataKey {
         }
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         self.bytes.as_slice()
     }
 }
@@ -77,16 +80,56 @@ pub fn unwrap_data_key(
     generation: u32,
     wrapped: &[u8],
 ) -> Result<DataKey, OpenError> {
-    let (id, rest) = split_id(wrapped)?;
+    let (id, rest) = split(wrapped, SUITE_AES_256_GCM)?;
     let (nonce, sealed) = take::<NONCE_BYTES>(rest)?;
     if sealed.len() != DATA_KEY_BYTES + TAG_BYTES {
         return Err(OpenError::Truncated);
     }
     let master = masters.find(id).ok_or(OpenError::UnknownMasterKey)?;
     let opened = open_aes_256_gcm(master.bytes(), nonce, &aad(owner, generation, id), sealed)?;
-    let mut bytes = Zeroizing::new([0; DATA_KEY_BYTES]);
-    bytes.copy_from_slice(&opened);
-    Ok(DataKey::new(owner, generation, bytes))
+    data_key_of(owner, generation, &opened)
+}
+
+/// A data key of bytes that were unwrapped elsewhere.
+///
+/// # Errors
+/// [`OpenError::NotAuthentic`] if they are not as many as a data key has.
+pub fn data_key_of(owner: Owner, generation: u32, bytes: &[u8]) -> Result<DataKey, OpenError> {
+    let mut key = Zeroizing::new([0; DATA_KEY_BYTES]);
+    if bytes.len() != DATA_KEY_BYTES {
+        return Err(OpenError::NotAuthentic);
+    }
+    key.copy_from_slice(bytes);
+    Ok(DataKey::new(owner, generation, key))
+}
+
+/// Keeps what an external provider made of a data key.
+///
+/// # Errors
+/// [`SealError`] if the id is too long.
+pub fn keep_external(master_key_id: &str, blob: &[u8]) -> Result<Vec<u8>, SealError> {
+    let id_length = u8::try_from(master_key_id.len()).map_err(|_| SealError)?;
+    let mut wrapped = vec![LAYOUT_VERSION, SUITE_EXTERNAL, id_length];
+    wrapped.extend_from_slice(master_key_id.as_bytes());
+    wrapped.extend_from_slice(blob);
+    Ok(wrapped)
+}
+
+/// What the external provider of that master key made of a data key.
+///
+/// # Errors
+/// [`OpenError`] if it is nothing of an external provider, or of another one.
+pub fn external_blob<'a>(master_key_id: &str, wrapped: &'a [u8]) -> Result<&'a [u8], OpenError> {
+    let (id, blob) = split(wrapped, SUITE_EXTERNAL)?;
+    match id == master_key_id.as_bytes() {
+        true => Ok(blob),
+        false => Err(OpenError::UnknownMasterKey),
+    }
+}
+
+/// What a wrapped data key is bound to: its owner, its generation and its master key.
+pub fn data_key_aad(owner: Owner, generation: u32, master_key_id: &str) -> Vec<u8> {
+    aad(owner, generation, master_key_id.as_bytes())
 }
 
 /// The id of the master key that wrapped this.
@@ -94,12 +137,17 @@ pub fn unwrap_data_key(
 /// # Errors
 /// [`OpenError`] if it is no wrapped data key.
 pub fn wrapped_by(wrapped: &[u8]) -> Result<&str, OpenError> {
-    let (id, _) = split_id(wrapped)?;
+    let external = split(wrapped, SUITE_EXTERNAL);
+    let (id, _) = external.or_else(|_| split(wrapped, SUITE_AES_256_GCM))?;
     std::str::from_utf8(id).map_err(|_| OpenError::UnknownMasterKey)
 }
 
-fn split_id(wrapped: &[u8]) -> Result<(&[u8], &[u8]), OpenError> {
-    let ([length], rest) = take::<1>(take_suite(wrapped)?)?;
+/// The id and what follows it, of a data key wrapped in this suite and no other.
+fn split(wrapped: &[u8], suite: u8) -> Result<(&[u8], &[u8]), OpenError> {
+    let ([version, found, length], rest) = take::<3>(wrapped)?;
+    if version != LAYOUT_VERSION || found != suite {
+        return Err(OpenError::UnknownSuite);
+    }
     rest.split_at_checked(length.into())
         .ok_or(OpenError::Truncated)
 }
