@@ -6,6 +6,7 @@ pub mod audit;
 pub mod base_url;
 pub mod change;
 pub mod envelope;
+pub mod fernet;
 pub mod fingerprint;
 pub mod identity;
 pub mod key_format;
