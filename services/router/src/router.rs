@@ -10,7 +10,7 @@ use keyward_runtime::serve::Process;
 use crate::app::closing::Closing;
 use crate::app::metering::MeteringPort;
 use crate::app::meters::Meters;
-use crate::app::vault::VaultPort;
+use crate::app::vault::{LeaseMeters, VaultPort};
 use crate::app::{Core, HealthBook};
 use crate::config::RouterConfig;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
@@ -66,6 +66,7 @@ impl Router {
             connections.vault,
             config.revocation_bound,
             Arc::clone(&health),
+            LeaseMeters::new(&process.metrics),
         );
         let vault = Arc::new(vault);
         let (tracker, stopping) = (process.tracker.clone(), process.stopping.clone());
@@ -76,6 +77,7 @@ impl Router {
             tracker.clone(),
             stopping.clone(),
         );
+        tracker.spawn(Arc::clone(&vault).sweep(stopping.clone()));
         tracker.spawn(Arc::clone(&vault).watch(authenticator, stopping));
         let core = Core {
             catalog,

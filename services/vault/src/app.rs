@@ -10,6 +10,7 @@ mod context;
 pub(crate) mod exchange;
 pub(crate) mod hub;
 pub(crate) mod key_file;
+mod leases;
 pub(crate) mod members;
 mod outcomes;
 mod owners;

@@ -214,6 +214,24 @@ pub trait ProviderKeyStore: Send + Sync {
     /// Writes that a key is given out: its audit event, and the time of use. False, with nothing
     /// written, if it is not at that version any more, or not enabled, or expired.
     async fn provider_key_lease(&self, lease: Lease) -> Stored<bool>;
+    /// Those leases whose key is still at that version, enabled and not expired. Of the keys it says
+    /// nothing else, whosever they are.
+    async fn leases_holding(
+        &self,
+        leases: Vec<HeldLease>,
+        now: Timestamp,
+    ) -> Stored<Vec<HeldLease>>;
+}
+
+/// A lease that a router holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldLease {
+    /// Of which key.
+    pub key: Uuid,
+    /// Which version was opened.
+    pub version: u64,
+    /// Its name.
+    pub id: String,
 }
 
 /// A key that is about to be given out.

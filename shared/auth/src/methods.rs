@@ -71,7 +71,7 @@ pub const METHODS: &[MethodRule] = table! {
     }
     "keyward.vault.v1.VaultService" {
         ROUTER, Any => ListUsableKeys;
-        ROUTER, Optional => UnsealProviderKey, ReportKeyOutcome, WatchChanges;
+        ROUTER, Optional => UnsealProviderKey, CheckLeases, ReportKeyOutcome, WatchChanges;
     }
     "keyward.vault.v1.IdentityService" {
         SERVICES, Optional => ExchangeCredential, GetGrantKeys, ResolveAccount;

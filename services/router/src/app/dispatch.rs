@@ -179,6 +179,17 @@ impl Dispatch {
             Ok(hold) => hold,
             Err(error) => return Outcome::Skipped(error),
         };
+        // Holding takes its time, in which a key may be revoked.
+        let key = match &hold {
+            None => key,
+            Some(hold) => match self.open(candidate).await {
+                Ok(key) => key,
+                Err(outcome) => {
+                    core.metering.give_back(hold.id.clone());
+                    return outcome;
+                }
+            },
+        };
         self.attempts += 1;
         if candidate.charge_cap.is_some() {
             core.meters.fallback();

@@ -145,7 +145,7 @@ impl MeteringPort {
     }
 
     /// Gives a hold back that nobody waits for.
-    fn give_back(&self, hold_id: String) {
+    pub(crate) fn give_back(&self, hold_id: String) {
         let client = self.client.clone();
         let stopping = self.stopping.clone();
         let void = move || {

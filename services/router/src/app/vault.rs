@@ -1,11 +1,14 @@
 //! The port to the vault: which keys a caller may use, the keys themselves for as long as a lease,
 //! and word of what changes. Nothing that was revoked is used again: a change empties what is kept
-//! here before it is acknowledged, and silence makes all of it unverified.
+//! here before it is acknowledged, and a gap, silence or a lost connection makes all of it unverified:
+//! nothing of it is used until the vault has said what still holds.
 
 mod freshness;
 mod leases;
 mod listing;
-mod watch;
+mod meters;
+mod recovery;
+mod watching;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,6 +17,7 @@ use keyward_auth::{Authenticator, Connection};
 use keyward_proto::vault::v1 as proto;
 use keyward_proto::vault::v1::vault_service_client::VaultServiceClient;
 use keyward_runtime::error::{Reason, WireError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{Behalf, HealthBook, RouteError};
@@ -22,11 +26,17 @@ pub(crate) use leases::Lease;
 use leases::{Leases, Slot};
 pub(crate) use listing::Listing;
 use listing::Listings;
+pub(crate) use meters::LeaseMeters;
 
 /// How long the vault is waited for; it reads from its own disk.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often listings are fetched anew when changes come in between.
 const LISTING_TRIES: usize = 3;
+/// How long a request waits for a lease that is being checked before it has the key opened anew:
+/// longer than a check takes, shorter than a caller would notice.
+const CHECK_WAIT: Duration = Duration::from_millis(500);
+/// How often leases that have ended are overwritten, though nobody asks for them.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a key was not opened.
 #[derive(Debug)]
@@ -45,7 +55,10 @@ pub(crate) struct VaultPort {
     listings: Listings,
     leases: Leases,
     freshness: Freshness,
+    /// Whether the vault is being asked which leases hold.
+    checking: watch::Sender<bool>,
     health: Arc<HealthBook>,
+    meters: LeaseMeters,
 }
 
 impl std::fmt::Debug for VaultPort {
@@ -61,13 +74,16 @@ impl VaultPort {
         connection: Connection,
         revocation_bound: Duration,
         health: Arc<HealthBook>,
+        meters: LeaseMeters,
     ) -> Self {
         Self {
             client: VaultServiceClient::new(connection),
             listings: Listings::new(),
             leases: Leases::new(),
             freshness: Freshness::new(revocation_bound),
+            checking: watch::Sender::new(false),
             health,
+            meters,
         }
     }
 
@@ -151,15 +167,28 @@ impl VaultPort {
         inference_id: &str,
     ) -> Result<Arc<Lease>, UnsealError> {
         let slot = self.leases.slot(key_id);
-        if self.freshness.is_fresh()
-            && let Some(lease) = slot.current(version)
-        {
+        if let Some(lease) = self.verified(&slot, version) {
             return Ok(lease);
         }
         let since = Instant::now();
+        if slot.held(version).is_some() {
+            self.checked().await;
+        }
         let opening = self.open(&slot, key_id, version, since, behalf, inference_id);
         let opened = tokio::time::timeout(CALL_TIMEOUT, opening).await;
         opened.map_err(|_| UnsealError::Away)?
+    }
+
+    fn verified(&self, slot: &Slot, version: u64) -> Option<Arc<Lease>> {
+        slot.verified(version, self.freshness.epoch()?)
+    }
+
+    /// Waits while leases are being checked, but not for long.
+    async fn checked(&self) {
+        let mut checking = self.checking.subscribe();
+        let over = checking.wait_for(|checking| !checking);
+        // Whether they are by then is looked at afterwards.
+        let _ = tokio::time::timeout(CHECK_WAIT, over).await;
     }
 
     /// One asks; those who come meanwhile wait for its answer, whether or not changes are heard of.
@@ -173,11 +202,14 @@ impl VaultPort {
         inference_id: &str,
     ) -> Result<Arc<Lease>, UnsealError> {
         let _refreshing = slot.refreshing().await;
-        let verified = |lease: &Arc<Lease>| self.freshness.is_fresh() || lease.asked >= since;
-        if let Some(lease) = slot.current(version).filter(verified) {
+        if let Some(lease) = self.verified(slot, version) {
             return Ok(lease);
         }
-        let asked = Instant::now();
+        // What was opened since this request came is as good as asking for it.
+        if let Some(lease) = slot.held(version).filter(|lease| lease.asked >= since) {
+            return Ok(lease);
+        }
+        let (asked, epoch) = (Instant::now(), self.freshness.epoch());
         let request = proto::UnsealProviderKeyRequest {
             provider_key_id: key_id.to_owned(),
             purpose: proto::UnsealPurpose::Serve as i32,
@@ -188,7 +220,7 @@ impl VaultPort {
             .unseal_provider_key(behalf.request(request))
             .await
             .map_err(|status| unseal_error(&status))?;
-        let lease = Lease::read(response.into_inner(), asked).ok_or(UnsealError::Broken)?;
+        let lease = Lease::read(response.into_inner(), asked, epoch).ok_or(UnsealError::Broken)?;
         let lease = Arc::new(lease);
         slot.keep(Arc::clone(&lease));
         Ok(lease)
@@ -226,7 +258,19 @@ impl VaultPort {
         authenticator: Authenticator,
         stopping: CancellationToken,
     ) {
-        watch::run(&self, &authenticator, &stopping).await;
+        watching::run(&self, &authenticator, &stopping).await;
+    }
+
+    /// Overwrites leases that have ended, until the process stops.
+    pub(crate) async fn sweep(self: Arc<Self>, stopping: CancellationToken) {
+        let mut ticks = tokio::time::interval(SWEEP_EVERY);
+        let sweeping = async {
+            loop {
+                ticks.tick().await;
+                self.meters.held(self.leases.sweep(self.freshness.epoch()));
+            }
+        };
+        stopping.run_until_cancelled(sweeping).await;
     }
 }
 

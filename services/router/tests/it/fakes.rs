@@ -31,6 +31,10 @@ pub(crate) struct VaultState {
     pub(crate) outcomes: Mutex<Vec<vault::ReportKeyOutcomeRequest>>,
     pub(crate) listings: AtomicUsize,
     pub(crate) unseals: AtomicUsize,
+    /// How many leases it was asked for, call by call.
+    pub(crate) checks: Mutex<Vec<usize>>,
+    /// Does not say which leases hold.
+    pub(crate) checks_fail: AtomicBool,
     pub(crate) acknowledged: AtomicU64,
     pub(crate) silent: AtomicBool,
     /// Takes its time to list and open keys.
@@ -50,6 +54,8 @@ impl FakeVault {
             outcomes: Mutex::default(),
             listings: AtomicUsize::new(0),
             unseals: AtomicUsize::new(0),
+            checks: Mutex::default(),
+            checks_fail: AtomicBool::new(false),
             acknowledged: AtomicU64::new(0),
             silent: AtomicBool::new(false),
             slow: AtomicBool::new(false),
@@ -86,8 +92,8 @@ impl FakeVault {
         id
     }
 
-    /// Changes a key, and waits until the router has taken that in.
-    pub(crate) async fn change(&self, id: &str, change: impl FnOnce(&mut vault::ProviderKey)) {
+    /// Changes a key without telling anybody.
+    pub(crate) fn change_unheard(&self, id: &str, change: impl FnOnce(&mut vault::ProviderKey)) {
         for usable in self.0.keys.lock().iter_mut() {
             let key = usable.provider_key.as_mut().unwrap();
             if key.provider_key_id == id {
@@ -95,6 +101,21 @@ impl FakeVault {
                 break;
             }
         }
+    }
+
+    fn holds(&self, lease: &vault::HeldLease) -> bool {
+        let keys = self.0.keys.lock();
+        let mut keys = keys.iter().filter_map(|key| key.provider_key.as_ref());
+        keys.any(|key| {
+            key.provider_key_id == lease.provider_key_id
+                && key.version == lease.version
+                && key.enabled
+        })
+    }
+
+    /// Changes a key, and waits until the router has taken that in.
+    pub(crate) async fn change(&self, id: &str, change: impl FnOnce(&mut vault::ProviderKey)) {
+        self.change_unheard(id, change);
         let sequence = self.0.sequence.fetch_add(1, Ordering::SeqCst) + 1;
         let change = vault::Change {
             kind: vault::ChangeKind::ProviderKey as i32,
@@ -156,6 +177,22 @@ impl VaultService for FakeVault {
                 seconds: 30,
                 nanos: 0,
             }),
+        }))
+    }
+
+    async fn check_leases(
+        &self,
+        request: Request<vault::CheckLeasesRequest>,
+    ) -> Result<Response<vault::CheckLeasesResponse>, Status> {
+        let leases = request.into_inner().leases;
+        self.0.checks.lock().push(leases.len());
+        if self.0.checks_fail.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("not now"));
+        }
+        let holding = leases.into_iter().filter(|lease| self.holds(lease));
+        Ok(Response::new(vault::CheckLeasesResponse {
+            lease_ids: holding.map(|lease| lease.lease_id).collect(),
+            sequence: self.0.sequence.load(Ordering::SeqCst),
         }))
     }
 

@@ -61,20 +61,77 @@ async fn a_rotated_key_is_used_with_its_new_secret_and_a_clean_slate() {
     assert_eq!(harness.metering.0.recorded.lock()[1].key_version, 2);
 }
 
-#[tokio::test]
-async fn silence_of_the_vault_empties_what_is_kept() {
+/// A router with a short bound whose own key has served.
+async fn served() -> (Harness, String) {
     let harness =
         Harness::with(|config| config.revocation_bound = Duration::from_millis(150)).await;
-    harness.own_key("openai");
+    let id = harness.own_key("openai");
     harness
         .upstream
         .script("openai", [Scripted::json(200, ANSWER)]);
     harness.call(PLAIN).await.unwrap();
-    let opened = harness.vault.0.unseals.load(Ordering::SeqCst);
+    (harness, id)
+}
+
+/// Cuts the router off from changes until it has noticed.
+async fn cut_off(harness: &Harness) {
     harness.vault.0.silent.store(true, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    until(|| !harness.router.is_ready()).await;
+}
+
+async fn reconnect(harness: &Harness) {
+    harness.vault.0.silent.store(false, Ordering::SeqCst);
+    until(|| harness.router.is_ready()).await;
+}
+
+#[tokio::test]
+async fn in_silence_a_key_is_opened_anew_for_each_who_asks() {
+    let (harness, _) = served().await;
+    let opened = harness.vault.0.unseals.load(Ordering::SeqCst);
+    cut_off(&harness).await;
+    harness.call(PLAIN).await.unwrap();
+    harness.call(PLAIN).await.unwrap();
+    assert_eq!(harness.vault.0.unseals.load(Ordering::SeqCst), opened + 2);
+}
+
+#[tokio::test]
+async fn after_a_silence_one_question_verifies_what_is_held() {
+    let (harness, _) = served().await;
+    let opened = harness.vault.0.unseals.load(Ordering::SeqCst);
+    cut_off(&harness).await;
+    harness.vault.0.checks.lock().clear();
+    reconnect(&harness).await;
+    harness.call(PLAIN).await.unwrap();
+    assert_eq!(harness.vault.0.unseals.load(Ordering::SeqCst), opened);
+    assert_eq!(*harness.vault.0.checks.lock(), [1]);
+}
+
+#[tokio::test]
+async fn a_key_that_was_revoked_unheard_is_not_used_after_the_silence() {
+    let (harness, id) = served().await;
+    let secret = "own-new".to_owned();
+    cut_off(&harness).await;
+    harness.vault.0.secrets.lock().insert(id.clone(), secret);
+    harness.vault.change_unheard(&id, |key| key.version = 2);
+    reconnect(&harness).await;
+    harness.call(PLAIN).await.unwrap();
+    assert_eq!(harness.upstream.keys(), ["own-openai", "own-new"]);
+}
+
+#[tokio::test]
+async fn what_the_vault_does_not_vouch_for_is_not_used() {
+    let (harness, _) = served().await;
+    let opened = harness.vault.0.unseals.load(Ordering::SeqCst);
+    cut_off(&harness).await;
+    harness.vault.0.checks_fail.store(true, Ordering::SeqCst);
+    harness.vault.0.checks.lock().clear();
+    harness.vault.0.silent.store(false, Ordering::SeqCst);
+    until(|| harness.vault.0.checks.lock().len() > 1).await;
+    assert!(!harness.router.is_ready(), "it was never told what holds");
     harness.call(PLAIN).await.unwrap();
     assert!(harness.vault.0.unseals.load(Ordering::SeqCst) > opened);
+    harness.vault.0.checks_fail.store(false, Ordering::SeqCst);
+    until(|| harness.router.is_ready()).await;
 }
 
 #[tokio::test]
@@ -98,24 +155,17 @@ async fn while_the_vault_is_silent_one_asks_for_many() {
 }
 
 #[tokio::test]
-async fn a_key_opened_while_the_vault_was_silent_is_not_kept() {
-    let harness =
-        Harness::with(|config| config.revocation_bound = Duration::from_millis(100)).await;
-    let id = harness.own_key("openai");
-    harness
-        .upstream
-        .script("openai", [Scripted::json(200, ANSWER)]);
-    harness.vault.0.silent.store(true, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+async fn a_key_opened_while_the_vault_was_silent_is_asked_for_too() {
+    let (harness, id) = served().await;
+    cut_off(&harness).await;
     harness.call(PLAIN).await.unwrap();
-    let opened = harness.vault.0.unseals.load(Ordering::SeqCst);
     // What it says now was never told as a change.
-    harness.vault.0.secrets.lock().insert(id, "own-new".into());
-    harness.vault.0.silent.store(false, Ordering::SeqCst);
-    until(|| harness.router.is_ready()).await;
+    let secret = "own-new".to_owned();
+    harness.vault.0.secrets.lock().insert(id.clone(), secret);
+    harness.vault.change_unheard(&id, |key| key.version = 2);
+    reconnect(&harness).await;
     harness.call(PLAIN).await.unwrap();
-    assert!(harness.vault.0.unseals.load(Ordering::SeqCst) > opened);
-    assert_eq!(harness.upstream.keys()[1], "own-new");
+    assert_eq!(harness.upstream.keys()[2], "own-new");
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::app::{KeyOutcome, OutcomeReport, OwnerRef, UnsealPurpose, UnsealWish}
 use crate::domain::owner::OwnerKind;
 use crate::domain::provider_key::KeySettings;
 use crate::error::{Result, VaultError};
-use crate::store::Page;
+use crate::store::{HeldLease, Page};
 
 pub(super) fn page(size: u32, token: &str) -> Result<Page> {
     let invalid = || VaultError::invalid("page_token", page::InvalidPageToken);
@@ -181,6 +181,18 @@ pub(super) fn wish(request: proto::UnsealProviderKeyRequest) -> Result<UnsealWis
         purpose,
         inference_id: request.inference_id,
     })
+}
+
+/// The leases of a router. One of a key whose id is none holds nothing, and is left out.
+pub(super) fn held_leases(leases: Vec<proto::HeldLease>) -> Vec<HeldLease> {
+    let read = |lease: proto::HeldLease| {
+        Some(HeldLease {
+            key: lease.provider_key_id.parse().ok()?,
+            version: lease.version,
+            id: lease.lease_id,
+        })
+    };
+    leases.into_iter().filter_map(read).collect()
 }
 
 pub(super) fn report(request: proto::ReportKeyOutcomeRequest) -> Result<OutcomeReport> {

@@ -5,9 +5,9 @@ use futures::stream::BoxStream;
 use keyward_auth::Peer;
 use keyward_proto::vault::v1::vault_service_server::VaultService;
 use keyward_proto::vault::v1::{
-    ListUsableKeysRequest, ListUsableKeysResponse, ReportKeyOutcomeRequest,
-    ReportKeyOutcomeResponse, UnsealProviderKeyRequest, UnsealProviderKeyResponse,
-    WatchChangesRequest, WatchChangesResponse,
+    CheckLeasesRequest, CheckLeasesResponse, ListUsableKeysRequest, ListUsableKeysResponse,
+    ReportKeyOutcomeRequest, ReportKeyOutcomeResponse, UnsealProviderKeyRequest,
+    UnsealProviderKeyResponse, WatchChangesRequest, WatchChangesResponse,
 };
 use prost_types::Duration as ProtoDuration;
 use tokio::sync::mpsc;
@@ -47,6 +47,21 @@ impl VaultService for VaultGrpc {
             lease_id: unsealed.lease_id.to_string(),
             lease_duration: ProtoDuration::try_from(unsealed.duration).ok(),
         }))
+    }
+
+    async fn check_leases(
+        &self,
+        request: Request<CheckLeasesRequest>,
+    ) -> Result<Response<CheckLeasesResponse>, Status> {
+        let act = async |core: &Core, context: &Context, message: CheckLeasesRequest| {
+            let leases = decode::held_leases(message.leases);
+            let (lease_ids, sequence) = core.check_leases(context, leases).await?;
+            Ok(CheckLeasesResponse {
+                lease_ids,
+                sequence,
+            })
+        };
+        self.answer(request, act).await
     }
 
     async fn report_key_outcome(

@@ -41,6 +41,7 @@ mod sqlite {
             a_fingerprint_is_taken_once_for_an_owner_and_provider,
             a_stale_update_or_delete_changes_nothing,
             a_lease_is_written_with_its_event_or_not_at_all,
+            a_lease_holds_while_its_key_is_of_that_version_enabled_and_not_expired,
             the_first_data_key_of_a_generation_stays,
         }
         trail {

@@ -11,6 +11,7 @@ mod custody;
 mod exchange;
 mod inspect;
 mod isolation;
+mod leases;
 mod provider_keys;
 mod raw;
 mod replay;

@@ -1,9 +1,10 @@
-//! Whether what is kept here is still known to be true: the vault was heard within the bound.
+//! Whether what is kept here is still known to be true: the vault was heard within the bound, and
+//! nothing that it said can have been missed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// When the vault was last heard, and up to which change.
+/// When the vault was last heard, up to which change, and which doubts there were.
 #[derive(Debug)]
 pub(super) struct Freshness {
     bound: Duration,
@@ -11,6 +12,10 @@ pub(super) struct Freshness {
     /// Milliseconds from `start`, plus one; 0 for never.
     heard_ms: AtomicU64,
     sequence: AtomicU64,
+    /// Counts doubts, from 1. What was verified in an earlier epoch is unverified in this one.
+    epoch: AtomicU64,
+    /// The epoch whose doubt was cleared; 0 for none.
+    trusted: AtomicU64,
 }
 
 impl Freshness {
@@ -20,6 +25,8 @@ impl Freshness {
             start: Instant::now(),
             heard_ms: AtomicU64::new(0),
             sequence: AtomicU64::new(0),
+            epoch: AtomicU64::new(1),
+            trusted: AtomicU64::new(0),
         }
     }
 
@@ -42,9 +49,14 @@ impl Freshness {
         self.heard_ms.store(self.elapsed_ms() + 1, Ordering::SeqCst);
     }
 
-    /// Nothing counts as known until the vault is heard again.
-    pub(super) fn lost(&self) {
-        self.heard_ms.store(0, Ordering::SeqCst);
+    /// What is kept may be wrong from now on, until the epoch that this begins is trusted.
+    pub(super) fn doubt(&self) -> u64 {
+        self.epoch.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// The doubt that began this epoch is cleared; without effect if there is a newer one.
+    pub(super) fn trust(&self, epoch: u64) {
+        self.trusted.store(epoch, Ordering::SeqCst);
     }
 
     /// The last change that has come.
@@ -52,9 +64,56 @@ impl Freshness {
         self.sequence.load(Ordering::SeqCst)
     }
 
+    /// The epoch in which things are known to be true; `None` while nothing is.
+    pub(super) fn epoch(&self) -> Option<u64> {
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        let is_trusted = self.trusted.load(Ordering::SeqCst) == epoch;
+        (is_trusted && !self.is_silent()).then_some(epoch)
+    }
+
     pub(super) fn is_fresh(&self) -> bool {
+        self.epoch().is_some()
+    }
+
+    /// Whether the vault was not heard for longer than the bound.
+    pub(super) fn is_silent(&self) -> bool {
         let heard = self.heard_ms.load(Ordering::SeqCst);
         let bound = u64::try_from(self.bound.as_millis()).unwrap_or(u64::MAX);
-        heard > 0 && self.elapsed_ms().saturating_sub(heard - 1) <= bound
+        heard == 0 || self.elapsed_ms().saturating_sub(heard - 1) > bound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_cleared_doubt_and_a_vault_that_is_heard_make_things_known() {
+        let freshness = Freshness::new(Duration::from_mins(1));
+        freshness.heard();
+        assert_eq!(freshness.epoch(), None, "nothing was ever verified");
+        let first = freshness.doubt();
+        freshness.trust(first);
+        assert_eq!(freshness.epoch(), Some(first));
+        let second = freshness.doubt();
+        freshness.trust(first);
+        assert_eq!(
+            freshness.epoch(),
+            None,
+            "an old clearing clears no new doubt"
+        );
+        freshness.trust(second);
+        assert_eq!(freshness.epoch(), Some(second));
+    }
+
+    #[test]
+    fn silence_for_the_bound_makes_nothing_known_whatever_was_verified() {
+        let freshness = Freshness::new(Duration::ZERO);
+        let epoch = freshness.doubt();
+        freshness.trust(epoch);
+        assert!(freshness.is_silent(), "it was never heard");
+        freshness.heard();
+        std::thread::sleep(Duration::from_millis(5));
+        assert!(freshness.is_silent() && !freshness.is_fresh());
     }
 }

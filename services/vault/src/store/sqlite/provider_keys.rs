@@ -1,8 +1,10 @@
-//! Provider keys. Every statement but one names the owner; records are overwritten before they go.
+//! Provider keys. Every statement names the owner, but for two that tell nothing of a key: whose it is,
+//! and whether a lease of it still holds. Records are overwritten before they go.
 
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, named_params};
 use uuid::Uuid;
@@ -12,7 +14,9 @@ use super::{SqliteStore, audit, execute, execute_one, query_all, query_one};
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
-use crate::store::{Effects, Lease, Page, ProviderKeyStore, SealedKey, StoreError, Stored};
+use crate::store::{
+    Effects, HeldLease, Lease, Page, ProviderKeyStore, SealedKey, StoreError, Stored,
+};
 
 const OWNER: &str = "SELECT owner_kind, owner_uid FROM provider_keys WHERE uid = :uid";
 
@@ -183,6 +187,21 @@ pub(super) fn delete_all(connection: &Connection, owner: Owner) -> Stored<()> {
     execute(connection, DELETE_ALL, params).map(drop)
 }
 
+/// Whether a lease still holds.
+const HOLDS: &str = "
+    SELECT 1 FROM provider_keys
+    WHERE uid = :uid AND version = :version AND enabled = 1
+        AND (expire_time IS NULL OR expire_time > :now)";
+
+fn holds(connection: &Connection, lease: &HeldLease, now: Timestamp) -> Stored<bool> {
+    let params = named_params! {
+        ":uid": lease.key,
+        ":version": signed(lease.version),
+        ":now": millis(now),
+    };
+    query_one(connection, HOLDS, params, |_| Ok(())).map(|found| found.is_some())
+}
+
 fn lease(connection: &Connection, lease: &Lease) -> Stored<bool> {
     let params = named_params! {
         ":owner_kind": lease.owner.kind.number(),
@@ -305,5 +324,22 @@ impl ProviderKeyStore for SqliteStore {
         self.database
             .write(move |connection| lease(connection, &wanted))
             .await
+    }
+
+    async fn leases_holding(
+        &self,
+        leases: Vec<HeldLease>,
+        now: Timestamp,
+    ) -> Stored<Vec<HeldLease>> {
+        self.read(move |connection| {
+            let mut holding = Vec::with_capacity(leases.len());
+            for lease in leases {
+                if holds(connection, &lease, now)? {
+                    holding.push(lease);
+                }
+            }
+            Ok(holding)
+        })
+        .await
     }
 }

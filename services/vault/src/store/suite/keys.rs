@@ -6,7 +6,7 @@ use crate::domain::fingerprint::Fingerprint;
 use crate::domain::owner::Owner;
 use crate::domain::owner::OwnerKind::User;
 use crate::domain::provider_key::ProviderKey;
-use crate::store::{AuditScope, Lease, Store, StoreError, StoredDataKey};
+use crate::store::{AuditScope, HeldLease, Lease, Store, StoreError, StoredDataKey};
 
 pub(super) async fn provider_keys_come_back_as_stored_and_only_to_their_owner(store: &impl Store) {
     let bob = stored(store, User, "bob").await.owner;
@@ -225,4 +225,44 @@ pub(super) async fn the_first_data_key_of_a_generation_stays(store: &impl Store)
         store.system_secret_get("s").await.unwrap(),
         Some((uid, 1, vec![1]))
     );
+}
+
+pub(super) async fn a_lease_holds_while_its_key_is_of_that_version_enabled_and_not_expired(
+    store: &impl Store,
+) {
+    let bob = stored(store, User, "bob").await.owner;
+    let one = sealed(bob, 1);
+    let key = one.key.id;
+    store
+        .provider_key_insert(one.clone(), effects(bob))
+        .await
+        .unwrap();
+    let lease = |key, version, id: &str| HeldLease {
+        key,
+        version,
+        id: id.to_owned(),
+    };
+    let held = [
+        lease(key, 1, "holds"),
+        lease(key, 2, "of another version"),
+        lease(some_uid(), 1, "of no key"),
+        lease(key, 1, "holds too"),
+    ];
+    let holding = async |second| {
+        let holding = store.leases_holding(held.to_vec(), at(second)).await;
+        let ids = holding.unwrap().into_iter().map(|lease| lease.id);
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(holding(5).await, ["holds", "holds too"]);
+    assert!(holding(1000).await.is_empty(), "the key has expired");
+    let off = ProviderKey {
+        enabled: false,
+        revision: 2,
+        ..one.key
+    };
+    store
+        .provider_key_update(off, None, 1, effects(bob))
+        .await
+        .unwrap();
+    assert!(holding(5).await.is_empty(), "the key is disabled");
 }
