@@ -33,6 +33,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, FromArgMatches as _, Parser, Subcommand};
+use keyward_runtime::hardening::Hardening;
 
 use crate::doctor;
 use context::Context;
@@ -138,8 +139,10 @@ impl Command {
     }
 }
 
-/// Does what the process was started for.
+/// Does what the process was started for. It is hardened before anything is read: every command
+/// might get a secret to see.
 pub(crate) fn main() -> Exit {
+    let hardening = Hardening::apply();
     let arguments = help::command()
         .try_get_matches()
         .and_then(|matches| Arguments::from_arg_matches(&matches));
@@ -147,7 +150,7 @@ pub(crate) fn main() -> Exit {
         Ok(arguments) => arguments,
         Err(error) => return misunderstood(&error),
     };
-    let context = Context::new(arguments.options);
+    let context = Context::new(arguments.options, hardening);
     let command = arguments.command;
     let command = command.unwrap_or(Command::Serve(start::Serve::default()));
     match command.run(&context) {

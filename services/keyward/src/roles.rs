@@ -25,6 +25,15 @@ impl Role {
             Self::Metering => "metering",
         }
     }
+
+    /// Whether it has stored provider keys in its memory: only the vault, which opens them, and the
+    /// router, which uses them.
+    fn has_stored_keys(self) -> bool {
+        match self {
+            Self::Vault | Self::Router => true,
+            Self::Edge | Self::Metering => false,
+        }
+    }
 }
 
 /// The roles of this process.
@@ -50,6 +59,11 @@ impl Roles {
         all.filter(|role| self.has(**role))
             .map(|role| role.name())
             .collect()
+    }
+
+    /// Whether stored provider keys are in the memory of this process.
+    pub(crate) fn have_stored_keys(&self) -> bool {
+        self.0.iter().any(|role| role.has_stored_keys())
     }
 
     /// Whether this process serves gRPC.

@@ -2,6 +2,7 @@
 //! and draining. No rule of keys, routes or money is in here.
 
 pub mod error;
+pub mod hardening;
 pub mod health;
 pub mod ids;
 pub mod metrics;

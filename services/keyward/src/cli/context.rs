@@ -1,5 +1,6 @@
 //! What every command is given: the environment, the options that all share, and where output goes.
 
+use keyward_runtime::hardening::Hardening;
 use keyward_runtime::settings::{Environment, Settings, SettingsError};
 use serde_json::{Value, json};
 
@@ -17,10 +18,12 @@ pub(crate) struct Context {
     /// Where the command's data and messages go.
     pub(crate) output: Output,
     pub(super) options: Options,
+    /// What the kernel keeps others from seeing of this process.
+    pub(super) hardening: Hardening,
 }
 
 impl Context {
-    pub(super) fn new(mut options: Options) -> Self {
+    pub(super) fn new(mut options: Options, hardening: Hardening) -> Self {
         let environment = Environment::of_process(options.config.take());
         let no_colour = environment
             .get("NO_COLOR")
@@ -29,6 +32,7 @@ impl Context {
             output: Output::new(options.json, no_colour),
             environment,
             options,
+            hardening,
         }
     }
 

@@ -41,9 +41,14 @@ pub(super) fn migrate(context: &Context) -> Outcome {
 }
 
 fn start(context: &Context, roles: &Roles) -> anyhow::Result<(Settings, Runtime)> {
+    let hardening = match roles.have_stored_keys() {
+        true => context.hardening,
+        false => context.hardening.let_memory_be_read(),
+    };
     let settings = context.settings()?;
     configs::check(&settings, roles)?;
     telemetry::start(&settings.log)?;
+    hardening.log();
     for stranger in context.environment.strangers() {
         tracing::warn!(
             variable = stranger,
