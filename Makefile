@@ -19,7 +19,7 @@ LITELLM ?= 1.109.1
 GENAI_PRICES ?= 0.2.3
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-sdk test-api check-deploy bench catalog check fmt
+.PHONY: help run build postgres test test-sdk test-api check-deploy bench catalog check fmt
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -30,8 +30,12 @@ run: ## Build and start everything in one process; data goes to ./keyward-data
 build: ## Build the binary that the system tests run
 	$(CARGO) build --workspace --bin keyward
 
+# Tests start servers of their own from it; none that runs already is touched.
+postgres: ## Make sure that Postgres' programs are there (as root, on Debian and its kin, installs them)
+	scripts/find-postgres
+
 # One test holds a thousand connections at once, on both sides.
-test: build ## Run the whole test suite
+test: build postgres ## Run the whole test suite (needs Postgres' programs)
 	$(CARGO) test --workspace --doc
 	ulimit -Sn 8192 2>/dev/null || true; \
 		$(CARGO) test --workspace --lib --bins --tests --no-fail-fast

@@ -2,6 +2,8 @@
 //! the same behaviour. Mutations take their audit events and changes along, so that all is written
 //! in one transaction or nothing is.
 
+mod columns;
+pub mod postgres;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;

@@ -2,12 +2,17 @@
 
 use std::path::PathBuf;
 
+use crate::postgres::PostgresError;
+
 /// A fault of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
     /// SQLite refused; a violated constraint is in here with its name.
     #[error("the database refused an operation")]
     Sqlite(#[from] rusqlite::Error),
+    /// Postgres refused, or cannot be reached.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// The file cannot be created or opened.
     #[error("cannot open {}", path.display())]
     File {
@@ -31,6 +36,17 @@ pub enum StorageError {
         /// The latest that this program knows.
         known: u32,
     },
+    /// The schema is of an earlier version than this program needs, and is not brought up to date
+    /// by a start.
+    #[error(
+        "the database has schema version {found}, this program needs {known}: run `keyward migrate`"
+    )]
+    Older {
+        /// The version in the database; 0 where there is no schema.
+        found: u32,
+        /// The one that this program needs.
+        known: u32,
+    },
     /// A migration failed; nothing of it stays.
     #[error("migration {name} failed")]
     Migration {
@@ -38,7 +54,7 @@ pub enum StorageError {
         name: &'static str,
         /// Why.
         #[source]
-        source: rusqlite::Error,
+        source: Box<StorageError>,
     },
     /// Work could not be committed with its group.
     #[error("a commit failed: {0}")]
@@ -52,7 +68,7 @@ pub enum StorageError {
 }
 
 impl StorageError {
-    /// The message of a violated constraint, which names it, such as
+    /// A violated constraint: its name in Postgres; in SQLite the message, which names it, such as
     /// `CHECK constraint failed: hold_amount_positive` or
     /// `UNIQUE constraint failed: provider_key.owner_uid, …`; `None` for other faults.
     pub fn constraint(&self) -> Option<&str> {
@@ -62,6 +78,7 @@ impl StorageError {
             {
                 Some(message)
             }
+            Self::Postgres(PostgresError::Refused { constraint, .. }) => constraint.as_deref(),
             _ => None,
         }
     }

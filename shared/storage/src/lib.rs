@@ -1,10 +1,12 @@
-//! SQLite as the embedded store: one writer thread that commits in groups, a few readers, and
-//! migrations. It knows nothing of what is stored.
+//! The engines below the services' stores: SQLite as the embedded one, with one writer thread that
+//! commits in groups, a few readers, and migrations; and Postgres, in [`postgres`]. It knows nothing of
+//! what is stored.
 
 mod error;
 mod inspect;
 mod lock;
 mod migrate;
+pub mod postgres;
 mod readers;
 mod writer;
 
@@ -18,6 +20,7 @@ pub use error::StorageError;
 pub use inspect::{Inspector, Integrity, StoreFacts};
 use lock::WriteLock;
 pub use migrate::Migration;
+pub use postgres::{Postgres, PostgresError, PostgresUrl};
 use readers::Readers;
 use writer::Writer;
 

@@ -26,7 +26,7 @@ pub(crate) fn run(
     for (number, migration) in (1u32..).zip(migrations).skip(found as usize) {
         apply(connection, number, migration).map_err(|source| StorageError::Migration {
             name: migration.name,
-            source,
+            source: Box::new(StorageError::from(source)),
         })?;
         tracing::debug!(migration.name, migration.number = number, "schema migrated");
     }

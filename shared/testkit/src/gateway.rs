@@ -3,7 +3,7 @@
 
 mod access;
 mod launch;
-mod ports;
+pub(crate) mod ports;
 mod process;
 
 use std::collections::BTreeMap;

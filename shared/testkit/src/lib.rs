@@ -13,6 +13,7 @@
 pub mod canary;
 pub mod client;
 pub mod gateway;
+pub mod postgres;
 pub mod raw;
 pub mod tenancy;
 pub mod upstream;
@@ -20,5 +21,6 @@ pub mod wait;
 
 pub use client::{Answer, Client, Stream};
 pub use gateway::{Gateway, Launch, Role, Topology};
+pub use postgres::{PrivatePostgres, TestDatabase};
 pub use tenancy::Tenant;
 pub use upstream::{Received, Script, ScriptedUpstream};

@@ -1,5 +1,5 @@
-//! What every engine must do alike: one suite over the traits. An engine runs it with
-//! `conformance!` and a function that opens an empty store.
+//! What every engine must do alike: one suite over the traits. `conformance!` lists its members, which
+//! run on all engines.
 
 mod identity;
 mod keys;
@@ -7,28 +7,58 @@ mod replays;
 mod samples;
 mod trail;
 
-/// Makes one test of each member of the suite for the store that `open` gives, with whatever must
-/// outlive it.
+/// Makes one test of each member of the suite for each engine: a module that has a function `open`,
+/// which gives an empty store with whatever must outlive it.
 macro_rules! conformance {
-    ($open:path; $($topic:ident { $($name:ident),+ $(,)? })+) => {
-        $($(#[tokio::test]
+    ($engines:tt; $($topic:tt $names:tt)+) => {
+        $(conformance! { @topic $engines $topic $names })+
+    };
+    (@topic { $($engine:ident),+ } $topic:ident $names:tt) => {
+        mod $topic {
+            $(mod $engine {
+                conformance! { @tests $engine $topic $names }
+            })+
+        }
+    };
+    (@tests $engine:ident $topic:ident { $($name:ident),+ $(,)? }) => {
+        $(#[tokio::test]
         async fn $name() {
-            let (store, _kept) = $open();
-            super::$topic::$name(&store).await;
-        })+)+
+            let (store, _kept) = crate::store::suite::$engine::open().await;
+            crate::store::suite::$topic::$name(&store).await;
+        })+
     };
 }
 
 mod sqlite {
     use crate::store::sqlite::SqliteStore;
 
-    fn open() -> (SqliteStore, tempfile::TempDir) {
+    #[expect(
+        clippy::unused_async,
+        reason = "to open a store of another engine takes waiting"
+    )]
+    pub(super) async fn open() -> (SqliteStore, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("vault.db")).unwrap();
         (store, folder)
     }
+}
 
-    conformance! { open;
+mod postgres {
+    use keyward_storage::PostgresUrl;
+    use keyward_testkit::TestDatabase;
+
+    use crate::store::postgres::PostgresStore;
+
+    pub(super) async fn open() -> (PostgresStore, TestDatabase) {
+        let database = TestDatabase::new();
+        let url = PostgresUrl::parse(&database.url()).unwrap();
+        PostgresStore::migrate(&url).await.unwrap();
+        (PostgresStore::open(&url).await.unwrap(), database)
+    }
+}
+
+mod conform {
+    conformance! { { sqlite, postgres };
         identity {
             ids_are_unique_within_their_kind,
             updates_need_the_revision_that_was_read,

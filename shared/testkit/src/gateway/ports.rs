@@ -14,7 +14,7 @@ const STRIDE: u32 = 263;
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A port that nobody listens on, and that this process has not handed out lately.
-pub(super) fn free() -> u16 {
+pub(crate) fn free() -> u16 {
     let start = std::process::id().wrapping_mul(STRIDE);
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed);

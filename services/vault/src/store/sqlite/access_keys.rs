@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use keyward_auth::{AccessKeyLimits, Scope, Scopes};
+use keyward_auth::AccessKeyLimits;
 use rusqlite::{Connection, Row, named_params};
 use uuid::Uuid;
 
@@ -10,7 +10,8 @@ use super::row::{get, json, millis, millis_opt, signed, time, time_opt, to_json,
 use super::{SqliteStore, execute, execute_one, query_all, query_one};
 use crate::domain::identity::{AccessKey, Named};
 use crate::domain::owner::{Owner, OwnerKind};
-use crate::store::{AccessKeyStore, Effects, Page, StoreError, Stored};
+use crate::store::columns::{scopes, scopes_text};
+use crate::store::{AccessKeyStore, Effects, Page, Stored};
 
 const INSERT: &str = "
     INSERT INTO access_keys (uid, id, hash, user_uid, organization_uid, project_uid, label, scopes,
@@ -83,17 +84,6 @@ fn named(row: &Row<'_>, uid: &str, id: &str) -> Stored<Option<Named>> {
     let uid: Option<Uuid> = get(row, uid)?;
     let id: Option<String> = get(row, id)?;
     Ok(uid.zip(id).map(|(uid, id)| Named { uid, id }))
-}
-
-fn scopes(text: &str) -> Stored<Scopes> {
-    text.split_whitespace()
-        .map(|name| Scope::from_name(name).ok_or(StoreError::Malformed("a scope")))
-        .collect()
-}
-
-fn scopes_text(scopes: Scopes) -> String {
-    let names: Vec<_> = scopes.iter().map(Scope::as_str).collect();
-    names.join(" ")
 }
 
 fn insert(connection: &Connection, key: &AccessKey, hash: [u8; 32]) -> Stored<()> {

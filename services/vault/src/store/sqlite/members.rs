@@ -1,7 +1,6 @@
 //! Memberships.
 
 use async_trait::async_trait;
-use keyward_auth::OrganizationRole;
 use rusqlite::{Connection, Row, named_params};
 use uuid::Uuid;
 
@@ -9,7 +8,8 @@ use super::row::{get, millis, time};
 use super::{SqliteStore, execute, execute_one, query_all, query_one};
 use crate::domain::identity::Member;
 use crate::domain::owner::Owner;
-use crate::store::{Effects, MemberStore, Page, StoreError, Stored};
+use crate::store::columns::role;
+use crate::store::{Effects, MemberStore, Page, Stored};
 
 const INSERT: &str = "
     INSERT INTO members (uid, organization_uid, user_uid, role, create_time)
@@ -42,14 +42,6 @@ const DELETE: &str = "
 
 const DELETE_ALL: &str = "
     DELETE FROM members WHERE organization_uid = :uid OR user_uid = :uid";
-
-/// Roles by the numbers of the contract.
-fn role(number: i64) -> Stored<OrganizationRole> {
-    i32::try_from(number)
-        .ok()
-        .and_then(OrganizationRole::from_proto)
-        .ok_or(StoreError::Malformed("a role"))
-}
 
 fn read(row: &Row<'_>) -> Stored<Member> {
     Ok(Member {

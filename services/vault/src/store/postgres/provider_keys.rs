@@ -1,0 +1,284 @@
+//! Provider keys. Every statement names the owner, but for two that tell nothing of a key: whose it is,
+//! and whether leases of it still hold. A deleted record lies in its row's place until Postgres cleans up there: what makes it useless is that its data key is destroyed, or that
+//! whoever finds it lacks the master key.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use jiff::Timestamp;
+use keyward_storage::postgres::{Row, Session};
+use uuid::Uuid;
+
+use super::row::{
+    bytes, get, json, millis, millis_opt, owner, signed, small, time, time_opt, to_json, unsigned,
+};
+use super::{PostgresStore, Values, audit, execute, execute_one, query_all, query_one};
+use crate::domain::fingerprint::Fingerprint;
+use crate::domain::owner::Owner;
+use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
+use crate::store::{
+    Effects, HeldLease, Lease, Page, ProviderKeyStore, SealedKey, StoreError, Stored,
+};
+
+const OWNER: &str = "SELECT owner_kind, owner_uid FROM provider_keys WHERE uid = $1";
+
+const INSERT: &str = include_str!("provider_key_insert.sql");
+const UPDATE: &str = include_str!("provider_key_update.sql");
+const GET: &str = include_str!("provider_key_get.sql");
+const LIST: &str = include_str!("provider_key_list.sql");
+
+const BY_FINGERPRINT: &str = "
+    SELECT uid FROM provider_keys
+    WHERE owner_kind = $1 AND owner_uid = $2 AND provider = $3 AND fingerprint = $4";
+
+const DELETE: &str = "
+    DELETE FROM provider_keys
+    WHERE owner_kind = $1 AND owner_uid = $2 AND uid = $3 AND revision = $4";
+
+const DELETE_ALL: &str = "DELETE FROM provider_keys WHERE owner_kind = $1 AND owner_uid = $2";
+
+/// Refuses whatever has changed since the key was opened; neither use nor test counts as a change.
+const LEASE: &str = "
+    UPDATE provider_keys SET
+        last_used_time = CASE WHEN $5 THEN last_used_time ELSE $6 END,
+        last_tested_time = CASE WHEN $5 THEN $6 ELSE last_tested_time END
+    WHERE owner_kind = $1 AND owner_uid = $2 AND uid = $3 AND version = $4
+        AND enabled AND (expire_time IS NULL OR expire_time > $6)";
+
+/// The versions that may be in use.
+const IN_USE: &str = "
+    SELECT uid, version FROM provider_keys
+    WHERE uid = ANY($1) AND enabled AND (expire_time IS NULL OR expire_time > $2)";
+
+fn read(row: &Row) -> Stored<ProviderKey> {
+    let origin: i64 = get(row, "origin")?;
+    Ok(ProviderKey {
+        id: get(row, "uid")?,
+        owner: owner(row, "owner_kind", "owner_uid")?,
+        owner_id: get(row, "owner_id")?,
+        provider: get(row, "provider")?,
+        label: get(row, "label")?,
+        masked: get(row, "masked")?,
+        fingerprint: Fingerprint(bytes(row, "fingerprint")?),
+        enabled: get(row, "enabled")?,
+        health: Health::from_number(small(row, "health")?)
+            .ok_or(StoreError::Malformed("a health"))?,
+        health_reason: get(row, "health_reason")?,
+        version: unsigned(row, "version")?,
+        base_url: get(row, "base_url")?,
+        settings: read_settings(row)?,
+        weight: small(row, "weight")?,
+        origin: match origin {
+            0 => Origin::Caller,
+            _ => Origin::Settings,
+        },
+        create_time: time(row, "create_time")?,
+        update_time: time(row, "update_time")?,
+        expire_time: time_opt(row, "expire_time")?,
+        last_used_time: time_opt(row, "last_used_time")?,
+        last_tested_time: time_opt(row, "last_tested_time")?,
+        revision: unsigned(row, "revision")?,
+    })
+}
+
+fn read_settings(row: &Row) -> Stored<KeySettings> {
+    let deployments: BTreeMap<String, String> = json(row, "deployments")?;
+    Ok(KeySettings {
+        endpoint: get(row, "endpoint")?,
+        api_version: get(row, "api_version")?,
+        deployments,
+        skip_format_check: get(row, "skip_format_check")?,
+    })
+}
+
+fn read_sealed(row: &Row) -> Stored<SealedKey> {
+    Ok(SealedKey {
+        key: read(row)?,
+        record: get(row, "record")?,
+    })
+}
+
+async fn insert(session: &Session, sealed: &SealedKey) -> Stored<()> {
+    let key = &sealed.key;
+    let values: Values<'_> = &[
+        &key.id,
+        &i64::from(key.owner.kind.number()),
+        &key.owner.uid,
+        &key.provider,
+        &key.label,
+        &key.masked,
+        &key.fingerprint.0.as_slice(),
+        &key.enabled,
+        &i64::from(key.health as u8),
+        &key.health_reason,
+        &signed(key.version),
+        &key.base_url,
+        &key.settings.endpoint,
+        &key.settings.api_version,
+        &to_json(&key.settings.deployments)?,
+        &key.settings.skip_format_check,
+        &i64::from(key.weight),
+        &i64::from(key.origin as u8),
+        &millis(key.create_time),
+        &millis(key.update_time),
+        &millis_opt(key.expire_time),
+        &signed(key.revision),
+        &sealed.record,
+    ];
+    execute_one(session, INSERT, values).await
+}
+
+/// What a key is used for never changes without its secret, so it is not among the columns.
+async fn update(
+    session: &Session,
+    key: &ProviderKey,
+    record: Option<&[u8]>,
+    revision: u64,
+) -> Stored<()> {
+    let values: Values<'_> = &[
+        &i64::from(key.owner.kind.number()),
+        &key.owner.uid,
+        &key.id,
+        &signed(revision),
+        &key.label,
+        &key.masked,
+        &key.fingerprint.0.as_slice(),
+        &key.enabled,
+        &i64::from(key.health as u8),
+        &key.health_reason,
+        &signed(key.version),
+        &i64::from(key.weight),
+        &millis(key.update_time),
+        &millis_opt(key.expire_time),
+        &signed(key.revision),
+        &record,
+    ];
+    execute_one(session, UPDATE, values).await
+}
+
+async fn list(session: &Session, owner: Owner, page: Page) -> Stored<Vec<ProviderKey>> {
+    let (kind, below, limit) = (i64::from(owner.kind.number()), page.below(), page.limit());
+    query_all(session, LIST, &[&kind, &owner.uid, &below, &limit], read).await
+}
+
+/// Deletes all keys of an owner.
+pub(super) async fn delete_all(session: &Session, owner: Owner) -> Stored<()> {
+    let values: Values<'_> = &[&i64::from(owner.kind.number()), &owner.uid];
+    execute(session, DELETE_ALL, values).await.map(drop)
+}
+
+/// False, with nothing written, if the key is not as it was when it was opened.
+async fn lease(session: &Session, lease: &Lease) -> Stored<bool> {
+    let values: Values<'_> = &[
+        &i64::from(lease.owner.kind.number()),
+        &lease.owner.uid,
+        &lease.id,
+        &signed(lease.version),
+        &lease.is_test,
+        &millis(lease.now),
+    ];
+    if execute(session, LEASE, values).await? != 1 {
+        return Ok(false);
+    }
+    audit::insert(session, &lease.event).await?;
+    Ok(true)
+}
+
+#[async_trait]
+impl ProviderKeyStore for PostgresStore {
+    async fn provider_key_owner(&self, id: Uuid) -> Stored<Option<Owner>> {
+        let session = self.session().await?;
+        let read = |row: &Row| owner(row, "owner_kind", "owner_uid");
+        query_one(&session, OWNER, &[&id], read).await
+    }
+
+    async fn provider_key_insert(&self, sealed: SealedKey, effects: Effects) -> Stored<u64> {
+        self.mutate(effects, move |session| {
+            Box::pin(async move { insert(session, &sealed).await })
+        })
+        .await
+    }
+
+    async fn provider_key_get(&self, owner: Owner, id: Uuid) -> Stored<Option<SealedKey>> {
+        let session = self.session().await?;
+        let values: Values<'_> = &[&i64::from(owner.kind.number()), &owner.uid, &id];
+        query_one(&session, GET, values, read_sealed).await
+    }
+
+    async fn provider_key_by_fingerprint(
+        &self,
+        owner: Owner,
+        provider: &str,
+        fingerprint: [u8; 16],
+    ) -> Stored<Option<Uuid>> {
+        let session = self.session().await?;
+        let (kind, fingerprint) = (i64::from(owner.kind.number()), fingerprint.as_slice());
+        let values: Values<'_> = &[&kind, &owner.uid, &provider, &fingerprint];
+        query_one(&session, BY_FINGERPRINT, values, |row| get(row, "uid")).await
+    }
+
+    async fn provider_key_list(&self, owner: Owner, page: Page) -> Stored<Vec<ProviderKey>> {
+        list(&self.session().await?, owner, page).await
+    }
+
+    /// All at once on one connection: the answers come back in order.
+    async fn provider_keys_usable(&self, owners: &[Owner], limit: u32) -> Stored<Vec<ProviderKey>> {
+        let session = self.session().await?;
+        let page = Page {
+            size: limit,
+            before: None,
+        };
+        let lists = owners.iter().map(|owner| list(&session, *owner, page));
+        Ok(try_join_all(lists).await?.into_iter().flatten().collect())
+    }
+
+    async fn provider_key_update(
+        &self,
+        key: ProviderKey,
+        record: Option<Vec<u8>>,
+        revision: u64,
+        effects: Effects,
+    ) -> Stored<u64> {
+        self.mutate(effects, move |session| {
+            Box::pin(async move { update(session, &key, record.as_deref(), revision).await })
+        })
+        .await
+    }
+
+    async fn provider_key_delete(
+        &self,
+        owner: Owner,
+        id: Uuid,
+        revision: u64,
+        effects: Effects,
+    ) -> Stored<u64> {
+        self.mutate(effects, move |session| {
+            Box::pin(async move {
+                let (kind, revision) = (i64::from(owner.kind.number()), signed(revision));
+                execute_one(session, DELETE, &[&kind, &owner.uid, &id, &revision]).await
+            })
+        })
+        .await
+    }
+
+    async fn provider_key_lease(&self, wanted: Lease) -> Stored<bool> {
+        self.postgres
+            .write(move |session| Box::pin(async move { lease(session, &wanted).await }))
+            .await
+    }
+
+    async fn leases_holding(
+        &self,
+        leases: Vec<HeldLease>,
+        now: Timestamp,
+    ) -> Stored<Vec<HeldLease>> {
+        let session = self.session().await?;
+        let keys: Vec<Uuid> = leases.iter().map(|lease| lease.key).collect();
+        let version = |row: &Row| Ok((get(row, "uid")?, unsigned(row, "version")?));
+        let in_use = query_all(&session, IN_USE, &[&keys, &millis(now)], version).await?;
+        let in_use: BTreeSet<(Uuid, u64)> = in_use.into_iter().collect();
+        let holds = |lease: &HeldLease| in_use.contains(&(lease.key, lease.version));
+        Ok(leases.into_iter().filter(holds).collect())
+    }
+}

@@ -1,0 +1,160 @@
+//! One borrowed connection. Statements are constants, prepared once for each connection, and each
+//! has its time.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Client, ClientWrapper, Object};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::{ANSWER_MAX, PostgresError};
+use crate::StorageError;
+
+/// How long a migration may take: it may have to rewrite a large table.
+pub(super) const MIGRATION_MAX: Duration = Duration::from_hours(1);
+
+/// A connection, given back when dropped; thrown away instead where it is in a transaction or
+/// broken, so that the next one finds neither.
+#[derive(Debug)]
+pub struct Session {
+    client: Option<Client>,
+    in_transaction: bool,
+    spoilt: AtomicBool,
+}
+
+impl Session {
+    pub(super) fn new(client: Client) -> Self {
+        Self {
+            client: Some(client),
+            in_transaction: false,
+            spoilt: AtomicBool::new(false),
+        }
+    }
+
+    /// Runs a statement, and returns how many rows it changed.
+    ///
+    /// # Errors
+    /// [`StorageError::Postgres`].
+    pub async fn execute(
+        &self,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, StorageError> {
+        let run = async |client: &ClientWrapper| {
+            let statement = client.prepare_cached(sql).await?;
+            client.execute(&statement, values).await
+        };
+        self.within(ANSWER_MAX, run).await
+    }
+
+    /// All rows of a query, which must bound them itself.
+    ///
+    /// # Errors
+    /// [`StorageError::Postgres`].
+    pub async fn query(
+        &self,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StorageError> {
+        self.query_within(ANSWER_MAX, sql, values).await
+    }
+
+    /// The same, for what may take longer than a request can wait.
+    ///
+    /// # Errors
+    /// [`StorageError::Postgres`].
+    pub async fn query_within(
+        &self,
+        limit: Duration,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, StorageError> {
+        let run = async |client: &ClientWrapper| {
+            let statement = client.prepare_cached(sql).await?;
+            client.query(&statement, values).await
+        };
+        self.within(limit, run).await
+    }
+
+    /// The first row of a query, if any.
+    ///
+    /// # Errors
+    /// [`StorageError::Postgres`].
+    pub async fn query_first(
+        &self,
+        sql: &'static str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Option<Row>, StorageError> {
+        Ok(self.query(sql, values).await?.into_iter().next())
+    }
+
+    /// Runs several statements without values, in an hour at most: for schemas.
+    ///
+    /// # Errors
+    /// [`StorageError::Postgres`].
+    pub async fn run_script(&self, sql: &'static str) -> Result<(), StorageError> {
+        self.within(MIGRATION_MAX, async |client| {
+            client.batch_execute(sql).await
+        })
+        .await
+    }
+
+    pub(super) async fn begin(&mut self) -> Result<(), StorageError> {
+        self.in_transaction = true;
+        self.run_script("BEGIN").await
+    }
+
+    /// Ends the transaction as the work in it went.
+    ///
+    /// # Errors
+    /// That of the work, or that of the commit: then it is not known whether anything stays.
+    pub async fn end<T, E: From<StorageError>>(mut self, worked: Result<T, E>) -> Result<T, E> {
+        let ended = match &worked {
+            Ok(_) => self.commit().await,
+            // What cannot be rolled back is thrown away with its connection.
+            Err(_) => self.statement("ROLLBACK").await.or(Ok(())),
+        };
+        self.in_transaction = self.spoilt.load(Ordering::Relaxed);
+        ended?;
+        worked
+    }
+
+    async fn commit(&self) -> Result<(), StorageError> {
+        self.statement("COMMIT").await
+    }
+
+    async fn statement(&self, sql: &'static str) -> Result<(), StorageError> {
+        self.within(ANSWER_MAX, async |client| client.batch_execute(sql).await)
+            .await
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        run: impl AsyncFnOnce(&ClientWrapper) -> Result<T, tokio_postgres::Error>,
+    ) -> Result<T, StorageError> {
+        let client = self.client.as_deref().ok_or(PostgresError::Closed)?;
+        let result = match tokio::time::timeout(limit, run(client)).await {
+            Ok(result) => result.map_err(PostgresError::from),
+            Err(_) => Err(PostgresError::TimedOut("6 s")),
+        };
+        result.map_err(|error| {
+            if error.spoils_connection() {
+                self.spoilt.store(true, Ordering::Relaxed);
+            }
+            error.into()
+        })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take()
+            && (self.in_transaction || self.spoilt.load(Ordering::Relaxed))
+        {
+            // Out of the pool, and closed: the server rolls back by itself.
+            drop(Object::take(client));
+        }
+    }
+}
