@@ -34,6 +34,7 @@ mod passthrough;
 mod precedence;
 mod repository;
 mod revoked;
+mod routers;
 mod served;
 mod settings;
 mod start;

@@ -1,10 +1,15 @@
 //! One of four processes is away: what does not need it goes on, what does says so, and all is well
 //! once it is back.
 
+use std::time::{Duration, Instant};
+
 use keyward_testkit::{Role, Tenant, Topology, wait};
 
 use crate::served::MODEL;
 use crate::system::System;
+
+/// `vault.revocation_bound`, as it is where nobody sets it.
+const BOUND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn own_keys_serve_while_metering_is_away_and_are_recorded_later() {
@@ -86,6 +91,44 @@ async fn the_edge_says_so_while_the_router_is_away() {
     let _ = tenant.client.get("/api/v1/provider-keys").await.ok();
     system.gateway.begin_role(Role::Router).await;
     wait::until("the router to be used again", || async {
+        tenant.client.chat(MODEL, "after").await.status.is_success()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn own_keys_outlive_the_vaults_store_by_the_bound_and_nothing_serves_in_their_stead() {
+    let (system, tenant, key) = split().await;
+    let _ = tenant.client.chat(MODEL, "before").await.ok();
+    let _ = tenant.client.chat("sandbox/echo", "before").await.ok();
+    let store = system.gateway.data_dir().join("vault.db");
+    let database = rusqlite::Connection::open(store).unwrap();
+    let away = "ALTER TABLE changes RENAME TO changes_away";
+    database.execute(away, []).unwrap();
+
+    let since = Instant::now();
+    for model in [MODEL, "sandbox/echo"] {
+        wait::until("the key to be out of use", || async {
+            let answer = tenant.client.chat(model, "meanwhile").await;
+            match answer.status.as_u16() {
+                200 => assert!(since.elapsed() < 2 * BOUND, "it served for too long"),
+                _ => {
+                    assert_eq!(answer.error(503), "overloaded");
+                    assert_ne!(answer.header("retry-after"), "");
+                }
+            }
+            !answer.status.is_success()
+        })
+        .await;
+    }
+    let openai = &system.providers.openai;
+    let system_key = &system.providers.system_key;
+    assert!(openai.requests_with(system_key).is_empty());
+    assert!(!openai.requests_with(&key).is_empty());
+
+    let back = "ALTER TABLE changes_away RENAME TO changes";
+    database.execute(back, []).unwrap();
+    wait::until("the key to serve again", || async {
         tenant.client.chat(MODEL, "after").await.status.is_success()
     })
     .await;

@@ -11,6 +11,7 @@ pub(crate) const CREDITS_CHARGED: HeaderName = HeaderName::from_static("x-credit
 pub(crate) const FALLBACK: HeaderName = HeaderName::from_static("x-keyward-fallback");
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const KEY_SOURCE: HeaderName = HeaderName::from_static("x-keyward-key-source");
+pub(crate) const LAGGARDS: HeaderName = HeaderName::from_static("x-keyward-laggards");
 pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-keyward-model");
 pub(crate) const ORGANIZATION: HeaderName =
     HeaderName::from_static(keyward_auth::metadata::ORGANIZATION);

@@ -17,7 +17,7 @@ use keyward_runtime::health::{self, Health};
 use keyward_runtime::serve::Process;
 use keyward_runtime::settings::{Settings, SettingsError};
 use keyward_runtime::telemetry::rpc::RpcMeters;
-use keyward_vault::Vault;
+use keyward_vault::{Vault, VaultConfig};
 use tonic::service::Routes;
 use tower::Layer as _;
 use url::Url;
@@ -163,7 +163,11 @@ impl<'a> Parts<'a> {
 
     async fn open_vault(&mut self) -> anyhow::Result<Vault> {
         let (tracker, stopping) = (self.process.tracker.clone(), self.process.stopping.clone());
-        let vault = Vault::open(configs::vault(self.settings)?, tracker, stopping).await?;
+        let config = VaultConfig {
+            metrics: self.process.metrics.clone(),
+            ..configs::vault(self.settings)?
+        };
+        let vault = Vault::open(config, tracker, stopping).await?;
         self.authenticator = Some(Authenticator::new(vault.exchanger()));
         self.stores.vault = Some(vault.clone());
         Ok(vault)

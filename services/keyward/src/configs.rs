@@ -68,6 +68,8 @@ pub(crate) fn vault(settings: &Settings) -> Result<VaultConfig, CatalogError> {
         master_keys: settings.vault.master_keys.iter().map(master_key).collect(),
         private_allow: settings.providers.private_allow.clone(),
         providers: provider_names(settings)?,
+        revocation_bound: settings.vault.revocation_bound,
+        unseal_ceiling: settings.vault.unseal_ceiling,
         ..VaultConfig::new(&settings.data_dir)
     })
 }

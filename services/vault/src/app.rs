@@ -5,6 +5,7 @@ pub(crate) mod access_keys;
 pub(crate) mod accounts;
 mod audit;
 pub(crate) mod bootstrap;
+pub(crate) mod ceilings;
 mod check;
 mod context;
 pub(crate) mod exchange;
@@ -12,6 +13,7 @@ pub(crate) mod hub;
 pub(crate) mod key_file;
 mod leases;
 pub(crate) mod members;
+mod meters;
 mod outcomes;
 mod owners;
 pub(crate) mod projects;
@@ -40,12 +42,14 @@ use crate::kek::MasterKeys;
 use crate::store::Store;
 
 pub(crate) use context::Context;
+pub(crate) use meters::Meters;
 pub(crate) use outcomes::{KeyOutcome, OutcomeReport};
 pub(crate) use owners::OwnerRef;
 pub(crate) use replay::{AskedChange, Command, Turns};
 pub(crate) use sealing::{random, system_secret};
 pub(crate) use unseal::{UnsealPurpose, UnsealWish};
 
+use ceilings::Ceilings;
 use hub::ChangeHub;
 
 /// How long a change waits for connected watchers to confirm it: long enough for one that is well,
@@ -91,6 +95,8 @@ pub(crate) struct Core {
     pub(crate) turns: Turns,
     pub(crate) signer: GrantSigner,
     pub(crate) hub: ChangeHub,
+    pub(crate) ceilings: Ceilings,
+    pub(crate) meters: Meters,
     pub(crate) clock: Clock,
     pub(crate) private_allow: PrivateAllow,
     /// Those that keys can be stored for; any where it is empty.
@@ -103,7 +109,16 @@ impl Core {
     /// connected have not confirmed it.
     async fn publish(&self, sequence: u64) -> u32 {
         self.hub.announce(sequence);
-        self.hub.confirmed(sequence, ACKNOWLEDGE_WAIT).await
+        let laggards = self.hub.confirmed(sequence, ACKNOWLEDGE_WAIT).await;
+        if laggards > 0 {
+            self.meters.laggards(laggards);
+            tracing::warn!(
+                sequence,
+                laggards,
+                "routers have not confirmed a change in time"
+            );
+        }
+        laggards
     }
 
     /// How many of those connected have not confirmed all there is to confirm, after a little wait.

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod audit;
 pub mod base_url;
+pub mod ceiling;
 pub mod change;
 pub mod envelope;
 pub mod fernet;

@@ -52,6 +52,11 @@ pub enum VaultError {
     /// The calling service may not do this.
     #[error("this method is not for callers like this one")]
     PeerNotAllowed,
+    /// The router has had as many distinct secrets as it may within a minute.
+    #[error(
+        "this router has been given {0} distinct provider keys within a minute, and gets no other"
+    )]
+    SecretCeiling(usize),
     /// The key's record does not open.
     #[error("the provider key cannot be opened; enter it again")]
     KeyUnavailable(#[source] OpenError),
@@ -136,6 +141,7 @@ impl ServiceError for VaultError {
             Self::OtherRequest => Reason::IdempotencyMismatch,
             Self::InProgress => Reason::IdempotencyInProgress,
             Self::PeerNotAllowed => Reason::PeerNotAllowed,
+            Self::SecretCeiling(_) => Reason::SecretCeiling,
             Self::KeyUnavailable(_) => Reason::ProviderKeyUnavailable,
             Self::Sealed => Reason::VaultSealed,
             Self::MasterKeyAway(_) | Self::Unavailable(_) => Reason::Overloaded,

@@ -41,7 +41,7 @@ impl VaultGrpc {
         let trace = trace.map(TraceContext::trace_id).unwrap_or_default();
         let admitted = self
             .core
-            .admit(peer.unwrap_or(Peer::Outside), principal, trace)
+            .admit((peer.unwrap_or(Peer::Outside), None), principal, trace)
             .await;
         Ok((admitted.map_err(status)?, request.into_inner()))
     }

@@ -11,15 +11,17 @@ use keyward_proto::vault::v1::audit_service_server::AuditServiceServer;
 use keyward_proto::vault::v1::identity_service_server::IdentityServiceServer;
 use keyward_proto::vault::v1::provider_key_service_server::ProviderKeyServiceServer;
 use keyward_proto::vault::v1::vault_service_server::VaultServiceServer;
+use keyward_runtime::metrics::Metrics;
 use keyward_runtime::private_allow::PrivateAllow;
 use keyward_secret::Secret;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::bootstrap::Bootstrap;
+use crate::app::ceilings::Ceilings;
 use crate::app::hub::ChangeHub;
 use crate::app::key_file::{self, KeyFileError};
-use crate::app::{Clock, Core, Turns, system_secret};
+use crate::app::{Clock, Core, Meters, Turns, system_secret};
 use crate::domain::fingerprint::FingerprintKey;
 use crate::domain::master_key::{MasterKey, MasterKeyError, MasterKeyRing};
 use crate::domain::replay::{ReplayKey, forgotten_before};
@@ -39,6 +41,10 @@ const MASTER_KEY_FILE: &str = "master.key";
 const CHANGES_KEPT: SignedDuration = SignedDuration::from_hours(1);
 /// How often older ones are forgotten.
 const PRUNE_EVERY: Duration = Duration::from_mins(5);
+
+/// How many distinct secrets one router is given in a minute, unless it is told otherwise: as many as
+/// it can hold.
+const UNSEAL_CEILING: usize = 10_000;
 
 /// A master key as the settings have it.
 #[derive(Debug, Clone)]
@@ -60,6 +66,12 @@ pub struct VaultConfig {
     pub private_allow: PrivateAllow,
     /// The providers that keys can be stored for; any where it is empty.
     pub providers: BTreeSet<String>,
+    /// How long a router that hears nothing goes on with what it holds.
+    pub revocation_bound: Duration,
+    /// How many distinct secrets one router is given in a minute at most.
+    pub unseal_ceiling: usize,
+    /// What it counts goes here.
+    pub metrics: Metrics,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -72,6 +84,9 @@ impl VaultConfig {
             master_keys: Vec::new(),
             private_allow: PrivateAllow::default(),
             providers: BTreeSet::new(),
+            revocation_bound: Duration::from_secs(1),
+            unseal_ceiling: UNSEAL_CEILING,
+            metrics: Metrics::new(),
             clock: Clock::system(),
         }
     }
@@ -230,7 +245,9 @@ async fn core(
         replays: ReplayKey::new(&replay),
         turns: Turns::new(),
         signer,
-        hub: ChangeHub::new(head),
+        hub: ChangeHub::new(head, config.revocation_bound),
+        meters: Meters::new(&config.metrics),
+        ceilings: Ceilings::new(config.unseal_ceiling),
         clock: config.clock,
         private_allow: config.private_allow,
         providers: config.providers,

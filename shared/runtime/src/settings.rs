@@ -94,6 +94,8 @@ pub struct VaultSettings {
     pub master_keys: Vec<MasterKey>,
     /// How long an own key may be used after a change that a cut-off replica cannot learn of.
     pub revocation_bound: Duration,
+    /// How many distinct provider keys one router is given in a minute at most.
+    pub unseal_ceiling: usize,
 }
 
 /// A master key as given.

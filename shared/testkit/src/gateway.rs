@@ -2,6 +2,7 @@
 //! data folder of its own.
 
 mod access;
+mod front;
 mod launch;
 pub(crate) mod ports;
 mod process;
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::wait;
+pub use front::Front;
 pub use launch::Launch;
 use process::Process;
 pub use process::{binary, run};

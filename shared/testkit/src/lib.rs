@@ -13,6 +13,7 @@
 pub mod canary;
 pub mod client;
 pub mod gateway;
+pub mod link;
 pub mod postgres;
 pub mod raw;
 pub mod tenancy;
@@ -20,7 +21,8 @@ pub mod upstream;
 pub mod wait;
 
 pub use client::{Answer, Client, Stream};
-pub use gateway::{Gateway, Launch, Role, Topology};
+pub use gateway::{Front, Gateway, Launch, Role, Topology};
+pub use link::Link;
 pub use postgres::{PrivatePostgres, TestDatabase};
 pub use tenancy::Tenant;
 pub use upstream::{Received, Script, ScriptedUpstream};

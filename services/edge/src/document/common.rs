@@ -143,6 +143,9 @@ fn bare_parameters(operation: &mut Value) {
 
 /// Every answer tells its trace; a resource that can be changed under `If-Match` tells its etag.
 fn add_answer_headers(operation: &mut Value) {
+    let ends_something = operation["operationId"]
+        .as_str()
+        .is_some_and(|id| WITH_LAGGARDS.contains(&id));
     for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
         if response["$ref"].is_string() {
             continue;
@@ -154,11 +157,26 @@ fn add_answer_headers(operation: &mut Value) {
         if status.starts_with('2') && WITH_ETAG.iter().any(shows) {
             response["headers"]["etag"] = reference("headers", "ETag");
         }
+        if status.starts_with('2') && ends_something {
+            response["headers"][names::LAGGARDS.as_str()] = reference("headers", "Laggards");
+        }
     }
 }
 
 /// Resources that can be changed under `If-Match`.
 const WITH_ETAG: [&str; 4] = ["Tenant", "Project", "ProviderKey", "Tier"];
+
+/// What may end that a key serves or that somebody may use it.
+const WITH_LAGGARDS: [&str; 8] = [
+    "updateProviderKey",
+    "rotateProviderKey",
+    "deleteProviderKey",
+    "revokeAccessKey",
+    "deleteUser",
+    "deleteOrganization",
+    "deleteProject",
+    "removeMember",
+];
 
 fn reference(kind: &str, name: &str) -> Value {
     json!({"$ref": format!("#/components/{kind}/{name}")})
@@ -240,6 +258,13 @@ pub(super) fn components(mut schemas: Value) -> Value {
                 "required": true,
                 "schema": {"type": "string"},
                 "example": "\"3\"",
+            },
+            "Laggards": {
+                "description": "How many of the connected routers had not confirmed the change. Each \
+                                of them stops by itself within `vault.revocation_bound`.",
+                "required": true,
+                "schema": {"type": "integer", "minimum": 0},
+                "example": 0,
             },
         },
         "securitySchemes": {

@@ -309,6 +309,6 @@ async fn revoke(
         access_key_id,
         ..RevokeAccessKeyRequest::default()
     });
-    services.identity().revoke_access_key(request).await?;
-    Ok(Reply::gone())
+    let answer = services.identity().revoke_access_key(request).await?;
+    Ok(Reply::gone().confirmed(answer.into_inner().laggards))
 }

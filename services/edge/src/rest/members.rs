@@ -237,6 +237,6 @@ async fn remove(
         user,
         ..RemoveMemberRequest::default()
     });
-    services.identity().remove_member(request).await?;
-    Ok(Reply::gone())
+    let answer = services.identity().remove_member(request).await?;
+    Ok(Reply::gone().confirmed(answer.into_inner().laggards))
 }

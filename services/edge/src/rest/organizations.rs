@@ -167,6 +167,6 @@ async fn delete(
         organization_id,
         ..DeleteOrganizationRequest::default()
     });
-    services.identity().delete_organization(request).await?;
-    Ok(Reply::gone())
+    let answer = services.identity().delete_organization(request).await?;
+    Ok(Reply::gone().confirmed(answer.into_inner().laggards))
 }

@@ -262,6 +262,6 @@ async fn delete(
         user,
         ..DeleteProjectRequest::default()
     });
-    services.identity().delete_project(request).await?;
-    Ok(Reply::gone())
+    let answer = services.identity().delete_project(request).await?;
+    Ok(Reply::gone().confirmed(answer.into_inner().laggards))
 }

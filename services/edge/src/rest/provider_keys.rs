@@ -137,8 +137,10 @@ async fn update(
     let answer = services
         .provider_keys()
         .update_provider_key(request)
-        .await?;
-    Reply::resource(answer.into_inner().provider_key)
+        .await?
+        .into_inner();
+    let reply = Reply::resource(answer.provider_key)?;
+    Ok(reply.confirmed(answer.laggards))
 }
 
 /// Rotate a provider key
@@ -169,8 +171,10 @@ async fn rotate(
     let answer = services
         .provider_keys()
         .rotate_provider_key(request)
-        .await?;
-    Reply::resource(answer.into_inner().provider_key)
+        .await?
+        .into_inner();
+    let reply = Reply::resource(answer.provider_key)?;
+    Ok(reply.confirmed(answer.laggards))
 }
 
 /// Remove a provider key
@@ -193,9 +197,9 @@ async fn delete(
         etag,
         ..DeleteProviderKeyRequest::default()
     });
-    services
+    let answer = services
         .provider_keys()
         .delete_provider_key(request)
         .await?;
-    Ok(Reply::gone())
+    Ok(Reply::gone().confirmed(answer.into_inner().laggards))
 }

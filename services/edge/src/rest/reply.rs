@@ -13,6 +13,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 
 use crate::caller::only;
 use crate::failure::Failure;
+use crate::names;
 
 /// Something that can be read by its id and listed.
 pub(crate) trait Resource {
@@ -63,6 +64,8 @@ pub(crate) use page;
 pub(crate) struct Reply {
     status: StatusCode,
     etag: Option<HeaderValue>,
+    /// How many routers have not confirmed a change that ends something.
+    laggards: Option<u32>,
     /// JSON.
     body: Option<Bytes>,
 }
@@ -78,6 +81,7 @@ impl Reply {
         Ok(Self {
             status,
             etag: None,
+            laggards: None,
             body: Some(body.into()),
         })
     }
@@ -113,7 +117,16 @@ impl Reply {
         Self {
             status: StatusCode::NO_CONTENT,
             etag: None,
+            laggards: None,
             body: None,
+        }
+    }
+
+    /// The same, with how many of the connected routers have not confirmed it.
+    pub(crate) fn confirmed(self, laggards: u32) -> Self {
+        Self {
+            laggards: Some(laggards),
+            ..self
         }
     }
 }
@@ -127,6 +140,11 @@ impl IntoResponse for Reply {
         };
         if let Some(etag) = self.etag {
             response.headers_mut().insert(header::ETAG, etag);
+        }
+        if let Some(laggards) = self.laggards {
+            response
+                .headers_mut()
+                .insert(names::LAGGARDS, laggards.into());
         }
         response
     }

@@ -161,6 +161,6 @@ async fn delete(
         user_id,
         ..DeleteUserRequest::default()
     });
-    services.identity().delete_user(request).await?;
-    Ok(Reply::gone())
+    let answer = services.identity().delete_user(request).await?;
+    Ok(Reply::gone().confirmed(answer.into_inner().laggards))
 }

@@ -160,9 +160,12 @@ async fn rotating_answers_with_the_key_and_deleting_with_nothing() {
         .asked::<vault::RotateProviderKeyRequest>("rotate_provider_key");
     assert_eq!(asked.message.key, "sk-new");
 
-    let answer = vault::DeleteProviderKeyResponse::default();
+    assert_eq!(answered.headers["x-keyward-laggards"], "0");
+
+    let answer = vault::DeleteProviderKeyResponse { laggards: 2 };
     fixture.fakes.answer("delete_provider_key", answer);
     let answered = fixture.call(Method::DELETE, path, "").await;
+    assert_eq!(answered.headers["x-keyward-laggards"], "2");
     assert_eq!((answered.status.as_u16(), answered.body.len()), (204, 0));
 }
 
@@ -475,7 +478,7 @@ async fn tenancy() -> Fixture {
     );
     fixture
         .fakes
-        .answer("remove_member", vault::RemoveMemberResponse {});
+        .answer("remove_member", vault::RemoveMemberResponse::default());
     fixture
         .fakes
         .answer("get_tier", metering::GetTierResponse::default());

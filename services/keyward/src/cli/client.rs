@@ -4,6 +4,7 @@ mod refusal;
 mod request;
 mod transport;
 
+use std::cell::Cell;
 use std::io::Write;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -27,6 +28,8 @@ pub(super) struct Client {
     base: Url,
     access: Access,
     act_in: Option<HeaderValue>,
+    /// How many routers had not confirmed the last change.
+    laggards: Cell<u32>,
 }
 
 impl Client {
@@ -40,13 +43,22 @@ impl Client {
             base,
             access,
             act_in,
+            laggards: Cell::new(0),
         })
+    }
+
+    /// How many of the gateway's routers had not confirmed the last change when it was answered.
+    pub(super) fn laggards(&self) -> u32 {
+        self.laggards.get()
     }
 
     /// Sends a request, and gives what is answered; `null` where there is nothing to say.
     pub(super) fn send(&self, request: &Request) -> Result<Value, Failure> {
         let answer = self.ask(request, HeaderValue::from_static("application/json"))?;
         let status = answer.status();
+        let laggards = answer.headers().get("x-keyward-laggards");
+        let laggards = laggards.and_then(|count| count.to_str().ok()?.parse().ok());
+        self.laggards.set(laggards.unwrap_or(0));
         let body = self
             .transport
             .body(answer)

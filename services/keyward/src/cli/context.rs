@@ -81,6 +81,7 @@ impl Context {
         };
         self.output.show(&answer, view::resource)?;
         self.output.note(next(&answer));
+        self.note_laggards(client);
         Ok(Exit::Done)
     }
 
@@ -102,6 +103,20 @@ impl Context {
                 .line(format_args!("{:#}", json!({"done": true})))?;
         }
         self.output.note(done);
+        self.note_laggards(client);
         Ok(Exit::Done)
+    }
+
+    /// Says so where a router may still do what the change has ended.
+    fn note_laggards(&self, client: &Client) {
+        let routers = match client.laggards() {
+            0 => return,
+            1 => "1 router has".to_owned(),
+            count => format!("{count} routers have"),
+        };
+        self.output.note(format!(
+            "{routers} not confirmed this yet, and will stop within `vault.revocation_bound` (1 s, if \
+             not set otherwise)."
+        ));
     }
 }

@@ -279,7 +279,7 @@ fn unseal_error(status: &tonic::Status) -> UnsealError {
     let wire = WireError::from(status);
     match wire.reason {
         Reason::ProviderKeyUnavailable => UnsealError::Broken,
-        Reason::Overloaded | Reason::Internal => UnsealError::Away,
+        Reason::Overloaded | Reason::SecretCeiling | Reason::Internal => UnsealError::Away,
         _ => match status.code() {
             Cancelled | DeadlineExceeded | Unavailable | Unknown | Unauthenticated => {
                 UnsealError::Away

@@ -189,10 +189,10 @@ impl Core {
     /// Deletes it; its data key is destroyed, so that no copy of its keys opens any more.
     pub(crate) async fn account_delete(
         &self,
-        command: &Command<'_, ()>,
+        command: &Command<'_, u32>,
         kind: OwnerKind,
         id: &str,
-    ) -> Result<()> {
+    ) -> Result<u32> {
         let action = match kind {
             OwnerKind::Organization => Action::OrganizationDelete,
             _ => Action::UserDelete,
@@ -204,7 +204,7 @@ impl Core {
         let event = command.event(action, account.owner.uid);
         let effects = Effects::new(event, Change::owner(account.owner, change_kind(kind)));
         let authority = Authority::over(account.owner, Thing::Standing);
-        let effects = self.remembering(command, authority, (), effects).await?;
+        let effects = self.remembering(command, authority, 0, effects).await?;
         let projects = self.store.project_list(account.owner, ALL_PROJECTS).await?;
         let sequence = self
             .store
@@ -214,8 +214,7 @@ impl Core {
         for project in projects {
             self.masters.forget(Owner::project(project.uid));
         }
-        self.publish(sequence).await;
-        Ok(())
+        Ok(self.publish(sequence).await)
     }
 
     /// Internal id and tier of a billing account, `users/{user}` or `organizations/{org}`.

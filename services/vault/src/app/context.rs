@@ -7,6 +7,7 @@ use keyward_auth::{Peer, Principal, Scope, Subject};
 use uuid::Uuid;
 
 use super::Core;
+use super::ceilings::Instance;
 use super::replay::Memory;
 use crate::domain::access::Viewer;
 use crate::domain::audit::{Action, Actor, AuditEvent};
@@ -17,6 +18,8 @@ use crate::error::{Result, VaultError};
 pub(crate) struct Context {
     /// The role that calls.
     pub peer: Peer,
+    /// Which process of that role, where certificates tell.
+    pub instance: Instance,
     /// In whose name; none for a service of its own accord.
     pub principal: Option<Arc<Principal>>,
     /// W3C trace id; empty for none.
@@ -32,6 +35,7 @@ impl Context {
     pub(crate) fn vault(now: Timestamp) -> Self {
         Self {
             peer: Peer::Vault,
+            instance: None,
             principal: None,
             trace_id: String::new(),
             now,
@@ -123,7 +127,7 @@ impl Core {
     /// [`VaultError::InvalidAccessKey`] if it does not work any more.
     pub(crate) async fn admit(
         &self,
-        peer: Peer,
+        (peer, instance): (Peer, Instance),
         principal: Option<Arc<Principal>>,
         trace_id: String,
     ) -> Result<Context> {
@@ -136,6 +140,7 @@ impl Core {
         }
         Ok(Context {
             peer,
+            instance,
             principal,
             trace_id,
             now,

@@ -1,4 +1,5 @@
-//! Who watches for changes, and how far each has confirmed them.
+//! Who watches for changes, and how far each has confirmed them. One that has left counts as behind for
+//! as long as it may use what it holds: it may not know yet that it hears nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Knows the watchers. Clones share it.
 #[derive(Debug, Clone)]
@@ -14,12 +16,16 @@ pub(crate) struct ChangeHub {
     state: Arc<Mutex<State>>,
     /// Counts confirmations and departures, so that those who wait look again.
     progress: watch::Sender<u64>,
+    /// How long a watcher that hears nothing goes on.
+    bound: Duration,
 }
 
 #[derive(Debug, Default)]
 struct State {
     next_id: u64,
     confirmed: HashMap<u64, u64>,
+    /// Who has left, and when.
+    departed: HashMap<u64, Instant>,
 }
 
 /// A connected watcher; leaves when dropped.
@@ -30,12 +36,13 @@ pub(crate) struct Registration {
 }
 
 impl ChangeHub {
-    /// Without watchers, with `head` as the last change.
-    pub(crate) fn new(head: u64) -> Self {
+    /// Without watchers, with `head` as the last change; watchers that hear nothing go on for `bound`.
+    pub(crate) fn new(head: u64, bound: Duration) -> Self {
         Self {
             head: watch::Sender::new(head),
             state: Arc::default(),
             progress: watch::Sender::new(0),
+            bound,
         }
     }
 
@@ -79,11 +86,13 @@ impl ChangeHub {
         };
         // Whether in time or not is counted below.
         let _ = tokio::time::timeout(wait, all).await;
-        let state = self.state.lock();
+        let mut state = self.state.lock();
+        state.departed.retain(|_, left| left.elapsed() < self.bound);
+        let gone_before = state.departed.keys().filter(|id| !behind.contains(*id));
         let late = behind
             .iter()
             .filter(|id| !has_confirmed(&state, **id, sequence));
-        u32::try_from(late.count()).unwrap_or(u32::MAX)
+        u32::try_from(late.count() + gone_before.count()).unwrap_or(u32::MAX)
     }
 
     fn may_still_confirm(&self, behind: &[u64], sequence: u64) -> bool {
@@ -110,7 +119,12 @@ impl Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.hub.state.lock().confirmed.remove(&self.id);
+        let mut state = self.hub.state.lock();
+        state.confirmed.remove(&self.id);
+        let bound = self.hub.bound;
+        state.departed.retain(|_, left| left.elapsed() < bound);
+        state.departed.insert(self.id, Instant::now());
+        drop(state);
         self.hub.progress.send_modify(|count| *count += 1);
     }
 }
@@ -120,15 +134,16 @@ mod tests {
     use super::*;
 
     const WAIT: Duration = Duration::from_millis(50);
+    const BOUND: Duration = Duration::from_secs(1);
 
     #[tokio::test]
     async fn nobody_is_waited_for_where_nobody_watches() {
-        assert_eq!(ChangeHub::new(0).confirmed(1, WAIT).await, 0);
+        assert_eq!(ChangeHub::new(0, BOUND).confirmed(1, WAIT).await, 0);
     }
 
     #[tokio::test]
     async fn those_who_have_not_confirmed_in_time_are_counted() {
-        let hub = ChangeHub::new(0);
+        let hub = ChangeHub::new(0, BOUND);
         let (quick, _slow) = (hub.register(0), hub.register(0));
         quick.confirm(7);
         assert_eq!(hub.confirmed(7, WAIT).await, 1);
@@ -136,7 +151,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_confirmation_ends_the_wait_and_a_departure_counts_as_none() {
-        let hub = ChangeHub::new(0);
+        let hub = ChangeHub::new(0, BOUND);
         let (stays, leaves) = (hub.register(0), hub.register(0));
         let waiting = hub.confirmed(3, Duration::from_mins(1));
         let acting = async {
@@ -146,5 +161,14 @@ mod tests {
         };
         let (late, ()) = tokio::join!(waiting, acting);
         assert_eq!(late, 1);
+    }
+
+    #[tokio::test]
+    async fn one_that_has_left_counts_until_it_must_have_noticed() {
+        for (bound, expect) in [(Duration::from_mins(1), 1), (Duration::ZERO, 0)] {
+            let hub = ChangeHub::new(0, bound);
+            drop(hub.register(9));
+            assert_eq!(hub.confirmed(1, WAIT).await, expect);
+        }
     }
 }

@@ -101,10 +101,10 @@ impl Core {
     /// Takes a user out. Anybody may leave.
     pub(crate) async fn member_remove(
         &self,
-        command: &Command<'_, ()>,
+        command: &Command<'_, u32>,
         organization: &str,
         user: &str,
-    ) -> Result<()> {
+    ) -> Result<u32> {
         let action = Action::MemberRemove;
         let organization = if command
             .principal()?
@@ -134,13 +134,10 @@ impl Core {
         } else {
             Authority::over(organization.owner, Thing::Members)
         };
-        let effects = self.remembering(command, authority, (), effects).await?;
+        let effects = self.remembering(command, authority, 0, effects).await?;
         let (organization, user) = (organization.owner.uid, user.owner.uid);
         match self.store.member_remove(organization, user, effects).await {
-            Ok(sequence) => {
-                self.publish(sequence).await;
-                Ok(())
-            }
+            Ok(sequence) => Ok(self.publish(sequence).await),
             Err(StoreError::Changed) => Err(VaultError::NotFound(MEMBER)),
             Err(error) => Err(error.into()),
         }

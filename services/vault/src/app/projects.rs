@@ -144,10 +144,10 @@ impl Core {
     /// Deletes it with its keys, and destroys its data key.
     pub(crate) async fn project_delete(
         &self,
-        command: &Command<'_, ()>,
+        command: &Command<'_, u32>,
         holder: &ProjectHolder,
         id: &str,
-    ) -> Result<()> {
+    ) -> Result<u32> {
         let action = Action::ProjectDelete;
         let holder = self
             .project_holder(command, holder)
@@ -159,14 +159,13 @@ impl Core {
         let project = self.project_load(holder, id).await?;
         let effects = effects(command, action, &project);
         let authority = Authority::over(holder, Thing::Projects);
-        let effects = self.remembering(command, authority, (), effects).await?;
+        let effects = self.remembering(command, authority, 0, effects).await?;
         let sequence = self
             .store
             .project_delete(project.uid, command.now, effects)
             .await?;
         self.masters.forget(Owner::project(project.uid));
-        self.publish(sequence).await;
-        Ok(())
+        Ok(self.publish(sequence).await)
     }
 
     pub(super) async fn project_load(&self, holder: Owner, id: &str) -> Result<Project> {

@@ -91,6 +91,12 @@ impl Core {
         self.check_purpose(context, owner, id, wish.purpose).await?;
         let SealedKey { key, record } = self.provider_key_load(owner, id).await?;
         check_usable(&key, context)?;
+        self.ceilings.admit(context, id).inspect_err(|_| {
+            self.meters.secret_ceiling();
+            tracing::error!(
+                "a router asks for more distinct secrets than `vault.unseal_ceiling` lets it have"
+            );
+        })?;
         let plaintext = self.open(&key.binding(), &record).await?;
         let secret = std::str::from_utf8(&plaintext)
             .map(Secret::new)

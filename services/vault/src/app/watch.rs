@@ -71,6 +71,7 @@ impl Watcher {
         let mut head = self.core.hub.subscribe();
         // Registered before the start is read, so that no change falls between.
         let registration = self.core.hub.register(0);
+        let _watching = self.core.meters.watching();
         let mut at = self.start(start).await?;
         registration.confirm(at);
         self.send(at, None).await?;

@@ -68,15 +68,15 @@ macro_rules! laggards {
 changes! {
     "CreateUser": CreateUserRequest => CreateUserResponse;
     "UpdateUser": UpdateUserRequest => UpdateUserResponse;
-    "DeleteUser": DeleteUserRequest => DeleteUserResponse;
+    "DeleteUser": DeleteUserRequest => DeleteUserResponse [laggards];
     "CreateOrganization": CreateOrganizationRequest => CreateOrganizationResponse;
     "UpdateOrganization": UpdateOrganizationRequest => UpdateOrganizationResponse;
-    "DeleteOrganization": DeleteOrganizationRequest => DeleteOrganizationResponse;
+    "DeleteOrganization": DeleteOrganizationRequest => DeleteOrganizationResponse [laggards];
     "CreateProject": CreateProjectRequest => CreateProjectResponse;
     "UpdateProject": UpdateProjectRequest => UpdateProjectResponse;
-    "DeleteProject": DeleteProjectRequest => DeleteProjectResponse;
+    "DeleteProject": DeleteProjectRequest => DeleteProjectResponse [laggards];
     "SetMember": SetMemberRequest => SetMemberResponse;
-    "RemoveMember": RemoveMemberRequest => RemoveMemberResponse;
+    "RemoveMember": RemoveMemberRequest => RemoveMemberResponse [laggards];
     "CreateAccessKey": CreateAccessKeyRequest => CreateAccessKeyResponse [secret];
     "RevokeAccessKey": RevokeAccessKeyRequest => RevokeAccessKeyResponse [laggards];
     "CreateProviderKey": CreateProviderKeyRequest => CreateProviderKeyResponse;

@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod ceiling;
 mod custody;
 mod exchange;
 mod inspect;
@@ -17,6 +18,7 @@ mod raw;
 mod replay;
 mod rig;
 mod start;
+mod store_away;
 mod tenancy;
 mod unseal;
 mod watch;

@@ -46,13 +46,23 @@ impl Rig {
         Self::start_in(Arc::new(tempfile::tempdir().unwrap())).await
     }
 
+    /// With settings of its own.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut VaultConfig)) -> Self {
+        Self::open(Arc::new(tempfile::tempdir().unwrap()), change).await
+    }
+
     pub(crate) async fn start_in(folder: Arc<TempDir>) -> Self {
+        Self::open(folder, |_| {}).await
+    }
+
+    async fn open(folder: Arc<TempDir>, change: impl FnOnce(&mut VaultConfig)) -> Self {
         let seconds_ahead = Arc::new(AtomicI64::new(0));
         let ahead = Arc::clone(&seconds_ahead);
         let mut config = VaultConfig::new(folder.path());
         config.clock = Clock::from_fn(move || {
             Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))
         });
+        change(&mut config);
         let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
         let vault = Vault::open(config, tracker.clone(), stopping.clone())
             .await

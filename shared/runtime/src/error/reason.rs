@@ -100,6 +100,8 @@ reasons! {
     Overloaded = "OVERLOADED", Unavailable, 503, "server_error", "overloaded";
     /// The vault is sealed: no key is opened until an operator unseals it.
     VaultSealed = "VAULT_SEALED", Unavailable, 503, "server_error", "overloaded";
+    /// A router asked for more distinct provider keys within a minute than it may have.
+    SecretCeiling = "SECRET_CEILING", ResourceExhausted, 503, "server_error", "overloaded";
     /// A fault of ours.
     Internal = "INTERNAL", Internal, 500, "server_error", "internal_error";
 }
@@ -124,6 +126,7 @@ impl Reason {
                 | Self::UpstreamError
                 | Self::UpstreamTimeout
                 | Self::Overloaded
+                | Self::SecretCeiling
                 | Self::VaultSealed
                 | Self::Internal
         )

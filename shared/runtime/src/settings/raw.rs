@@ -77,6 +77,8 @@ section!(RawVault {
     audit: RawAudit,
     #[serde(deserialize_with = "duration")]
     revocation_bound: Option<Duration>,
+    #[serde(deserialize_with = "text")]
+    unseal_ceiling: Option<String>,
 });
 section!(RawAudit { checkpoint_dir: Option<String>, });
 section!(RawRouting {

@@ -27,6 +27,7 @@ fn defaults_need_nothing() {
     assert_eq!(settings.data_dir, PathBuf::from("./keyward-data"));
     assert_eq!(settings.routing.prefer, Prefer::Openrouter);
     assert_eq!(settings.vault.revocation_bound, Duration::from_secs(1));
+    assert_eq!(settings.vault.unseal_ceiling, 10_000);
 }
 
 #[test]
@@ -147,6 +148,21 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             &[("KEYWARD_ROUTING__PREFER", "mine")],
             None,
             &["routing.prefer", "openrouter"],
+        ),
+        (
+            &[("KEYWARD_VAULT__REVOCATION_BOUND", "499ms")],
+            None,
+            &["vault.revocation_bound", "500ms"],
+        ),
+        (
+            &[("KEYWARD_VAULT__UNSEAL_CEILING", "0")],
+            None,
+            &["vault.unseal_ceiling", "from 1 to"],
+        ),
+        (
+            &[("KEYWARD_VAULT__UNSEAL_CEILING", "many")],
+            None,
+            &["vault.unseal_ceiling", "UNSEAL_CEILING"],
         ),
         (
             &[("KEYWARD_VAULT__REVOCATION_BOUND", "31s")],

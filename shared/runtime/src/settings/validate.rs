@@ -19,6 +19,15 @@ use crate::private_allow::PrivateAllow;
 /// The longest that a revoked key may be used by a replica that cannot learn of it.
 const REVOCATION_BOUND_MAX: Duration = Duration::from_secs(30);
 
+/// Two heartbeats: with less, a router would doubt what it holds all the time.
+const REVOCATION_BOUND_MIN: Duration = Duration::from_millis(500);
+
+/// As many keys as a router can hold open.
+const UNSEAL_CEILING: usize = 10_000;
+
+/// The vault remembers so many ids for each router, some hundred bytes each.
+const UNSEAL_CEILING_MAX: usize = 1_000_000;
+
 /// 0.05 credits: a long answer of a dear model, and no more.
 const FALLBACK_MAX_CHARGE_DEFAULT: Nanos = Nanos::new(50_000_000);
 
@@ -50,6 +59,7 @@ pub(super) fn validate(
         vault: VaultSettings {
             master_keys: master_keys(raw.vault.master_keys.unwrap_or_default())?,
             revocation_bound: revocation_bound(raw.vault.revocation_bound)?,
+            unseal_ceiling: unseal_ceiling(raw.vault.unseal_ceiling.as_deref())?,
         },
         bootstrap_admin_key: raw.bootstrap.admin_key,
         catalog_overlay: raw.catalog.overlay.map(PathBuf::from),
@@ -196,12 +206,24 @@ fn fallback_max_charge(credits: Option<String>) -> Result<Nanos, SettingsError> 
 
 fn revocation_bound(bound: Option<Duration>) -> Result<Duration, SettingsError> {
     match bound.unwrap_or(Duration::from_secs(1)) {
-        bound if bound.is_zero() || bound > REVOCATION_BOUND_MAX => Err(invalid(
+        bound if (REVOCATION_BOUND_MIN..=REVOCATION_BOUND_MAX).contains(&bound) => Ok(bound),
+        _ => Err(invalid(
             "vault.revocation_bound",
-            "expected more than 0 and at most 30s",
+            "expected at least 500ms and at most 30s",
         )),
-        bound => Ok(bound),
     }
+}
+
+fn unseal_ceiling(ceiling: Option<&str>) -> Result<usize, SettingsError> {
+    let ceiling = ceiling.map_or(Some(UNSEAL_CEILING), |text| text.parse().ok());
+    ceiling
+        .filter(|ceiling| (1..=UNSEAL_CEILING_MAX).contains(ceiling))
+        .ok_or_else(|| {
+            invalid(
+                "vault.unseal_ceiling",
+                "expected a number of keys a minute, from 1 to 1000000",
+            )
+        })
 }
 
 fn providers(raw: RawProviders) -> Result<ProvidersSettings, SettingsError> {

@@ -87,7 +87,7 @@ pub(super) async fn delete_user(
     context: &Context,
     message: proto::DeleteUserRequest,
 ) -> Result<proto::DeleteUserResponse> {
-    let answer = |()| proto::DeleteUserResponse {};
+    let answer = |laggards| proto::DeleteUserResponse { laggards };
     let deleted = core
         .account_delete(&command(context, &answer), User, &message.user_id)
         .await;
@@ -166,7 +166,7 @@ pub(super) async fn delete_organization(
     context: &Context,
     message: proto::DeleteOrganizationRequest,
 ) -> Result<proto::DeleteOrganizationResponse> {
-    let answer = |()| proto::DeleteOrganizationResponse {};
+    let answer = |laggards| proto::DeleteOrganizationResponse { laggards };
     let id = &message.organization_id;
     let deleted = core
         .account_delete(&command(context, &answer), Organization, id)

@@ -57,7 +57,7 @@ pub(super) async fn remove_member(
     message: proto::RemoveMemberRequest,
 ) -> Result<proto::RemoveMemberResponse> {
     let (organization, user) = (&message.organization, &message.user);
-    let answer = |()| proto::RemoveMemberResponse {};
+    let answer = |laggards| proto::RemoveMemberResponse { laggards };
     let removed = core
         .member_remove(&command(context, &answer), organization, user)
         .await;

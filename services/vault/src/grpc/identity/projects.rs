@@ -94,7 +94,7 @@ pub(super) async fn delete_project(
         organization: message.organization,
         user: message.user,
     };
-    let answer = |()| proto::DeleteProjectResponse {};
+    let answer = |laggards| proto::DeleteProjectResponse { laggards };
     let deleted = core
         .project_delete(&command(context, &answer), &holder, &id)
         .await;
