@@ -23,6 +23,7 @@ mod tiers;
 mod usage;
 mod users;
 mod values;
+mod vault;
 pub(crate) mod words;
 
 use std::time::Duration;
@@ -61,6 +62,7 @@ pub(crate) fn router() -> OpenApiRouter<Services> {
         .merge(prices::router())
         .merge(costs::router())
         .merge(audit_events::router())
+        .merge(vault::router())
         .merge(still_to_come())
         .layer(from_fn(in_time))
 }

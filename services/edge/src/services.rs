@@ -7,7 +7,9 @@ use keyward_proto::metering::v1::usage_service_client::UsageServiceClient;
 use keyward_proto::router::v1::router_service_client::RouterServiceClient;
 use keyward_proto::vault::v1::audit_service_client::AuditServiceClient;
 use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
+use keyward_proto::vault::v1::master_key_service_client::MasterKeyServiceClient;
 use keyward_proto::vault::v1::provider_key_service_client::ProviderKeyServiceClient;
+use keyward_proto::vault::v1::vault_service_client::VaultServiceClient;
 
 use crate::{EdgeConfig, EdgeConnections};
 
@@ -23,6 +25,8 @@ pub(crate) struct Services {
     provider_keys: ProviderKeyServiceClient<Connection>,
     identity: IdentityServiceClient<Connection>,
     audit: AuditServiceClient<Connection>,
+    master_keys: MasterKeyServiceClient<Connection>,
+    vault: VaultServiceClient<Connection>,
     credits: CreditServiceClient<Connection>,
     usage: UsageServiceClient<Connection>,
     pricing: PricingServiceClient<Connection>,
@@ -40,7 +44,9 @@ impl Services {
             router: RouterServiceClient::new(router),
             provider_keys: ProviderKeyServiceClient::new(vault.clone()),
             identity: IdentityServiceClient::new(vault.clone()),
-            audit: AuditServiceClient::new(vault),
+            audit: AuditServiceClient::new(vault.clone()),
+            master_keys: MasterKeyServiceClient::new(vault.clone()),
+            vault: VaultServiceClient::new(vault),
             credits: CreditServiceClient::new(metering.clone()),
             usage: UsageServiceClient::new(metering.clone())
                 .max_decoding_message_size(USAGE_PAGE_BYTES_MAX),
@@ -66,6 +72,15 @@ impl Services {
 
     pub(crate) fn audit(&self) -> AuditServiceClient<Connection> {
         self.audit.clone()
+    }
+
+    pub(crate) fn master_keys(&self) -> MasterKeyServiceClient<Connection> {
+        self.master_keys.clone()
+    }
+
+    /// For what an administrator asks of it; its other methods are the router's alone.
+    pub(crate) fn vault(&self) -> VaultServiceClient<Connection> {
+        self.vault.clone()
     }
 
     pub(crate) fn credits(&self) -> CreditServiceClient<Connection> {

@@ -27,6 +27,7 @@ mod tiers;
 mod typed;
 mod usage;
 mod users;
+mod vault;
 mod view;
 
 use std::io::{self, Write as _};
@@ -108,6 +109,8 @@ enum Command {
     Health,
     /// See who touched which key, when
     Audit(audit::Arguments),
+    /// Rotate the master keys, seal and unseal the vault
+    Vault(vault::Arguments),
     /// Check settings, stores, keys, disk, peers and providers, and say what to mend
     Doctor(doctor::Arguments),
     /// Print a script that completes commands in your shell
@@ -133,6 +136,7 @@ impl Command {
             Self::Tiers(arguments) => tiers::run(arguments, context),
             Self::Health => health::run(context),
             Self::Audit(arguments) => audit::run(arguments, context),
+            Self::Vault(arguments) => vault::run(arguments, context),
             Self::Doctor(arguments) => doctor::run(&arguments, context),
             Self::Completions(arguments) => completions::run(&arguments, context),
         }

@@ -156,6 +156,7 @@ impl<'a> Parts<'a> {
         self.services = std::mem::take(&mut self.services)
             .with(layer.layer(vault.provider_key_server()))
             .with(layer.layer(vault.vault_server()))
+            .with(layer.layer(vault.master_key_server()))
             .with(layer.layer(vault.identity_server()))
             .with(layer.layer(vault.audit_server()));
         Ok(())

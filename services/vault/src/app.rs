@@ -12,6 +12,7 @@ pub(crate) mod exchange;
 pub(crate) mod hub;
 pub(crate) mod key_file;
 mod leases;
+pub(crate) mod master_keys;
 pub(crate) mod members;
 mod meters;
 mod outcomes;
@@ -33,12 +34,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use keyward_auth::GrantSigner;
 use keyward_runtime::private_allow::PrivateAllow;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::domain::fingerprint::FingerprintKey;
 use crate::domain::replay::ReplayKey;
 use crate::error::Result;
-use crate::kek::MasterKeys;
+use crate::kek::{KekSource, MasterKeys};
 use crate::store::Store;
 
 pub(crate) use context::Context;
@@ -90,6 +92,11 @@ impl fmt::Debug for Clock {
 pub(crate) struct Core {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) masters: MasterKeys,
+    pub(crate) kek_source: KekSource,
+    /// What this process is called among the vault's.
+    pub(crate) replica: String,
+    /// Has the vault's state read again at once.
+    pub(crate) follow_soon: Notify,
     pub(crate) fingerprints: FingerprintKey,
     pub(crate) replays: ReplayKey,
     pub(crate) turns: Turns,

@@ -60,6 +60,9 @@ pub enum VaultError {
     /// The key's record does not open.
     #[error("the provider key cannot be opened; enter it again")]
     KeyUnavailable(#[source] OpenError),
+    /// It cannot be done as things stand; says what must be done before.
+    #[error("{0}")]
+    NotNow(String),
     /// The vault is sealed: no key is opened or sealed until it is unsealed.
     #[error("the vault is sealed")]
     Sealed,
@@ -135,7 +138,7 @@ impl ServiceError for VaultError {
             Self::NotFound(_) => Reason::NotFound,
             Self::AlreadyExists { .. } => Reason::AlreadyExists,
             Self::Invalid { .. } => Reason::InvalidRequest,
-            Self::Stale | Self::NotUsable(_) => Reason::PreconditionFailed,
+            Self::Stale | Self::NotUsable(_) | Self::NotNow(_) => Reason::PreconditionFailed,
             Self::Forbidden(_) => Reason::InsufficientScope,
             Self::InvalidAccessKey => Reason::InvalidAccessKey,
             Self::OtherRequest => Reason::IdempotencyMismatch,

@@ -6,6 +6,7 @@ mod decode;
 mod encode;
 mod exchanger;
 mod identity;
+mod master_keys;
 mod provider_keys;
 mod vault;
 

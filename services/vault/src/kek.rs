@@ -3,6 +3,7 @@
 
 mod kept;
 mod ring;
+mod source;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::domain::owner::Owner;
 use crate::store::StoredDataKey;
 use kept::KeptDataKeys;
 use ring::LocalRing;
+
+pub(crate) use source::KekSource;
 
 /// Why a data key was not wrapped or unwrapped. Holds nothing of any key.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +44,9 @@ pub(crate) type KekResult<T> = Result<T, KekError>;
 /// generation and its master key wherever it is wrapped.
 #[async_trait]
 pub(crate) trait KekProvider: fmt::Debug + Send + Sync {
+    /// What kind of provider it is, as people are shown it.
+    fn kind(&self) -> &'static str;
+
     /// The ids of its master keys, its own first choice first; never empty.
     fn ids(&self) -> Vec<String>;
 
@@ -129,6 +135,94 @@ impl MasterKeys {
     /// Forgets the data keys that were unwrapped long ago.
     pub(crate) fn sweep(&self) {
         self.kept.sweep();
+    }
+
+    /// Unwraps many, each of which may fail for itself; nothing of them is kept.
+    ///
+    /// # Errors
+    /// [`KekError::Away`] if some could not be tried.
+    pub(crate) async fn unwrap_all(
+        &self,
+        stored: &[StoredDataKey],
+    ) -> KekResult<Vec<Result<DataKey, OpenError>>> {
+        let mut unwrapped = Vec::with_capacity(stored.len());
+        for run in stored.chunk_by(|one, next| one.master_key_id == next.master_key_id) {
+            let Some(first) = run.first() else { continue };
+            match self.provider(&first.master_key_id) {
+                Ok(provider) => unwrapped.extend(provider.unwrap(run).await?),
+                Err(KekError::Open(error)) => unwrapped.extend(run.iter().map(|_| Err(error))),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(unwrapped)
+    }
+
+    /// Wraps many with the master key of this id, all or none.
+    ///
+    /// # Errors
+    /// [`KekError`].
+    pub(crate) async fn wrap_all(
+        &self,
+        id: &str,
+        keys: &[&DataKey],
+    ) -> KekResult<Vec<StoredDataKey>> {
+        match keys {
+            [] => Ok(Vec::new()),
+            keys => self.provider(id)?.wrap(id, keys).await,
+        }
+    }
+
+    /// The ids of all that are here; none while it is sealed.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        let held = self.held().map(|held| held.providers).unwrap_or_default();
+        held.iter().flat_map(|provider| provider.ids()).collect()
+    }
+
+    /// What kind of provider keeps this one; empty if none here does.
+    pub(crate) fn kind_of(&self, id: &str) -> &'static str {
+        self.provider(id).map_or("", |provider| provider.kind())
+    }
+
+    /// The id of the one that wraps.
+    ///
+    /// # Errors
+    /// [`KekError::Sealed`].
+    pub(crate) fn active(&self) -> KekResult<Arc<str>> {
+        Ok(self.held()?.active)
+    }
+
+    /// Has new data keys wrapped by this one.
+    pub(crate) fn activate(&self, id: &str) {
+        if let Some(held) = self.held.write().as_mut()
+            && *held.active != *id
+        {
+            held.active = id.into();
+        }
+    }
+
+    /// Whether it is sealed.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.held.read().is_none()
+    }
+
+    /// An error while it is sealed.
+    ///
+    /// # Errors
+    /// [`KekError::Sealed`].
+    pub(crate) fn refuse_if_sealed(&self) -> KekResult<()> {
+        self.held().map(drop)
+    }
+
+    /// Drops every master key and every data key; what was asked before may still end.
+    pub(crate) fn seal(&self) {
+        *self.held.write() = None;
+        self.kept.clear();
+    }
+
+    /// Takes these in place of what is here.
+    pub(crate) fn take(&self, providers: Vec<Arc<dyn KekProvider>>, active: &str) {
+        let active = active.into();
+        *self.held.write() = Some(Held { providers, active });
     }
 
     fn held(&self) -> KekResult<Held> {

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use crate::domain::audit::AuditEvent;
 use crate::domain::change::{Change, NumberedChange};
 use crate::domain::identity::{AccessKey, Account, Member, Project};
+use crate::domain::master_key::{KnownMasterKey, MasterKeyState};
 use crate::domain::owner::{Owner, OwnerKind};
 use crate::domain::provider_key::ProviderKey;
 use crate::domain::replay::{Replay, ReplayId};
@@ -284,6 +285,79 @@ pub trait SealStore: Send + Sync {
     async fn system_secret_put(&self, name: &str, uid: Uuid, record: Vec<u8>) -> Stored<()>;
 }
 
+/// How far data keys were rewrapped: behind this one.
+pub type DataKeyName = (Owner, u32);
+
+/// A data key that is to be wrapped otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrapping {
+    /// As it is stored now; nothing is written where it is not any more.
+    pub before: StoredDataKey,
+    /// The id of the master key that wraps it then.
+    pub master_key_id: String,
+    /// What it is wrapped to then.
+    pub wrapped: Vec<u8>,
+}
+
+/// What the replicas of a vault agree on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Custody {
+    /// Whether it is sealed.
+    pub sealed: bool,
+    /// Since when.
+    pub sealed_changed: Option<Timestamp>,
+    /// The master key that wraps new data keys; none before the first start is over.
+    pub active: Option<String>,
+}
+
+/// A process of the vault, and the master keys that it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replica {
+    /// Its name.
+    pub name: String,
+    /// The ids of its master keys.
+    pub master_keys: Vec<String>,
+    /// When it was last heard of.
+    pub seen: Timestamp,
+}
+
+/// Master keys by their ids, and the seal of the vault. The keys themselves are never here.
+#[async_trait]
+pub trait CustodyStore: Send + Sync {
+    /// Whether it is sealed, and which master key is active.
+    async fn custody(&self) -> Stored<Custody>;
+    /// Seals or unseals.
+    async fn custody_seal(&self, sealed: bool, now: Timestamp, effects: Effects) -> Stored<u64>;
+    /// All master keys ever known, the latest first, with how many data keys each wraps.
+    async fn master_keys_list(&self) -> Stored<Vec<(KnownMasterKey, u64)>>;
+    /// Stores a new one; its id must never have been used.
+    async fn master_key_insert(&self, key: KnownMasterKey, effects: Effects) -> Stored<u64>;
+    /// Replaces one if it still stands at `before`. One that becomes active takes the place of the
+    /// one that is; one that wraps data keys is not retired.
+    async fn master_key_update(
+        &self,
+        key: KnownMasterKey,
+        before: MasterKeyState,
+        effects: Effects,
+    ) -> Stored<u64>;
+    /// Data keys that another master key than `master_key_id` wraps, in a fixed order, at most
+    /// `limit`, behind `after`.
+    async fn data_keys_not_under(
+        &self,
+        master_key_id: &str,
+        after: Option<DataKeyName>,
+        limit: u32,
+    ) -> Stored<Vec<StoredDataKey>>;
+    /// Replaces what data keys are wrapped to, each only if it is as it was read; returns how many
+    /// were. Nothing else of them changes.
+    async fn data_keys_rewrap(&self, rewrappings: Vec<Rewrapping>, effects: Effects)
+    -> Stored<u64>;
+    /// Notes that a replica lives, and forgets those not heard of since `forget_before`.
+    async fn replica_seen(&self, replica: Replica, forget_before: Timestamp) -> Stored<()>;
+    /// The replicas heard of.
+    async fn replicas(&self) -> Stored<Vec<Replica>>;
+}
+
 /// Changes, for those who hold copies.
 #[async_trait]
 pub trait ChangeStore: Send + Sync {
@@ -354,6 +428,7 @@ pub trait Store:
     + AccessKeyStore
     + ProviderKeyStore
     + SealStore
+    + CustodyStore
     + ChangeStore
     + AuditStore
     + ReplayStore
@@ -368,6 +443,7 @@ impl<T> Store for T where
         + AccessKeyStore
         + ProviderKeyStore
         + SealStore
+        + CustodyStore
         + ChangeStore
         + AuditStore
         + ReplayStore

@@ -9,25 +9,27 @@ use jiff::SignedDuration;
 use keyward_auth::{CredentialExchanger, GrantSigner};
 use keyward_proto::vault::v1::audit_service_server::AuditServiceServer;
 use keyward_proto::vault::v1::identity_service_server::IdentityServiceServer;
+use keyward_proto::vault::v1::master_key_service_server::MasterKeyServiceServer;
 use keyward_proto::vault::v1::provider_key_service_server::ProviderKeyServiceServer;
 use keyward_proto::vault::v1::vault_service_server::VaultServiceServer;
 use keyward_runtime::metrics::Metrics;
 use keyward_runtime::private_allow::PrivateAllow;
 use keyward_secret::Secret;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::bootstrap::Bootstrap;
 use crate::app::ceilings::Ceilings;
 use crate::app::hub::ChangeHub;
-use crate::app::key_file::{self, KeyFileError};
+use crate::app::key_file::{KeyFile, KeyFileError};
 use crate::app::{Clock, Core, Meters, Turns, system_secret};
 use crate::domain::fingerprint::FingerprintKey;
-use crate::domain::master_key::{MasterKey, MasterKeyError, MasterKeyRing};
+use crate::domain::master_key::{MasterKeyError, MasterKeyRing};
 use crate::domain::replay::{ReplayKey, forgotten_before};
 use crate::error::VaultError;
 use crate::grpc::VaultGrpc;
-use crate::kek::MasterKeys;
+use crate::kek::{KekSource, MasterKeys};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 
@@ -132,11 +134,14 @@ impl Vault {
     ) -> Result<Self, StartError> {
         let store_path = config.data_dir.join(STORE_FILE);
         // Before the store is made: a new key for an old store would only open nothing.
-        let ring = master_keys(&config, !store_path.exists())?;
-        let masters = MasterKeys::of_ring(ring);
+        let source = kek_source(&config);
+        let masters = MasterKeys::of_ring(source.ring(!store_path.exists())?);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store_path)?);
-        let core = Arc::new(core(config, masters, store, stopping).await?);
+        let core = Arc::new(core(config, source, masters, store, stopping).await?);
+        core.meet_master_keys().await?;
+        core.enter_custody().await?;
         tracker.spawn(prune(Arc::clone(&core)));
+        tracker.spawn(Arc::clone(&core).follow());
         let grpc = VaultGrpc::new(Arc::clone(&core), tracker);
         Ok(Self { core, grpc })
     }
@@ -149,6 +154,11 @@ impl Vault {
     /// The server of `VaultService`.
     pub fn vault_server(&self) -> VaultServiceServer<VaultGrpc> {
         VaultServiceServer::new(self.grpc.clone())
+    }
+
+    /// The server of `MasterKeyService`.
+    pub fn master_key_server(&self) -> MasterKeyServiceServer<VaultGrpc> {
+        MasterKeyServiceServer::new(self.grpc.clone())
     }
 
     /// The server of `IdentityService`.
@@ -207,20 +217,26 @@ pub(crate) fn master_keys(
     config: &VaultConfig,
     may_make: bool,
 ) -> Result<MasterKeyRing, StartError> {
+    Ok(kek_source(config).ring(may_make)?)
+}
+
+fn kek_source(config: &VaultConfig) -> KekSource {
     if config.master_keys.is_empty() {
-        let path = config.data_dir.join(MASTER_KEY_FILE);
-        let key = key_file::read_or_make(&path, may_make)?;
-        return Ok(MasterKeyRing::new(vec![key])?);
+        return KekSource::File(KeyFile::at(config.data_dir.join(MASTER_KEY_FILE)));
     }
-    let key =
-        |setting: &MasterKeySetting| MasterKey::from_base64(&setting.id, setting.key.expose());
-    let keys: Result<Vec<_>, _> = config.master_keys.iter().map(key).collect();
-    Ok(MasterKeyRing::new(keys?)?)
+    KekSource::Settings(config.master_keys.clone())
+}
+
+/// A name that no other process of the vault has, and that says a little of where it runs.
+fn replica_name() -> String {
+    let unique = keyward_runtime::ids::new().simple().to_string();
+    format!("{}-{}", std::process::id(), &unique[24..])
 }
 
 /// The vault's own secrets prove at once whether the master key is the right one.
 async fn core(
     config: VaultConfig,
+    kek_source: KekSource,
     masters: MasterKeys,
     store: Arc<dyn Store>,
     stopping: CancellationToken,
@@ -241,6 +257,9 @@ async fn core(
     Ok(Core {
         store,
         masters,
+        kek_source,
+        replica: replica_name(),
+        follow_soon: Notify::new(),
         fingerprints: FingerprintKey::new(&fingerprint),
         replays: ReplayKey::new(&replay),
         turns: Turns::new(),

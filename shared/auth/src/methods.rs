@@ -72,6 +72,11 @@ pub const METHODS: &[MethodRule] = table! {
     "keyward.vault.v1.VaultService" {
         ROUTER, Any => ListUsableKeys;
         ROUTER, Optional => UnsealProviderKey, CheckLeases, ReportKeyOutcome, WatchChanges;
+        CALLERS, Needs(Scope::Admin) => RewrapKeys;
+    }
+    "keyward.vault.v1.MasterKeyService" {
+        CALLERS, Needs(Scope::Admin) => ListMasterKeys, AddMasterKey, ActivateMasterKey,
+            RetireMasterKey, DestroyMasterKey, GetVaultState, SealVault, UnsealVault;
     }
     "keyward.vault.v1.IdentityService" {
         SERVICES, Optional => ExchangeCredential, GetGrantKeys, ResolveAccount;

@@ -60,6 +60,10 @@ pub(super) fn tags() -> Value {
             "What things cost: markups, list prices, the cost calculator."
         ),
         tag("Audit", "Who touched which key, and when."),
+        tag(
+            "Vault",
+            "The master keys that guard all others, and the seal."
+        ),
         tag("This document", "The API in OpenAPI's form."),
     ])
 }

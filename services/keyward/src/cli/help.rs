@@ -39,7 +39,10 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Money and usage",
         &["credits", "usage", "prices", "catalog", "tiers"],
     ),
-    ("Operate it", &["doctor", "health", "audit", "completions"]),
+    (
+        "Operate it",
+        &["doctor", "health", "audit", "vault", "completions"],
+    ),
 ];
 
 /// The width of the column of names in the list of commands.

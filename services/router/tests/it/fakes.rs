@@ -136,6 +136,16 @@ impl FakeVault {
 
 #[tonic::async_trait]
 impl VaultService for FakeVault {
+    type RewrapKeysStream =
+        futures::stream::Empty<Result<keyward_proto::vault::v1::RewrapKeysResponse, Status>>;
+
+    async fn rewrap_keys(
+        &self,
+        _: Request<keyward_proto::vault::v1::RewrapKeysRequest>,
+    ) -> Result<Response<Self::RewrapKeysStream>, Status> {
+        Err(Status::unimplemented("the router does not ask for this"))
+    }
+
     async fn list_usable_keys(
         &self,
         _: Request<vault::ListUsableKeysRequest>,

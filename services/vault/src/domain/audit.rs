@@ -49,6 +49,20 @@ pub enum Action {
     MemberSet,
     /// Taken out.
     MemberRemove,
+    /// Made known to the store.
+    MasterKeyAdd,
+    /// Made the one that wraps.
+    MasterKeyActivate,
+    /// Made to wrap what another one wrapped.
+    MasterKeyRewrap,
+    /// Found to wrap nothing, and put away.
+    MasterKeyRetire,
+    /// Erased.
+    MasterKeyDestroy,
+    /// No key is opened any more.
+    VaultSeal,
+    /// Keys are opened again.
+    VaultUnseal,
 }
 
 impl Action {
@@ -76,6 +90,13 @@ impl Action {
             Self::ProjectDelete => "project.delete",
             Self::MemberSet => "member.set",
             Self::MemberRemove => "member.remove",
+            Self::MasterKeyAdd => "master_key.add",
+            Self::MasterKeyActivate => "master_key.activate",
+            Self::MasterKeyRewrap => "master_key.rewrap",
+            Self::MasterKeyRetire => "master_key.retire",
+            Self::MasterKeyDestroy => "master_key.destroy",
+            Self::VaultSeal => "vault.seal",
+            Self::VaultUnseal => "vault.unseal",
         }
     }
 }

@@ -18,6 +18,10 @@ pub enum ChangeKind {
     Organization = 4,
     /// A project.
     Project = 5,
+    /// The vault was sealed or unsealed.
+    Seal = 6,
+    /// A master key.
+    MasterKey = 7,
 }
 
 impl ChangeKind {
@@ -34,6 +38,8 @@ impl ChangeKind {
             3 => Some(Self::User),
             4 => Some(Self::Organization),
             5 => Some(Self::Project),
+            6 => Some(Self::Seal),
+            7 => Some(Self::MasterKey),
             _ => None,
         }
     }
@@ -66,6 +72,24 @@ impl Change {
             kind: ChangeKind::AccessKey,
             resource_id: id.to_owned(),
             owner: Some(owner),
+        }
+    }
+
+    /// The vault was sealed or unsealed.
+    pub fn seal() -> Self {
+        Self {
+            kind: ChangeKind::Seal,
+            resource_id: String::new(),
+            owner: None,
+        }
+    }
+
+    /// A master key was added, activated, retired or destroyed.
+    pub fn master_key(id: &str) -> Self {
+        Self {
+            kind: ChangeKind::MasterKey,
+            resource_id: id.to_owned(),
+            owner: None,
         }
     }
 

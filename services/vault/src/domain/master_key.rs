@@ -1,9 +1,13 @@
 //! Master keys: kept outside the store, several at a time, the first of them current. Weak and
 //! well-known ones are refused.
 
+mod state;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use zeroize::Zeroizing;
+
+pub use state::{KnownMasterKey, MasterKeyState};
 
 /// Bytes of a master key.
 pub const MASTER_KEY_BYTES: usize = 32;
@@ -139,21 +143,24 @@ impl MasterKeyRing {
         &self.current
     }
 
+    /// All of them, the current one first.
+    pub fn keys(&self) -> impl Iterator<Item = &MasterKey> {
+        std::iter::once(&self.current).chain(&self.others)
+    }
+
     /// Their ids, the current one's first.
     pub fn ids(&self) -> Vec<String> {
-        let keys = std::iter::once(&self.current).chain(&self.others);
-        keys.map(|key| key.id.clone()).collect()
+        self.keys().map(|key| key.id.clone()).collect()
     }
 
     /// The one with this id.
     pub fn find(&self, id: &[u8]) -> Option<&MasterKey> {
-        std::iter::once(&self.current)
-            .chain(&self.others)
-            .find(|key| key.id.as_bytes() == id)
+        self.keys().find(|key| key.id.as_bytes() == id)
     }
 }
 
-fn is_valid_id(id: &str) -> bool {
+/// Whether a master key may have this id.
+pub fn is_valid_id(id: &str) -> bool {
     let is_id_byte = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     !id.is_empty() && id.len() <= ID_BYTES_MAX && id.bytes().all(is_id_byte)
 }

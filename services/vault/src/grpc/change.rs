@@ -83,6 +83,12 @@ changes! {
     "UpdateProviderKey": UpdateProviderKeyRequest => UpdateProviderKeyResponse [laggards];
     "RotateProviderKey": RotateProviderKeyRequest => RotateProviderKeyResponse [laggards];
     "DeleteProviderKey": DeleteProviderKeyRequest => DeleteProviderKeyResponse [laggards];
+    "AddMasterKey": AddMasterKeyRequest => AddMasterKeyResponse;
+    "ActivateMasterKey": ActivateMasterKeyRequest => ActivateMasterKeyResponse;
+    "RetireMasterKey": RetireMasterKeyRequest => RetireMasterKeyResponse;
+    "DestroyMasterKey": DestroyMasterKeyRequest => DestroyMasterKeyResponse;
+    "SealVault": SealVaultRequest => SealVaultResponse [laggards];
+    "UnsealVault": UnsealVaultRequest => UnsealVaultResponse;
     "ReportKeyOutcome": ReportKeyOutcomeRequest => ReportKeyOutcomeResponse;
 }
 

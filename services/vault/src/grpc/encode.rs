@@ -7,13 +7,15 @@ use keyward_runtime::{page, time};
 use prost_types::Timestamp as ProtoTimestamp;
 use uuid::Uuid;
 
+use crate::app::master_keys::{MasterKeyView, RewrapProgress};
 use crate::app::watch::Notice;
 use crate::domain::audit::AuditEvent;
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::identity::{AccessKey, Account, Member, Named, Project};
+use crate::domain::master_key::MasterKeyState;
 use crate::domain::owner::{Owner, OwnerKind};
 use crate::domain::provider_key::{Health, KeySettings, ProviderKey, Status};
-use crate::store::Page;
+use crate::store::{Custody, Page};
 
 #[allow(clippy::unnecessary_wraps, reason = "message fields are optional")]
 fn some(timestamp: Timestamp) -> Option<ProtoTimestamp> {
@@ -204,6 +206,8 @@ fn change(change: Change) -> proto::Change {
         ChangeKind::User => proto::ChangeKind::User,
         ChangeKind::Organization => proto::ChangeKind::Organization,
         ChangeKind::Project => proto::ChangeKind::Project,
+        ChangeKind::Seal => proto::ChangeKind::Seal,
+        ChangeKind::MasterKey => proto::ChangeKind::MasterKey,
     };
     let uid = |owner: Owner| match owner.kind {
         OwnerKind::System => String::new(),
@@ -218,5 +222,41 @@ fn change(change: Change) -> proto::Change {
         resource_id: change.resource_id,
         owner_uid: change.owner.map(uid).unwrap_or_default(),
         owner_kind: kind_of_owner.into(),
+    }
+}
+
+pub(super) fn master_key(view: MasterKeyView) -> proto::MasterKey {
+    let state = match view.key.state {
+        MasterKeyState::Opens => proto::MasterKeyState::Opens,
+        MasterKeyState::Active => proto::MasterKeyState::Active,
+        MasterKeyState::Retired => proto::MasterKeyState::Retired,
+        MasterKeyState::Destroyed => proto::MasterKeyState::Destroyed,
+    };
+    proto::MasterKey {
+        master_key_id: view.key.id,
+        provider: view.provider.to_owned(),
+        state: state.into(),
+        data_keys: view.data_keys,
+        replicas: view.replicas,
+        create_time: some(view.key.create_time),
+        activate_time: view.key.activate_time.and_then(some),
+        retire_time: view.key.retire_time.and_then(some),
+        destroy_time: view.key.destroy_time.and_then(some),
+    }
+}
+
+pub(super) fn vault_state(custody: Custody) -> proto::VaultState {
+    proto::VaultState {
+        sealed: custody.sealed,
+        change_time: custody.sealed_changed.and_then(some),
+        active_master_key_id: custody.active.unwrap_or_default(),
+    }
+}
+
+pub(super) fn rewrap_progress(progress: RewrapProgress) -> proto::RewrapKeysResponse {
+    proto::RewrapKeysResponse {
+        rewrapped: progress.rewrapped,
+        remaining: progress.remaining,
+        failed: progress.failed,
     }
 }

@@ -6,8 +6,8 @@ use keyward_auth::Peer;
 use keyward_proto::vault::v1::vault_service_server::VaultService;
 use keyward_proto::vault::v1::{
     CheckLeasesRequest, CheckLeasesResponse, ListUsableKeysRequest, ListUsableKeysResponse,
-    ReportKeyOutcomeRequest, ReportKeyOutcomeResponse, UnsealProviderKeyRequest,
-    UnsealProviderKeyResponse, WatchChangesRequest, WatchChangesResponse,
+    ReportKeyOutcomeRequest, ReportKeyOutcomeResponse, RewrapKeysRequest, RewrapKeysResponse,
+    UnsealProviderKeyRequest, UnsealProviderKeyResponse, WatchChangesRequest, WatchChangesResponse,
 };
 use prost_types::Duration as ProtoDuration;
 use tokio::sync::mpsc;
@@ -21,6 +21,7 @@ use crate::error::VaultError;
 
 #[tonic::async_trait]
 impl VaultService for VaultGrpc {
+    type RewrapKeysStream = BoxStream<'static, Result<RewrapKeysResponse, Status>>;
     type WatchChangesStream = BoxStream<'static, Result<WatchChangesResponse, Status>>;
 
     async fn list_usable_keys(
@@ -77,6 +78,21 @@ impl VaultService for VaultGrpc {
             stored.map(answer)
         };
         self.change(request, act).await
+    }
+
+    async fn rewrap_keys(
+        &self,
+        request: Request<RewrapKeysRequest>,
+    ) -> Result<Response<Self::RewrapKeysStream>, Status> {
+        let (context, message) = self.admit(request).await?;
+        let (out, progress) = mpsc::channel(1);
+        let core = std::sync::Arc::clone(&self.core);
+        self.tracker
+            .spawn(async move { core.rewrap(&context, message.limit, out).await });
+        let progress = ReceiverStream::new(progress);
+        let encode =
+            |told: crate::error::Result<_>| told.map(encode::rewrap_progress).map_err(status);
+        Ok(Response::new(progress.map(encode).boxed()))
     }
 
     async fn watch_changes(

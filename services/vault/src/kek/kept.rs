@@ -69,6 +69,11 @@ impl KeptDataKeys {
         self.drop_all(|owner| owner == gone);
     }
 
+    /// Forgets all.
+    pub(super) fn clear(&self) {
+        self.drop_all(|_| true);
+    }
+
     /// Drops those whose time is over.
     pub(super) fn sweep(&self) {
         let now = Instant::now();

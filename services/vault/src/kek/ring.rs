@@ -37,6 +37,10 @@ impl LocalRing {
 
 #[async_trait]
 impl KekProvider for LocalRing {
+    fn kind(&self) -> &'static str {
+        "local"
+    }
+
     fn ids(&self) -> Vec<String> {
         self.ring.ids()
     }

@@ -8,6 +8,7 @@ mod accounts;
 mod audit;
 mod changes;
 mod constraint;
+mod custody;
 mod members;
 mod projects;
 mod provider_keys;
@@ -31,6 +32,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0002_replays",
         sql: include_str!("postgres/0002_replays.sql"),
+    },
+    Migration {
+        name: "0003_custody",
+        sql: include_str!("postgres/0003_custody.sql"),
     },
 ];
 

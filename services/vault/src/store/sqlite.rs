@@ -6,6 +6,7 @@ mod accounts;
 mod audit;
 mod changes;
 mod constraint;
+mod custody;
 pub(crate) mod inspect;
 mod members;
 mod projects;
@@ -31,6 +32,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0002_replays",
         sql: include_str!("sqlite/0002_replays.sql"),
+    },
+    Migration {
+        name: "0003_custody",
+        sql: include_str!("sqlite/0003_custody.sql"),
     },
 ];
 
@@ -67,15 +72,7 @@ impl SqliteStore {
         self.database
             .write(move |connection| {
                 work(connection)?;
-                for event in &effects.audit {
-                    audit::insert(connection, event)?;
-                }
-                for change in &effects.changes {
-                    changes::insert(connection, change)?;
-                }
-                if let Some(replay) = &effects.replay {
-                    replays::put(connection, replay)?;
-                }
+                write_effects(connection, &effects)?;
                 changes::head(connection)
             })
             .await
@@ -86,6 +83,20 @@ impl SqliteStore {
 impl CloseStore for SqliteStore {
     async fn close(&self) {
         self.database.close().await;
+    }
+}
+
+/// Writes what goes with a mutation, in its transaction.
+fn write_effects(connection: &Connection, effects: &Effects) -> Stored<()> {
+    for event in &effects.audit {
+        audit::insert(connection, event)?;
+    }
+    for change in &effects.changes {
+        changes::insert(connection, change)?;
+    }
+    match &effects.replay {
+        Some(replay) => replays::put(connection, replay),
+        None => Ok(()),
     }
 }
 

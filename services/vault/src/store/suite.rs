@@ -1,6 +1,7 @@
 //! What every engine must do alike: one suite over the traits. `conformance!` lists its members, which
 //! run on all engines.
 
+mod custody;
 mod identity;
 mod keys;
 mod replays;
@@ -73,6 +74,11 @@ mod conform {
             a_lease_is_written_with_its_event_or_not_at_all,
             a_lease_holds_while_its_key_is_of_that_version_enabled_and_not_expired,
             the_first_data_key_of_a_generation_stays,
+        }
+        custody {
+            one_master_key_is_active_and_one_in_use_is_not_retired,
+            a_data_key_is_rewrapped_only_as_it_was_read,
+            the_seal_and_replicas_are_what_was_said_last,
         }
         trail {
             changes_are_numbered_without_gaps_even_after_failures,

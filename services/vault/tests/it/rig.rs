@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use keyward_auth::{AuthLayer, Authenticator, Connection, LocalServices, Peer};
 use keyward_proto::vault::v1::audit_service_client::AuditServiceClient;
 use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
+use keyward_proto::vault::v1::master_key_service_client::MasterKeyServiceClient;
 use keyward_proto::vault::v1::provider_key_service_client::ProviderKeyServiceClient;
 use keyward_proto::vault::v1::vault_service_client::VaultServiceClient;
 use keyward_proto::vault::v1::{self as proto, OwnerKind, Scope};
@@ -75,6 +76,7 @@ impl Rig {
         let services = LocalServices::new()
             .with(layer.layer(vault.provider_key_server()))
             .with(layer.layer(vault.vault_server()))
+            .with(layer.layer(vault.master_key_server()))
             .with(layer.layer(vault.identity_server()))
             .with(layer.layer(vault.audit_server()));
         Self {
@@ -123,6 +125,10 @@ impl Rig {
 
     pub(crate) fn audit(&self) -> AuditServiceClient<Connection> {
         AuditServiceClient::new(self.connect(Peer::Edge))
+    }
+
+    pub(crate) fn master_keys(&self) -> MasterKeyServiceClient<Connection> {
+        MasterKeyServiceClient::new(self.connect(Peer::Edge))
     }
 
     /// As the router.

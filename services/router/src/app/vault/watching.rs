@@ -189,6 +189,8 @@ fn take_in(port: &VaultPort, authenticator: &Authenticator, change: &proto::Chan
                 .key_changed(&change.resource_id, &change.owner_uid);
         }
         proto::ChangeKind::AccessKey => authenticator.forget_access_key(&change.resource_id),
+        proto::ChangeKind::Seal => port.leases.forget_all(),
+        proto::ChangeKind::MasterKey => {}
         proto::ChangeKind::User
         | proto::ChangeKind::Organization
         | proto::ChangeKind::Project

@@ -5,7 +5,8 @@ use keyward_storage::{PostgresError, StorageError};
 use crate::store::StoreError;
 
 /// Unique constraints, by their names. A member who is added twice may be found by either of two.
-const EXISTS: [&str; 7] = [
+const EXISTS: [&str; 8] = [
+    "master_keys_pkey",
     "accounts_id_unique",
     "projects_id_unique",
     "members_pkey",

@@ -10,9 +10,13 @@ use super::{PostgresStore, Values, execute, query_one};
 use crate::domain::owner::Owner;
 use crate::store::{Effects, SealStore, StoreError, Stored, StoredDataKey};
 
+/// Not under a master key that was retired meanwhile: it might be destroyed next. Whoever retires it
+/// waits for this to be committed.
 const PUT: &str = "
+    WITH held AS (SELECT state FROM master_keys WHERE id = $4 FOR SHARE)
     INSERT INTO data_keys (owner_kind, owner_uid, generation, master_key_id, wrapped, create_time)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    SELECT $1::bigint, $2::uuid, $3::bigint, $4::text, $5::bytea, $6::bigint
+    WHERE NOT EXISTS (SELECT 1 FROM held WHERE state > 2)
     ON CONFLICT (owner_kind, owner_uid, generation) DO NOTHING";
 
 const GET: &str = "
@@ -39,7 +43,7 @@ pub(super) async fn destroy(session: &Session, owner: Owner, now: Timestamp) -> 
     execute(session, DESTROY, values).await.map(drop)
 }
 
-fn read(row: &Row) -> Stored<StoredDataKey> {
+pub(super) fn read(row: &Row) -> Stored<StoredDataKey> {
     Ok(StoredDataKey {
         owner: owner(row, "owner_kind", "owner_uid")?,
         generation: small(row, "generation")?,

@@ -5,7 +5,8 @@ use keyward_storage::StorageError;
 use crate::store::StoreError;
 
 /// Unique constraints, as SQLite names them: by their columns.
-const EXISTS: [&str; 6] = [
+const EXISTS: [&str; 7] = [
+    "master_keys.id",
     "accounts.kind, accounts.id",
     "projects.holder_uid, projects.id",
     "members.organization_uid, members.user_uid",

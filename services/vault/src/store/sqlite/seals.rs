@@ -10,9 +10,11 @@ use super::{SqliteStore, execute, query_one};
 use crate::domain::owner::Owner;
 use crate::store::{Effects, SealStore, StoreError, Stored, StoredDataKey};
 
+/// Not under a master key that was retired meanwhile: it might be destroyed next.
 const PUT: &str = "
     INSERT INTO data_keys (owner_kind, owner_uid, generation, master_key_id, wrapped, create_time)
-    VALUES (:owner_kind, :owner_uid, :generation, :master_key_id, :wrapped, :create_time)
+    SELECT :owner_kind, :owner_uid, :generation, :master_key_id, :wrapped, :create_time
+    WHERE NOT EXISTS (SELECT 1 FROM master_keys WHERE id = :master_key_id AND state > 2)
     ON CONFLICT (owner_kind, owner_uid, generation) DO NOTHING";
 
 const GET: &str = "
