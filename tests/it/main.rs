@@ -11,6 +11,7 @@
 mod arithmetic;
 mod bad_input;
 mod canary;
+mod certificates;
 mod concurrency;
 mod doctor;
 mod drain;

@@ -16,6 +16,7 @@ mod services;
 
 use keyward_auth::Connection;
 use keyward_runtime::serve::Process;
+use keyward_runtime::tls::Acceptor;
 use tokio::net::TcpListener;
 
 /// How the edge behaves.
@@ -54,8 +55,8 @@ impl Edge {
         }
     }
 
-    /// Serves until the process stops, then finishes what is in flight.
-    pub async fn serve(self, listener: TcpListener) {
-        server::serve(listener, self.routes, self.process).await;
+    /// Serves until the process stops, then finishes what is in flight. With `tls`, over TLS alone.
+    pub async fn serve(self, listener: TcpListener, tls: Option<Acceptor>) {
+        server::serve(listener, tls, self.routes, self.process).await;
     }
 }

@@ -83,9 +83,13 @@ fn print_first_start(key: &Secret, settings: &Settings) -> io::Result<()> {
 
 fn url(settings: &Settings) -> String {
     let address = settings.edge.listen;
+    let scheme = match settings.edge.tls {
+        Some(_) => "https",
+        None => "http",
+    };
     match address.ip().is_unspecified() {
-        true => format!("http://127.0.0.1:{}", address.port()),
-        false => format!("http://{address}"),
+        true => format!("{scheme}://127.0.0.1:{}", address.port()),
+        false => format!("{scheme}://{address}"),
     }
 }
 

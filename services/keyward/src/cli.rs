@@ -5,6 +5,7 @@ mod arguments;
 mod ask;
 mod audit;
 mod catalog;
+mod certs;
 mod client;
 mod completions;
 mod connection;
@@ -81,6 +82,8 @@ enum Command {
     Serve(start::Serve),
     /// Create or upgrade the stores' schemas, then exit
     Migrate,
+    /// Make certificates by which roles in several processes know each other
+    Certs(certs::Arguments),
     /// Bring provider keys: add, list, rotate, disable, delete, import from `.env`
     Keys(keys::Arguments),
     /// See which providers there are, and where to get a key
@@ -122,6 +125,7 @@ impl Command {
         match self {
             Self::Serve(arguments) => start::serve(&arguments, context),
             Self::Migrate => start::migrate(context),
+            Self::Certs(arguments) => certs::run(arguments, context),
             Self::Keys(arguments) => keys::run(arguments, context),
             Self::Providers(arguments) => providers::run(arguments, context),
             Self::Routes(arguments) => routes::run(arguments, context),

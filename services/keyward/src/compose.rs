@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use keyward_auth::{
-    AuthLayer, Authenticator, Connection, LocalServices, Peer, PeerTokens, RemoteExchanger,
+    AuthLayer, Authenticator, Connection, Introduction, LocalServices, Peer, PeerTokens,
+    RemoteExchanger,
 };
 use keyward_catalog::CatalogHandle;
 use keyward_edge::{Edge, EdgeConfig, EdgeConnections};
@@ -17,6 +18,7 @@ use keyward_runtime::health::{self, Health};
 use keyward_runtime::serve::Process;
 use keyward_runtime::settings::{Settings, SettingsError};
 use keyward_runtime::telemetry::rpc::RpcMeters;
+use keyward_runtime::tls::Certificates;
 use keyward_vault::{Vault, VaultConfig};
 use tonic::service::Routes;
 use tower::Layer as _;
@@ -27,6 +29,7 @@ use crate::catalog;
 use crate::configs;
 use crate::ready;
 use crate::roles::{Role, Roles};
+use crate::tls::Tls;
 
 /// A process put together, not yet serving.
 pub(crate) struct Composed {
@@ -65,8 +68,10 @@ pub(crate) async fn compose(
     settings: &Settings,
     roles: &Roles,
     process: &Process,
+    tls: &Tls,
 ) -> anyhow::Result<Composed> {
     let mut parts = Parts::new(settings, roles, process);
+    parts.certificates = tls.between_roles();
     let needs_catalog = roles.has(Role::Metering) || roles.has(Role::Router);
     if needs_catalog {
         parts.catalog = Some(catalog::load(settings).await?);
@@ -107,6 +112,8 @@ struct Parts<'a> {
     roles: &'a Roles,
     process: &'a Process,
     tokens: PeerTokens,
+    /// What roles know each other by instead of tokens.
+    certificates: Option<Certificates>,
     /// The servers in this process.
     services: LocalServices,
     meters: RpcMeters,
@@ -126,6 +133,7 @@ impl<'a> Parts<'a> {
             roles,
             process,
             tokens,
+            certificates: None,
             services,
             meters: RpcMeters::new(&process.metrics),
             catalog: None,
@@ -152,7 +160,7 @@ impl<'a> Parts<'a> {
             .sync_system_keys(configs::system_keys(settings), sandbox)
             .await?;
         ready::watch_vault(self.process, vault.clone());
-        let layer = self.layer()?;
+        let layer = self.layer()?.telling(vault.refused_peers());
         self.services = std::mem::take(&mut self.services)
             .with(layer.layer(vault.provider_key_server()))
             .with(layer.layer(vault.vault_server()))
@@ -249,18 +257,25 @@ impl<'a> Parts<'a> {
             message: format!("is needed: the {peer} calls that role, which does not run here"),
         })?;
         let connection = self
-            .dial(url, peer)
+            .dial(role, url, peer)
             .with_context(|| format!("setting `{setting}`"))?;
         ready::watch_role(self.process, condition, connection.clone());
         Ok(connection)
     }
 
-    fn dial(&self, url: &Url, peer: Peer) -> anyhow::Result<Connection> {
-        let shown = self
-            .tokens
-            .show(peer)
-            .context("the peer token cannot be read or made")?;
-        Ok(Connection::remote(url.as_str().parse()?, &shown)?)
+    fn dial(&self, role: Role, url: &Url, peer: Peer) -> anyhow::Result<Connection> {
+        let introduction = match &self.certificates {
+            Some(certificates) => Introduction::Certificate {
+                certificates: certificates.clone(),
+                called: role.peer(),
+            },
+            None => Introduction::Token(
+                self.tokens
+                    .show(peer)
+                    .context("the peer token cannot be read or made")?,
+            ),
+        };
+        Ok(Connection::remote(url.as_str().parse()?, introduction)?)
     }
 
     fn catalog(&self) -> anyhow::Result<CatalogHandle> {
@@ -282,7 +297,8 @@ impl<'a> Parts<'a> {
     }
 
     fn layer(&mut self) -> anyhow::Result<AuthLayer> {
-        let layer = AuthLayer::new(self.authenticator()?, Some(self.tokens.clone()));
+        let tokens = self.certificates.is_none().then(|| self.tokens.clone());
+        let layer = AuthLayer::new(self.authenticator()?, tokens);
         Ok(layer.with_meters(self.meters.clone()))
     }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use keyward_runtime::serve::Process;
 
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Outcome};
@@ -64,10 +65,13 @@ fn examine(roles: Roles, context: &Context) -> anyhow::Result<Report> {
         }
         Ok(settings) => {
             let environment = context.environment.clone();
+            let certificates = crate::tls::Tls::load(&settings, &roles, &Process::new());
             let subject = Arc::new(Subject {
                 settings,
                 environment,
                 roles,
+                // What is wrong with them is said by a check of its own.
+                certificates: certificates.ok().and_then(|tls| tls.between_roles()),
             });
             let runtime = tokio::runtime::Builder::new_multi_thread()
                 .enable_all()
@@ -109,6 +113,7 @@ async fn examine_all(subject: Arc<Subject>) -> Vec<Check> {
     let mut checks = judge::settings::judge(&gather::settings(&subject));
     checks.push(judge::secrets::judge(&gather::secrets(&subject)));
     checks.extend(judge::files::judge(&gather::files::gather(&subject)));
+    checks.extend(gather::tls::gather(&subject).iter().map(judge::tls::judge));
     checks.push(judge::disk::judge(&gather::files::disk(&subject)));
     checks.extend(kept.stores.iter().map(judge::stores::judge));
     checks.extend(kept.master_key.iter().flat_map(judge::master_key::judge));

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod catalog;
+mod certificates;
 mod cli;
 mod compose;
 mod configs;
@@ -9,6 +10,7 @@ mod doctor;
 mod ready;
 mod roles;
 mod serve;
+mod tls;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! The roles that a process can have.
 
 use clap::ValueEnum;
+use keyward_auth::Peer;
 
 /// One of the four parts of the gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,6 +35,16 @@ impl Role {
             Self::Edge | Self::Metering => false,
         }
     }
+
+    /// The same, as other roles see it.
+    pub(crate) fn peer(self) -> Peer {
+        match self {
+            Self::Edge => Peer::Edge,
+            Self::Router => Peer::Router,
+            Self::Vault => Peer::Vault,
+            Self::Metering => Peer::Metering,
+        }
+    }
 }
 
 /// The roles of this process.
@@ -53,12 +64,15 @@ impl Roles {
         self.0.contains(&role)
     }
 
+    /// Those that run here, each once.
+    pub(crate) fn all(&self) -> Vec<Role> {
+        let all = Role::value_variants().iter().copied();
+        all.filter(|role| self.has(*role)).collect()
+    }
+
     /// The names of the roles.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        let all = Role::value_variants().iter();
-        all.filter(|role| self.has(**role))
-            .map(|role| role.name())
-            .collect()
+        self.all().into_iter().map(Role::name).collect()
     }
 
     /// Whether stored provider keys are in the memory of this process.

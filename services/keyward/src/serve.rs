@@ -16,6 +16,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::bootstrap;
 use crate::compose::{self, Composed};
 use crate::roles::{Role, Roles};
+use crate::tls::{Acceptors, Tls};
 
 /// How often readiness is looked at while a process comes up.
 const READY_POLL: Duration = Duration::from_millis(5);
@@ -35,17 +36,19 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
     make_private_folder(&settings.data_dir)
         .with_context(|| format!("cannot make the folder {}", settings.data_dir.display()))?;
     let mut signals = Signals::new()?;
-    let listeners = bind(&settings, &roles).await?;
     let process = Process::new();
+    let tls = Tls::load(&settings, &roles, &process)?;
+    let listeners = bind(&settings, &roles).await?;
     telemetry::show_build(&process.metrics, &roles.names());
     let exporter = Exporter::start(
         settings.telemetry.export.as_ref(),
         &roles.names(),
         &process.metrics,
     )?;
-    let composed = compose::compose(&settings, &roles, &process).await?;
+    let composed = compose::compose(&settings, &roles, &process, &tls).await?;
     let (health, stores) = (composed.health.clone(), composed.stores.clone());
-    start_servers(&process, listeners, composed);
+    start_servers(&process, listeners, composed, &tls.acceptors(&roles));
+    tls.follow(&process);
 
     // Met last: who sees `/readyz` say ready finds the gRPC health service saying so too.
     let announced = process
@@ -120,15 +123,19 @@ async fn bind(settings: &Settings, roles: &Roles) -> anyhow::Result<Listeners> {
     })
 }
 
-fn start_servers(process: &Process, listeners: Listeners, composed: Composed) {
-    let stopping = || process.stopping.clone();
+fn start_servers(process: &Process, listeners: Listeners, composed: Composed, tls: &Acceptors) {
     let ops = ops::routes(process.metrics.clone(), process.readiness.clone());
-    process.spawn(serve::ops(listeners.ops, ops, stopping()));
+    process.spawn(serve::ops(listeners.ops, ops, process.stopping.clone()));
     if let Some((listener, routes)) = listeners.grpc.zip(composed.routes) {
-        process.spawn(serve::grpc(listener, routes, stopping()));
+        process.spawn(serve::grpc(
+            listener,
+            routes,
+            tls.grpc.clone(),
+            process.clone(),
+        ));
     }
     if let Some((listener, edge)) = listeners.edge.zip(composed.edge) {
-        process.spawn(edge.serve(listener));
+        process.spawn(edge.serve(listener, tls.edge.clone()));
     }
 }
 
@@ -136,6 +143,8 @@ fn start_servers(process: &Process, listeners: Listeners, composed: Composed) {
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    /// Reads certificates again where there are some; ends nobody's process.
+    _hangup: Signal,
 }
 
 impl Signals {
@@ -143,6 +152,7 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            _hangup: signal(SignalKind::hangup())?,
         })
     }
 

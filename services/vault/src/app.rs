@@ -19,6 +19,7 @@ mod outcomes;
 mod owners;
 pub(crate) mod projects;
 pub(crate) mod provider_keys;
+mod refused;
 mod replay;
 pub(crate) mod sealing;
 pub(crate) mod system_keys;

@@ -8,6 +8,7 @@ mod exchanger;
 mod identity;
 mod master_keys;
 mod provider_keys;
+mod refused;
 mod vault;
 
 use std::sync::Arc;

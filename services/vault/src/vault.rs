@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use keyward_auth::{CredentialExchanger, GrantSigner};
+use keyward_auth::{CredentialExchanger, GrantSigner, RefusedPeers};
 use keyward_proto::vault::v1::audit_service_server::AuditServiceServer;
 use keyward_proto::vault::v1::identity_service_server::IdentityServiceServer;
 use keyward_proto::vault::v1::master_key_service_server::MasterKeyServiceServer;
@@ -173,6 +173,11 @@ impl Vault {
 
     /// What exchanges credentials in this process.
     pub fn exchanger(&self) -> Arc<dyn CredentialExchanger> {
+        Arc::new(self.grpc.clone())
+    }
+
+    /// Who writes down which roles were refused a method.
+    pub fn refused_peers(&self) -> Arc<dyn RefusedPeers> {
         Arc::new(self.grpc.clone())
     }
 

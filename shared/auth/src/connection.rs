@@ -1,12 +1,13 @@
 //! Connections between services. The generated clients work over either kind and cannot tell: to a
 //! server in this process by a function call, to one elsewhere over HTTP/2.
 
+mod line;
+
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
@@ -17,19 +18,17 @@ use tonic::Code;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tonic::service::Routes;
-use tonic::transport::{Channel, Endpoint, Error, Uri};
+use tonic::transport::{Error, Uri};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 
 use crate::metadata;
 use crate::methods;
 use crate::peer::Peer;
+pub use line::Introduction;
+use line::Line;
 
-/// How long a connection to a peer may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How often an idle connection is asked whether it still lives.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+type Answer = BoxFuture<'static, Result<Response<Body>, Error>>;
 
 type LocalService = BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
@@ -92,11 +91,15 @@ enum Kind {
         services: Arc<LocalServices>,
         peer: Peer,
     },
-    Remote {
-        channel: Channel,
-        shown: HeaderValue,
-        server: Server,
-    },
+    Remote(Remote),
+}
+
+#[derive(Clone, Debug)]
+struct Remote {
+    line: Line,
+    /// The peer token; none where a certificate says who calls.
+    shown: Option<HeaderValue>,
+    server: Server,
 }
 
 impl Connection {
@@ -108,30 +111,31 @@ impl Connection {
         })
     }
 
-    /// To a server elsewhere, connected when first needed and again when lost. `shown` is what the
-    /// calling role shows to be known by.
+    /// To a server elsewhere, connected when first needed and again when lost.
     ///
     /// # Errors
-    /// What is wrong with the address, or with the token.
-    pub fn remote(uri: Uri, shown: &Secret) -> Result<Self, InvalidPeer> {
+    /// What is wrong with the peer token.
+    pub fn remote(uri: Uri, introduction: Introduction) -> Result<Self, InvalidPeer> {
         let server = Server {
             host: uri.host().unwrap_or_default().into(),
             port: uri.port_u16().unwrap_or_else(|| default_port(&uri)),
         };
-        let channel = Endpoint::from(uri)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_while_idle(true)
-            .tcp_nodelay(true)
-            .connect_lazy();
-        let mut shown = HeaderValue::from_str(shown.expose()).map_err(|_| InvalidPeer)?;
-        shown.set_sensitive(true);
-        Ok(Self(Kind::Remote {
-            channel,
+        let shown = match &introduction {
+            Introduction::Token(token) => Some(sensitive(token)?),
+            Introduction::Nothing | Introduction::Certificate { .. } => None,
+        };
+        Ok(Self(Kind::Remote(Remote {
+            line: Line::new(uri, introduction),
             shown,
             server,
-        }))
+        })))
     }
+}
+
+fn sensitive(token: &Secret) -> Result<HeaderValue, InvalidPeer> {
+    let mut shown = HeaderValue::from_str(token.expose()).map_err(|_| InvalidPeer)?;
+    shown.set_sensitive(true);
+    Ok(shown)
 }
 
 fn default_port(uri: &Uri) -> u16 {
@@ -149,12 +153,12 @@ pub struct InvalidPeer;
 impl Service<Request<Body>> for Connection {
     type Response = Response<Body>;
     type Error = Error;
-    type Future = BoxFuture<'static, Result<Response<Body>, Error>>;
+    type Future = Answer;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         match &mut self.0 {
             Kind::Local { .. } => Poll::Ready(Ok(())),
-            Kind::Remote { channel, .. } => channel.poll_ready(context),
+            Kind::Remote(remote) => remote.line.poll_ready(context),
         }
     }
 
@@ -164,21 +168,23 @@ impl Service<Request<Body>> for Connection {
                 request.extensions_mut().insert(*peer);
                 Box::pin(call_local(find(services, request.uri().path()), request))
             }
-            Kind::Remote {
-                channel,
-                shown,
-                server,
-            } => {
-                request.headers_mut().insert(metadata::PEER, shown.clone());
-                match methods::rule(request.uri().path()).filter(|rule| rule.is_watched()) {
-                    Some(rule) => {
-                        let call = Call::made(rule.name(), server);
-                        call.context().write(request.headers_mut());
-                        Box::pin(call_remote(call, channel.call(request)))
-                    }
-                    None => Box::pin(channel.call(request)),
-                }
+            Kind::Remote(remote) => remote.call(request),
+        }
+    }
+}
+
+impl Remote {
+    fn call(&mut self, mut request: Request<Body>) -> Answer {
+        if let Some(shown) = &self.shown {
+            request.headers_mut().insert(metadata::PEER, shown.clone());
+        }
+        match methods::rule(request.uri().path()).filter(|rule| rule.is_watched()) {
+            Some(rule) => {
+                let call = Call::made(rule.name(), &self.server);
+                call.context().write(request.headers_mut());
+                Box::pin(call_remote(call, self.line.call(request)))
             }
+            None => Box::pin(self.line.call(request)),
         }
     }
 }

@@ -3,12 +3,14 @@
 //! span of a call begins here too, so that what is refused is seen as well.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
 use keyward_runtime::error::{Reason, status};
 use keyward_runtime::telemetry::rpc::{self, Call, RpcMeters};
+use keyward_runtime::tls::TlsPeer;
 use keyward_runtime::trace::TraceContext;
 use keyward_secret::Secret;
 use tonic::Status;
@@ -21,6 +23,7 @@ use crate::caller::Caller;
 use crate::metadata;
 use crate::methods::{self, CallerRule, MethodRule};
 use crate::peer::{Peer, PeerTokens};
+use crate::refused::{RefusedPeer, RefusedPeers};
 
 /// Puts [`AuthService`] in front of a server.
 #[derive(Clone, Debug)]
@@ -28,6 +31,7 @@ pub struct AuthLayer {
     authenticator: Authenticator,
     tokens: Option<PeerTokens>,
     meters: Option<RpcMeters>,
+    refused: Option<Arc<dyn RefusedPeers>>,
 }
 
 impl AuthLayer {
@@ -38,7 +42,15 @@ impl AuthLayer {
             authenticator,
             tokens,
             meters: None,
+            refused: None,
         }
+    }
+
+    /// The same, which tells of roles and others with a certificate that it refuses.
+    #[must_use]
+    pub fn telling(mut self, refused: Arc<dyn RefusedPeers>) -> Self {
+        self.refused = Some(refused);
+        self
     }
 
     /// The same, which counts the calls that it lets in or refuses.
@@ -120,7 +132,14 @@ impl AuthLayer {
     /// Leaves peer, caller and trace in the request's extensions, and no credential in its headers.
     async fn admit(&self, request: &mut Request<Body>) -> Result<(), Status> {
         let rule = methods::rule(request.uri().path()).ok_or_else(peer_not_allowed)?;
-        let peer = self.peer(request)?;
+        let peer = match self.peer_for(rule, request) {
+            Ok(peer) => peer,
+            Err(refused) => {
+                let told = RefusedPeer::of(request.extensions(), rule, &refused);
+                self.tell(told).await;
+                return Err(refused);
+            }
+        };
         let caller = self.caller(request.headers(), peer).await?;
         check(rule, peer, caller.as_ref())?;
         strip_credentials(request.headers_mut());
@@ -135,11 +154,28 @@ impl AuthLayer {
         Ok(())
     }
 
+    /// Who calls, if the table lets it call this method.
+    fn peer_for(&self, rule: &MethodRule, request: &Request<Body>) -> Result<Peer, Status> {
+        let peer = self.peer(request)?;
+        match rule.peers.contains(&peer) {
+            true => Ok(peer),
+            false => Err(peer_not_allowed()),
+        }
+    }
+
     fn peer(&self, request: &Request<Body>) -> Result<Peer, Status> {
-        if let Some(fixed) = request.extensions().get::<Peer>() {
+        let extensions = request.extensions();
+        if let Some(fixed) = extensions.get::<Peer>() {
             return Ok(*fixed);
         }
-        match request.headers().get(metadata::PEER) {
+        match extensions.get::<TlsPeer>() {
+            Some(shown) => by_certificate(shown, request.headers()),
+            None => self.by_token(request.headers()),
+        }
+    }
+
+    fn by_token(&self, headers: &HeaderMap) -> Result<Peer, Status> {
+        match headers.get(metadata::PEER) {
             None => Ok(Peer::Outside),
             Some(shown) => shown
                 .to_str()
@@ -147,6 +183,12 @@ impl AuthLayer {
                 .zip(self.tokens.as_ref())
                 .and_then(|(shown, tokens)| tokens.recognise(shown))
                 .ok_or_else(peer_not_allowed),
+        }
+    }
+
+    async fn tell(&self, refused: Option<RefusedPeer>) {
+        if let Some((refused, to)) = refused.zip(self.refused.as_ref()) {
+            to.refused(refused).await;
         }
     }
 
@@ -169,6 +211,20 @@ impl AuthLayer {
     }
 }
 
+/// Over TLS a certificate says who calls, and nothing else does.
+fn by_certificate(shown: &TlsPeer, headers: &HeaderMap) -> Result<Peer, Status> {
+    if headers.contains_key(metadata::PEER) {
+        return Err(peer_unknown("no token says who calls over TLS"));
+    }
+    let Some(certificate) = &shown.0 else {
+        return Ok(Peer::Outside);
+    };
+    let identity = certificate.identity.as_ref();
+    let identity = identity.map_err(|error| peer_unknown(&error.to_string()))?;
+    Peer::from_certificate(identity.role())
+        .ok_or_else(|| peer_unknown("the certificate is of no role"))
+}
+
 /// The credential in the `authorization` metadata, if there is any.
 fn credential(headers: &HeaderMap) -> Result<Option<Secret>, Status> {
     let Some(value) = headers.get(metadata::AUTHORIZATION) else {
@@ -183,9 +239,6 @@ fn credential(headers: &HeaderMap) -> Result<Option<Secret>, Status> {
 }
 
 fn check(rule: &MethodRule, peer: Peer, caller: Option<&Caller>) -> Result<(), Status> {
-    if !rule.peers.contains(&peer) {
-        return Err(peer_not_allowed());
-    }
     let needed = match rule.caller {
         CallerRule::Scope(_) | CallerRule::Any => true,
         CallerRule::Optional => peer == Peer::Outside,
@@ -208,6 +261,10 @@ fn strip_credentials(headers: &mut HeaderMap) {
     for name in [metadata::AUTHORIZATION, metadata::GRANT, metadata::PEER] {
         headers.remove(name);
     }
+}
+
+fn peer_unknown(why: &str) -> Status {
+    status(Reason::PeerUnknown, why, Vec::new())
 }
 
 fn peer_not_allowed() -> Status {

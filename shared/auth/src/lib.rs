@@ -10,16 +10,18 @@ mod layer;
 pub mod methods;
 pub mod peer;
 mod principal;
+mod refused;
 
 pub use authenticator::{Authenticator, CredentialExchanger, Exchanged, RemoteExchanger};
 pub use caller::{Caller, caller, caller_opt, with_grant, with_grant_token};
-pub use connection::{Connection, InvalidPeer, LocalServices};
+pub use connection::{Connection, Introduction, InvalidPeer, LocalServices};
 pub use grant::{GrantSigner, GrantToken, GrantVerifier};
 pub use layer::{AuthLayer, AuthService};
-pub use peer::{Peer, PeerTokens};
+pub use peer::{Instance, Peer, PeerTokens, instance};
 pub use principal::{
     AccessKeyLimits, Account, OrganizationRole, Principal, Scope, Scopes, Subject,
 };
+pub use refused::{RefusedPeer, RefusedPeers};
 
 /// Metadata names that services use among themselves. The edge never copies them from a caller.
 pub mod metadata {

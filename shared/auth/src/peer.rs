@@ -1,5 +1,6 @@
-//! Which role calls. In one process that is fixed where the parts are put together; in several on one
-//! machine, roles show each other tokens that lie in a folder only their user can read.
+//! Which role calls. In one process that is fixed where the parts are put together; in several, a
+//! certificate says it; without certificates, on one machine, roles show each other tokens that lie in
+//! a folder only their user can read.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,6 +13,7 @@ use parking_lot::RwLock;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use subtle::ConstantTimeEq as _;
 
+use keyward_runtime::tls::TlsPeer;
 use keyward_secret::Secret;
 
 /// The role that calls a method.
@@ -48,6 +50,27 @@ impl Peer {
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ROLES.into_iter().find(|peer| peer.as_str() == name)
     }
+
+    /// Who holds a certificate of that name: a role, or a `caller`, who is somebody outside with a
+    /// certificate for listeners that want one.
+    pub fn from_certificate(name: &str) -> Option<Self> {
+        match name == Self::Outside.as_str() {
+            true => Some(Self::Outside),
+            false => Self::from_name(name),
+        }
+    }
+}
+
+/// Which process of a role calls: the digest of its certificate's public key. Processes that share a
+/// key are one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Instance(pub [u8; 32]);
+
+/// The instance that a call comes from; `None` in one process, with peer tokens, and from somebody
+/// without a certificate.
+pub fn instance(extensions: &http::Extensions) -> Option<Instance> {
+    let TlsPeer(certificate) = extensions.get()?;
+    certificate.as_ref().map(|shown| Instance(shown.key))
 }
 
 impl fmt::Display for Peer {

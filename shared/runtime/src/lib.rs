@@ -13,4 +13,5 @@ pub mod serve;
 pub mod settings;
 pub mod telemetry;
 pub mod time;
+pub mod tls;
 pub mod trace;

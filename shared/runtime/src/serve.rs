@@ -14,6 +14,7 @@ use tonic::transport::server::TcpIncoming;
 
 use crate::metrics::Metrics;
 use crate::ops::Readiness;
+use crate::tls::{self, Acceptor};
 
 /// How often gRPC connections are asked whether they still live, so that a dead peer is noticed.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -76,14 +77,20 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     })
 }
 
-/// Serves gRPC until the process stops, then finishes what is in flight.
-pub async fn grpc(listener: TcpListener, routes: Routes, stopping: CancellationToken) {
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+/// Serves gRPC until the process stops, then finishes what is in flight. With `tls`, over TLS alone.
+pub async fn grpc(listener: TcpListener, routes: Routes, tls: Option<Acceptor>, process: Process) {
     let server = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .add_routes(routes)
-        .serve_with_incoming_shutdown(incoming, stopping.cancelled_owned());
-    if let Err(error) = server.await {
+        .add_routes(routes);
+    let stopped = process.stopping.clone().cancelled_owned();
+    let served = if let Some(acceptor) = tls {
+        let incoming = tls::incoming(listener, acceptor, &process);
+        server.serve_with_incoming_shutdown(incoming, stopped).await
+    } else {
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        server.serve_with_incoming_shutdown(incoming, stopped).await
+    };
+    if let Err(error) = served {
         tracing::error!(error.chain = %crate::error::chain(&error), "the gRPC server failed");
     }
 }

@@ -8,6 +8,7 @@ mod providers;
 mod raw;
 mod sources;
 mod telemetry;
+mod tls;
 mod validate;
 mod values;
 
@@ -18,6 +19,8 @@ use std::time::Duration;
 use keyward_money::Nanos;
 use keyward_secret::Secret;
 use url::Url;
+
+use crate::tls::Files;
 
 pub use error::SettingsError;
 pub use providers::{ProviderSettings, ProvidersSettings};
@@ -37,6 +40,8 @@ pub struct Settings {
     pub ops_listen: SocketAddr,
     /// Where the roles of several processes leave tokens for each other.
     pub peer_token_dir: PathBuf,
+    /// mTLS between roles; without it, peer tokens on loopback.
+    pub tls: Option<Files>,
     /// Where roles are that do not run in this process.
     pub urls: RoleUrls,
     /// Custody.
@@ -65,6 +70,8 @@ pub struct EdgeSettings {
     pub listen: SocketAddr,
     /// Whether JSON answers carry key source, provider and charge as top-level fields.
     pub body_metadata: bool,
+    /// HTTPS; plain HTTP where there is none.
+    pub tls: Option<Files>,
 }
 
 /// Settings of the gRPC listener.

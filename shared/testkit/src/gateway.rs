@@ -2,6 +2,7 @@
 //! data folder of its own.
 
 mod access;
+mod certificates;
 mod front;
 mod launch;
 pub(crate) mod ports;
@@ -16,6 +17,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::wait;
+pub use certificates::{Authority, Shown};
 pub use front::Front;
 pub use launch::Launch;
 use process::Process;
@@ -26,7 +28,7 @@ pub use process::{binary, run};
 pub enum Topology {
     /// All in one process.
     Embedded,
-    /// A process for each.
+    /// A process for each; they know each other by certificates, unless peer tokens are asked for.
     Split,
 }
 
@@ -102,6 +104,9 @@ impl Gateway {
         };
         let private = fs::DirBuilder::new().mode(0o700).create(gateway.data_dir());
         private.expect("the data folder");
+        if gateway.has_certificates() {
+            certificates::make(&gateway.certificates());
+        }
         gateway.begin().await;
         gateway
     }
@@ -198,6 +203,13 @@ impl Gateway {
                 let name = format!("KEYWARD_{}__URL", role.name().to_uppercase());
                 set(&name, self.grpc_url(role));
             }
+        }
+        if self.has_certificates() {
+            let name = place.roles[0].name();
+            let file = |name: &str| self.certificates().join(name).display().to_string();
+            set("KEYWARD_TLS__CERT", file(&format!("{name}.pem")));
+            set("KEYWARD_TLS__KEY", file(&format!("{name}.key")));
+            set("KEYWARD_TLS__CA", file("ca.pem"));
         }
         if place.roles.contains(&Role::Vault) {
             if let Some(key) = &self.launch.admin_key {

@@ -1,4 +1,5 @@
-//! Accepts connections and serves HTTP/1 and HTTP/2 on them until the process stops.
+//! Accepts connections, with TLS or without, and serves HTTP/1 and HTTP/2 on them until the process
+//! stops.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -9,6 +10,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use keyward_runtime::serve::Process;
+use keyward_runtime::tls::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +41,12 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves until the process stops, then waits for the connections to finish their requests.
-pub(crate) async fn serve(listener: TcpListener, routes: Router, process: Process) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<Acceptor>,
+    routes: Router,
+    process: Process,
+) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
     let builder = Arc::new(builder());
     loop {
@@ -58,10 +66,17 @@ pub(crate) async fn serve(listener: TcpListener, routes: Router, process: Proces
                 continue;
             }
         };
-        let (builder, routes) = (Arc::clone(&builder), routes.clone());
+        // Without it answers wait for acknowledgements, up to 40 ms.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let (builder, routes, tls) = (Arc::clone(&builder), routes.clone(), tls.clone());
         let stopping = process.stopping.clone();
         process.spawn(async move {
-            connection(&builder, socket, routes, stopping).await;
+            match tls {
+                Some(tls) => encrypted(&builder, &tls, socket, routes, stopping).await,
+                None => connection(&builder, socket, routes, stopping).await,
+            }
             drop(permit);
         });
     }
@@ -69,16 +84,30 @@ pub(crate) async fn serve(listener: TcpListener, routes: Router, process: Proces
     let _ = connections.acquire_many(CONNECTIONS_MAX).await;
 }
 
-async fn connection(
+async fn encrypted(
     builder: &Builder<TokioExecutor>,
+    tls: &Acceptor,
     socket: TcpStream,
     routes: Router,
     stopping: CancellationToken,
 ) {
-    // Without it answers wait for acknowledgements, up to 40 ms.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
+    let handshake = stopping.run_until_cancelled(tls.accept(socket)).await;
+    match handshake {
+        None => {}
+        Some(Ok(socket)) => connection(builder, socket, routes, stopping).await,
+        // Every scanner makes some.
+        Some(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
     }
+}
+
+async fn connection<S>(
+    builder: &Builder<TokioExecutor>,
+    socket: S,
+    routes: Router,
+    stopping: CancellationToken,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let io = TokioIo::new(Guard::new(socket));
     let mut connection = pin!(builder.serve_connection(io, TowerToHyperService::new(routes)));
     let outcome = tokio::select! {

@@ -11,6 +11,7 @@ use super::Arguments;
 const OPTIONS: &[(&str, &[&str])] = &[
     ("serve", &["config"]),
     ("migrate", &["config"]),
+    ("certs", &[]),
     ("catalog", &["config", "json"]),
     ("doctor", &["config", "json"]),
     ("health", &["config", "json", "url"]),
@@ -22,7 +23,7 @@ const OPTIONS_OF_CLIENTS: &[&str] = &["json", "url", "access_key_file", "act_in"
 
 /// The groups of the list of commands. A test holds that each command is in one.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Run it", &["serve", "migrate"]),
+    ("Run it", &["serve", "migrate", "certs"]),
     (
         "Keys and access",
         &[

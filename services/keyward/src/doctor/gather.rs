@@ -3,6 +3,7 @@
 pub(crate) mod files;
 pub(crate) mod network;
 pub(crate) mod stores;
+pub(crate) mod tls;
 
 use std::net::SocketAddr;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use keyward_router::domain::providers::SANDBOX;
 use keyward_runtime::settings::{Environment, Settings};
 use keyward_runtime::time;
+use keyward_runtime::tls::Certificates;
 
 use super::judge;
 use crate::configs;
@@ -24,6 +26,8 @@ pub(crate) struct Subject {
     pub(crate) environment: Environment,
     /// The roles that it runs.
     pub(crate) roles: Roles,
+    /// By what it knows roles elsewhere, where that is certificates and they can be used.
+    pub(crate) certificates: Option<Certificates>,
 }
 
 impl Subject {
@@ -51,7 +55,8 @@ pub(crate) fn settings(subject: &Subject) -> judge::settings::Facts {
     judge::settings::Facts {
         strangers: subject.environment.strangers().map(str::to_owned).collect(),
         public_edge: public(settings.edge.listen).filter(|_| roles.has(Role::Edge)),
-        public_grpc: public(settings.grpc.listen).filter(|_| roles.serves_grpc()),
+        public_grpc: public(settings.grpc.listen)
+            .filter(|_| roles.serves_grpc() && settings.tls.is_none()),
         sandbox: configs::sandbox_is_enabled(settings),
         any_base_url: settings.providers.private_allow.is_everything(),
         fallback: (routes && routing.fallback_to_credits)

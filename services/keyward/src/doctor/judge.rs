@@ -15,6 +15,7 @@ pub(crate) mod secrets;
 pub(crate) mod settings;
 pub(crate) mod stores;
 pub(crate) mod telemetry;
+pub(crate) mod tls;
 
 #[cfg(test)]
 mod expect {

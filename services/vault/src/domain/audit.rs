@@ -63,6 +63,8 @@ pub enum Action {
     VaultSeal,
     /// Keys are opened again.
     VaultUnseal,
+    /// A role, or somebody else with a certificate of ours, called what it may not.
+    PeerRefused,
 }
 
 impl Action {
@@ -97,6 +99,7 @@ impl Action {
             Self::MasterKeyDestroy => "master_key.destroy",
             Self::VaultSeal => "vault.seal",
             Self::VaultUnseal => "vault.unseal",
+            Self::PeerRefused => "peer.refuse",
         }
     }
 }

@@ -68,6 +68,8 @@ reasons! {
     InsufficientScope = "INSUFFICIENT_SCOPE", PermissionDenied, 403, "permission_error", "insufficient_scope";
     /// The calling service may not call this method.
     PeerNotAllowed = "PEER_NOT_ALLOWED", PermissionDenied, 403, "permission_error", "insufficient_scope";
+    /// The calling service shows a certificate that is no role's.
+    PeerUnknown = "PEER_UNKNOWN", Unauthenticated, 500, "server_error", "internal_error";
     /// The access key may not name this model.
     ModelNotAllowed = "MODEL_NOT_ALLOWED", PermissionDenied, 403, "permission_error", "model_not_allowed";
     /// The balance does not cover the request.

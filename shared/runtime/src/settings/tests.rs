@@ -182,7 +182,37 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
         (
             &[("KEYWARD_GRPC__LISTEN", "0.0.0.0:1")],
             None,
-            &["grpc.listen", "grpc.insecure"],
+            &["grpc.listen", "grpc.insecure", "tls.cert"],
+        ),
+        (
+            &[("KEYWARD_TLS__CERT", "a"), ("KEYWARD_TLS__CA", "b")],
+            None,
+            &["tls.key", "is missing"],
+        ),
+        (
+            &[("KEYWARD_EDGE__TLS__CERT", "a")],
+            None,
+            &["edge.tls.key", "is missing"],
+        ),
+        (
+            &[("KEYWARD_EDGE__TLS__CA", "a")],
+            None,
+            &["edge.tls.ca", "access key"],
+        ),
+        (
+            &[("KEYWARD_VAULT__URL", "https://vault:50051")],
+            None,
+            &["vault.url", "tls.ca"],
+        ),
+        (
+            &[
+                ("KEYWARD_TLS__CERT", "a"),
+                ("KEYWARD_TLS__KEY", "b"),
+                ("KEYWARD_TLS__CA", "c"),
+                ("KEYWARD_VAULT__URL", "http://vault:50051"),
+            ],
+            None,
+            &["vault.url", "https://"],
         ),
         (
             &[("KEYWARD_STORE__URL", "postgres://x")],
@@ -201,6 +231,22 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             assert!(error.contains(part), "{error:?} lacks {part:?}");
         }
     }
+}
+
+#[test]
+fn with_certificates_grpc_may_listen_where_others_can_reach_it() {
+    let settings = load(
+        &[
+            ("KEYWARD_TLS__CERT", "cert.pem"),
+            ("KEYWARD_TLS__KEY", "key.pem"),
+            ("KEYWARD_TLS__CA", "ca.pem"),
+            ("KEYWARD_GRPC__LISTEN", "0.0.0.0:1"),
+            ("KEYWARD_VAULT__URL", "https://vault:50051"),
+        ],
+        None,
+    );
+    let files = settings.unwrap().tls.unwrap();
+    assert_eq!(files.ca.unwrap().to_str(), Some("ca.pem"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use keyward_money::Nanos;
 use url::Url;
 
 use super::providers::RawProvider;
-use super::raw::{RawMasterKey, RawProviders, RawProvidersGeneral, RawSettings, RawStore};
+use super::raw::{RawGrpc, RawMasterKey, RawProviders, RawProvidersGeneral, RawSettings, RawStore};
 use super::sources::Environment;
 use super::{
     EdgeSettings, GrpcSettings, LogFormat, LogSettings, MasterKey, Prefer, ProviderSettings,
@@ -39,23 +39,26 @@ pub(super) fn validate(
     environment: &Environment,
 ) -> Result<Settings, SettingsError> {
     refuse_what_is_not_there_yet(&raw)?;
+    let tls = super::tls::between_roles(raw.tls)?;
     let data_dir = PathBuf::from(raw.data_dir.unwrap_or_else(|| "./keyward-data".to_owned()));
     Ok(Settings {
         edge: EdgeSettings {
             listen: address("edge.listen", raw.edge.listen, "127.0.0.1:8080")?,
             body_metadata: raw.compat.body_metadata.unwrap_or(false),
+            tls: super::tls::at_the_edge(raw.edge.tls.unwrap_or_default())?,
         },
-        grpc: grpc(raw.grpc.listen, raw.grpc.insecure, raw.grpc.reflection)?,
+        grpc: grpc(raw.grpc, tls.is_some())?,
         ops_listen: address("ops.listen", raw.ops.listen, "127.0.0.1:9464")?,
         peer_token_dir: raw
             .peers
             .token_dir
             .map_or_else(|| data_dir.join("peers"), PathBuf::from),
         urls: RoleUrls {
-            router: url("router.url", raw.router.url)?,
-            vault: url("vault.url", raw.vault.url)?,
-            metering: url("metering.url", raw.metering.url)?,
+            router: super::tls::role_url("router.url", raw.router.url, tls.is_some())?,
+            vault: super::tls::role_url("vault.url", raw.vault.url, tls.is_some())?,
+            metering: super::tls::role_url("metering.url", raw.metering.url, tls.is_some())?,
         },
+        tls,
         vault: VaultSettings {
             master_keys: master_keys(raw.vault.master_keys.unwrap_or_default())?,
             revocation_bound: revocation_bound(raw.vault.revocation_bound)?,
@@ -100,12 +103,7 @@ fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> 
         ),
         ("router.store.url", not_sqlite(raw.router.store.as_ref())),
         ("redis.url", raw.redis.url.is_some()),
-        ("edge.tls", raw.edge.tls.is_some()),
         ("edge.trusted_proxies", raw.edge.trusted_proxies.is_some()),
-        (
-            "tls",
-            raw.tls.cert.is_some() || raw.tls.key.is_some() || raw.tls.ca.is_some(),
-        ),
         ("vault.fernet_keys", raw.vault.fernet_keys.is_some()),
         (
             "vault.cipher",
@@ -148,20 +146,20 @@ fn address(name: &str, text: Option<String>, default: &str) -> Result<SocketAddr
     })
 }
 
-fn grpc(
-    listen: Option<String>,
-    insecure: Option<bool>,
-    reflection: Option<bool>,
-) -> Result<GrpcSettings, SettingsError> {
-    let listen = address("grpc.listen", listen, "127.0.0.1:50051")?;
-    if !listen.ip().is_loopback() && insecure != Some(true) {
+fn grpc(raw: RawGrpc, has_tls: bool) -> Result<GrpcSettings, SettingsError> {
+    let listen = address("grpc.listen", raw.listen, "127.0.0.1:50051")?;
+    let is_said = raw.insecure == Some(true);
+    if !listen.ip().is_loopback() && !has_tls && !is_said {
         return Err(invalid(
             "grpc.listen",
-            "an address that others can reach needs `tls.*`, which this version does not have yet, \
-             or `grpc.insecure = true`",
+            "an address that others can reach needs `tls.cert`, `tls.key` and `tls.ca` \
+             (`keyward certs dev` makes some to begin with), or `grpc.insecure = true`",
         ));
     }
-    Ok(GrpcSettings { listen, reflection })
+    Ok(GrpcSettings {
+        listen,
+        reflection: raw.reflection,
+    })
 }
 
 pub(super) fn url(name: &str, text: Option<String>) -> Result<Option<Url>, SettingsError> {

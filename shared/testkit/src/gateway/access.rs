@@ -6,8 +6,9 @@ use std::process::Output;
 
 use tonic::transport::{Channel, Endpoint};
 
+use super::certificates::{Authority, Shown};
 use super::process::{Process, run};
-use super::{Gateway, Role, ops};
+use super::{Gateway, Role, Topology, ops};
 use crate::client::{Answer, Client};
 
 impl Gateway {
@@ -48,13 +49,50 @@ impl Gateway {
 
     /// Where a role's gRPC is served.
     pub fn grpc_url(&self, role: Role) -> String {
-        format!("http://127.0.0.1:{}", self.place(role).grpc)
+        let scheme = if self.has_certificates() {
+            "https"
+        } else {
+            "http"
+        };
+        format!("{scheme}://127.0.0.1:{}", self.place(role).grpc)
     }
 
-    /// A channel to a role.
+    /// A channel to a role, for somebody outside.
     pub async fn grpc(&self, role: Role) -> Channel {
+        if self.has_certificates() {
+            return self.grpc_showing(role, &self.shown("caller"));
+        }
         let endpoint = Endpoint::from_shared(self.grpc_url(role)).expect("a URL");
         endpoint.connect().await.expect("gRPC answers")
+    }
+
+    /// A channel to a role, for whoever shows this.
+    pub fn grpc_showing(&self, role: Role, shown: &Shown) -> Channel {
+        let endpoint = Endpoint::from_shared(self.grpc_url(role)).expect("a URL");
+        let tls = shown.tls(&self.certificates());
+        let endpoint = endpoint.tls_config(tls).expect("TLS");
+        // In TLS 1.3 whoever is refused learns so with the first call.
+        endpoint.connect_lazy()
+    }
+
+    /// What the role of this name shows, or a `caller`.
+    pub fn shown(&self, name: &str) -> Shown {
+        Shown::read(&self.certificates(), name)
+    }
+
+    /// Who signs certificates of this gateway.
+    pub fn authority(&self) -> Authority {
+        Authority::read(&self.certificates())
+    }
+
+    /// Where certificates lie, if roles have some.
+    pub fn certificates(&self) -> PathBuf {
+        self.folder.path().join("certificates")
+    }
+
+    /// Whether roles know each other by certificates.
+    pub(super) fn has_certificates(&self) -> bool {
+        self.launch.topology == Topology::Split && !self.launch.peer_tokens
     }
 
     /// What the ops port of a role answers.

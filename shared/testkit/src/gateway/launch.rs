@@ -11,6 +11,8 @@ use super::{Gateway, Topology};
 #[derive(Debug, Clone)]
 pub struct Launch {
     pub(super) topology: Topology,
+    /// Whether roles apart know each other by tokens instead of certificates.
+    pub(super) peer_tokens: bool,
     pub(super) admin_key: Option<String>,
     /// For every process.
     pub(super) settings: BTreeMap<String, String>,
@@ -23,6 +25,7 @@ impl Launch {
     pub fn new(topology: Topology) -> Self {
         let launch = Self {
             topology,
+            peer_tokens: false,
             admin_key: Some(format!("kw_{}", characters(40))),
             settings: BTreeMap::new(),
             vault_settings: BTreeMap::new(),
@@ -34,6 +37,13 @@ impl Launch {
     #[must_use]
     pub fn without_admin_key(mut self) -> Self {
         self.admin_key = None;
+        self
+    }
+
+    /// With peer tokens between roles apart, and nothing encrypted.
+    #[must_use]
+    pub fn with_peer_tokens(mut self) -> Self {
+        self.peer_tokens = true;
         self
     }
 

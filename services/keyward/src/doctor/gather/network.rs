@@ -7,15 +7,18 @@ pub(crate) mod providers;
 pub(crate) mod route;
 pub(crate) mod telemetry;
 
+use std::error::Error as _;
 use std::time::Duration;
 
+use keyward_auth::{Connection, Introduction, Peer};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tonic::transport::Endpoint;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use url::Url;
+
+use super::Subject;
 
 /// How long any one of them may take: longer than a slow handshake, shorter than patience.
 const LIMIT: Duration = Duration::from_secs(4);
@@ -30,24 +33,39 @@ enum Health {
     None(String),
 }
 
-/// Asks a health service over gRPC; the empty name is the whole process.
-async fn health(address: &str, service: &str) -> Health {
+/// Asks the health service of a role over gRPC; the empty name is the whole process. Where the subject
+/// has certificates, over TLS.
+async fn health(subject: &Subject, role: Peer, address: &str, service: &str) -> Health {
     let asked = async {
-        let endpoint = Endpoint::from_shared(address.to_owned())?.connect_timeout(LIMIT);
+        let mut client = HealthClient::new(dial(subject, role, address)?);
         let service = service.to_owned();
-        let mut client = HealthClient::new(endpoint.connect().await?);
         anyhow::Ok(client.check(HealthCheckRequest { service }).await)
     };
     match timeout(LIMIT, asked).await {
         Err(_) => Health::None(format!("no answer within {} s", LIMIT.as_secs())),
         Ok(Err(error)) => Health::None(root(error.as_ref())),
         Ok(Ok(Err(status))) if status.code() == tonic::Code::NotFound => Health::Unknown,
-        Ok(Ok(Err(status))) => Health::None(format!("it speaks no gRPC: {}", status.code())),
+        Ok(Ok(Err(status))) => Health::None(match status.source() {
+            Some(error) => root(error),
+            None => format!("it speaks no gRPC: {}", status.code()),
+        }),
         Ok(Ok(Ok(answer))) => match answer.into_inner().status() {
             ServingStatus::Serving => Health::Serves,
             _ => Health::NotReady,
         },
     }
+}
+
+/// A line to a role, without a peer token: the health service asks for none.
+fn dial(subject: &Subject, called: Peer, address: &str) -> anyhow::Result<Connection> {
+    let introduction = match &subject.certificates {
+        Some(certificates) => Introduction::Certificate {
+            certificates: certificates.clone(),
+            called,
+        },
+        None => Introduction::Nothing,
+    };
+    Ok(Connection::remote(address.parse()?, introduction)?)
 }
 
 /// Connects to where a URL leads, and nothing more.

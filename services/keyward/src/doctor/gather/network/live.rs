@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use http::header;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use keyward_auth::Peer;
+use keyward_runtime::tls::Certificates;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 use url::Url;
@@ -37,13 +39,14 @@ pub(crate) struct Live {
 pub(crate) async fn gather(subject: &Subject) -> Live {
     let (settings, roles) = (&subject.settings, &subject.roles);
     let (edge, grpc, ops) = tokio::join!(
-        is_at(settings.edge.listen, is_edge),
-        is_at(settings.grpc.listen, is_grpc),
+        is_at(settings.edge.listen, |address| is_edge(subject, address)),
+        is_at(settings.grpc.listen, |address| is_grpc(subject, address)),
         is_at(settings.ops_listen, is_ops),
     );
     let named = match subject.variable("KEYWARD_URL") {
         Some(url) => Url::parse(url).ok(),
-        None => local(settings.edge.listen).filter(|_| edge == State::Keyward),
+        None => local(settings.edge.listen)
+            .filter(|_| edge == State::Keyward && settings.edge.tls.is_none()),
     };
     let time = match &named {
         Some(url) => time_of(url).await,
@@ -107,8 +110,12 @@ fn local(address: SocketAddr) -> Option<Url> {
     Url::parse(&format!("http://{}", reachable(address))).ok()
 }
 
-/// Without a key the edge answers in its own words.
-async fn is_edge(address: SocketAddr) -> bool {
+/// Without a key the edge answers in its own words. Over HTTPS nothing is asked, since who signed its
+/// certificate need not be known here: it is ours if our ops port answers.
+async fn is_edge(subject: &Subject, address: SocketAddr) -> bool {
+    if subject.settings.edge.tls.is_some() {
+        return is_ops(reachable(subject.settings.ops_listen)).await;
+    }
     let answer = get(address, "v1/models").await;
     answer.is_some_and(|answer| {
         answer.status == 401 && answer.json()["error"]["code"] == "invalid_access_key"
@@ -120,12 +127,20 @@ async fn is_ops(address: SocketAddr) -> bool {
     answer.is_some_and(|answer| answer.json()["status"] == "alive")
 }
 
-async fn is_grpc(address: SocketAddr) -> bool {
-    let address = format!("http://{address}");
+async fn is_grpc(subject: &Subject, address: SocketAddr) -> bool {
+    let scheme = match subject.settings.tls {
+        Some(_) => "https",
+        None => "http",
+    };
+    let address = format!("{scheme}://{address}");
+    // The process itself answers there, so it has its own certificate.
+    let own = subject.certificates.as_ref().map(Certificates::current);
+    let own = own.and_then(|own| Peer::from_certificate(own.identity().ok()?.role()));
+    let own = own.unwrap_or(Peer::Outside);
     let (vault, router, metering) = tokio::join!(
-        health(&address, SERVICES[0]),
-        health(&address, SERVICES[1]),
-        health(&address, SERVICES[2]),
+        health(subject, own, &address, SERVICES[0]),
+        health(subject, own, &address, SERVICES[1]),
+        health(subject, own, &address, SERVICES[2]),
     );
     let known = |health| matches!(health, Health::Serves | Health::NotReady);
     known(vault) || known(router) || known(metering)

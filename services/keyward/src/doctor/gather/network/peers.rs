@@ -19,7 +19,7 @@ pub(crate) async fn gather(subject: &Subject) -> Vec<Facts> {
     let needed = peers
         .into_iter()
         .filter(|(role, ..)| is_needed(*role, &subject.roles));
-    join_all(needed.map(|(_, role, url)| ask(role, url.as_ref()))).await
+    join_all(needed.map(|(role, name, url)| ask(subject, role, name, url.as_ref()))).await
 }
 
 /// Everybody calls the vault; the edge and the router call metering; the edge calls the router.
@@ -33,7 +33,7 @@ fn is_needed(role: Role, here: &Roles) -> bool {
     !here.has(role) && callers.iter().any(|caller| here.has(*caller))
 }
 
-async fn ask(role: &'static str, url: Option<&Url>) -> Facts {
+async fn ask(subject: &Subject, called: Role, role: &'static str, url: Option<&Url>) -> Facts {
     let Some(url) = url else {
         return Facts {
             role,
@@ -43,7 +43,7 @@ async fn ask(role: &'static str, url: Option<&Url>) -> Facts {
     };
     // Without what else may stand in it: user names, paths.
     let address = url.origin().ascii_serialization();
-    let state = match health(&address, "").await {
+    let state = match health(subject, called.peer(), &address, "").await {
         Health::Serves => State::Serves,
         Health::NotReady | Health::Unknown => State::NotReady,
         Health::None(problem) => State::Away(problem),
