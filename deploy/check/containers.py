@@ -32,7 +32,7 @@ exec setpriv --no-new-privs chroot --userspec=%d:%d "$root" "$@"
 
 # Asks over HTTP from inside a namespace: method, URL, headers and body as JSON on standard input.
 ASK = """
-import json, sys, urllib.request, urllib.error
+import http.client, json, sys, urllib.request, urllib.error
 method, url, headers, body = json.load(sys.stdin)
 data = json.dumps(body).encode() if body is not None else None
 request = urllib.request.Request(url, data, headers, method=method)
@@ -40,7 +40,7 @@ try:
     answer = urllib.request.urlopen(request, timeout=10)
 except urllib.error.HTTPError as error:
     answer = error
-except OSError as error:
+except (OSError, http.client.HTTPException) as error:
     print(json.dumps([0, {}, str(error)])); sys.exit()
 named = {name.lower(): value for name, value in answer.headers.items()}
 print(json.dumps([answer.status, named, answer.read().decode()]))
@@ -91,6 +91,7 @@ class Engine:
     def attach(self, service, networks):
         """A namespace for a service, with a leg in each of its networks."""
         space = self.namespace(service)
+        self.addresses[service] = {}
         for leg, (name, settings) in enumerate(networks.items()):
             bridge, prefix, bits = self.subnets[name]
             taken = len([1 for of in self.addresses.values() if name in of])
@@ -100,7 +101,7 @@ class Engine:
             run("ip", "-n", self.hub, "link", "set", outer, "master", f"br{bridge}", "up")
             run("ip", "-n", space, "address", "add", f"{address}/{bits}", "dev", f"eth{leg}")
             run("ip", "-n", space, "link", "set", f"eth{leg}", "up")
-            self.addresses.setdefault(service, {})[name] = address
+            self.addresses[service][name] = address
 
     def hosts(self, service):
         """The names that a service can resolve: those on its own networks."""
@@ -115,7 +116,8 @@ class Engine:
     def root(self, service):
         """The root file system of a service, as in the image, and its volumes."""
         root = self.folder / service
-        for name in ("usr/lib", "usr/local/bin", "etc", "dev", "data", "peers"):
+        targets = [target.lstrip("/") for _, target in self.mounts(service)]
+        for name in ("usr/lib", "usr/local/bin", "etc", "dev", "data", *targets):
             (root / name).mkdir(parents=True, exist_ok=True)
         for name in ("lib", "lib64"):
             if not (root / name).is_symlink():
@@ -125,7 +127,18 @@ class Engine:
         (root / "etc/hosts").write_text(self.hosts(service))
         (root / "etc/nsswitch.conf").write_text("hosts: files\n")
         (root / "etc/volumes").write_text("".join(f"{self.volume(*pair)}\n" for pair in self.mounts(service)))
+        self.nest(service)
         return root
+
+    def nest(self, service):
+        """Folders in volumes for volumes that are mounted within them."""
+        mounts = self.mounts(service)
+        for name, outer in mounts:
+            for _, inner in mounts:
+                if inner.startswith(f"{outer}/"):
+                    folder = self.folder / "volumes" / name / inner[len(outer) + 1 :]
+                    folder.mkdir(mode=0o700, exist_ok=True)
+                    os.chown(folder, USER, USER)
 
     def mounts(self, service):
         settings = self.project["services"][service]
@@ -140,7 +153,21 @@ class Engine:
         return f"{folder} {target}"
 
     def start(self, service):
-        """Starts a service as compose would, and waits until its health check passes."""
+        """Starts a service as compose would, and waits until its health check passes, or until it has
+        ended where it is one that ends."""
+        self.begin(service)
+        if self.project["services"][service].get("x-ends"):
+            code = self.processes.pop(service).wait(HEALTHY_WITHIN)
+            if code != 0:
+                raise RuntimeError(f"{service} ends with {code}:\n{self.log(service)}")
+            return
+        until = time.monotonic() + HEALTHY_WITHIN
+        while not self.is_healthy(service):
+            if time.monotonic() > until or self.processes[service].poll() is not None:
+                raise RuntimeError(f"{service} is not healthy:\n{self.log(service)}")
+            time.sleep(0.1)
+
+    def begin(self, service):
         settings = self.project["services"][service]
         root = self.root(service)
         command = ["sh", "-euc", ENTER, "enter", root, "/usr/local/bin/keyward", *settings["command"]]
@@ -151,11 +178,6 @@ class Engine:
             stdout=(self.folder / f"{service}.log").open("ab"),
             stderr=subprocess.STDOUT,
         )
-        until = time.monotonic() + HEALTHY_WITHIN
-        while not self.is_healthy(service):
-            if time.monotonic() > until or self.processes[service].poll() is not None:
-                raise RuntimeError(f"{service} is not healthy:\n{self.log(service)}")
-            time.sleep(0.1)
 
     def is_healthy(self, service):
         """Runs the health check of the compose file inside."""

@@ -14,23 +14,24 @@ CHAT = {"model": "sandbox/echo", "messages": [{"role": "user", "content": "Hello
 
 def check(binary):
     """All that is wrong, a line each."""
-    return topology(binary, ["keyward"], "keyward", "keyward") + topology(binary, SPLIT, "vault", "edge")
+    alone = topology(binary, ["keyward"], "keyward", "keyward")
+    return alone + topology(binary, SPLIT, "vault", "edge", before=["certificates"])
 
 
-def topology(binary, services, keeper, door):
-    """One topology: `keeper` has the admin key, `door` is published."""
+def topology(binary, services, keeper, door, before=()):
+    """One topology: `keeper` has the admin key, `door` is published; `before` end by themselves."""
     project = compose.load()
     with Engine(project, binary) as engine:
-        for service in [*services, "prometheus"]:
+        for service in [*before, *services, "prometheus"]:
             engine.attach(service, compose.networks(project["services"][service]))
         engine.attach("caller", {"front": {}})
         try:
-            for service in services:
+            for service in [*before, *services]:
                 engine.start(service)
             wrong = serves(engine, keeper, door)
             wrong += reach(engine, services)
             wrong += [f"{name}: exit code {code}" for name in reversed(services) if (code := engine.stop(name))]
-            for service in services:
+            for service in [*before, *services]:
                 engine.start(service)
             wrong += remembers(engine, keeper, door)
         except RuntimeError as error:

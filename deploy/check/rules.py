@@ -25,15 +25,20 @@ def hardening(service):
         "privileges can be gained": "no-new-privileges:true" not in service.get("security_opt", []),
         "privileged": service.get("privileged", False),
         "no limits of cpus, memory and pids": not {"cpus", "memory", "pids"} <= limits.keys(),
-        "does not come back after a fault": service.get("restart") != "unless-stopped",
+        "does not come back after a fault": not comes_back(service),
         "logs grow without bound": "max-size" not in service.get("logging", {}).get("options", {}),
         "no health check, and no reason why": not is_checked(service),
         "image is not pinned": not is_pinned(service["image"]),
         "a start does not wait for the other": not waits_for_health(service),
         "a secret is in the environment": holds_secrets(service),
-        "uses the default network": not service.get("networks"),
+        "uses the default network": not service.get("networks") and service.get("network_mode") != "none",
     }
     return [fault for fault, is_so in faults.items() if is_so]
+
+
+def comes_back(service):
+    """After a fault; one that ends by itself says so."""
+    return service.get("restart") == ("no" if service.get("x-ends") else "unless-stopped")
 
 
 def is_checked(service):
@@ -53,7 +58,9 @@ def waits_for_health(service):
 
 def holds_secrets(service):
     words = ("_KEY", "_KEYS", "PASSWORD", "TOKEN")
-    return any(name.upper().endswith(words) for name in service.get("environment") or {})
+    names = {name.upper() for name in service.get("environment") or {}}
+    # The setting `tls.key` is the name of a file.
+    return any(name.endswith(words) for name in names - {"KEYWARD_TLS__KEY"})
 
 
 def publishing(name, service):
@@ -77,9 +84,20 @@ def custody(project):
             faults.append(f"vault: {sorted(others - ROLES)} can reach its gRPC on {name}")
     if listen not in [(settings or {}).get("ipv4_address") for settings in of_vault.values()]:
         faults.append(f"vault: gRPC is bound to {listen}, which is no address of its own")
+    faults += [f"{name}: is given {volume}" for name, volume in foreign_keys(services)]
     if "egress" in of_vault or "front" in of_vault:
         faults.append("vault: has a way out")
     return faults
+
+
+def foreign_keys(services):
+    """Who is given the certificate of another role, or what signs them."""
+    for name, service in services.items():
+        volumes = {str(volume).split(":")[0] for volume in service.get("volumes", [])}
+        keys = {volume for volume in volumes if volume == "certificates" or volume.endswith("-tls")}
+        for volume in keys if name != "certificates" else ():
+            if volume != f"{name}-tls":
+                yield name, volume
 
 
 def defaults(services):

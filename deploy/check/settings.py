@@ -24,7 +24,7 @@ def check(binary):
         for variables in ({}, example()):
             project = compose.load("docker-compose.yml", *more, variables=variables)
             for name, service in project["services"].items():
-                if compose.is_keyward(service):
+                if compose.is_keyward(service) and service["command"][0] == "serve":
                     environment = compose.environment(service, variables)
                     wrong += [f"{name} ({what}): {fault}" for fault in start(binary, service, environment)]
     return wrong
@@ -44,6 +44,7 @@ def start(binary, service, environment):
             "KEYWARD_OPS__LISTEN": f"127.0.0.1:{taken.getsockname()[1]}",
             "KEYWARD_EDGE__LISTEN": "127.0.0.1:0",
         }
+        own |= certificates(binary, folder, service, environment)
         given = {name: made_secret(name, folder) for name in environment if name.endswith("_FILE")}
         ran = subprocess.run(
             [binary, *service["command"]],
@@ -62,6 +63,16 @@ def start(binary, service, environment):
     if ran.returncode != 1:
         return [f"exit code {ran.returncode}, expected 1 for a port that is taken: {said}"]
     return []
+
+
+def certificates(binary, folder, service, environment):
+    """Certificates of the role where it is told of some, made as they are made there."""
+    if "KEYWARD_TLS__CERT" not in environment:
+        return {}
+    out = f"{folder}/certificates"
+    subprocess.run([binary, "certs", "dev", "--folders", "--out", out], check=True, capture_output=True)
+    role = service["command"][-1]
+    return {f"KEYWARD_TLS__{name.upper()}": f"{out}/{role}/{name}.pem" for name in ("cert", "key", "ca")}
 
 
 def made_secret(name, folder):

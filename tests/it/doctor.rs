@@ -195,7 +195,7 @@ async fn a_peer_that_is_away_is_a_fault() {
     assert_eq!(found.exit, 1);
     assert_eq!(found.check("peer.metering").0, "fail");
     assert_eq!(found.check("peer.vault").0, "ok");
-    let unset = [("KEYWARD_VAULT__URL", "http://127.0.0.1:1")];
+    let unset = [("KEYWARD_VAULT__URL", "https://127.0.0.1:1")];
     let found = examine(&gateway, topology, Role::Router, &unset);
     assert_eq!(found.check("peer.vault").0, "fail");
 }

@@ -103,13 +103,14 @@ async fn examine_all(subject: Arc<Subject>) -> Vec<Check> {
         stores::gather(Arc::clone(&subject)),
         network::live::gather(&subject),
     );
+    // At once: what comes next may take seconds, and the clocks would seem to differ by them.
+    let clock = gather::clock(kept.last_write, live.time);
     let (providers, peers, collector, route) = tokio::join!(
         network::providers::gather(&subject, &kept.destinations),
         network::peers::gather(&subject),
         network::telemetry::gather(&subject),
         network::route::gather(&subject, live.gateway.as_ref()),
     );
-    let clock = gather::clock(kept.last_write, live.time);
     let mut checks = judge::settings::judge(&gather::settings(&subject));
     checks.push(judge::secrets::judge(&gather::secrets(&subject)));
     checks.extend(judge::files::judge(&gather::files::gather(&subject)));

@@ -87,7 +87,8 @@ fn clients(roles: &Roles) -> Clients {
     }
 }
 
-/// A certificate says one role, so a process that others know by it runs that one. A process with all
+/// A certificate says one role, so it must be one that runs here. What others that run here call
+/// elsewhere is refused there, because it is that role's certificate that they show. A process with all
 /// roles calls none and is called by none: there the certificate is for outside callers.
 ///
 /// # Errors
@@ -96,20 +97,17 @@ pub(crate) fn check_role(material: &Material, roles: &Roles) -> Result<(), Strin
     let here = roles.all();
     match (&here[..], material.identity()) {
         ([_, _, _, _], _) => Ok(()),
-        ([role], Ok(identity)) if identity.role() == role.name() => Ok(()),
-        ([role], Ok(identity)) => Err(format!(
+        (here, Ok(identity)) if here.iter().any(|role| role.name() == identity.role()) => Ok(()),
+        (_, Ok(identity)) => Err(format!(
             "the certificate is of {identity}, and this process runs the {}",
-            role.name()
+            roles.names().join(", ")
         )),
-        ([role], Err(error)) => {
-            let like = Identity::new("example.org", role.name());
+        (_, Err(error)) => {
+            let example = roles.names().into_iter().next().unwrap_or_default();
+            let like = Identity::new("example.org", example);
             let like = like.map(|like| like.to_string()).unwrap_or_default();
             Err(format!("{error}: this process needs one such as `{like}`"))
         }
-        _ => Err(
-            "a certificate says one role, so with `tls.*` a process runs one role, or all"
-                .to_owned(),
-        ),
     }
 }
 

@@ -49,10 +49,6 @@ async fn a_role_with_certificates_that_are_no_good_does_not_start() {
         assert_eq!(output.status.code(), Some(3), "{cert}: {said}");
         assert!(said.contains(expect), "{cert}, {key}: {said}");
     }
-    let two_roles = ["serve", "--role", "vault", "--role", "metering"];
-    let output = gateway.run_as(Role::Vault, &two_roles, &[]);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("runs one role, or all"), "{said}");
 }
 
 #[tokio::test]
