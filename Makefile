@@ -18,8 +18,12 @@ CATALOG_REVISION ?= 1
 LITELLM ?= 1.109.1
 GENAI_PRICES ?= 0.2.3
 
+# What `fuzz` runs, and for how many seconds each.
+TARGETS ?= records fernet access_keys grants
+SECONDS ?= 300
+
 .DEFAULT_GOAL := help
-.PHONY: help run build postgres test test-sdk test-api check-deploy bench catalog check fmt
+.PHONY: help run build postgres test test-sdk test-api fuzz check-deploy bench catalog check fmt
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -46,6 +50,9 @@ test-sdk: build ## Run the official OpenAI SDKs against a gateway (needs Python 
 
 test-api: build ## Hold a gateway against its OpenAPI document, for DURATION=60s (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) API_VENV=$(API_VENV) DURATION=$(DURATION) scripts/test-api
+
+fuzz: ## Fuzz what reads bytes of strangers, each target for SECONDS=300 (needs cargo-fuzz, C++)
+	scripts/fuzz $(SECONDS) $(TARGETS)
 
 check-deploy: build ## Validate the image, compose, metrics and alerts (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) scripts/check-deploy
