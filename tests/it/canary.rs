@@ -1,11 +1,16 @@
 //! A provider key, used in every way there is with the log at `trace`, is found nowhere but at the
 //! provider: in no log, metric, span, answer or file, raw or encoded.
 
+use std::sync::{Arc, Mutex};
+
 use http::Method;
-use keyward_testkit::canary::{Search, provider_key};
+use keyward_testkit::canary::{Search, awkward_key, provider_key};
 use keyward_testkit::client::ask;
 use keyward_testkit::{Answer, Client, Gateway, Launch, Role, Script, Tenant, Topology};
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::served::MODEL;
 use crate::system::{System, both};
@@ -13,7 +18,12 @@ use crate::traces::collector::Collector;
 
 async fn a_provider_key_is_found_nowhere(topology: Topology) {
     let collector = Collector::start().await;
-    let traced = |launch: Launch| launch.set("telemetry.otlp_endpoint", &collector.endpoint);
+    let breaking = BreakingProvider::start().await;
+    let traced = |launch: Launch| {
+        launch
+            .set("telemetry.otlp_endpoint", &collector.endpoint)
+            .set("providers.groq.base_url", &breaking.url)
+    };
     let mut system = System::own(topology, traced).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
     tenant.grant("1").await;
@@ -22,6 +32,8 @@ async fn a_provider_key_is_found_nowhere(topology: Topology) {
     used.stored(&system, &tenant).await;
     used.inline(&system, &tenant.client).await;
     used.rejected(&system, &tenant).await;
+    used.broken_off(&breaking, &tenant.client).await;
+    used.escaped(&system, &tenant).await;
     used.mistaken(&tenant.client).await;
     used.looked_up(&tenant.client).await;
     let answer = Tenant::new(&system.gateway, "professional").await;
@@ -38,6 +50,43 @@ async fn a_provider_key_is_found_nowhere(topology: Topology) {
     used.absent(format!("{spans:?}").as_bytes(), "a span");
 }
 
+/// A provider that repeats the key it was shown in the head of its answer, and breaks off within.
+struct BreakingProvider {
+    url: String,
+    shown: Arc<Mutex<Vec<u8>>>,
+    _serving: JoinSet<()>,
+}
+
+impl BreakingProvider {
+    async fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&shown);
+        let mut serving = JoinSet::new();
+        serving.spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = vec![0; 16 * 1024];
+                let length = stream.read(&mut asked).await.unwrap_or_default();
+                seen.lock().unwrap().extend_from_slice(&asked[..length]);
+                let asked = String::from_utf8_lossy(&asked[..length]);
+                let shown = asked.lines().find(|line| line.contains("Bearer"));
+                let head = format!("HTTP/1.1 200 OK\r\nx-echo: {}\r\nx-e", shown.unwrap_or(""));
+                let _ = stream.write_all(head.as_bytes()).await;
+            }
+        });
+        Self {
+            url,
+            shown,
+            _serving: serving,
+        }
+    }
+
+    fn was_shown(&self, key: &str) -> bool {
+        String::from_utf8_lossy(&self.shown.lock().unwrap()).contains(key)
+    }
+}
+
 /// The keys used, and every answer that was given.
 #[derive(Default)]
 struct Used {
@@ -50,9 +99,9 @@ impl Used {
         self.answers.push(answer);
     }
 
-    async fn chat(&mut self, client: &Client) {
-        self.keep(client.chat(MODEL, "plain").await);
-        let finished = client.chat_stream(MODEL, "streamed").await.finish().await;
+    async fn chat(&mut self, client: &Client, model: &str) {
+        self.keep(client.chat(model, "plain").await);
+        let finished = client.chat_stream(model, "streamed").await.finish().await;
         let mut answer = finished.answer;
         answer.body = finished.events.join("\n").into();
         self.keep(answer);
@@ -63,7 +112,7 @@ impl Used {
         for provider in ["openai", "openrouter"] {
             let (id, key) = tenant.own_key(provider).await;
             self.keys.push(key);
-            self.chat(&tenant.client).await;
+            self.chat(&tenant.client, MODEL).await;
             let new = provider_key(provider);
             let path = format!("/api/v1/provider-keys/{id}");
             let rotate = json!({"key": new});
@@ -75,7 +124,7 @@ impl Used {
                     .ok(),
             );
             self.keys.push(new.clone());
-            self.chat(&tenant.client).await;
+            self.chat(&tenant.client, MODEL).await;
             assert!(
                 !system
                     .providers
@@ -99,7 +148,7 @@ impl Used {
     /// In a header and in the body.
     async fn inline(&mut self, system: &System, client: &Client) {
         let key = provider_key("openai");
-        self.chat(&client.with("x-byok-api-key", &key)).await;
+        self.chat(&client.with("x-byok-api-key", &key), MODEL).await;
         let mut body = ask(MODEL, "inline");
         body["byok_api_key"] = json!(key);
         self.keep(client.post("/v1/chat/completions", body).await.ok());
@@ -120,7 +169,7 @@ impl Used {
                 .openai
                 .script(&key, Script::echo_key(status));
             let client = tenant.client.with("x-keyward-fallback", "none");
-            self.chat(&client).await;
+            self.chat(&client, MODEL).await;
             self.keep(
                 tenant
                     .client
@@ -143,7 +192,36 @@ impl Used {
             .providers
             .openai
             .script(&key, Script::ok("a b c").error_after(1, error));
-        self.chat(&tenant.client.with("x-byok-api-key", &key)).await;
+        self.chat(&tenant.client.with("x-byok-api-key", &key), MODEL)
+            .await;
+        self.keys.push(key);
+    }
+
+    /// At a provider that breaks the connection within the head of its answer, having repeated the
+    /// key in it.
+    async fn broken_off(&mut self, breaking: &BreakingProvider, client: &Client) {
+        let key = provider_key("groq");
+        let client = client
+            .with("x-byok-api-key", &key)
+            .with("x-byok-provider", "groq");
+        self.chat(&client, "openai/gpt-oss-120b").await;
+        assert!(breaking.was_shown(&key), "the provider was not called");
+        self.keys.push(key);
+    }
+
+    /// Of characters that are escaped in texts of every kind.
+    async fn escaped(&mut self, system: &System, tenant: &Tenant) {
+        let key = awkward_key();
+        let id = tenant
+            .add_key(json!({
+                "provider": "openai", "key": key, "settings": {"skip_format_check": true},
+            }))
+            .await;
+        self.chat(&tenant.client, MODEL).await;
+        assert_eq!(system.providers.openai.requests_with(&key).len(), 2);
+        let path = format!("/api/v1/provider-keys/{id}");
+        self.keep(tenant.client.get(&path).await.ok());
+        self.keep(tenant.client.delete(&path).await.ok());
         self.keys.push(key);
     }
 
@@ -215,7 +293,9 @@ impl Used {
         assert!(logs.len() > 1000, "there is hardly any log to search");
         self.absent(logs.as_bytes(), "the log");
         let files = gateway.data_files();
-        assert!(files.iter().any(|(path, _)| path.ends_with("vault.db")));
+        for name in ["vault.db", "metering.db", "master.key"] {
+            assert!(files.iter().any(|(path, _)| path.ends_with(name)), "{name}");
+        }
         for (path, bytes) in files {
             self.absent(&bytes, &path.display().to_string());
         }

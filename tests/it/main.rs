@@ -18,6 +18,7 @@ mod drain;
 mod failover;
 mod fallback;
 mod grpc;
+mod hardening;
 mod hostile;
 mod inline;
 mod key_entry;

@@ -12,6 +12,7 @@ use keyward_catalog::Dialect;
 use keyward_runtime::trace::TraceContext;
 use keyward_secret::Secret;
 use url::Url;
+use zeroize::Zeroizing;
 
 use crate::domain::providers::Provider;
 use crate::domain::request::UpstreamBody;
@@ -60,10 +61,7 @@ pub(crate) async fn send(
 
 fn http_request(call: Call<'_>) -> Result<Request<UpstreamBody>, SendError> {
     let uri = uri(&call)?;
-    let bearer = Secret::new(format!("Bearer {}", call.key.expose()));
-    let mut authorization = HeaderValue::from_str(bearer.expose())
-        .map_err(|_| SendError::Connect("the key holds characters that cannot be sent".into()))?;
-    authorization.set_sensitive(true);
+    let authorization = authorization(call.key)?;
     let mut request = Request::new(call.body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
@@ -76,6 +74,23 @@ fn http_request(call: Call<'_>) -> Result<Request<UpstreamBody>, SendError> {
         trace.write(headers);
     }
     Ok(request)
+}
+
+/// A header that is not printed, not indexed in HTTP/2, and overwritten when it was sent.
+fn authorization(key: &Secret) -> Result<HeaderValue, SendError> {
+    const SCHEME: &[u8] = b"Bearer ";
+    // Room for all of it up front: growing would leave a copy behind.
+    let mut bearer = Zeroizing::new(Vec::with_capacity(SCHEME.len() + key.expose_bytes().len()));
+    bearer.extend_from_slice(SCHEME);
+    bearer.extend_from_slice(key.expose_bytes());
+    let unsendable = || SendError::Connect("the key holds characters that cannot be sent".into());
+    if !bearer.is_ascii() {
+        return Err(unsendable());
+    }
+    let mut value =
+        HeaderValue::from_maybe_shared(Bytes::from_owner(bearer)).map_err(|_| unsendable())?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 fn uri(call: &Call<'_>) -> Result<Uri, SendError> {
@@ -127,6 +142,34 @@ impl Body for AnswerBody {
                 let frame = Pin::new(body).poll_frame(context);
                 frame.map_err(|error| BodyError(Box::new(error)))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyward_secret::Secret;
+
+    use super::authorization;
+
+    #[test]
+    fn a_key_goes_into_a_header_that_does_not_print_it() {
+        let value = authorization(&Secret::new("sk-canary")).unwrap();
+        assert_eq!(value.as_bytes(), b"Bearer sk-canary");
+        assert!(value.is_sensitive());
+        assert!(!format!("{value:?}").contains("canary"));
+    }
+
+    #[test]
+    fn a_key_that_is_no_header_is_refused_and_not_repeated() {
+        for key in [
+            "sk-canary\r\nx-other: 1",
+            "sk-canary\0",
+            "sk-canary-\u{e4}",
+            "sk-canary\u{7f}",
+        ] {
+            let error = authorization(&Secret::new(key)).unwrap_err();
+            assert!(!format!("{error:?}").contains("canary"));
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Provider keys made up for one test, of valid form, and the search for them in whatever the system
-//! puts out: as they are, in hexadecimal, and in base64 at every alignment.
+//! puts out: as they are, in hexadecimal, in base64 at every alignment, escaped for JSON and for URLs.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -21,6 +21,18 @@ pub fn provider_key(provider: &str) -> String {
         "sandbox" => format!("sk-sandbox-{}", characters(32)),
         _ => characters(48),
     }
+}
+
+/// A key of no provider's form, every other character of which is escaped somewhere. Stored with
+/// `skip_format_check`.
+pub fn awkward_key() -> String {
+    let plain = characters(60);
+    let between = r#""\/+%=&<>'"#.chars().cycle();
+    plain
+        .chars()
+        .zip(between)
+        .flat_map(|(one, two)| [one, two])
+        .collect()
 }
 
 /// Characters that no one else has: letters and digits.
@@ -62,6 +74,11 @@ impl Search {
             ("hexadecimal", hex::encode(core).into_bytes()),
             ("HEXADECIMAL", hex::encode_upper(core).into_bytes()),
         ];
+        for (form, escaped) in escaped(&core_text(core)) {
+            if escaped.as_bytes() != core {
+                needles.push((form, escaped.into_bytes()));
+            }
+        }
         for skipped in 0..3 {
             let plain = base64_at(&STANDARD_NO_PAD, core, skipped);
             let for_urls = base64_at(&URL_SAFE_NO_PAD, core, skipped);
@@ -81,6 +98,40 @@ impl Search {
             .find(|(_, needle)| found(needle))
             .map(|(form, _)| *form)
     }
+}
+
+/// A key is text; its middle is cut between characters, since keys are ASCII.
+fn core_text(core: &[u8]) -> String {
+    String::from_utf8_lossy(core).into_owned()
+}
+
+/// What becomes of a text in JSON, in Rust's `Debug` (twice where that is printed again), and in a
+/// URL.
+fn escaped(text: &str) -> [(&'static str, String); 6] {
+    let json = |text: &str| {
+        let quoted = serde_json::Value::from(text).to_string();
+        quoted[1..quoted.len() - 1].to_owned()
+    };
+    let percent = |keep: fn(u8) -> bool, upper: bool| -> String {
+        let encode = |byte: u8| match (byte.is_ascii_alphanumeric() || keep(byte), upper) {
+            (true, _) => char::from(byte).to_string(),
+            (false, true) => format!("%{byte:02X}"),
+            (false, false) => format!("%{byte:02x}"),
+        };
+        text.bytes().map(encode).collect()
+    };
+    let unreserved = |byte: u8| b"-_.~".contains(&byte);
+    [
+        ("JSON", json(text)),
+        ("JSON in JSON", json(&json(text))),
+        ("JSON with escaped slashes", json(text).replace('/', "\\/")),
+        ("URL-encoded", percent(unreserved, true)),
+        ("url-encoded", percent(unreserved, false)),
+        (
+            "percent-encoded path",
+            percent(|byte| b"-_.~!$&'()*+,;=:@/".contains(&byte), true),
+        ),
+    ]
 }
 
 /// The characters of base64 that depend on `core` alone when `skipped` bytes of something else stand
@@ -124,9 +175,31 @@ mod tests {
                 assert!(search.found_in(&bytes).is_some());
             }
         }
+        let key = super::awkward_key();
+        let search = Search::of(&key);
+        let json = serde_json::json!({"key": key}).to_string();
+        let url: String = form_encoded(&key);
+        for text in [
+            json.clone(),
+            serde_json::json!({"body": json}).to_string(),
+            format!("{:?}", [&key]),
+            url,
+        ] {
+            assert!(search.found_in(text.as_bytes()).is_some(), "{text}");
+        }
+        let key = provider_key("openrouter");
+        let search = Search::of(&key);
         let masked = format!("sk-or-v1-…{}", &key[key.len() - 4..]);
         assert_eq!(search.found_in(masked.as_bytes()), None);
         let other = provider_key("openrouter");
         assert_eq!(search.found_in(other.as_bytes()), None);
+    }
+
+    fn form_encoded(text: &str) -> String {
+        let encode = |byte: u8| match byte.is_ascii_alphanumeric() {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
+        };
+        text.bytes().map(encode).collect()
     }
 }

@@ -11,10 +11,12 @@ use crate::domain::plan::{
     Allowance, Candidate, CandidateKey, InlineKey, LeftOut, Plan, RouteRequest,
 };
 
-pub(super) fn options(options: &proto::RoutingOptions) -> Result<Options, Status> {
-    let allowance = allowance(options);
-    let fallback_max_charge = max_charge(options)?;
-    let key = options.inline_key.trim();
+/// The message is dismantled, so that its key is overwritten with the rest of `Secret`s.
+pub(super) fn options(mut options: proto::RoutingOptions) -> Result<Options, Status> {
+    let key = Secret::new(std::mem::take(&mut options.inline_key));
+    let allowance = allowance(&options);
+    let fallback_max_charge = max_charge(&options)?;
+    let key = key.expose().trim();
     Ok(Options {
         inline_key: (!key.is_empty()).then(|| Secret::new(key)),
         byok_provider: provider(&options.byok_provider),

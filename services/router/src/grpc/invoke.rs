@@ -35,7 +35,7 @@ pub(super) async fn read(
     let body = read_body(&mut asked).await?;
     Ok(Invocation {
         behalf,
-        options: convert::options(&head.options.unwrap_or_default())?,
+        options: convert::options(head.options.unwrap_or_default())?,
         tags: head.tags,
         client_request_id: head.client_request_id,
         body_metadata: head.body_metadata,

@@ -12,6 +12,7 @@ mod failover;
 mod fakes;
 mod harness;
 mod money;
+mod panics;
 mod providers;
 mod revocation;
 mod serving;

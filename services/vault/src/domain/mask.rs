@@ -48,10 +48,13 @@ mod tests {
     fn a_mask_shows_the_public_prefix_and_four_characters() {
         let openrouter = format!("sk-or-v1-{}c3f9", "a".repeat(60));
         let google = format!("AIza{}wxyz", "B".repeat(31));
+        let anthropic = format!("sk-ant-api03-{}wxyz", "c".repeat(91));
         for (secret, expect) in [
             (openrouter.as_str(), "sk-or-v1-…c3f9"),
             (google.as_str(), "AIza…wxyz"),
+            (anthropic.as_str(), "sk-ant-api03-…wxyz"),
             ("sk-proj-abcdefghijkl1234", "sk-proj-…1234"),
+            ("abcdefghijkl", "••••"),
             ("0123456789abcdef0123456789abcdef", "…cdef"),
             ("0123456789abcdefghij", "…ghij"),
             ("0123456789abcdefghi", "••••"),
