@@ -28,6 +28,31 @@ async fn attempts_are_counted_by_whose_key_and_how_they_ended(topology: Topology
     assert_told(&system, Role::Metering, "keyward_metering_holds_open 0").await;
 }
 
+async fn provider_keys_are_counted_by_how_they_are_kept(topology: Topology) {
+    let mut system = System::own(topology, |launch| launch).await;
+    let tenant = Tenant::new(&system.gateway, "professional").await;
+    let (id, key) = tenant.own_key("openai").await;
+    system.providers.openai.script(&key, Script::unauthorized());
+    let client = tenant.client.with("x-keyward-fallback", "none");
+    let _ = client.chat(MODEL, "refused").await;
+    keyward_testkit::wait::until("the key to be known as refused", || async {
+        tenant.key(&id).await["status"] == "error"
+    })
+    .await;
+    // They are counted at the start, and then now and then.
+    system.gateway.restart().await;
+    for line in [
+        // The sandbox's and OpenAI's of the platform, and the tenant's.
+        r#"keyward_vault_provider_keys{state="stored"} 3"#,
+        r#"keyward_vault_provider_keys{state="failing"} 1"#,
+        r#"keyward_vault_provider_keys{state="rotation_due"} 0"#,
+        r#"keyward_vault_provider_keys{state="unused"} 0"#,
+        r#"keyward_vault_provider_keys{state="expiring"} 0"#,
+    ] {
+        assert_told(&system, Role::Vault, line).await;
+    }
+}
+
 async fn a_process_tells_whether_it_is_ready(topology: Topology) {
     let system = System::own(topology, |launch| launch).await;
     for role in Role::ALL {
@@ -58,4 +83,5 @@ async fn assert_told(system: &System, role: Role, line: &str) {
 both!(
     attempts_are_counted_by_whose_key_and_how_they_ended,
     a_process_tells_whether_it_is_ready,
+    provider_keys_are_counted_by_how_they_are_kept,
 );

@@ -10,6 +10,7 @@ mod check;
 mod context;
 pub(crate) mod exchange;
 pub(crate) mod hub;
+pub(crate) mod hygiene;
 pub(crate) mod key_file;
 mod leases;
 pub(crate) mod master_keys;

@@ -9,6 +9,7 @@ pub mod change;
 pub mod envelope;
 pub mod fernet;
 pub mod fingerprint;
+pub mod hygiene;
 pub mod identity;
 pub mod key_format;
 pub mod mask;

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::domain::audit::AuditEvent;
 use crate::domain::change::{Change, NumberedChange};
+use crate::domain::hygiene::{Bounds, Census};
 use crate::domain::identity::{AccessKey, Account, Member, Project};
 use crate::domain::master_key::{KnownMasterKey, MasterKeyState};
 use crate::domain::owner::{Owner, OwnerKind};
@@ -197,6 +198,8 @@ pub trait ProviderKeyStore: Send + Sync {
     async fn provider_key_list(&self, owner: Owner, page: Page) -> Stored<Vec<ProviderKey>>;
     /// Those of several owners, at most `limit` of each.
     async fn provider_keys_usable(&self, owners: &[Owner], limit: u32) -> Stored<Vec<ProviderKey>>;
+    /// How many there are of each kind, of all owners. One pass over all of them.
+    async fn provider_key_census(&self, bounds: Bounds) -> Stored<Census>;
     /// Replaces it if its stored revision is still `revision`; with a record, the old one is
     /// overwritten.
     async fn provider_key_update(

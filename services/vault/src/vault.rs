@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::bootstrap::Bootstrap;
 use crate::app::ceilings::Ceilings;
 use crate::app::hub::ChangeHub;
+use crate::app::hygiene::{KeyGauges, count_keys};
 use crate::app::key_file::{KeyFile, KeyFileError};
 use crate::app::{Clock, Core, Meters, Turns, system_secret};
 use crate::domain::fingerprint::FingerprintKey;
@@ -137,11 +138,13 @@ impl Vault {
         let source = kek_source(&config);
         let masters = MasterKeys::of_ring(source.ring(!store_path.exists())?);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store_path)?);
+        let gauges = KeyGauges::new(&config.metrics);
         let core = Arc::new(core(config, source, masters, store, stopping).await?);
         core.meet_master_keys().await?;
         core.enter_custody().await?;
         tracker.spawn(prune(Arc::clone(&core)));
         tracker.spawn(Arc::clone(&core).follow());
+        tracker.spawn(count_keys(Arc::clone(&core), gauges));
         let grpc = VaultGrpc::new(Arc::clone(&core), tracker);
         Ok(Self { core, grpc })
     }

@@ -1,6 +1,7 @@
 //! `/api/v1/provider-keys[/{id}]`: secrets go in, masks come out.
 
 mod form;
+mod hygiene;
 mod owner;
 mod view;
 

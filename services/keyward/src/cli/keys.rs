@@ -3,6 +3,7 @@
 mod add;
 mod change;
 mod dotenv;
+mod hygiene;
 mod import;
 mod owner;
 mod secret;
@@ -10,10 +11,11 @@ mod secret;
 use clap::{Args, Subcommand};
 
 use super::arguments::{DryRun, Removal};
-use super::client::{Refusal, Request};
+use super::client::{Refusal, Request, rows};
 use super::context::Context;
 use super::exit::{Failure, Outcome};
 use super::view::{self, Column, Kind};
+use hygiene::Concerns;
 use owner::KeyOwner;
 
 /// What is done with provider keys.
@@ -26,6 +28,7 @@ Examples:
   keyward keys import --env .env                    takes over every key that it knows
   keyward keys add openai --owner organization --organization acme
   keyward keys rotate ID                            new secret, same id
+  keyward keys list --due --failing                 those that need a new one
 
 A key is never an argument: others could see it in the list of processes.")]
 pub(super) struct Arguments {
@@ -42,6 +45,8 @@ enum Action {
         /// Of one provider
         #[arg(long)]
         provider: Option<String>,
+        #[command(flatten)]
+        concerns: Concerns,
     },
     /// Show one, masked
     Get {
@@ -88,10 +93,14 @@ const COLUMNS: &[Column] = &[
     Column("of", "owner_id", Kind::Text),
     Column("status", "status", Kind::Status),
     Column("last used", "last_used_at", Kind::Text),
+    Column("attention", "attention", Kind::Text),
 ];
 
 /// What to say where there are no keys.
 const NONE: &str = "There are no keys here. `keyward keys add PROVIDER` adds one.";
+
+/// What to say where no key is as asked.
+const NONE_SUCH: &str = "No key is like that.";
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
     use Action::{Add, Import, List};
@@ -102,14 +111,23 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
     })
 }
 
-fn list(owner: &KeyOwner, provider: Option<&str>, context: &Context) -> Outcome {
+fn list(
+    owner: &KeyOwner,
+    provider: Option<&str>,
+    concerns: &Concerns,
+    context: &Context,
+) -> Outcome {
     let request = owner.query(Request::get(&["provider-keys"]));
     let mut answer = context.client()?.list(&request, "provider_keys", None)?;
-    if let (Some(provider), Some(keys)) = (provider, answer["provider_keys"].as_array_mut()) {
-        keys.retain(|key| key["provider"] == provider);
+    if let Some(keys) = answer["provider_keys"].as_array_mut() {
+        keys.retain(|key| {
+            provider.is_none_or(|provider| key["provider"] == provider) && concerns.include(key)
+        });
     }
     context.output.show(&answer, |answer| {
-        view::list(answer, "provider_keys", COLUMNS, NONE)
+        let keys = hygiene::noted(rows(answer, "provider_keys"));
+        let empty = if concerns.is_any() { NONE_SUCH } else { NONE };
+        view::table(&keys, COLUMNS, empty)
     })
 }
 
@@ -126,7 +144,11 @@ fn hinted(failure: Failure) -> Failure {
 
 fn act(action: Action, context: &Context) -> Outcome {
     match action {
-        Action::List { owner, provider } => list(&owner, provider.as_deref(), context),
+        Action::List {
+            owner,
+            provider,
+            concerns,
+        } => list(&owner, provider.as_deref(), &concerns, context),
         Action::Get { id } => {
             let answer = context
                 .client()?

@@ -107,6 +107,7 @@ impl OutcomeReport {
             return None;
         }
         Some(ProviderKey {
+            failing_since: key.failing_since_with(health, context.now),
             health,
             health_reason: reason,
             update_time: context.now,

@@ -141,6 +141,8 @@ impl Core {
             origin: Origin::Settings,
             create_time: context.now,
             update_time: context.now,
+            secret_time: context.now,
+            failing_since: None,
             expire_time: None,
             last_used_time: None,
             last_tested_time: None,

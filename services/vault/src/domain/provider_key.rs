@@ -43,6 +43,11 @@ pub enum Health {
 }
 
 impl Health {
+    /// Whether the provider refuses the key.
+    pub const fn is_failing(self) -> bool {
+        matches!(self, Self::Rejected | Self::QuotaExhausted)
+    }
+
     /// The health with this number.
     pub const fn from_number(number: i64) -> Option<Self> {
         match number {
@@ -120,6 +125,10 @@ pub struct ProviderKey {
     pub create_time: Timestamp,
     /// When anything about it changed last.
     pub update_time: Timestamp,
+    /// When the secret that it holds now was stored.
+    pub secret_time: Timestamp,
+    /// Since when its provider has refused it, without an acceptance in between.
+    pub failing_since: Option<Timestamp>,
     /// When it stops being used.
     pub expire_time: Option<Timestamp>,
     /// When it was last opened for a request.
@@ -144,6 +153,13 @@ impl ProviderKey {
             Health::Connected => Status::Connected,
             Health::Rejected | Health::QuotaExhausted => Status::Error,
         }
+    }
+
+    /// Since when it will have been refused, once its health is `health` at `now`.
+    pub fn failing_since_with(&self, health: Health, now: Timestamp) -> Option<Timestamp> {
+        health
+            .is_failing()
+            .then(|| self.failing_since.unwrap_or(now))
     }
 
     /// Whether it is past its expiry.
@@ -187,4 +203,4 @@ pub fn cut_reason(reason: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,6 +11,7 @@ use crate::app::master_keys::{MasterKeyView, RewrapProgress};
 use crate::app::watch::Notice;
 use crate::domain::audit::AuditEvent;
 use crate::domain::change::{Change, ChangeKind};
+use crate::domain::hygiene::Hygiene;
 use crate::domain::identity::{AccessKey, Account, Member, Named, Project};
 use crate::domain::master_key::MasterKeyState;
 use crate::domain::owner::{Owner, OwnerKind};
@@ -51,6 +52,7 @@ pub(super) fn provider_key(key: ProviderKey, now: Timestamp) -> proto::ProviderK
         Status::Expired => proto::KeyStatus::Expired,
     };
     let etag = key.etag();
+    let hygiene = hygiene(Hygiene::of(&key, now));
     proto::ProviderKey {
         provider_key_id: key.id.to_string(),
         owner: Some(proto::Owner {
@@ -74,6 +76,19 @@ pub(super) fn provider_key(key: ProviderKey, now: Timestamp) -> proto::ProviderK
         last_used_time: key.last_used_time.map(time::to_proto),
         last_tested_time: key.last_tested_time.map(time::to_proto),
         etag,
+        secret_time: some(key.secret_time),
+        hygiene: Some(hygiene),
+    }
+}
+
+fn hygiene(hygiene: Hygiene) -> proto::KeyHygiene {
+    proto::KeyHygiene {
+        age_days: hygiene.age_days,
+        rotation_due: hygiene.rotation_due,
+        rotation_due_time: some(hygiene.rotation_due_time),
+        expiring: hygiene.expiring,
+        unused_since_time: hygiene.unused_since.map(time::to_proto),
+        failing_since_time: hygiene.failing_since.map(time::to_proto),
     }
 }
 

@@ -37,6 +37,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_custody",
         sql: include_str!("postgres/0003_custody.sql"),
     },
+    Migration {
+        name: "0004_hygiene",
+        sql: include_str!("postgres/0004_hygiene.sql"),
+    },
 ];
 
 /// The vault's part of a database. Whoever makes it owns it, and nobody else may look into it.

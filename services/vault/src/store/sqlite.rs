@@ -37,6 +37,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0003_custody",
         sql: include_str!("sqlite/0003_custody.sql"),
     },
+    Migration {
+        name: "0004_hygiene",
+        sql: include_str!("sqlite/0004_hygiene.sql"),
+    },
 ];
 
 /// The store.

@@ -74,6 +74,7 @@ mod conform {
             a_lease_is_written_with_its_event_or_not_at_all,
             a_lease_holds_while_its_key_is_of_that_version_enabled_and_not_expired,
             the_first_data_key_of_a_generation_stays,
+            a_census_counts_what_the_rules_say_of_each_key,
         }
         custody {
             one_master_key_is_active_and_one_in_use_is_not_retired,

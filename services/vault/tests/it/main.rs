@@ -10,6 +10,7 @@ mod audit;
 mod ceiling;
 mod custody;
 mod exchange;
+mod hygiene;
 mod inspect;
 mod isolation;
 mod leases;

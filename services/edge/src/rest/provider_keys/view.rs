@@ -6,6 +6,7 @@ use keyward_proto::vault::v1::{ProviderKey, ProviderKeySettings};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::hygiene::HygieneView;
 use crate::rest::reply::{Resource, page};
 use crate::rest::values::{Time, present};
 use crate::rest::words::{KeyStatus, OwnerKind};
@@ -62,6 +63,8 @@ pub(crate) struct ProviderKeyView {
     /// When it was last tested.
     #[schema(required)]
     last_tested_at: Option<Time>,
+    /// How it is kept.
+    hygiene: HygieneView,
 }
 
 /// Settings of a provider key; only what is set.
@@ -123,6 +126,7 @@ impl Resource for ProviderKey {
             expires_at: Time::from_proto(self.expire_time.as_ref()),
             last_used_at: Time::from_proto(self.last_used_time.as_ref()),
             last_tested_at: Time::from_proto(self.last_tested_time.as_ref()),
+            hygiene: self.hygiene.unwrap_or_default().into(),
         }
     }
 

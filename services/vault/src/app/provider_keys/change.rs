@@ -156,6 +156,8 @@ impl Core {
             health: Health::Untested,
             health_reason: String::new(),
             update_time: command.now,
+            secret_time: command.now,
+            failing_since: None,
             revision: before.revision + 1,
             ..before.clone()
         };
@@ -226,6 +228,7 @@ impl KeyPatch {
         {
             key.health = Health::Untested;
             key.health_reason = String::new();
+            key.failing_since = None;
         }
         key.weight = self.weight.unwrap_or(key.weight);
         key.expire_time = self.expire_time.unwrap_or(key.expire_time);

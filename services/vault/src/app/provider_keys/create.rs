@@ -80,6 +80,8 @@ impl Core {
             origin: Origin::Caller,
             create_time: context.now,
             update_time: context.now,
+            secret_time: context.now,
+            failing_since: None,
             expire_time: check::whole_millis(new.expire_time),
             last_used_time: None,
             last_tested_time: None,

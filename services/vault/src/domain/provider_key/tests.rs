@@ -19,6 +19,8 @@ pub(crate) fn sample() -> ProviderKey {
         origin: Origin::Caller,
         create_time: Timestamp::UNIX_EPOCH,
         update_time: Timestamp::UNIX_EPOCH,
+        secret_time: Timestamp::UNIX_EPOCH,
+        failing_since: None,
         expire_time: None,
         last_used_time: None,
         last_tested_time: None,

@@ -10,5 +10,7 @@ UPDATE provider_keys SET
     update_time = $13,
     expire_time = $14,
     revision = $15,
-    record = coalesce($16, record)
+    record = coalesce($16, record),
+    secret_time = $17,
+    failing_since = $18
 WHERE owner_kind = $1 AND owner_uid = $2 AND uid = $3 AND revision = $4

@@ -15,6 +15,7 @@ use super::row::{
 };
 use super::{PostgresStore, Values, audit, execute, execute_one, query_all, query_one};
 use crate::domain::fingerprint::Fingerprint;
+use crate::domain::hygiene::{Bounds, Census};
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
 use crate::store::{
@@ -27,6 +28,7 @@ const INSERT: &str = include_str!("provider_key_insert.sql");
 const UPDATE: &str = include_str!("provider_key_update.sql");
 const GET: &str = include_str!("provider_key_get.sql");
 const LIST: &str = include_str!("provider_key_list.sql");
+const CENSUS: &str = include_str!("provider_key_census.sql");
 
 const BY_FINGERPRINT: &str = "
     SELECT uid FROM provider_keys
@@ -75,10 +77,22 @@ fn read(row: &Row) -> Stored<ProviderKey> {
         },
         create_time: time(row, "create_time")?,
         update_time: time(row, "update_time")?,
+        secret_time: time(row, "secret_time")?,
+        failing_since: time_opt(row, "failing_since")?,
         expire_time: time_opt(row, "expire_time")?,
         last_used_time: time_opt(row, "last_used_time")?,
         last_tested_time: time_opt(row, "last_tested_time")?,
         revision: unsigned(row, "revision")?,
+    })
+}
+
+fn read_census(row: &Row) -> Stored<Census> {
+    Ok(Census {
+        stored: unsigned(row, "stored")?,
+        rotation_due: unsigned(row, "rotation_due")?,
+        expiring: unsigned(row, "expiring")?,
+        unused: unsigned(row, "unused")?,
+        failing: unsigned(row, "failing")?,
     })
 }
 
@@ -122,6 +136,8 @@ async fn insert(session: &Session, sealed: &SealedKey) -> Stored<()> {
         &i64::from(key.origin as u8),
         &millis(key.create_time),
         &millis(key.update_time),
+        &millis(key.secret_time),
+        &millis_opt(key.failing_since),
         &millis_opt(key.expire_time),
         &signed(key.revision),
         &sealed.record,
@@ -153,6 +169,8 @@ async fn update(
         &millis_opt(key.expire_time),
         &signed(key.revision),
         &record,
+        &millis(key.secret_time),
+        &millis_opt(key.failing_since),
     ];
     execute_one(session, UPDATE, values).await
 }
@@ -231,6 +249,18 @@ impl ProviderKeyStore for PostgresStore {
         };
         let lists = owners.iter().map(|owner| list(&session, *owner, page));
         Ok(try_join_all(lists).await?.into_iter().flatten().collect())
+    }
+
+    async fn provider_key_census(&self, bounds: Bounds) -> Stored<Census> {
+        let session = self.session().await?;
+        let values: Values<'_> = &[
+            &millis(bounds.now),
+            &millis(bounds.stored_by),
+            &millis(bounds.used_by),
+            &millis(bounds.expires_by),
+        ];
+        let counted = query_one(&session, CENSUS, values, read_census).await?;
+        Ok(counted.unwrap_or_default())
     }
 
     async fn provider_key_update(

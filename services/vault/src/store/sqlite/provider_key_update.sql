@@ -8,6 +8,8 @@ UPDATE provider_keys SET
     version = :version,
     weight = :weight,
     update_time = :update_time,
+    secret_time = :secret_time,
+    failing_since = :failing_since,
     expire_time = :expire_time,
     revision = :next,
     record = coalesce(:record, record)

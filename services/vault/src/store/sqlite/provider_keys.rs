@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::row::{get, json, millis, millis_opt, owner, signed, time, time_opt, to_json, unsigned};
 use super::{SqliteStore, audit, execute, execute_one, query_all, query_one};
 use crate::domain::fingerprint::Fingerprint;
+use crate::domain::hygiene::{Bounds, Census};
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
 use crate::store::{
@@ -24,6 +25,7 @@ const INSERT: &str = include_str!("provider_key_insert.sql");
 const UPDATE: &str = include_str!("provider_key_update.sql");
 const GET: &str = include_str!("provider_key_get.sql");
 const LIST: &str = include_str!("provider_key_list.sql");
+const CENSUS: &str = include_str!("provider_key_census.sql");
 
 const BY_FINGERPRINT: &str = "
     SELECT uid FROM provider_keys
@@ -81,10 +83,22 @@ fn read(row: &Row<'_>) -> Stored<ProviderKey> {
         },
         create_time: time(row, "create_time")?,
         update_time: time(row, "update_time")?,
+        secret_time: time(row, "secret_time")?,
+        failing_since: time_opt(row, "failing_since")?,
         expire_time: time_opt(row, "expire_time")?,
         last_used_time: time_opt(row, "last_used_time")?,
         last_tested_time: time_opt(row, "last_tested_time")?,
         revision: unsigned(row, "revision")?,
+    })
+}
+
+fn read_census(row: &Row<'_>) -> Stored<Census> {
+    Ok(Census {
+        stored: unsigned(row, "stored")?,
+        rotation_due: unsigned(row, "rotation_due")?,
+        expiring: unsigned(row, "expiring")?,
+        unused: unsigned(row, "unused")?,
+        failing: unsigned(row, "failing")?,
     })
 }
 
@@ -131,6 +145,8 @@ fn insert(connection: &Connection, sealed: &SealedKey) -> Stored<()> {
             ":origin": key.origin as u8,
             ":create_time": millis(key.create_time),
             ":update_time": millis(key.update_time),
+            ":secret_time": millis(key.secret_time),
+            ":failing_since": millis_opt(key.failing_since),
             ":expire_time": millis_opt(key.expire_time),
             ":revision": signed(key.revision),
             ":record": sealed.record,
@@ -161,6 +177,8 @@ fn update(
             ":version": signed(key.version),
             ":weight": key.weight,
             ":update_time": millis(key.update_time),
+            ":secret_time": millis(key.secret_time),
+            ":failing_since": millis_opt(key.failing_since),
             ":expire_time": millis_opt(key.expire_time),
             ":next": signed(key.revision),
             ":record": record,
@@ -282,6 +300,21 @@ impl ProviderKeyStore for SqliteStore {
             Ok(keys)
         })
         .await
+    }
+
+    async fn provider_key_census(&self, bounds: Bounds) -> Stored<Census> {
+        let counted = self
+            .read(move |connection| {
+                let params = named_params! {
+                    ":now": millis(bounds.now),
+                    ":stored_by": millis(bounds.stored_by),
+                    ":used_by": millis(bounds.used_by),
+                    ":expires_by": millis(bounds.expires_by),
+                };
+                query_one(connection, CENSUS, params, read_census)
+            })
+            .await?;
+        Ok(counted.unwrap_or_default())
     }
 
     async fn provider_key_update(

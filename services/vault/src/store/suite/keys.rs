@@ -3,10 +3,11 @@
 use super::samples::{ALL, at, effects, event, sealed, some_uid, stored};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::fingerprint::Fingerprint;
+use crate::domain::hygiene::{Bounds, Census, Hygiene};
 use crate::domain::owner::Owner;
 use crate::domain::owner::OwnerKind::User;
-use crate::domain::provider_key::ProviderKey;
-use crate::store::{AuditScope, HeldLease, Lease, Store, StoreError, StoredDataKey};
+use crate::domain::provider_key::{Health, ProviderKey};
+use crate::store::{AuditScope, HeldLease, Lease, SealedKey, Store, StoreError, StoredDataKey};
 
 pub(super) async fn provider_keys_come_back_as_stored_and_only_to_their_owner(store: &impl Store) {
     let bob = stored(store, User, "bob").await.owner;
@@ -265,4 +266,87 @@ pub(super) async fn a_lease_holds_while_its_key_is_of_that_version_enabled_and_n
         .await
         .unwrap();
     assert!(holding(5).await.is_empty(), "the key is disabled");
+}
+
+pub(super) async fn a_census_counts_what_the_rules_say_of_each_key(store: &impl Store) {
+    let days = |days: i64| at(days * 24 * 3600);
+    let bob = stored(store, User, "bob").await.owner;
+    let mut keys = Vec::new();
+    for (tag, (enabled, secret, used, expires, failing)) in [
+        (true, 0, None, None, None),
+        (true, 0, Some(95), None, Some(50)),
+        (false, 0, Some(95), None, Some(50)),
+        (true, 50, Some(99), Some(110), None),
+        (true, 99, None, Some(100), Some(99)),
+        (true, 50, Some(40), Some(200), None),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut one = sealed(bob, u8::try_from(tag).unwrap());
+        one.key.enabled = enabled;
+        one.key.secret_time = days(secret);
+        one.key.last_used_time = used.map(days);
+        one.key.expire_time = expires.map(days);
+        one.key.failing_since = failing.map(days);
+        one.key.health = failing.map_or(Health::Connected, |_| Health::Rejected);
+        insert_used(store, one.clone()).await;
+        keys.push(one.key);
+    }
+    let now = days(100);
+    let census = store.provider_key_census(Bounds::at(now)).await.unwrap();
+    let count = |holds: fn(&Hygiene) -> bool| {
+        let of = keys.iter().map(|key| Hygiene::of(key, now));
+        of.filter(holds).count() as u64
+    };
+    let expect = Census {
+        stored: 6,
+        rotation_due: count(|key| key.rotation_due),
+        expiring: count(|key| key.expiring),
+        unused: count(|key| key.unused_since.is_some()),
+        failing: count(|key| key.failing_since.is_some()),
+    };
+    assert_eq!(census, expect);
+    assert_eq!(
+        (
+            census.rotation_due,
+            census.expiring,
+            census.unused,
+            census.failing
+        ),
+        (3, 1, 2, 1)
+    );
+}
+
+/// Stores a key with its time of use, which only a lease writes.
+async fn insert_used(store: &impl Store, one: SealedKey) {
+    let (owner, id, used) = (one.key.owner, one.key.id, one.key.last_used_time);
+    let is_off = !one.key.enabled;
+    let mut fresh = one.clone();
+    fresh.key.enabled = true;
+    store
+        .provider_key_insert(fresh.clone(), effects(owner))
+        .await
+        .unwrap();
+    if let Some(now) = used {
+        let lease = Lease {
+            owner,
+            id,
+            version: 1,
+            now,
+            is_test: false,
+            event: event(&Actor::default(), Action::ProviderKeyUnseal, "used"),
+        };
+        assert!(store.provider_key_lease(lease).await.unwrap());
+    }
+    if is_off {
+        let off = ProviderKey {
+            revision: 2,
+            ..one.key
+        };
+        store
+            .provider_key_update(off, None, 1, effects(owner))
+            .await
+            .unwrap();
+    }
 }

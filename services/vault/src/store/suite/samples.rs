@@ -83,6 +83,8 @@ pub(super) fn sealed(owner: Owner, tag: u8) -> SealedKey {
         origin: Origin::Settings,
         create_time: at(1),
         update_time: at(2),
+        secret_time: at(1),
+        failing_since: None,
         expire_time: Some(at(1000)),
         last_used_time: None,
         last_tested_time: None,
