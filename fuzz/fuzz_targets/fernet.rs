@@ -53,9 +53,9 @@ fn seal(data: &[u8]) {
 /// token of this content.
 fn genuine(data: &[u8]) {
     let (header, rest) = data.split_at(24);
-    let body = [&[0x80], header, &rest[..rest.len() / 16 * 16]].concat();
+    let body = [&[0x80][..], header, &rest[..rest.len() / 16 * 16]].concat();
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &KEY_BYTES[..16]), &body);
-    let text = URL_SAFE.encode([&body, tag.as_ref()].concat());
+    let text = URL_SAFE.encode([body.as_slice(), tag.as_ref()].concat());
     let Ok(token) = Token::decode(text.as_bytes(), Decoding::Strict) else {
         return;
     };

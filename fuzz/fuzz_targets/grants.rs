@@ -60,7 +60,7 @@ fn any_claims(verifier: &GrantVerifier, claims: &[u8]) {
     // The last field wins: without it hardly any claims would name the key.
     let named = [claims, b"\x12\x02s1"].concat();
     for claims in [claims, &named] {
-        let message = [b"keyward-grant/v1\0", claims].concat();
+        let message = [&b"keyward-grant/v1\0"[..], claims].concat();
         let signature = Ed25519KeyPair::from_seed_unchecked(&SEED)
             .unwrap()
             .sign(&message);
