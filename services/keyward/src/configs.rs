@@ -9,10 +9,12 @@ use keyward_metering::Config as MeteringConfig;
 use keyward_router::RouterConfig;
 use keyward_router::domain::plan;
 use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
-use keyward_runtime::settings::{MasterKey, Prefer, ProviderSettings, Settings, SettingsError};
+use keyward_runtime::settings::{
+    MasterKey, Prefer, ProviderSettings, Settings, SettingsError, TransitSettings,
+};
 use keyward_secret::Secret;
 use keyward_vault::domain::master_key as vault;
-use keyward_vault::{MasterKeySetting, VaultConfig};
+use keyward_vault::{MasterKeySetting, TransitSetting, TransitToken, VaultConfig};
 
 use crate::roles::{Role, Roles};
 
@@ -66,11 +68,25 @@ pub(crate) fn vault(settings: &Settings) -> Result<VaultConfig, CatalogError> {
     };
     Ok(VaultConfig {
         master_keys: settings.vault.master_keys.iter().map(master_key).collect(),
+        transit: settings.vault.transit.as_ref().and_then(transit),
         private_allow: settings.providers.private_allow.clone(),
         providers: provider_names(settings)?,
         revocation_bound: settings.vault.revocation_bound,
         unseal_ceiling: settings.vault.unseal_ceiling,
         ..VaultConfig::new(&settings.data_dir)
+    })
+}
+
+fn transit(settings: &TransitSettings) -> Option<TransitSetting> {
+    let given = settings.token.clone().map(TransitToken::Given);
+    let token = given.or_else(|| settings.token_file.clone().map(TransitToken::File))?;
+    Some(TransitSetting {
+        url: settings.url.clone(),
+        mount: settings.mount.clone(),
+        key: settings.key.clone(),
+        token,
+        namespace: settings.namespace.clone(),
+        ca_file: settings.ca_file.clone(),
     })
 }
 

@@ -127,7 +127,7 @@ impl From<KekError> for VaultError {
             KekError::Sealed => Self::Sealed,
             KekError::Open(error) => Self::KeyUnavailable(error),
             KekError::Seal(error) => error.into(),
-            KekError::Away(_) => Self::MasterKeyAway(error),
+            KekError::Away(_) | KekError::Unfit(_) => Self::MasterKeyAway(error),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::domain::owner::Owner;
 use crate::error::VaultError;
 use crate::store::StoredDataKey;
 use crate::store::sqlite::inspect;
-use crate::vault::{STORE_FILE, StartError, VaultConfig, master_keys};
+use crate::vault::{MASTER_KEY_FILE, STORE_FILE, StartError, VaultConfig, master_keys};
 
 /// What was found.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ pub struct Destination {
 pub fn inspect(config: &VaultConfig, limit: Duration) -> Inspection {
     let path = config.data_dir.join(STORE_FILE);
     let exists = path.exists();
-    let ring = match exists || !config.master_keys.is_empty() {
+    let has_ring = config.transit.is_none() || config.data_dir.join(MASTER_KEY_FILE).exists();
+    let ring = match (exists && has_ring) || !config.master_keys.is_empty() {
         true => Some(master_keys(config, false)),
         false => None,
     };
@@ -94,7 +95,12 @@ fn read(
     inspection.destinations = inspect::destinations(connection).unwrap_or_default();
     if let Some(Ok(ring)) = ring {
         let stored = inspect::data_keys(connection).unwrap_or_default();
-        inspection.data_keys = stored.iter().map(|stored| open(ring, stored)).collect();
+        // Those of a transit key are opened by its server alone.
+        let local = stored.iter().filter(|stored| {
+            ring.find(stored.master_key_id.as_bytes()).is_some()
+                || !stored.master_key_id.contains(':')
+        });
+        inspection.data_keys = local.map(|stored| open(ring, stored)).collect();
     }
 }
 

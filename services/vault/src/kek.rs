@@ -4,6 +4,7 @@
 mod kept;
 mod ring;
 mod source;
+mod transit;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use async_trait::async_trait;
 use parking_lot::RwLock;
 
 use crate::domain::envelope::{DataKey, OpenError, SealError};
-use crate::domain::master_key::MasterKeyRing;
 use crate::domain::owner::Owner;
 use crate::store::StoredDataKey;
 use kept::KeptDataKeys;
 use ring::LocalRing;
 
-pub(crate) use source::KekSource;
+pub(crate) use source::{KekSource, check};
+pub use transit::{TransitSetting, TransitToken};
 
 /// Why a data key was not wrapped or unwrapped. Holds nothing of any key.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +36,9 @@ pub enum KekError {
     /// Whoever keeps the master key does not answer, or refuses.
     #[error("{0}")]
     Away(String),
+    /// The master key is of a kind that cannot do what is needed.
+    #[error("{0}")]
+    Unfit(String),
 }
 
 /// What wrapping gives.
@@ -63,6 +67,12 @@ pub(crate) trait KekProvider: fmt::Debug + Send + Sync {
     /// [`KekError::Away`] if none could be tried.
     async fn unwrap(&self, wrapped: &[StoredDataKey])
     -> KekResult<Vec<Result<DataKey, OpenError>>>;
+
+    /// Whether it answers, and its master keys will do.
+    ///
+    /// # Errors
+    /// [`KekError`] with what is wrong.
+    async fn health(&self) -> KekResult<()>;
 }
 
 /// All master keys that this process has, the active one known, and unwrapped data keys of the last
@@ -80,19 +90,14 @@ struct Held {
 }
 
 impl MasterKeys {
-    /// Those of these providers, `active` wrapping new data keys.
-    pub(crate) fn new(providers: Vec<Arc<dyn KekProvider>>, active: &str) -> Self {
-        let active = active.into();
+    /// Those of these providers, the first of them wrapping new data keys.
+    pub(crate) fn new(providers: Vec<Arc<dyn KekProvider>>) -> Self {
+        let mut ids = providers.iter().flat_map(|provider| provider.ids());
+        let active = ids.next().unwrap_or_default().into();
         Self {
             held: RwLock::new(Some(Held { providers, active })),
             kept: KeptDataKeys::default(),
         }
-    }
-
-    /// Those of a ring, its current one active.
-    pub(crate) fn of_ring(ring: MasterKeyRing) -> Self {
-        let active = ring.current().id().to_owned();
-        Self::new(vec![Arc::new(LocalRing::new(ring))], &active)
     }
 
     /// Wraps a data key with the active master key.

@@ -21,4 +21,5 @@ pub use app::bootstrap::{ADMIN, Bootstrap};
 pub use app::key_file::KeyFileError;
 pub use error::VaultError;
 pub use grpc::VaultGrpc;
+pub use kek::{KekError, TransitSetting, TransitToken};
 pub use vault::{MasterKeySetting, StartError, Vault, VaultConfig};

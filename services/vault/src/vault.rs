@@ -30,14 +30,14 @@ use crate::domain::master_key::{MasterKeyError, MasterKeyRing};
 use crate::domain::replay::{ReplayKey, forgotten_before};
 use crate::error::VaultError;
 use crate::grpc::VaultGrpc;
-use crate::kek::{KekSource, MasterKeys};
+use crate::kek::{self, KekError, KekSource, MasterKeys, TransitSetting};
 use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 
 /// The store's file in `data_dir`.
 pub(crate) const STORE_FILE: &str = "vault.db";
 /// The generated master key's file in `data_dir`.
-const MASTER_KEY_FILE: &str = "master.key";
+pub(crate) const MASTER_KEY_FILE: &str = "master.key";
 
 /// How long changes are kept for watchers that come back: far longer than any of them keeps what
 /// it held.
@@ -65,6 +65,8 @@ pub struct VaultConfig {
     pub data_dir: PathBuf,
     /// The master keys, the first of them current; none to have one generated in `data_dir`.
     pub master_keys: Vec<MasterKeySetting>,
+    /// A master key in a transit engine.
+    pub transit: Option<TransitSetting>,
     /// What key owners may name though it is private.
     pub private_allow: PrivateAllow,
     /// The providers that keys can be stored for; any where it is empty.
@@ -85,6 +87,7 @@ impl VaultConfig {
         Self {
             data_dir: data_dir.into(),
             master_keys: Vec::new(),
+            transit: None,
             private_allow: PrivateAllow::default(),
             providers: BTreeSet::new(),
             revocation_bound: Duration::from_secs(1),
@@ -104,6 +107,9 @@ pub enum StartError {
     /// A master key in the settings.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
+    /// A provider of master keys.
+    #[error(transparent)]
+    Kek(#[from] KekError),
     /// The store.
     #[error("the vault's store cannot be opened")]
     Store(#[from] keyward_storage::StorageError),
@@ -136,7 +142,9 @@ impl Vault {
         let store_path = config.data_dir.join(STORE_FILE);
         // Before the store is made: a new key for an old store would only open nothing.
         let source = kek_source(&config);
-        let masters = MasterKeys::of_ring(source.ring(!store_path.exists())?);
+        let providers = source.providers(!store_path.exists(), &[])?;
+        kek::check(&providers).await?;
+        let masters = MasterKeys::new(providers);
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store_path)?);
         let gauges = KeyGauges::new(&config.metrics);
         let core = Arc::new(core(config, source, masters, store, stopping).await?);
@@ -229,10 +237,8 @@ pub(crate) fn master_keys(
 }
 
 fn kek_source(config: &VaultConfig) -> KekSource {
-    if config.master_keys.is_empty() {
-        return KekSource::File(KeyFile::at(config.data_dir.join(MASTER_KEY_FILE)));
-    }
-    KekSource::Settings(config.master_keys.clone())
+    let file = KeyFile::at(config.data_dir.join(MASTER_KEY_FILE));
+    KekSource::new(&config.master_keys, file, config.transit.clone())
 }
 
 /// A name that no other process of the vault has, and that says a little of where it runs.

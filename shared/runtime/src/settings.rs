@@ -9,6 +9,7 @@ mod raw;
 mod sources;
 mod telemetry;
 mod tls;
+mod transit;
 mod validate;
 mod values;
 
@@ -99,10 +100,31 @@ pub struct RoleUrls {
 pub struct VaultSettings {
     /// The first is current, the rest only open; empty means the one generated in `data_dir`.
     pub master_keys: Vec<MasterKey>,
+    /// A master key in a transit engine.
+    pub transit: Option<TransitSettings>,
     /// How long an own key may be used after a change that a cut-off replica cannot learn of.
     pub revocation_bound: Duration,
     /// How many distinct provider keys one router is given in a minute at most.
     pub unseal_ceiling: usize,
+}
+
+/// Where a master key lies in a transit engine of OpenBao or HashiCorp Vault.
+#[derive(Debug, Clone)]
+pub struct TransitSettings {
+    /// The server; https, or http on loopback.
+    pub url: Url,
+    /// Where the engine is mounted.
+    pub mount: String,
+    /// The key's name.
+    pub key: String,
+    /// The token, where it is given.
+    pub token: Option<Secret>,
+    /// The file with the token, where that is given.
+    pub token_file: Option<PathBuf>,
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// Certificates to trust instead of the public ones.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// A master key as given.

@@ -7,7 +7,7 @@ mod rewrap;
 
 use jiff::SignedDuration;
 
-use super::key_file::{self, KeyFileError};
+use super::key_file;
 use super::{Command, Context, Core};
 use crate::domain::access::Thing;
 use crate::domain::audit::Action;
@@ -286,7 +286,7 @@ fn master_key_changed(context: &Context, action: Action, id: &str) -> Effects {
     clippy::needless_pass_by_value,
     reason = "it is what `map_err` hands over"
 )]
-pub(super) fn unusable(error: KeyFileError) -> VaultError {
+pub(super) fn unusable(error: impl std::error::Error) -> VaultError {
     let text = keyward_runtime::error::chain(&error);
     VaultError::MasterKeyAway(crate::kek::KekError::Away(text))
 }

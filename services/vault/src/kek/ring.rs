@@ -58,4 +58,8 @@ impl KekProvider for LocalRing {
         };
         Ok(wrapped.iter().map(unwrap).collect())
     }
+
+    async fn health(&self) -> KekResult<()> {
+        Ok(())
+    }
 }

@@ -23,5 +23,6 @@ mod seal;
 mod start;
 mod store_away;
 mod tenancy;
+mod transit;
 mod unseal;
 mod watch;

@@ -95,6 +95,11 @@ impl Rig {
         Self::start_in(folder).await
     }
 
+    /// Stops it and starts another on the same folder, with settings of its own.
+    pub(crate) async fn restart_with(self, change: impl FnOnce(&mut VaultConfig)) -> Self {
+        Self::open(self.stop().await, change).await
+    }
+
     pub(crate) async fn stop(self) -> Arc<TempDir> {
         self.stopping.cancel();
         self.tracker.close();

@@ -72,6 +72,7 @@ section!(RawVault {
     url: Option<String>,
     store: Option<RawStore>,
     master_keys: Option<Vec<RawMasterKey>>,
+    transit: RawTransit,
     fernet_keys: Option<IgnoredAny>,
     cipher: Option<String>,
     audit: RawAudit,
@@ -79,6 +80,16 @@ section!(RawVault {
     revocation_bound: Option<Duration>,
     #[serde(deserialize_with = "text")]
     unseal_ceiling: Option<String>,
+});
+section!(RawTransit {
+    url: Option<String>,
+    mount: Option<String>,
+    key: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    token: Option<Secret>,
+    token_file: Option<String>,
+    namespace: Option<String>,
+    ca_file: Option<String>,
 });
 section!(RawAudit { checkpoint_dir: Option<String>, });
 section!(RawRouting {

@@ -61,6 +61,7 @@ pub(super) fn validate(
         tls,
         vault: VaultSettings {
             master_keys: master_keys(raw.vault.master_keys.unwrap_or_default())?,
+            transit: super::transit::validate(raw.vault.transit)?,
             revocation_bound: revocation_bound(raw.vault.revocation_bound)?,
             unseal_ceiling: unseal_ceiling(raw.vault.unseal_ceiling.as_deref())?,
         },

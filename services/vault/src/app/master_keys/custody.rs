@@ -123,7 +123,10 @@ impl Core {
         let known = self.store.master_keys_list().await?.into_iter();
         let destroyed = known.filter(|(key, _)| key.state == MasterKeyState::Destroyed);
         let destroyed: Vec<String> = destroyed.map(|(key, _)| key.id).collect();
-        let providers = self.kek_source.providers(&destroyed).map_err(unusable)?;
+        let providers = self
+            .kek_source
+            .providers(false, &destroyed)
+            .map_err(unusable)?;
         let active = custody.active.clone().unwrap_or_default();
         self.masters.take(providers, &active);
         self.sign_of_life().await
