@@ -26,7 +26,7 @@ use url::Url;
 
 use crate::bootstrap;
 use crate::catalog;
-use crate::configs;
+use crate::configs::{self, AuditChoices};
 use crate::ready;
 use crate::roles::{Role, Roles};
 use crate::tls::Tls;
@@ -67,11 +67,13 @@ impl Stores {
 pub(crate) async fn compose(
     settings: &Settings,
     roles: &Roles,
+    audit: AuditChoices,
     process: &Process,
     tls: &Tls,
 ) -> anyhow::Result<Composed> {
     let mut parts = Parts::new(settings, roles, process);
     parts.certificates = tls.between_roles();
+    parts.audit = audit;
     let needs_catalog = roles.has(Role::Metering) || roles.has(Role::Router);
     if needs_catalog {
         parts.catalog = Some(catalog::load(settings).await?);
@@ -122,6 +124,8 @@ struct Parts<'a> {
     /// Who knows callers: one for all roles of a process, so that what one learns all know.
     authenticator: Option<Authenticator>,
     stores: Stores,
+    /// What the command line says of the audit log.
+    audit: AuditChoices,
 }
 
 impl<'a> Parts<'a> {
@@ -139,6 +143,7 @@ impl<'a> Parts<'a> {
             catalog: None,
             authenticator: None,
             stores: Stores::default(),
+            audit: AuditChoices::default(),
         }
     }
 
@@ -172,10 +177,12 @@ impl<'a> Parts<'a> {
 
     async fn open_vault(&mut self) -> anyhow::Result<Vault> {
         let (tracker, stopping) = (self.process.tracker.clone(), self.process.stopping.clone());
-        let config = VaultConfig {
+        let mut config = VaultConfig {
             metrics: self.process.metrics.clone(),
             ..configs::vault(self.settings)?
         };
+        config.audit.accept_older_store = self.audit.accept_older_store;
+        config.audit.required = self.audit.is_required;
         let vault = Vault::open(config, tracker, stopping).await?;
         self.authenticator = Some(Authenticator::new(vault.exchanger()));
         self.stores.vault = Some(vault.clone());

@@ -14,9 +14,27 @@ use keyward_runtime::settings::{
 };
 use keyward_secret::Secret;
 use keyward_vault::domain::master_key as vault;
-use keyward_vault::{MasterKeySetting, TransitSetting, TransitToken, VaultConfig};
+use keyward_vault::{AuditConfig, MasterKeySetting, TransitSetting, TransitToken, VaultConfig};
 
 use crate::roles::{Role, Roles};
+
+/// What a start says of the audit log on its command line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AuditChoices {
+    /// Whether a store is taken that is older than what was signed of it.
+    pub(crate) accept_older_store: bool,
+    /// Whether nothing is given out without an event.
+    pub(crate) is_required: bool,
+}
+
+impl Default for AuditChoices {
+    fn default() -> Self {
+        Self {
+            accept_older_store: false,
+            is_required: true,
+        }
+    }
+}
 
 /// Checks what only the roles can judge, before anything is made.
 ///
@@ -73,6 +91,7 @@ pub(crate) fn vault(settings: &Settings) -> Result<VaultConfig, CatalogError> {
         providers: provider_names(settings)?,
         revocation_bound: settings.vault.revocation_bound,
         unseal_ceiling: settings.vault.unseal_ceiling,
+        audit: AuditConfig::new(&settings.vault.audit_checkpoint_dir),
         ..VaultConfig::new(&settings.data_dir)
     })
 }

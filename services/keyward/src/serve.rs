@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::bootstrap;
 use crate::compose::{self, Composed};
+use crate::configs::AuditChoices;
 use crate::roles::{Role, Roles};
 use crate::tls::{Acceptors, Tls};
 
@@ -32,7 +33,11 @@ struct Listeners {
 }
 
 /// Runs until a signal to stop, then drains.
-pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> {
+pub(crate) async fn run(
+    settings: Settings,
+    roles: Roles,
+    audit: AuditChoices,
+) -> anyhow::Result<()> {
     make_private_folder(&settings.data_dir)
         .with_context(|| format!("cannot make the folder {}", settings.data_dir.display()))?;
     let mut signals = Signals::new()?;
@@ -45,7 +50,7 @@ pub(crate) async fn run(settings: Settings, roles: Roles) -> anyhow::Result<()> 
         &roles.names(),
         &process.metrics,
     )?;
-    let composed = compose::compose(&settings, &roles, &process, &tls).await?;
+    let composed = compose::compose(&settings, &roles, audit, &process, &tls).await?;
     let (health, stores) = (composed.health.clone(), composed.stores.clone());
     start_servers(&process, listeners, composed, &tls.acceptors(&roles));
     tls.follow(&process);

@@ -3,7 +3,7 @@
 
 pub(crate) mod access_keys;
 pub(crate) mod accounts;
-mod audit;
+pub(crate) mod audit;
 pub(crate) mod bootstrap;
 pub(crate) mod ceilings;
 mod check;
@@ -53,6 +53,7 @@ pub(crate) use replay::{AskedChange, Command, Turns};
 pub(crate) use sealing::{random, system_secret};
 pub(crate) use unseal::{UnsealPurpose, UnsealWish};
 
+use audit::AuditLog;
 use ceilings::Ceilings;
 use hub::ChangeHub;
 
@@ -106,6 +107,7 @@ pub(crate) struct Core {
     pub(crate) hub: ChangeHub,
     pub(crate) ceilings: Ceilings,
     pub(crate) meters: Meters,
+    pub(crate) audit: Arc<AuditLog>,
     pub(crate) clock: Clock,
     pub(crate) private_allow: PrivateAllow,
     /// Those that keys can be stored for; any where it is empty.

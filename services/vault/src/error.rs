@@ -72,6 +72,9 @@ pub enum VaultError {
     /// The store does not answer, or an audit event could not be written.
     #[error("the vault's store is not available")]
     Unavailable(#[source] StoreError),
+    /// Nothing is given out or changed that the audit log cannot take.
+    #[error("no audit event can be written now, so nothing is given out or changed")]
+    AuditUnavailable,
     /// A fault of ours.
     #[error("{0}")]
     Internal(&'static str),
@@ -110,6 +113,7 @@ impl From<StoreError> for VaultError {
             StoreError::OwnerGone => Self::NotFound("owner"),
             StoreError::Answered => Self::InProgress,
             StoreError::Malformed(what) => Self::Internal(what),
+            StoreError::Fault(ref fault) if fault.is_unwritable() => Self::AuditUnavailable,
             StoreError::Fault(_) => Self::Unavailable(error),
         }
     }
@@ -148,6 +152,7 @@ impl ServiceError for VaultError {
             Self::KeyUnavailable(_) => Reason::ProviderKeyUnavailable,
             Self::Sealed => Reason::VaultSealed,
             Self::MasterKeyAway(_) | Self::Unavailable(_) => Reason::Overloaded,
+            Self::AuditUnavailable => Reason::AuditUnavailable,
             Self::Internal(_) => Reason::Internal,
         }
     }

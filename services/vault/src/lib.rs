@@ -17,6 +17,8 @@ pub mod store;
 mod vault;
 
 pub use app::Clock;
+pub use app::audit::AuditConfig;
+pub use app::audit::start::AuditStartError;
 pub use app::bootstrap::{ADMIN, Bootstrap};
 pub use app::key_file::KeyFileError;
 pub use error::VaultError;

@@ -2,6 +2,7 @@
 //! the same behaviour. Mutations take their audit events and changes along, so that all is written
 //! in one transaction or nothing is.
 
+mod audit;
 mod columns;
 pub mod postgres;
 pub mod sqlite;
@@ -20,6 +21,8 @@ use crate::domain::master_key::{KnownMasterKey, MasterKeyState};
 use crate::domain::owner::{Owner, OwnerKind};
 use crate::domain::provider_key::ProviderKey;
 use crate::domain::replay::{Replay, ReplayId};
+
+pub use audit::{Append, AuditFilter, AuditScope, AuditStore, Batch, Chain, Linked};
 
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -217,9 +220,6 @@ pub trait ProviderKeyStore: Send + Sync {
         revision: u64,
         effects: Effects,
     ) -> Stored<u64>;
-    /// Writes that a key is given out: its audit event, and the time of use. False, with nothing
-    /// written, if it is not at that version any more, or not enabled, or expired.
-    async fn provider_key_lease(&self, lease: Lease) -> Stored<bool>;
     /// Those leases whose key is still at that version, enabled and not expired. Of the keys it says
     /// nothing else, whosever they are.
     async fn leases_holding(
@@ -227,6 +227,8 @@ pub trait ProviderKeyStore: Send + Sync {
         leases: Vec<HeldLease>,
         now: Timestamp,
     ) -> Stored<Vec<HeldLease>>;
+    /// What is stored of keys after that one, in the order of their ids, at most `limit`; for proofs.
+    async fn provider_key_records(&self, after: Uuid, limit: u32) -> Stored<Vec<StoredRecord>>;
 }
 
 /// A lease that a router holds.
@@ -241,7 +243,7 @@ pub struct HeldLease {
 }
 
 /// A key that is about to be given out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// Whose key.
     pub owner: Owner,
@@ -253,8 +255,27 @@ pub struct Lease {
     pub now: Timestamp,
     /// Whether it is for a test.
     pub is_test: bool,
-    /// What the audit log will say.
-    pub event: AuditEvent,
+}
+
+impl From<&Lease> for HeldLease {
+    fn from(lease: &Lease) -> Self {
+        Self {
+            key: lease.id,
+            version: lease.version,
+            id: String::new(),
+        }
+    }
+}
+
+/// What proofs need to know of a stored key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Which key.
+    pub id: Uuid,
+    /// Its version.
+    pub version: u64,
+    /// SHA-256 in hexadecimal of its sealed secret.
+    pub record_sha256: String,
 }
 
 /// A wrapped data key.
@@ -370,39 +391,6 @@ pub trait ChangeStore: Send + Sync {
     async fn changes_after(&self, sequence: u64, limit: u32) -> Stored<Vec<NumberedChange>>;
     /// Forgets changes older than `before`, except the last.
     async fn changes_prune(&self, before: Timestamp) -> Stored<()>;
-}
-
-/// Whose audit events are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AuditScope {
-    /// Everybody's.
-    All,
-    /// Those in the name of this user.
-    User(Uuid),
-    /// Those in the name of this organisation.
-    Organization(Uuid),
-}
-
-/// The audit log.
-#[async_trait]
-pub trait AuditStore: Send + Sync {
-    /// Writes an event of its own, such as a refusal.
-    async fn audit_insert(&self, event: AuditEvent) -> Stored<()>;
-    /// Events, newest first; with `resource`, only those about it.
-    async fn audit_list(
-        &self,
-        scope: AuditScope,
-        resource: Option<&str>,
-        page: Page,
-    ) -> Stored<Vec<AuditEvent>>;
-    /// Whether the key was opened to serve the caller with this access key, or anybody, since
-    /// `since`.
-    async fn audit_served_since(
-        &self,
-        key: Uuid,
-        access_key_id: Option<&str>,
-        since: Timestamp,
-    ) -> Stored<bool>;
 }
 
 /// Answers that are remembered, written with what they answer; see [`Effects`].

@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::audit::start::{AuditStartError, Ground};
+use crate::app::audit::{self, AuditConfig};
 use crate::app::bootstrap::Bootstrap;
 use crate::app::ceilings::Ceilings;
 use crate::app::hub::ChangeHub;
@@ -38,6 +40,9 @@ use crate::store::sqlite::SqliteStore;
 pub(crate) const STORE_FILE: &str = "vault.db";
 /// The generated master key's file in `data_dir`.
 pub(crate) const MASTER_KEY_FILE: &str = "master.key";
+
+/// The folder in `data_dir` for checkpoints, where none is named.
+const CHECKPOINT_FOLDER: &str = "audit-checkpoints";
 
 /// How long changes are kept for watchers that come back: far longer than any of them keeps what
 /// it held.
@@ -79,13 +84,17 @@ pub struct VaultConfig {
     pub metrics: Metrics,
     /// Where the time comes from.
     pub clock: Clock,
+    /// How the audit log is kept.
+    pub audit: AuditConfig,
 }
 
 impl VaultConfig {
     /// The defaults for a folder.
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
+        let data_dir = data_dir.into();
         Self {
-            data_dir: data_dir.into(),
+            audit: AuditConfig::new(data_dir.join(CHECKPOINT_FOLDER)),
+            data_dir,
             master_keys: Vec::new(),
             transit: None,
             private_allow: PrivateAllow::default(),
@@ -116,6 +125,9 @@ pub enum StartError {
     /// The store was sealed with another master key.
     #[error("the master key does not open the store: it was made with another one")]
     OtherMasterKey(#[source] VaultError),
+    /// The audit log.
+    #[error(transparent)]
+    Audit(#[from] AuditStartError),
     /// Anything else.
     #[error("the vault cannot start")]
     Vault(#[from] VaultError),
@@ -203,6 +215,7 @@ impl Vault {
 
     /// Closes the store, once all that uses it has ended.
     pub async fn close(&self) {
+        self.core.audit.close().await;
         self.core.store.close().await;
     }
 
@@ -267,6 +280,17 @@ async fn core(
     let (signing_id, seed) = signing.map_err(own)?;
     let signer = GrantSigner::from_seed(signing_id.to_string(), &seed)
         .map_err(|_| VaultError::Internal("the grant signing key is malformed"))?;
+    let audit_signing = system_secret(store.as_ref(), &masters, "audit-signing").await;
+    let (_, audit_signing) = audit_signing.map_err(own)?;
+    let ground = Ground {
+        store: Arc::clone(&store),
+        data_dir: config.data_dir.clone(),
+        config: config.audit,
+        metrics: config.metrics.clone(),
+        clock: config.clock.clone(),
+        signing_seed: seed_of(&audit_signing)?,
+    };
+    let audit = audit::start::start(ground).await?;
     let head = store.change_head().await.map_err(VaultError::from)?;
     Ok(Core {
         store,
@@ -281,11 +305,18 @@ async fn core(
         hub: ChangeHub::new(head, config.revocation_bound),
         meters: Meters::new(&config.metrics),
         ceilings: Ceilings::new(config.unseal_ceiling),
+        audit: Arc::new(audit),
         clock: config.clock,
         private_allow: config.private_allow,
         providers: config.providers,
         stopping,
     })
+}
+
+fn seed_of(secret: &[u8]) -> Result<[u8; 32], VaultError> {
+    secret
+        .try_into()
+        .map_err(|_| VaultError::Internal("the audit signing key is malformed"))
 }
 
 /// Forgets what nobody asks for any more: old changes, and answers to old requests.

@@ -90,6 +90,7 @@ pub const METHODS: &[MethodRule] = table! {
     }
     "keyward.vault.v1.AuditService" {
         CALLERS, Needs(Scope::Keys) => ListAuditEvents;
+        CALLERS, Needs(Scope::Admin) => VerifyAuditLog;
     }
     "keyward.router.v1.RouterService" {
         CALLERS, Needs(Scope::Inference) => Invoke, ListModels, GetModel;

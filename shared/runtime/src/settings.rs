@@ -106,6 +106,8 @@ pub struct VaultSettings {
     pub revocation_bound: Duration,
     /// How many distinct provider keys one router is given in a minute at most.
     pub unseal_ceiling: usize,
+    /// Where signed checkpoints of the audit log lie, and the log a second time.
+    pub audit_checkpoint_dir: PathBuf,
 }
 
 /// Where a master key lies in a transit engine of OpenBao or HashiCorp Vault.

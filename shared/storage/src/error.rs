@@ -68,6 +68,20 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether the store can be read perhaps, but takes nothing more: its disk is full or fails, or
+    /// a commit did.
+    pub fn is_unwritable(&self) -> bool {
+        use rusqlite::ErrorCode::{DiskFull, ReadOnly, SystemIoFailure};
+        match self {
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(DiskFull | ReadOnly | SystemIoFailure)
+            ),
+            Self::Commit(_) => true,
+            _ => false,
+        }
+    }
+
     /// A violated constraint: its name in Postgres; in SQLite the message, which names it, such as
     /// `CHECK constraint failed: hold_amount_positive` or
     /// `UNIQUE constraint failed: provider_key.owner_uid, …`; `None` for other faults.

@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 
 use super::context::Context;
 use super::exit::{Exit, Outcome};
+use crate::configs::AuditChoices;
 use crate::roles::{Role, Roles};
 use crate::{compose, configs, serve as serving};
 
@@ -22,13 +23,30 @@ pub(super) struct Serve {
     /// A role to run in this process; can be repeated. All of them where none is named.
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<Role>,
+    /// Start the vault though its store is older than the signed checkpoints of its audit log; see
+    /// docs/audit.md. Once, after a restore
+    #[arg(long)]
+    accept_older_store: bool,
+    /// For tests only: give keys out even where no audit event can be written, and sign nothing
+    #[arg(long)]
+    insecure_no_audit: bool,
 }
 
 /// Serves until a signal to stop.
 pub(super) fn serve(arguments: &Serve, context: &Context) -> Outcome {
     let roles = Roles::of(&arguments.roles);
     let (settings, runtime) = start(context, &roles)?;
-    runtime.block_on(serving::run(settings, roles))?;
+    if arguments.insecure_no_audit {
+        tracing::warn!(
+            "--insecure-no-audit: keys are given out even where no audit event can be written, and no \
+             checkpoint is signed; for tests only"
+        );
+    }
+    let audit = AuditChoices {
+        accept_older_store: arguments.accept_older_store,
+        is_required: !arguments.insecure_no_audit,
+    };
+    runtime.block_on(serving::run(settings, roles, audit))?;
     Ok(Exit::Done)
 }
 

@@ -75,6 +75,8 @@ impl Core {
     /// Opens a key and leases it.
     pub(crate) async fn unseal(&self, context: &Context, wish: &UnsealWish) -> Result<Unsealed> {
         match self.try_unseal(context, wish).await {
+            // That it could not be audited cannot be audited either.
+            Err(VaultError::AuditUnavailable) => Err(VaultError::AuditUnavailable),
             Err(error) => {
                 self.audit_not_unsealed(context, wish, &error).await?;
                 Err(error)
@@ -89,25 +91,26 @@ impl Core {
         }
         let (owner, id) = self.provider_key_find(&wish.id).await?;
         self.check_purpose(context, owner, id, wish.purpose).await?;
-        let SealedKey { key, record } = self.provider_key_load(owner, id).await?;
-        check_usable(&key, context)?;
+        let sealed = self.provider_key_load(owner, id).await?;
+        let SealedKey { key, record } = &sealed;
+        check_usable(key, context)?;
         self.ceilings.admit(context, id).inspect_err(|_| {
             self.meters.secret_ceiling();
             tracing::error!(
                 "a router asks for more distinct secrets than `vault.unseal_ceiling` lets it have"
             );
         })?;
-        let plaintext = self.open(&key.binding(), &record).await?;
+        let plaintext = self.open(&key.binding(), record).await?;
         let secret = std::str::from_utf8(&plaintext)
             .map(Secret::new)
             .map_err(|_| VaultError::Internal("an opened key is not text"))?;
         let lease_id = keyward_runtime::ids::new();
-        self.lease(context, wish, &key, lease_id).await?;
+        self.lease(context, wish, &sealed, lease_id).await?;
         Ok(Unsealed {
             secret,
             version: key.version,
             lease_id,
-            duration: lease_duration(&key, context),
+            duration: lease_duration(key, context),
         })
     }
 
@@ -116,10 +119,12 @@ impl Core {
         &self,
         context: &Context,
         wish: &UnsealWish,
-        key: &ProviderKey,
+        SealedKey { key, record }: &SealedKey,
         lease_id: Uuid,
     ) -> Result<()> {
-        let mut event = unseal_event(context, wish).version(key.version);
+        let mut event = unseal_event(context, wish)
+            .version(key.version)
+            .record(record);
         event.lease_id = lease_id.to_string();
         let lease = Lease {
             owner: key.owner,
@@ -127,9 +132,8 @@ impl Core {
             version: key.version,
             now: context.now,
             is_test: wish.purpose == UnsealPurpose::Test,
-            event,
         };
-        match self.store.provider_key_lease(lease).await? {
+        match self.audit_append(event, Some(lease)).await? {
             true => Ok(()),
             false => Err(VaultError::NotUsable("not what it was a moment ago")),
         }
@@ -187,7 +191,7 @@ impl Core {
         };
         let event =
             unseal_event(context, wish).not_done(outcome, keyward_runtime::error::chain(error));
-        Ok(self.store.audit_insert(event).await?)
+        self.audit_append(event, None).await.map(drop)
     }
 }
 

@@ -1,5 +1,13 @@
 //! Audit events: who touched what, when, with what outcome. They never hold a secret: what callers
-//! and providers wrote is cut, and redacted before it gets here.
+//! and providers wrote is cut, and redacted before it gets here. [`body`] is what of an event is hashed, [`chain`] links events,
+//! [`checkpoint`] vouches for a chain outside the store, [`proof`] checks all of it.
+
+pub mod body;
+pub mod chain;
+pub mod checkpoint;
+pub mod proof;
+#[cfg(test)]
+mod tests;
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -65,6 +73,10 @@ pub enum Action {
     VaultUnseal,
     /// A role, or somebody else with a certificate of ours, called what it may not.
     PeerRefused,
+    /// Events from before there was a chain were linked.
+    AuditAdopt,
+    /// A store older than its checkpoints was accepted; a chain ends, and this one goes on.
+    AuditAcceptOlderStore,
 }
 
 impl Action {
@@ -100,6 +112,8 @@ impl Action {
             Self::VaultSeal => "vault.seal",
             Self::VaultUnseal => "vault.unseal",
             Self::PeerRefused => "peer.refuse",
+            Self::AuditAdopt => "audit.adopt",
+            Self::AuditAcceptOlderStore => "audit.accept_older_store",
         }
     }
 }
@@ -164,6 +178,8 @@ pub struct AuditEvent {
     pub resource_id: String,
     /// Its version, where it has one.
     pub resource_version: u64,
+    /// SHA-256 in hexadecimal of the sealed secret that was stored or opened; empty for none.
+    pub record_sha256: String,
     /// What a key was opened for: `serve`, `refresh`, `test`; empty otherwise.
     pub purpose: String,
     /// The inference it belongs to; empty for none.
@@ -184,6 +200,7 @@ impl AuditEvent {
             actor: actor.clone(),
             resource_id: resource.to_owned(),
             resource_version: 0,
+            record_sha256: String::new(),
             purpose: String::new(),
             inference_id: String::new(),
             lease_id: String::new(),
@@ -194,6 +211,13 @@ impl AuditEvent {
     #[must_use]
     pub fn version(mut self, version: u64) -> Self {
         self.resource_version = version;
+        self
+    }
+
+    /// The same, about a sealed secret.
+    #[must_use]
+    pub fn record(mut self, record: &[u8]) -> Self {
+        self.record_sha256 = record_digest(record);
         self
     }
 
@@ -213,4 +237,9 @@ impl AuditEvent {
         self.actor.organization_uid = None;
         self
     }
+}
+
+/// What an event says of a sealed secret: its SHA-256 in hexadecimal.
+pub fn record_digest(record: &[u8]) -> String {
+    hex::encode(ring::digest::digest(&ring::digest::SHA256, record))
 }

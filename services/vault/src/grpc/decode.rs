@@ -15,7 +15,7 @@ use crate::app::{KeyOutcome, OutcomeReport, OwnerRef, UnsealPurpose, UnsealWish}
 use crate::domain::owner::OwnerKind;
 use crate::domain::provider_key::KeySettings;
 use crate::error::{Result, VaultError};
-use crate::store::{HeldLease, Page};
+use crate::store::{AuditFilter, AuditScope, HeldLease, Page};
 
 pub(super) fn page(size: u32, token: &str) -> Result<Page> {
     let invalid = || VaultError::invalid("page_token", page::InvalidPageToken);
@@ -210,5 +210,23 @@ pub(super) fn report(request: proto::ReportKeyOutcomeRequest) -> Result<OutcomeR
         outcome,
         reason: request.reason,
         inference_id: request.inference_id,
+    })
+}
+
+/// Which audit events are asked for. `provider_key_id` is an older name of `resource_id`.
+pub(super) fn audit_filter(request: proto::ListAuditEventsRequest) -> Result<AuditFilter> {
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    Ok(AuditFilter {
+        scope: AuditScope::default(),
+        user: given(request.user),
+        organization: given(request.organization),
+        access_key_id: given(request.access_key_id),
+        action: given(request.action),
+        outcome: given(request.outcome),
+        resource_id: given(request.resource_id).or(given(request.provider_key_id)),
+        trace_id: given(request.trace_id),
+        inference_id: given(request.inference_id),
+        since: timestamp("start_time", request.start_time.as_ref())?,
+        until: timestamp("end_time", request.end_time.as_ref())?,
     })
 }

@@ -7,6 +7,7 @@ use keyward_runtime::{page, time};
 use prost_types::Timestamp as ProtoTimestamp;
 use uuid::Uuid;
 
+use crate::app::audit::verify::{AuditProof, ProvenChain};
 use crate::app::master_keys::{MasterKeyView, RewrapProgress};
 use crate::app::watch::Notice;
 use crate::domain::audit::AuditEvent;
@@ -203,6 +204,21 @@ pub(super) fn audit_event(event: AuditEvent) -> proto::AuditEvent {
         lease_id: event.lease_id,
         trace_id: event.actor.trace_id,
         purpose: event.purpose,
+        record_sha256: event.record_sha256,
+    }
+}
+
+pub(super) fn audit_proof(proof: AuditProof) -> proto::VerifyAuditLogResponse {
+    let chain = |chain: ProvenChain| proto::AuditChain {
+        instance: chain.instance,
+        event_count: chain.head.sequence,
+        head_hash: chain.head.hash.to_string(),
+    };
+    proto::VerifyAuditLogResponse {
+        proven: proof.is_proven(),
+        chains: proof.chains.into_iter().map(chain).collect(),
+        unlinked_events: proof.unlinked,
+        faults: proof.faults.iter().map(ToString::to_string).collect(),
     }
 }
 

@@ -41,6 +41,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0004_hygiene",
         sql: include_str!("sqlite/0004_hygiene.sql"),
     },
+    Migration {
+        name: "0005_audit_chain",
+        sql: include_str!("sqlite/0005_audit_chain.sql"),
+    },
 ];
 
 /// The store.

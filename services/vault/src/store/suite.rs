@@ -85,6 +85,9 @@ mod conform {
             changes_are_numbered_without_gaps_even_after_failures,
             pruned_changes_leave_the_head,
             audit_events_are_listed_by_whose_they_are,
+            audit_events_are_found_by_all_that_is_said_of_them,
+            events_get_their_place_once_and_in_the_order_of_their_commits,
+            a_batch_that_nobody_waits_for_any_more_leaves_nothing,
         }
         replays {
             a_change_is_answered_once_or_not_made_at_all,

@@ -104,6 +104,7 @@ impl Rig {
         self.stopping.cancel();
         self.tracker.close();
         self.tracker.wait().await;
+        self.vault.close().await;
         self.folder
     }
 

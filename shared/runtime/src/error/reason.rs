@@ -104,6 +104,8 @@ reasons! {
     VaultSealed = "VAULT_SEALED", Unavailable, 503, "server_error", "overloaded";
     /// A router asked for more distinct provider keys within a minute than it may have.
     SecretCeiling = "SECRET_CEILING", ResourceExhausted, 503, "server_error", "overloaded";
+    /// No audit event can be written, so no key is given out and nothing is changed.
+    AuditUnavailable = "AUDIT_UNAVAILABLE", Unavailable, 503, "server_error", "overloaded";
     /// A fault of ours.
     Internal = "INTERNAL", Internal, 500, "server_error", "internal_error";
 }
@@ -130,6 +132,7 @@ impl Reason {
                 | Self::Overloaded
                 | Self::SecretCeiling
                 | Self::VaultSealed
+                | Self::AuditUnavailable
                 | Self::Internal
         )
     }

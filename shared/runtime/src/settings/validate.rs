@@ -64,6 +64,11 @@ pub(super) fn validate(
             transit: super::transit::validate(raw.vault.transit)?,
             revocation_bound: revocation_bound(raw.vault.revocation_bound)?,
             unseal_ceiling: unseal_ceiling(raw.vault.unseal_ceiling.as_deref())?,
+            audit_checkpoint_dir: raw
+                .vault
+                .audit
+                .checkpoint_dir
+                .map_or_else(|| data_dir.join("audit-checkpoints"), PathBuf::from),
         },
         bootstrap_admin_key: raw.bootstrap.admin_key,
         catalog_overlay: raw.catalog.overlay.map(PathBuf::from),
@@ -112,10 +117,6 @@ fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> 
                 .cipher
                 .as_deref()
                 .is_some_and(|cipher| cipher != "aes-256-gcm"),
-        ),
-        (
-            "vault.audit.checkpoint_dir",
-            raw.vault.audit.checkpoint_dir.is_some(),
         ),
         ("providers.proxy", raw.providers.general.proxy.is_some()),
     ];

@@ -182,6 +182,10 @@ impl Core {
         record: Option<Vec<u8>>,
     ) -> Result<Changed> {
         let event = command.event(action, after.id).version(after.version);
+        let event = match &record {
+            Some(record) => event.record(record),
+            None => event,
+        };
         let effects = Effects::new(event, Change::provider_key(after.id, after.owner));
         let authority = Authority::over(after.owner, Thing::ProviderKeys);
         let effects = self

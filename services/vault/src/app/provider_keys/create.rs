@@ -100,6 +100,7 @@ impl Core {
     ) -> Result<ProviderKey> {
         self.refuse_twin(&key).await?;
         let record = self.seal(&key.binding(), secret.expose_bytes()).await?;
+        let event = event.record(&record);
         let effects = Effects::new(event, Change::provider_key(key.id, key.owner));
         let authority = Authority::over(key.owner, Thing::ProviderKeys);
         let effects = self

@@ -10,13 +10,14 @@ use rusqlite::{Connection, Row, named_params};
 use uuid::Uuid;
 
 use super::row::{get, json, millis, millis_opt, owner, signed, time, time_opt, to_json, unsigned};
-use super::{SqliteStore, audit, execute, execute_one, query_all, query_one};
+use super::{SqliteStore, execute, execute_one, query_all, query_one};
+use crate::domain::audit::record_digest;
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::hygiene::{Bounds, Census};
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
 use crate::store::{
-    Effects, HeldLease, Lease, Page, ProviderKeyStore, SealedKey, StoreError, Stored,
+    Effects, HeldLease, Lease, Page, ProviderKeyStore, SealedKey, StoreError, Stored, StoredRecord,
 };
 
 const OWNER: &str = "SELECT owner_kind, owner_uid FROM provider_keys WHERE uid = :uid";
@@ -56,6 +57,9 @@ const LEASE: &str = "
     WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid AND uid = :uid
         AND version = :version AND enabled = 1
         AND (expire_time IS NULL OR expire_time > :now)";
+
+const RECORDS: &str =
+    "SELECT uid, version, record FROM provider_keys WHERE uid > :after ORDER BY uid LIMIT :limit";
 
 fn read(row: &Row<'_>) -> Stored<ProviderKey> {
     let origin: i64 = get(row, "origin")?;
@@ -220,7 +224,8 @@ fn holds(connection: &Connection, lease: &HeldLease, now: Timestamp) -> Stored<b
     query_one(connection, HOLDS, params, |_| Ok(())).map(|found| found.is_some())
 }
 
-fn lease(connection: &Connection, lease: &Lease) -> Stored<bool> {
+/// Writes the time of use; false, with nothing written, if it may not be given out any more.
+pub(super) fn lease(connection: &Connection, lease: &Lease) -> Stored<bool> {
     let params = named_params! {
         ":owner_kind": lease.owner.kind.number(),
         ":owner_uid": lease.owner.uid,
@@ -229,11 +234,7 @@ fn lease(connection: &Connection, lease: &Lease) -> Stored<bool> {
         ":is_test": lease.is_test,
         ":now": millis(lease.now),
     };
-    if execute(connection, LEASE, params)? != 1 {
-        return Ok(false);
-    }
-    audit::insert(connection, &lease.event)?;
-    Ok(true)
+    Ok(execute(connection, LEASE, params)? == 1)
 }
 
 #[async_trait]
@@ -353,10 +354,19 @@ impl ProviderKeyStore for SqliteStore {
         self.mutate(effects, work).await
     }
 
-    async fn provider_key_lease(&self, wanted: Lease) -> Stored<bool> {
-        self.database
-            .write(move |connection| lease(connection, &wanted))
-            .await
+    async fn provider_key_records(&self, after: Uuid, limit: u32) -> Stored<Vec<StoredRecord>> {
+        self.read(move |connection| {
+            let params = named_params! { ":after": after, ":limit": limit };
+            query_all(connection, RECORDS, params, |row| {
+                let record: Vec<u8> = get(row, "record")?;
+                Ok(StoredRecord {
+                    id: get(row, "uid")?,
+                    version: unsigned(row, "version")?,
+                    record_sha256: record_digest(&record),
+                })
+            })
+        })
+        .await
     }
 
     async fn leases_holding(

@@ -1,13 +1,18 @@
 //! Provider keys and data keys.
 
 use super::samples::{ALL, at, effects, event, sealed, some_uid, stored};
+use crate::domain::audit::chain::Head;
+use crate::domain::audit::record_digest;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::hygiene::{Bounds, Census, Hygiene};
 use crate::domain::owner::Owner;
 use crate::domain::owner::OwnerKind::User;
 use crate::domain::provider_key::{Health, ProviderKey};
-use crate::store::{AuditScope, HeldLease, Lease, SealedKey, Store, StoreError, StoredDataKey};
+use crate::store::{
+    Append, AuditFilter, Batch, Chain, HeldLease, Lease, SealedKey, Store, StoreError, StoredDataKey,
+    StoredRecord,
+};
 
 pub(super) async fn provider_keys_come_back_as_stored_and_only_to_their_owner(store: &impl Store) {
     let bob = stored(store, User, "bob").await.owner;
@@ -94,7 +99,7 @@ pub(super) async fn a_stale_update_or_delete_changes_nothing(store: &impl Store)
         .await
         .unwrap();
     let events = store
-        .audit_list(AuditScope::All, None, ALL)
+        .audit_list(AuditFilter::default(), ALL)
         .await
         .unwrap()
         .len();
@@ -109,7 +114,7 @@ pub(super) async fn a_stale_update_or_delete_changes_nothing(store: &impl Store)
     assert_eq!((found.key, found.record), (after, vec![2; 60]));
     assert_eq!(
         store
-            .audit_list(AuditScope::All, None, ALL)
+            .audit_list(AuditFilter::default(), ALL)
             .await
             .unwrap()
             .len(),
@@ -135,27 +140,49 @@ pub(super) async fn a_lease_is_written_with_its_event_or_not_at_all(store: &impl
         access_key_id: "k1".to_owned(),
         ..Actor::default()
     };
-    let lease = |owner, version, second| {
+    let head = Head::genesis("vault-1");
+    let instance = "vault-1".to_owned();
+    let chain = Chain {
+        instance,
+        head,
+        public_key: [0; 32],
+    };
+    store.audit_chain_begin(chain).await.unwrap();
+    let lease = |owner, version, second| Lease {
+        owner,
+        id,
+        version,
+        now: at(second),
+        is_test: false,
+    };
+    // As many events as leases hold, and what that leaves of the chain.
+    let give_out = async |head, lease: Lease| {
         let mut event = event(&actor, Action::ProviderKeyUnseal, &id.to_string());
-        (event.purpose, event.time) = ("serve".to_owned(), at(second));
-        Lease {
-            owner,
-            id,
-            version,
-            now: at(second),
-            is_test: false,
+        (event.purpose, event.time) = ("serve".to_owned(), lease.now);
+        let held = vec![HeldLease::from(&lease)];
+        let held = store.leases_holding(held, lease.now).await.unwrap();
+        let holds = !held.is_empty() && lease.owner == bob;
+        let wanted = Append {
             event,
-        }
+            lease: Some(lease),
+        };
+        let batch = Arc::new(Batch::new("vault-1", head, vec![], vec![wanted]));
+        store.audit_link(Arc::clone(&batch)).await.unwrap();
+        let linked = batch.settle().unwrap();
+        assert_eq!(linked.granted, [holds]);
+        assert_eq!(linked.events.len(), usize::from(holds));
+        linked.head
     };
     for wrong in [
         lease(Owner::SYSTEM, 1, 5),
         lease(bob, 2, 5),
         lease(bob, 1, 1000),
     ] {
-        assert!(!store.provider_key_lease(wrong).await.unwrap());
+        assert_eq!(give_out(head, wrong).await, head);
     }
     assert!(!store.audit_served_since(id, None, at(0)).await.unwrap());
-    assert!(store.provider_key_lease(lease(bob, 1, 5)).await.unwrap());
+    let head = give_out(head, lease(bob, 1, 5)).await;
+    assert_eq!(head.sequence, 1);
     let found = store.provider_key_get(bob, id).await.unwrap().unwrap().key;
     assert_eq!((found.last_used_time, found.revision), (Some(at(5)), 1));
     for (caller, since, expect) in [
@@ -175,13 +202,24 @@ pub(super) async fn a_lease_is_written_with_its_event_or_not_at_all(store: &impl
     let off = ProviderKey {
         enabled: false,
         revision: 2,
-        ..one.key
+        ..one.key.clone()
     };
     store
         .provider_key_update(off, None, 1, effects(bob))
         .await
         .unwrap();
-    assert!(!store.provider_key_lease(lease(bob, 1, 6)).await.unwrap());
+    assert_eq!(give_out(head, lease(bob, 1, 6)).await, head);
+    let records = store.provider_key_records(Uuid::nil(), 10).await.unwrap();
+    let record_sha256 = record_digest(&one.record);
+    assert_eq!(
+        records,
+        [StoredRecord {
+            id,
+            version: 1,
+            record_sha256
+        }]
+    );
+    assert_eq!(store.provider_key_records(id, 10).await.unwrap(), []);
 }
 
 pub(super) async fn the_first_data_key_of_a_generation_stays(store: &impl Store) {
