@@ -113,6 +113,7 @@ impl From<StoreError> for VaultError {
             StoreError::OwnerGone => Self::NotFound("owner"),
             StoreError::Answered => Self::InProgress,
             StoreError::Malformed(what) => Self::Internal(what),
+            StoreError::Unaudited(_) => Self::AuditUnavailable,
             StoreError::Fault(ref fault) if fault.is_unwritable() => Self::AuditUnavailable,
             StoreError::Fault(_) => Self::Unavailable(error),
         }

@@ -8,6 +8,7 @@
 //! which has [`Vault::exchanger`] exchange credentials.
 
 mod app;
+pub mod audit_log;
 pub mod domain;
 mod error;
 mod grpc;

@@ -42,6 +42,9 @@ pub enum StoreError {
     /// A row does not hold what it should.
     #[error("a stored value is malformed: {0}")]
     Malformed(&'static str),
+    /// The audit event could not be written, so nothing was.
+    #[error("the audit event could not be written")]
+    Unaudited(#[source] Box<StoreError>),
     /// The store itself failed.
     #[error("the store failed")]
     Fault(#[from] keyward_storage::StorageError),

@@ -42,7 +42,7 @@ pub(crate) const STORE_FILE: &str = "vault.db";
 pub(crate) const MASTER_KEY_FILE: &str = "master.key";
 
 /// The folder in `data_dir` for checkpoints, where none is named.
-const CHECKPOINT_FOLDER: &str = "audit-checkpoints";
+pub(crate) const CHECKPOINT_FOLDER: &str = "audit-checkpoints";
 
 /// How long changes are kept for watchers that come back: far longer than any of them keeps what
 /// it held.

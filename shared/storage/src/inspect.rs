@@ -51,12 +51,7 @@ impl Inspector {
     /// # Errors
     /// [`StorageError`] if it cannot be opened or is no database.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        // A log beside the file means that a process has it open, or ended without closing it.
-        // Without one nothing but the file counts, and nothing is created beside it.
-        let (name, flags) = match wal(path).exists() {
-            true => (path.to_owned(), OpenFlags::empty()),
-            false => (immutable(path), OpenFlags::SQLITE_OPEN_URI),
-        };
+        let (name, flags) = how_to_look(path);
         let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(name, flags)?;
         connection.busy_timeout(BUSY)?;
@@ -90,7 +85,7 @@ impl Inspector {
         &self.connection
     }
 
-    fn schema_version(&self) -> Result<u32, StorageError> {
+    pub(crate) fn schema_version(&self) -> Result<u32, StorageError> {
         let pragma = |row: &rusqlite::Row<'_>| row.get(0);
         Ok(self
             .connection
@@ -128,6 +123,16 @@ impl Inspector {
             drop(done);
             result
         })
+    }
+}
+
+/// The name and the flags by which a file is only read. A log beside it means that a process has it
+/// open, or ended without closing it. Without one nothing but the file counts, and nothing is created
+/// beside it.
+pub(crate) fn how_to_look(path: &Path) -> (PathBuf, OpenFlags) {
+    match wal(path).exists() {
+        true => (path.to_owned(), OpenFlags::empty()),
+        false => (immutable(path), OpenFlags::SQLITE_OPEN_URI),
     }
 }
 

@@ -30,7 +30,8 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 /// An open database. Clones share it; it closes when told to, or soon after the last is dropped.
 #[derive(Clone, Debug)]
 pub struct Database {
-    writer: Writer,
+    /// None where it is only read.
+    writer: Option<Writer>,
     readers: Arc<Readers>,
 }
 
@@ -49,10 +50,28 @@ impl Database {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         migrate::run(&mut connection, migrations)?;
-        let readers = Arc::new(Readers::open(path)?);
+        let readers = Arc::new(Readers::open(path, OpenFlags::empty())?);
         Ok(Self {
-            writer: Writer::start(connection, Arc::clone(&readers), lock)?,
+            writer: Some(Writer::start(connection, Arc::clone(&readers), lock)?),
             readers,
+        })
+    }
+
+    /// Opens the file for reading only, also beside a process that writes to it; creates and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`StorageError`] if it cannot be read, or its schema is not that of `migrations`.
+    pub fn look(path: &Path, migrations: &[Migration]) -> Result<Self, StorageError> {
+        let found = Inspector::open(path)?.schema_version()?;
+        let known = u32::try_from(migrations.len()).unwrap_or(u32::MAX);
+        if found != known {
+            return Err(StorageError::Newer { found, known });
+        }
+        let (name, flags) = inspect::how_to_look(path);
+        Ok(Self {
+            writer: None,
+            readers: Arc::new(Readers::open(&name, flags)?),
         })
     }
 
@@ -60,7 +79,9 @@ impl Database {
     /// [`StorageError::Closed`]. Returns once nothing but the file is left of it, which holds all
     /// that was written, and another process can open it.
     pub async fn close(&self) {
-        self.writer.close().await;
+        if let Some(writer) = &self.writer {
+            writer.close().await;
+        }
     }
 
     /// Runs `work` in a transaction and returns what it returns, once that is durable on disk.
@@ -75,7 +96,10 @@ impl Database {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&Connection) -> Result<T, E> + Send + 'static,
     {
-        self.writer.run(work).await
+        match &self.writer {
+            Some(writer) => writer.run(work).await,
+            None => Err(StorageError::Closed.into()),
+        }
     }
 
     /// Runs `work` on a reading connection, which sees everything that was committed before.

@@ -24,8 +24,8 @@ struct State {
 }
 
 impl Readers {
-    pub(crate) fn open(path: &Path) -> Result<Self, StorageError> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    pub(crate) fn open(path: &Path, more: OpenFlags) -> Result<Self, StorageError> {
+        let flags = more | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let idle = (0..READERS)
             .map(|_| connect(path, flags))
             .collect::<Result<Vec<_>, _>>()?;

@@ -64,6 +64,17 @@ impl SqliteStore {
         })
     }
 
+    /// Opens the file for reading only, also beside a vault that writes to it; what is to be written
+    /// is told that it is closed.
+    ///
+    /// # Errors
+    /// [`StorageError`] if it cannot be read, or has another schema than this program.
+    pub fn look(path: &Path) -> Result<Self, StorageError> {
+        Ok(Self {
+            database: Database::look(path, MIGRATIONS)?,
+        })
+    }
+
     async fn read<T, F>(&self, work: F) -> Stored<T>
     where
         T: Send + 'static,
@@ -97,7 +108,8 @@ impl CloseStore for SqliteStore {
 /// Writes what goes with a mutation, in its transaction.
 fn write_effects(connection: &Connection, effects: &Effects) -> Stored<()> {
     for event in &effects.audit {
-        audit::insert(connection, event)?;
+        audit::insert(connection, event)
+            .map_err(|error| StoreError::Unaudited(Box::new(error)))?;
     }
     for change in &effects.changes {
         changes::insert(connection, change)?;

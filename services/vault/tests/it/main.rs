@@ -7,6 +7,8 @@
 )]
 
 mod audit;
+mod audit_chain;
+mod audit_sinks;
 mod ceiling;
 mod custody;
 mod exchange;

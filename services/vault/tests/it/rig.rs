@@ -13,6 +13,7 @@ use keyward_proto::vault::v1::provider_key_service_client::ProviderKeyServiceCli
 use keyward_proto::vault::v1::vault_service_client::VaultServiceClient;
 use keyward_proto::vault::v1::{self as proto, OwnerKind, Scope};
 use keyward_runtime::error::{Reason, WireError};
+use keyward_runtime::metrics::Metrics;
 use keyward_secret::Secret;
 use keyward_vault::{Clock, Vault, VaultConfig};
 use tempfile::TempDir;
@@ -36,6 +37,7 @@ pub(crate) const ALL_SCOPES: [Scope; 4] =
 pub(crate) struct Rig {
     pub folder: Arc<TempDir>,
     pub vault: Vault,
+    pub metrics: Metrics,
     services: LocalServices,
     stopping: CancellationToken,
     tracker: TaskTracker,
@@ -64,6 +66,7 @@ impl Rig {
             Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))
         });
         change(&mut config);
+        let metrics = config.metrics.clone();
         let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
         let vault = Vault::open(config, tracker.clone(), stopping.clone())
             .await
@@ -82,6 +85,7 @@ impl Rig {
         Self {
             folder,
             vault,
+            metrics,
             services,
             stopping,
             tracker,

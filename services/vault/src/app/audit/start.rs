@@ -260,6 +260,7 @@ fn writer(
         backlog,
         hung: None,
         retry_at: None,
+        file_failed: false,
         checkpointed: (0, Instant::now()),
         unlinked_check_at: Instant::now(),
     })

@@ -23,7 +23,7 @@ const PAGE: u32 = 1000;
 
 /// What was found of the log.
 #[derive(Debug)]
-pub(crate) struct AuditProof {
+pub struct AuditProof {
     /// The chains that are whole.
     pub chains: Vec<ProvenChain>,
     /// How many events have no place yet.
@@ -36,14 +36,14 @@ pub(crate) struct AuditProof {
 
 impl AuditProof {
     /// Whether nothing is wrong.
-    pub(crate) fn is_proven(&self) -> bool {
+    pub fn is_proven(&self) -> bool {
         self.faults.is_empty()
     }
 }
 
 /// A chain that is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ProvenChain {
+pub struct ProvenChain {
     /// Whose.
     pub instance: String,
     /// Its length and last hash.
@@ -52,7 +52,7 @@ pub(crate) struct ProvenChain {
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum AuditFault {
+pub enum AuditFault {
     /// The first broken place of a chain.
     Chain(Break),
     /// A checkpoint that none of the known keys has signed.

@@ -69,6 +69,8 @@ pub(super) struct Writer {
     /// A write that the store has not answered in time.
     pub(super) hung: Option<BoxFuture<'static, Stored<()>>>,
     pub(super) retry_at: Option<Instant>,
+    /// Whether the file failed last time: said once.
+    pub(super) file_failed: bool,
     pub(super) checkpointed: (u64, Instant),
     pub(super) unlinked_check_at: Instant,
 }
@@ -202,7 +204,7 @@ impl Writer {
         Ok(granted)
     }
 
-    async fn holds(&self, lease: &Lease) -> bool {
+    async fn holds(&mut self, lease: &Lease) -> bool {
         let held = vec![HeldLease::from(lease)];
         let reading = self.store.leases_holding(held, lease.now);
         let holding = timeout(SINK_WAIT, reading).await;
@@ -236,11 +238,16 @@ impl Writer {
         match file.append(lines, durable).await {
             Ok(()) => {
                 self.meters.up(FILE, true);
+                if std::mem::take(&mut self.file_failed) {
+                    tracing::info!("the audit log's file takes events again");
+                }
                 Ok(())
             }
             Err(error) => {
                 self.meters.failed(FILE);
-                tracing::error!(%error, "the audit log's file cannot be written");
+                if !std::mem::replace(&mut self.file_failed, true) {
+                    tracing::error!(%error, "the audit log's file cannot be written");
+                }
                 Err(NoSink)
             }
         }

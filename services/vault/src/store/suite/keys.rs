@@ -1,5 +1,9 @@
 //! Provider keys and data keys.
 
+use std::sync::Arc;
+
+use uuid::Uuid;
+
 use super::samples::{ALL, at, effects, event, sealed, some_uid, stored};
 use crate::domain::audit::chain::Head;
 use crate::domain::audit::record_digest;

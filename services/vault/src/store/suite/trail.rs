@@ -196,7 +196,7 @@ pub(super) async fn events_get_their_place_once_and_in_the_order_of_their_commit
     }
     let waiting = store.audit_unlinked(10).await.unwrap();
     assert_eq!(waiting, [first.clone(), second]);
-    let later = keyward_runtime::time::now() + jiff::SignedDuration::from_mins(1);
+    let later = first.time + jiff::SignedDuration::from_mins(1);
     assert_eq!(store.audit_unlinked_count(later).await.unwrap(), 2);
 
     let batch = Arc::new(Batch::new(

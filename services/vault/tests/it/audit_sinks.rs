@@ -1,0 +1,199 @@
+//! What becomes of keys and changes where the audit log cannot be written.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use keyward_runtime::error::Reason;
+use keyward_vault::{AuditStartError, StartError, Vault, VaultConfig};
+use rusqlite::Connection;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::rig::{Rig, new_key, openai_key, reason, with};
+
+fn database(rig: &Rig) -> Connection {
+    let connection = Connection::open(rig.path().join("vault.db")).unwrap();
+    connection.busy_timeout(Duration::from_secs(5)).unwrap();
+    connection
+}
+
+/// The log's file, of whatever instance the folder is.
+pub(crate) fn log_file(folder: &std::path::Path) -> PathBuf {
+    let instance = fs::read_to_string(folder.join("vault-instance")).unwrap();
+    folder
+        .join("audit-checkpoints")
+        .join(format!("audit-{}.jsonl", instance.trim()))
+}
+
+fn fill_store(rig: &Rig) {
+    let trigger = "CREATE TRIGGER full BEFORE INSERT ON audit_events
+        BEGIN SELECT raise(ABORT, 'no space'); END;";
+    database(rig).execute_batch(trigger).unwrap();
+}
+
+fn free_store(rig: &Rig) {
+    database(rig).execute_batch("DROP TRIGGER full").unwrap();
+}
+
+fn up(rig: &Rig, sink: &str) -> bool {
+    let text = rig.metrics.encode().unwrap();
+    text.contains(&format!(
+        r#"keyward_vault_audit_sink_up{{sink="{sink}"}} 1"#
+    ))
+}
+
+/// Waits until it is so: what is waited for happens within milliseconds.
+async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !so().await {
+        assert!(start.elapsed() < Duration::from_secs(10), "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A vault with somebody's key, whose log's file is a device that is always full.
+async fn with_a_full_file() -> (Rig, String, String) {
+    let rig = Rig::start().await;
+    let bob = rig.user("bob").await;
+    let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
+    let folder = rig.stop().await;
+    let file = log_file(folder.path());
+    fs::rename(&file, file.with_extension("kept")).unwrap();
+    symlink("/dev/full", &file).unwrap();
+    (Rig::start_in(folder).await, bob, id)
+}
+
+#[tokio::test]
+async fn where_no_sink_takes_an_event_no_key_leaves_and_nothing_is_changed() {
+    let (rig, bob, id) = with_a_full_file().await;
+    fill_store(&rig);
+    let start = Instant::now();
+    assert_eq!(reason(rig.serve(&bob, &id).await), Reason::AuditUnavailable);
+    let request = || new_key(None, &openai_key("other"));
+    let refused = rig.keys().create_provider_key(with(&bob, request())).await;
+    assert_eq!(reason(refused), Reason::AuditUnavailable);
+    assert!(start.elapsed() < Duration::from_secs(1));
+    free_store(&rig);
+    assert!(rig.get_key(&bob, &id).await.last_used_time.is_none());
+    // It recovers by itself, and the change was not made.
+    until("the store takes events again", async || {
+        rig.serve(&bob, &id).await.is_ok()
+    })
+    .await;
+    let made = rig.keys().create_provider_key(with(&bob, request())).await;
+    made.unwrap();
+}
+
+#[tokio::test]
+async fn one_sink_is_enough_and_the_other_is_missed() {
+    let (rig, bob, id) = with_a_full_file().await;
+    rig.serve(&bob, &id).await.unwrap();
+    until("the alarm", async || !up(&rig, "file") && up(&rig, "store")).await;
+    // The file is mended, and then the store fails.
+    let file = log_file(rig.path());
+    fs::remove_file(&file).unwrap();
+    until("the file has all of the log", async || {
+        rig.serve(&bob, &id).await.unwrap();
+        up(&rig, "file")
+    })
+    .await;
+    fill_store(&rig);
+    let lease = rig.serve(&bob, &id).await.unwrap().lease_id;
+    assert!(fs::read_to_string(&file).unwrap().contains(&lease));
+    assert!(!up(&rig, "store"));
+    free_store(&rig);
+    until("the store gets what only the file had", async || {
+        let events = rig.events().await;
+        events.iter().any(|event| event.lease_id == lease)
+    })
+    .await;
+    let proof = rig.verify().await;
+    assert!(proof.proven, "{:?}", proof.faults);
+}
+
+#[tokio::test]
+async fn what_only_the_file_has_is_in_the_store_after_the_next_start() {
+    let rig = Rig::start().await;
+    let bob = rig.user("bob").await;
+    let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
+    fill_store(&rig);
+    let lease = rig.serve(&bob, &id).await.unwrap().lease_id;
+    let folder = rig.stop().await;
+    let connection = Connection::open(folder.path().join("vault.db")).unwrap();
+    connection.execute_batch("DROP TRIGGER full").unwrap();
+    drop(connection);
+    let rig = Rig::start_in(folder).await;
+    let found = rig.events().await;
+    assert!(found.iter().any(|event| event.lease_id == lease));
+    assert!(rig.verify().await.proven);
+}
+
+#[tokio::test]
+async fn a_sink_that_hangs_is_waited_for_once() {
+    let rig = Rig::start().await;
+    let bob = rig.user("bob").await;
+    let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
+    let folder = rig.stop().await;
+    let file = log_file(folder.path());
+    fs::remove_file(&file).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&file).status();
+    assert!(made.unwrap().success());
+    // Somebody has it open and reads nothing: it takes what a pipe holds, then hangs.
+    let mut options = fs::OpenOptions::new();
+    let reader = options.read(true).write(true).open(&file).unwrap();
+    let stuck = Arc::new(reader);
+    let filler = Arc::clone(&stuck);
+    std::thread::spawn(move || {
+        use std::io::Write as _;
+        // Ends with an error once the test drops the pipe, or with it.
+        let _ = (&*filler).write_all(&[b'\n'; 1 << 20]);
+    });
+    let rig = Rig::start_in(folder).await;
+    until("the alarm", async || {
+        rig.serve(&bob, &id).await.unwrap();
+        !up(&rig, "file")
+    })
+    .await;
+    let start = Instant::now();
+    for _ in 0..20 {
+        rig.serve(&bob, &id).await.unwrap();
+    }
+    assert!(
+        start.elapsed() < Duration::from_millis(900),
+        "{:?}",
+        start.elapsed()
+    );
+    // Somebody reads again: so does the log go on.
+    let drained = std::thread::spawn(move || {
+        use std::io::Read as _;
+        let mut buffer = vec![0; 1 << 16];
+        for _ in 0..17 {
+            let _ = (&*stuck).read(&mut buffer);
+        }
+    });
+    until("the file takes events again", async || {
+        rig.serve(&bob, &id).await.unwrap();
+        up(&rig, "file")
+    })
+    .await;
+    drop(drained);
+}
+
+#[tokio::test]
+async fn without_a_folder_for_checkpoints_nothing_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let blocked = folder.path().join("a-file");
+    fs::write(&blocked, "").unwrap();
+    let mut config = VaultConfig::new(folder.path());
+    config.audit.folder = blocked.join("checkpoints");
+    let open = |config| Vault::open(config, TaskTracker::new(), CancellationToken::new());
+    let refused = open(config.clone()).await.unwrap_err();
+    let audit = matches!(refused, StartError::Audit(AuditStartError::Folder { .. }));
+    assert!(audit, "{refused:?}");
+    config.audit.required = false;
+    until("the first one has closed the store", async || true).await;
+    open(config).await.unwrap();
+}
