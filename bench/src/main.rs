@@ -5,6 +5,7 @@
     reason = "a benchmark's result goes to standard output"
 )]
 
+mod audit;
 mod cpu;
 mod load;
 mod mock;
@@ -54,6 +55,18 @@ enum Command {
         #[arg(long)]
         upstream: SocketAddr,
     },
+    /// Audited unseals a second on SQLite: one commit for each, and commits in groups.
+    Audit {
+        /// Where the store is made: on the disk that is to be measured.
+        #[arg(long, default_value = ".")]
+        folder: PathBuf,
+        /// How many callers at once.
+        #[arg(long, default_value_t = 64)]
+        callers: usize,
+        /// How long each case runs.
+        #[arg(long, default_value_t = 5)]
+        seconds: u64,
+    },
     /// The cost of the in-process gRPC alone.
     Rpc {
         /// How many calls.
@@ -72,6 +85,14 @@ async fn main() -> anyhow::Result<()> {
         } => suite::run(&gateway, rounds, requests).await,
         Command::Mock { listen } => mock::serve(listen).await,
         Command::Proxy { listen, upstream } => proxy::serve(listen, upstream).await,
+        Command::Audit {
+            folder,
+            callers,
+            seconds,
+        } => {
+            println!("{}", audit::measure(&folder, callers, seconds).await?);
+            Ok(())
+        }
         Command::Rpc { calls } => {
             println!("{}", rpc::measure(calls).await?);
             Ok(())

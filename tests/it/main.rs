@@ -9,6 +9,7 @@
 )]
 
 mod arithmetic;
+mod audit;
 mod bad_input;
 mod canary;
 mod certificates;

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use keyward_proto::metering::v1::{KeySource, UsageEvent};
 use keyward_storage::{Inspector, StorageError, StoreFacts};
+use prost::Message as _;
 
 use crate::store::sqlite::inspect;
 
@@ -30,5 +32,59 @@ pub fn inspect(path: &Path, limit: Duration) -> Option<Result<Inspection, Storag
             // What a store of another version does not tell is left out.
             last_write: inspect::last_write(inspector.connection()).unwrap_or_default(),
         })
+    })
+}
+
+/// How many records are read at a time.
+const PAGE: u32 = 1000;
+
+/// A stored key that was used, by a usage record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyUse {
+    /// The request that it was used for.
+    pub request_id: String,
+    /// Which attempt of it.
+    pub attempt: u32,
+    /// Which key.
+    pub provider_key_id: String,
+    /// Under which lease.
+    pub lease_id: String,
+    /// When the attempt began.
+    pub time: Option<Timestamp>,
+}
+
+/// Every use of a stored key, in the order in which they were recorded. Blocks.
+///
+/// # Errors
+/// [`StorageError`] if the store cannot be read.
+pub fn key_uses(path: &Path, mut each: impl FnMut(KeyUse)) -> Result<(), StorageError> {
+    let inspector = Inspector::open(path)?;
+    let mut after = 0;
+    loop {
+        let events = inspect::events(inspector.connection(), after, PAGE)?;
+        let Some((last, _)) = events.last() else {
+            return Ok(());
+        };
+        after = *last;
+        events
+            .iter()
+            .filter_map(|(_, event)| key_use(event))
+            .for_each(&mut each);
+    }
+}
+
+/// `None` for a key that came with its request: no vault ever had it.
+fn key_use(event: &[u8]) -> Option<KeyUse> {
+    let event = UsageEvent::decode(event).ok()?;
+    let stored = event.key_source() != KeySource::Inline && !event.provider_key_id.is_empty();
+    stored.then(|| KeyUse {
+        request_id: event.inference_id,
+        attempt: event.attempt,
+        provider_key_id: event.provider_key_id,
+        lease_id: event.lease_id,
+        time: event
+            .start_time
+            .as_ref()
+            .and_then(keyward_runtime::time::from_proto),
     })
 }

@@ -130,6 +130,14 @@ impl Batch {
         }
     }
 
+    /// Where the chain ends by what was said, if anything was.
+    pub fn published(&self) -> Option<Head> {
+        match &*self.stage.lock() {
+            Stage::Linked(linked) => Some(linked.head),
+            Stage::Open | Stage::GivenUp => None,
+        }
+    }
+
     /// For the writer: what was, or is about to be committed. Where there is nothing yet, nothing
     /// ever will be.
     pub fn settle(&self) -> Option<Linked> {
@@ -171,6 +179,6 @@ pub trait AuditStore: Send + Sync {
         limit: u32,
     ) -> Stored<Vec<LinkedEvent>>;
     /// Links a batch in one transaction: the backlog first, then what is wanted, each lease checked
-    /// and written with its event.
+    /// and written with its event. An error means that nothing of it was or will be committed.
     async fn audit_link(&self, batch: Arc<Batch>) -> Stored<()>;
 }

@@ -41,6 +41,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "0004_hygiene",
         sql: include_str!("postgres/0004_hygiene.sql"),
     },
+    Migration {
+        name: "0005_audit_chain",
+        sql: include_str!("postgres/0005_audit_chain.sql"),
+    },
 ];
 
 /// The vault's part of a database. Whoever makes it owns it, and nobody else may look into it.
@@ -99,7 +103,9 @@ impl PostgresStore {
 
 async fn write(session: &Session, effects: &Effects) -> Stored<u64> {
     for event in &effects.audit {
-        audit::insert(session, event).await?;
+        audit::insert(session, event)
+            .await
+            .map_err(|error| StoreError::Unaudited(Box::new(error)))?;
     }
     if let Some(replay) = &effects.replay {
         replays::put(session, replay).await?;

@@ -15,6 +15,7 @@ mod exchange;
 mod hygiene;
 mod inspect;
 mod isolation;
+mod killed;
 mod leases;
 mod master_keys;
 mod provider_keys;

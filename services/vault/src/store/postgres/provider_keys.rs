@@ -13,16 +13,20 @@ use uuid::Uuid;
 use super::row::{
     bytes, get, json, millis, millis_opt, owner, signed, small, time, time_opt, to_json, unsigned,
 };
-use super::{PostgresStore, Values, audit, execute, execute_one, query_all, query_one};
+use super::{PostgresStore, Values, execute, execute_one, query_all, query_one};
+use crate::domain::audit::record_digest;
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::hygiene::{Bounds, Census};
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
 use crate::store::{
-    Effects, HeldLease, Lease, Page, ProviderKeyStore, SealedKey, StoreError, Stored,
+    Effects, HeldLease, Lease, Page, ProviderKeyStore, SealedKey, StoreError, Stored, StoredRecord,
 };
 
 const OWNER: &str = "SELECT owner_kind, owner_uid FROM provider_keys WHERE uid = $1";
+
+const RECORDS: &str =
+    "SELECT uid, version, record FROM provider_keys WHERE uid > $1 ORDER BY uid LIMIT $2";
 
 const INSERT: &str = include_str!("provider_key_insert.sql");
 const UPDATE: &str = include_str!("provider_key_update.sql");
@@ -187,7 +191,7 @@ pub(super) async fn delete_all(session: &Session, owner: Owner) -> Stored<()> {
 }
 
 /// False, with nothing written, if the key is not as it was when it was opened.
-async fn lease(session: &Session, lease: &Lease) -> Stored<bool> {
+pub(super) async fn lease(session: &Session, lease: &Lease) -> Stored<bool> {
     let values: Values<'_> = &[
         &i64::from(lease.owner.kind.number()),
         &lease.owner.uid,
@@ -196,11 +200,7 @@ async fn lease(session: &Session, lease: &Lease) -> Stored<bool> {
         &lease.is_test,
         &millis(lease.now),
     ];
-    if execute(session, LEASE, values).await? != 1 {
-        return Ok(false);
-    }
-    audit::insert(session, &lease.event).await?;
-    Ok(true)
+    Ok(execute(session, LEASE, values).await? == 1)
 }
 
 #[async_trait]
@@ -292,10 +292,17 @@ impl ProviderKeyStore for PostgresStore {
         .await
     }
 
-    async fn provider_key_lease(&self, wanted: Lease) -> Stored<bool> {
-        self.postgres
-            .write(move |session| Box::pin(async move { lease(session, &wanted).await }))
-            .await
+    async fn provider_key_records(&self, after: Uuid, limit: u32) -> Stored<Vec<StoredRecord>> {
+        let session = self.session().await?;
+        let read = |row: &Row| {
+            let record: Vec<u8> = get(row, "record")?;
+            Ok(StoredRecord {
+                id: get(row, "uid")?,
+                version: unsigned(row, "version")?,
+                record_sha256: record_digest(&record),
+            })
+        };
+        query_all(&session, RECORDS, &[&after, &i64::from(limit)], read).await
     }
 
     async fn leases_holding(
