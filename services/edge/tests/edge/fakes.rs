@@ -194,6 +194,7 @@ scripted!(IdentityService in vault {
 
 scripted!(AuditService in vault {
     list_audit_events ListAuditEventsRequest ListAuditEventsResponse
+    verify_audit_log VerifyAuditLogRequest VerifyAuditLogResponse
 });
 
 scripted!(CreditService in metering {

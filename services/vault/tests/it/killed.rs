@@ -47,7 +47,10 @@ async fn every_key_that_left_a_killed_vault_is_in_its_log() {
     });
     let proof = proof.await.unwrap();
     assert!(proof.is_proven(), "{:?}", proof.faults);
-    assert!(given.len() >= kills.unwrap_or(KILLS_DEFAULT), "each gave something out");
+    assert!(
+        given.len() >= kills.unwrap_or(KILLS_DEFAULT),
+        "each gave something out"
+    );
     let lost: Vec<_> = given.difference(&logged).collect();
     assert!(lost.is_empty(), "{lost:?}");
 }
