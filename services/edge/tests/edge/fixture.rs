@@ -80,7 +80,7 @@ impl Fixture {
         let told = format!("{edge:?}");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        process.spawn(edge.serve(listener));
+        process.spawn(edge.serve(listener, None));
         Self {
             fakes,
             process,

@@ -108,8 +108,7 @@ impl CloseStore for SqliteStore {
 /// Writes what goes with a mutation, in its transaction.
 fn write_effects(connection: &Connection, effects: &Effects) -> Stored<()> {
     for event in &effects.audit {
-        audit::insert(connection, event)
-            .map_err(|error| StoreError::Unaudited(Box::new(error)))?;
+        audit::insert(connection, event).map_err(|error| StoreError::Unaudited(Box::new(error)))?;
     }
     for change in &effects.changes {
         changes::insert(connection, change)?;

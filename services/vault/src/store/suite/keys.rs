@@ -14,8 +14,8 @@ use crate::domain::owner::Owner;
 use crate::domain::owner::OwnerKind::User;
 use crate::domain::provider_key::{Health, ProviderKey};
 use crate::store::{
-    Append, AuditFilter, Batch, Chain, HeldLease, Lease, SealedKey, Store, StoreError, StoredDataKey,
-    StoredRecord,
+    Append, AuditFilter, Batch, Chain, HeldLease, Lease, SealedKey, Store, StoreError,
+    StoredDataKey, StoredRecord,
 };
 
 pub(super) async fn provider_keys_come_back_as_stored_and_only_to_their_owner(store: &impl Store) {
