@@ -34,6 +34,7 @@ mod onlookers;
 mod organizations;
 mod outages;
 mod passthrough;
+mod postgres;
 mod precedence;
 mod repository;
 mod revoked;

@@ -19,7 +19,7 @@ use keyward_runtime::serve::Process;
 use keyward_runtime::settings::{Settings, SettingsError};
 use keyward_runtime::telemetry::rpc::RpcMeters;
 use keyward_runtime::tls::Certificates;
-use keyward_vault::{Vault, VaultConfig};
+use keyward_vault::{PostgresUrl, Vault, VaultConfig};
 use tonic::service::Routes;
 use tower::Layer as _;
 use url::Url;
@@ -95,16 +95,30 @@ pub(crate) async fn compose(
     parts.finish(edge).await
 }
 
-/// Creates or upgrades the stores' schemas by opening them.
+/// Creates or upgrades the stores' schemas: embedded ones by opening them.
 pub(crate) async fn migrate(settings: &Settings, roles: &Roles) -> anyhow::Result<()> {
     let process = Process::new();
     let mut parts = Parts::new(settings, roles, &process);
     crate::serve::make_private_folder(&settings.data_dir)?;
     parts.catalog = Some(catalog::load(settings).await?);
-    parts.open_vault().await?;
+    match configs::vault_postgres(settings)? {
+        Some(url) => migrate_postgres(&url).await?,
+        None => drop(parts.open_vault().await?),
+    }
     parts.metering().await?;
     process.drain(settings.shutdown_grace).await;
     parts.stores.close().await;
+    Ok(())
+}
+
+async fn migrate_postgres(url: &PostgresUrl) -> anyhow::Result<()> {
+    let (found, known) = keyward_vault::migrate(url).await?;
+    tracing::info!(
+        store = %url,
+        schema.found = found,
+        schema.version = known,
+        "the vault's schema is up to date"
+    );
     Ok(())
 }
 

@@ -14,7 +14,9 @@ use keyward_runtime::settings::{
 };
 use keyward_secret::Secret;
 use keyward_vault::domain::master_key as vault;
-use keyward_vault::{AuditConfig, MasterKeySetting, TransitSetting, TransitToken, VaultConfig};
+use keyward_vault::{
+    AuditConfig, MasterKeySetting, PostgresUrl, TransitSetting, TransitToken, VaultConfig,
+};
 
 use crate::roles::{Role, Roles};
 
@@ -49,6 +51,9 @@ pub(crate) fn check(settings: &Settings, roles: &Roles) -> Result<(), SettingsEr
     if roles.has(Role::Router) {
         check_providers(settings)?;
     }
+    if roles.has(Role::Vault) {
+        vault_postgres(settings)?;
+    }
     for MasterKey { id, key } in &settings.vault.master_keys {
         vault::MasterKey::from_base64(id, key.expose())
             .map_err(|error| invalid("vault.master_keys", error.to_string()))?;
@@ -79,7 +84,42 @@ fn invalid(name: &str, message: String) -> SettingsError {
     }
 }
 
-pub(crate) fn vault(settings: &Settings) -> Result<VaultConfig, CatalogError> {
+/// Checks what a vault needs that shares its store with others, beyond what a migration does.
+///
+/// # Errors
+/// [`SettingsError::Invalid`] with the setting's name.
+pub(crate) fn check_custody(settings: &Settings, roles: &Roles) -> Result<(), SettingsError> {
+    if !roles.has(Role::Vault) || settings.vault.store_url.is_none() {
+        return Ok(());
+    }
+    let needed = |name, message: &str| SettingsError::Invalid {
+        name: String::from(name),
+        origin: "not set".to_owned(),
+        message: message.to_owned(),
+    };
+    if settings.vault.master_keys.is_empty() && settings.vault.transit.is_none() {
+        let message = "is needed with Postgres: every vault of a store has the same one";
+        return Err(needed("vault.master_keys", message));
+    }
+    if settings.bootstrap_admin_key.is_none() {
+        let message = "is needed with Postgres: there is no folder to leave a generated one in";
+        return Err(needed("bootstrap.admin_key", message));
+    }
+    Ok(())
+}
+
+/// Where the vault's store is, if it is no embedded one.
+///
+/// # Errors
+/// [`SettingsError::Invalid`]; the address is not in it.
+pub(crate) fn vault_postgres(settings: &Settings) -> Result<Option<PostgresUrl>, SettingsError> {
+    let url = settings.vault.store_url.as_ref();
+    url.map(|url| PostgresUrl::parse(url.expose()))
+        .transpose()
+        .map_err(|error| invalid("vault.store.url", error.to_string()))
+}
+
+pub(crate) fn vault(settings: &Settings) -> anyhow::Result<VaultConfig> {
     let master_key = |key: &MasterKey| MasterKeySetting {
         id: key.id.clone(),
         key: key.key.clone(),
@@ -92,6 +132,7 @@ pub(crate) fn vault(settings: &Settings) -> Result<VaultConfig, CatalogError> {
         revocation_bound: settings.vault.revocation_bound,
         unseal_ceiling: settings.vault.unseal_ceiling,
         audit: AuditConfig::new(&settings.vault.audit_checkpoint_dir),
+        postgres: vault_postgres(settings)?,
         ..VaultConfig::new(&settings.data_dir)
     })
 }

@@ -25,4 +25,5 @@ pub use app::key_file::KeyFileError;
 pub use error::VaultError;
 pub use grpc::VaultGrpc;
 pub use kek::{KekError, TransitSetting, TransitToken};
-pub use vault::{MasterKeySetting, StartError, Vault, VaultConfig};
+pub use keyward_storage::PostgresUrl;
+pub use vault::{MasterKeySetting, StartError, Vault, VaultConfig, migrate};

@@ -15,6 +15,7 @@ use keyward_proto::vault::v1::vault_service_server::VaultServiceServer;
 use keyward_runtime::metrics::Metrics;
 use keyward_runtime::private_allow::PrivateAllow;
 use keyward_secret::Secret;
+use keyward_storage::PostgresUrl;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -34,6 +35,7 @@ use crate::error::VaultError;
 use crate::grpc::VaultGrpc;
 use crate::kek::{self, KekError, KekSource, MasterKeys, TransitSetting};
 use crate::store::Store;
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 
 /// The store's file in `data_dir`.
@@ -66,8 +68,10 @@ pub struct MasterKeySetting {
 /// What the vault needs to know. It reads no settings itself.
 #[derive(Debug, Clone)]
 pub struct VaultConfig {
-    /// Where the store lies, and the master key if it is a generated one. Must exist.
+    /// Where an embedded store lies, and the master key if it is a generated one. Must exist.
     pub data_dir: PathBuf,
+    /// Where the store is, if it is no embedded one.
+    pub postgres: Option<PostgresUrl>,
     /// The master keys, the first of them current; none to have one generated in `data_dir`.
     pub master_keys: Vec<MasterKeySetting>,
     /// A master key in a transit engine.
@@ -95,6 +99,7 @@ impl VaultConfig {
         Self {
             audit: AuditConfig::new(data_dir.join(CHECKPOINT_FOLDER)),
             data_dir,
+            postgres: None,
             master_keys: Vec::new(),
             transit: None,
             private_allow: PrivateAllow::default(),
@@ -113,6 +118,9 @@ pub enum StartError {
     /// The master key file.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    /// A store that several vaults can share has a master key that they share.
+    #[error("with Postgres a master key must be given: set `vault.master_keys`")]
+    NoMasterKey,
     /// A master key in the settings.
     #[error(transparent)]
     MasterKey(#[from] MasterKeyError),
@@ -151,13 +159,15 @@ impl Vault {
         tracker: TaskTracker,
         stopping: CancellationToken,
     ) -> Result<Self, StartError> {
-        let store_path = config.data_dir.join(STORE_FILE);
         // Before the store is made: a new key for an old store would only open nothing.
         let source = kek_source(&config);
-        let providers = source.providers(!store_path.exists(), &[])?;
+        if config.master_keys.is_empty() && config.transit.is_none() && config.postgres.is_some() {
+            return Err(StartError::NoMasterKey);
+        }
+        let providers = source.providers(!config.data_dir.join(STORE_FILE).exists(), &[])?;
         kek::check(&providers).await?;
         let masters = MasterKeys::new(providers);
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&store_path)?);
+        let store = open_store(&config).await?;
         let gauges = KeyGauges::new(&config.metrics);
         let core = Arc::new(core(config, source, masters, store, stopping).await?);
         core.meet_master_keys().await?;
@@ -240,6 +250,22 @@ impl Vault {
     ) -> Result<(), VaultError> {
         self.core.sync_system_keys(wanted, sandbox).await
     }
+}
+
+/// Makes a schema in Postgres or brings it up to date, which a start never does; says from which
+/// version, and to which.
+///
+/// # Errors
+/// [`StartError::Store`] if it cannot be reached, refuses, or is of a later version.
+pub async fn migrate(url: &PostgresUrl) -> Result<(u32, u32), StartError> {
+    Ok(PostgresStore::migrate(url).await?)
+}
+
+async fn open_store(config: &VaultConfig) -> Result<Arc<dyn Store>, StartError> {
+    Ok(match &config.postgres {
+        Some(url) => Arc::new(PostgresStore::open(url).await?),
+        None => Arc::new(SqliteStore::open(&config.data_dir.join(STORE_FILE))?),
+    })
 }
 
 pub(crate) fn master_keys(

@@ -98,6 +98,8 @@ pub struct RoleUrls {
 /// Settings of the vault.
 #[derive(Debug, Clone)]
 pub struct VaultSettings {
+    /// Where its store is, if not in `data_dir`; it may hold a password.
+    pub store_url: Option<Secret>,
     /// The first is current, the rest only open; empty means the one generated in `data_dir`.
     pub master_keys: Vec<MasterKey>,
     /// A master key in a transit engine.

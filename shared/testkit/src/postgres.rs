@@ -82,6 +82,15 @@ impl PrivatePostgres {
             .unwrap_or_else(|error| panic!("the administrator's statement failed: {error:?}"));
     }
 
+    /// Runs a statement under an URL, and gives the SQLSTATE with which it is refused, if it is.
+    pub fn refusal(url: &str, sql: &str) -> Option<String> {
+        let (config, sql): (Config, _) = (url.parse().expect("an URL"), sql.to_owned());
+        let run = async move |client: Client| client.batch_execute(&sql).await;
+        let refused = block(async move { with(config, run).await }).err()?;
+        let code = refused.code().map(|code| code.code().to_owned());
+        Some(code.unwrap_or_else(|| panic!("not refused but failed: {refused:?}")))
+    }
+
     /// Stops it as an administrator does, and waits until nothing of it runs.
     pub fn stop(&self) {
         self.cluster.tell("stop");

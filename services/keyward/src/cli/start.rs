@@ -36,6 +36,7 @@ pub(super) struct Serve {
 pub(super) fn serve(arguments: &Serve, context: &Context) -> Outcome {
     let roles = Roles::of(&arguments.roles);
     let (settings, runtime) = start(context, &roles)?;
+    configs::check_custody(&settings, &roles)?;
     if arguments.insecure_no_audit {
         tracing::warn!(
             "--insecure-no-audit: keys are given out even where no audit event can be written, and no \

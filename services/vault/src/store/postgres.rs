@@ -158,3 +158,6 @@ async fn query_all<T>(
     let rows = session.query(sql, values).await?;
     rows.iter().map(read).collect()
 }
+
+#[cfg(test)]
+mod tests;

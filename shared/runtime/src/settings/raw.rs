@@ -54,7 +54,10 @@ section!(RawGrpc { listen: Option<String>, insecure: Option<bool>, reflection: O
 section!(RawOps { listen: Option<String>, });
 section!(RawPeers { token_dir: Option<String>, });
 section!(RawRole { url: Option<String>, store: Option<RawStore>, });
-section!(RawStore { url: Option<String>, });
+section!(RawStore {
+    #[serde(deserialize_with = "secret")]
+    url: Option<Secret>,
+});
 section!(RawCatalog { overlay: Option<String>, });
 section!(RawRedis { url: Option<String>, });
 section!(RawTls { cert: Option<String>, key: Option<String>, ca: Option<String>, });

@@ -236,7 +236,7 @@ fn read_secret_files(
             read_secret_files(inner, &full, gathered)?;
         } else if let Some(secret) = name
             .strip_suffix("_file")
-            .filter(|secret| SECRETS.contains(secret))
+            .filter(|secret| SECRETS.contains(secret) || is_store_url(prefix, secret))
         {
             let Some(Value::String(path)) = table.remove(&name) else {
                 return Err(SettingsError::Invalid {
@@ -250,6 +250,11 @@ fn read_secret_files(
         }
     }
     Ok(())
+}
+
+/// The address of a store has a password in it.
+fn is_store_url(section: &str, name: &str) -> bool {
+    name == "url" && section.rsplit('.').next() == Some("store")
 }
 
 fn read_secret_file(path: &Path, name: &str, gathered: &Gathered) -> Result<Value, SettingsError> {

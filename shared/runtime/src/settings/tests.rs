@@ -250,6 +250,24 @@ fn with_certificates_grpc_may_listen_where_others_can_reach_it() {
 }
 
 #[test]
+fn the_address_of_a_store_can_come_from_a_file_and_is_never_shown() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "postgres://u:canary@db/d\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let settings = load(&[("KEYWARD_VAULT__STORE__URL_FILE", path)], None).unwrap();
+    let url = settings.vault.store_url.as_ref().unwrap();
+    assert_eq!(url.expose(), "postgres://u:canary@db/d");
+    assert!(!format!("{settings:?}").contains("canary"));
+    let embedded = load(&[("KEYWARD_VAULT__STORE__URL", "sqlite:")], None).unwrap();
+    assert!(embedded.vault.store_url.is_none());
+    let other = load(
+        &[("KEYWARD_METERING__STORE__URL", "postgres://u:canary@db/d")],
+        None,
+    );
+    assert!(!other.unwrap_err().contains("canary"));
+}
+
+#[test]
 fn a_secret_is_in_no_error() {
     let file = "[bootstrap]\nadmin_key = 'kw_canary'\nadmin_key = 'kw_canary'";
     assert!(!load(&[], Some(file)).unwrap_err().contains("canary"));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use keyward_money::Nanos;
+use keyward_secret::Secret;
 use url::Url;
 
 use super::providers::RawProvider;
@@ -60,6 +61,11 @@ pub(super) fn validate(
         },
         tls,
         vault: VaultSettings {
+            store_url: raw
+                .vault
+                .store
+                .and_then(|store| store.url)
+                .filter(|url| !is_embedded(url)),
             master_keys: master_keys(raw.vault.master_keys.unwrap_or_default())?,
             transit: super::transit::validate(raw.vault.transit)?,
             revocation_bound: revocation_bound(raw.vault.revocation_bound)?,
@@ -97,12 +103,11 @@ pub(super) fn validate(
 fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> {
     let not_sqlite = |store: Option<&RawStore>| {
         store
-            .and_then(|store| store.url.as_deref())
-            .is_some_and(|url| !url.starts_with("sqlite:"))
+            .and_then(|store| store.url.as_ref())
+            .is_some_and(|url| !is_embedded(url))
     };
     let missing = [
         ("store.url", not_sqlite(Some(&raw.store))),
-        ("vault.store.url", not_sqlite(raw.vault.store.as_ref())),
         (
             "metering.store.url",
             not_sqlite(raw.metering.store.as_ref()),
@@ -127,6 +132,10 @@ fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> 
         }),
         None => Ok(()),
     }
+}
+
+fn is_embedded(url: &Secret) -> bool {
+    url.expose().starts_with("sqlite:")
 }
 
 /// Without its place, which [`SettingsError::placed`] adds.
