@@ -9,8 +9,9 @@ use serde_json::json;
 use crate::served::{MODEL, Served};
 use crate::system::{System, both};
 
-/// A master key, of bytes that are no secret.
-const MASTER_KEYS: &str = r#"[{id = "m1", key = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}]"#;
+/// A master key of these tests alone.
+const MASTER_KEYS: &str =
+    r#"[{"id": "m1", "key": "yqd7Y73vH4BcUoiow/1o5aj/vrL0RmiXrRmUkgclXMc="}]"#;
 
 /// Has the binary make the schema.
 fn migrate(url: &str) {

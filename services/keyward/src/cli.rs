@@ -22,6 +22,7 @@ mod projects;
 mod providers;
 mod routes;
 mod start;
+mod store;
 pub(crate) mod table;
 mod tenants;
 mod tiers;
@@ -84,6 +85,8 @@ enum Command {
     Migrate,
     /// Make certificates by which roles in several processes know each other
     Certs(certs::Arguments),
+    /// Copy everything to a store of the other engine
+    Store(store::Arguments),
     /// Bring provider keys: add, list, rotate, disable, delete, import from `.env`
     Keys(keys::Arguments),
     /// See which providers there are, and where to get a key
@@ -126,6 +129,7 @@ impl Command {
             Self::Serve(arguments) => start::serve(&arguments, context),
             Self::Migrate => start::migrate(context),
             Self::Certs(arguments) => certs::run(arguments, context),
+            Self::Store(arguments) => store::run(&arguments, context),
             Self::Keys(arguments) => keys::run(arguments, context),
             Self::Providers(arguments) => providers::run(arguments, context),
             Self::Routes(arguments) => routes::run(arguments, context),

@@ -97,7 +97,7 @@ pub(crate) fn check_custody(settings: &Settings, roles: &Roles) -> Result<(), Se
         origin: "not set".to_owned(),
         message: message.to_owned(),
     };
-    if settings.vault.master_keys.is_empty() && settings.vault.transit.is_none() {
+    if settings.vault.master_keys.is_empty() {
         let message = "is needed with Postgres: every vault of a store has the same one";
         return Err(needed("vault.master_keys", message));
     }

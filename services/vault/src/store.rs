@@ -4,10 +4,12 @@
 
 mod audit;
 mod columns;
+pub mod copy;
 pub mod postgres;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
+mod tables;
 
 use async_trait::async_trait;
 use jiff::Timestamp;

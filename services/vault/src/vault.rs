@@ -161,7 +161,7 @@ impl Vault {
     ) -> Result<Self, StartError> {
         // Before the store is made: a new key for an old store would only open nothing.
         let source = kek_source(&config);
-        if config.master_keys.is_empty() && config.transit.is_none() && config.postgres.is_some() {
+        if config.master_keys.is_empty() && config.postgres.is_some() {
             return Err(StartError::NoMasterKey);
         }
         let providers = source.providers(!config.data_dir.join(STORE_FILE).exists(), &[])?;

@@ -8,6 +8,7 @@ mod lock;
 mod migrate;
 pub mod postgres;
 mod readers;
+mod value;
 mod writer;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ use lock::WriteLock;
 pub use migrate::Migration;
 pub use postgres::{Postgres, PostgresError, PostgresUrl};
 use readers::Readers;
+pub use value::Value;
 use writer::Writer;
 
 /// How long an open waits for another process to let go of the file.

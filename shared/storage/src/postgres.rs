@@ -1,6 +1,7 @@
 //! Postgres as the shared store: a pool of connections with named limits, transactions that are
 //! rolled back unless they were committed, and migrations. It knows nothing of what is stored.
 
+mod bulk;
 mod error;
 mod migrate;
 mod session;

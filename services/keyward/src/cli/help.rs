@@ -12,6 +12,7 @@ const OPTIONS: &[(&str, &[&str])] = &[
     ("serve", &["config"]),
     ("migrate", &["config"]),
     ("certs", &[]),
+    ("store", &["json"]),
     ("catalog", &["config", "json"]),
     ("doctor", &["config", "json"]),
     ("health", &["config", "json", "url"]),
@@ -23,7 +24,7 @@ const OPTIONS_OF_CLIENTS: &[&str] = &["json", "url", "access_key_file", "act_in"
 
 /// The groups of the list of commands. A test holds that each command is in one.
 const GROUPS: &[(&str, &[&str])] = &[
-    ("Run it", &["serve", "migrate", "certs"]),
+    ("Run it", &["serve", "migrate", "certs", "store"]),
     (
         "Keys and access",
         &[

@@ -81,6 +81,11 @@ impl PostgresStore {
         Postgres::migrate(url, &SCHEMA).await
     }
 
+    /// The database below, for copies.
+    pub(super) fn postgres(&self) -> &Postgres {
+        &self.postgres
+    }
+
     async fn session(&self) -> Stored<Session> {
         Ok(self.postgres.session().await?)
     }

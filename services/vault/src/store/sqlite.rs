@@ -75,6 +75,11 @@ impl SqliteStore {
         })
     }
 
+    /// The database below, for copies.
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
     async fn read<T, F>(&self, work: F) -> Stored<T>
     where
         T: Send + 'static,

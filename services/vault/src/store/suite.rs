@@ -1,6 +1,7 @@
 //! What every engine must do alike: one suite over the traits. `conformance!` lists its members, which
 //! run on all engines.
 
+mod copies;
 mod custody;
 mod identity;
 mod keys;
@@ -54,7 +55,12 @@ mod postgres {
         let database = TestDatabase::new();
         let url = PostgresUrl::parse(&database.url()).unwrap();
         PostgresStore::migrate(&url).await.unwrap();
-        (PostgresStore::open(&url).await.unwrap(), database)
+        (open_at(&database).await, database)
+    }
+
+    pub(super) async fn open_at(database: &TestDatabase) -> PostgresStore {
+        let url = PostgresUrl::parse(&database.url()).unwrap();
+        PostgresStore::open(&url).await.unwrap()
     }
 }
 

@@ -120,6 +120,10 @@ impl Session {
         worked
     }
 
+    pub(super) fn client(&self) -> Result<&ClientWrapper, PostgresError> {
+        self.client.as_deref().ok_or(PostgresError::Closed)
+    }
+
     async fn commit(&self) -> Result<(), StorageError> {
         self.statement("COMMIT").await
     }
@@ -134,7 +138,7 @@ impl Session {
         limit: Duration,
         run: impl AsyncFnOnce(&ClientWrapper) -> Result<T, tokio_postgres::Error>,
     ) -> Result<T, StorageError> {
-        let client = self.client.as_deref().ok_or(PostgresError::Closed)?;
+        let client = self.client()?;
         let result = match tokio::time::timeout(limit, run(client)).await {
             Ok(result) => result.map_err(PostgresError::from),
             Err(_) => Err(PostgresError::TimedOut("6 s")),

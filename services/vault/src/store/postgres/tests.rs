@@ -45,7 +45,8 @@ async fn another_role_is_denied_every_table_of_the_vault() {
 #[tokio::test]
 async fn the_documented_roles_can_migrate_and_see_nothing_of_each_other() {
     let server = PrivatePostgres::start();
-    server.administer("DROP ROLE keyward_vault; CREATE DATABASE keyward");
+    server.administer("DROP ROLE keyward_vault");
+    server.administer("CREATE DATABASE keyward");
     server.administer_in("keyward", ROLES);
     server.administer(
         "ALTER ROLE keyward_vault PASSWORD 'v'; ALTER ROLE keyward_metering PASSWORD 'm';

@@ -1,0 +1,88 @@
+//! Every table of the vault and its columns, for copies: the one list, which a test holds against both
+//! schemas. A table comes after those that it refers to.
+
+/// A table, and the statements that move its rows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Table {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Its columns.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the statements have them"))]
+    pub(super) columns: &'static [&'static str],
+    /// Reads all rows, in both engines.
+    pub(super) select: &'static str,
+    /// Empties it, in both engines.
+    pub(super) clear: &'static str,
+    /// Writes a row in SQLite.
+    pub(super) insert: &'static str,
+    /// Writes rows in Postgres.
+    pub(super) copy: &'static str,
+}
+
+/// A column's name in quotes: `user` is a word of SQL.
+macro_rules! quoted {
+    ($column:ident) => {
+        concat!("\"", stringify!($column), "\"")
+    };
+}
+
+macro_rules! place {
+    ($column:ident) => {
+        ", ?"
+    };
+}
+
+macro_rules! tables {
+    ($($table:ident { $first:ident $(, $column:ident)* $(,)? })+) => {
+        &[$(Table {
+            name: stringify!($table),
+            columns: &[stringify!($first) $(, stringify!($column))*],
+            select: concat!(
+                "SELECT ", quoted!($first) $(, ", ", quoted!($column))*,
+                " FROM ", stringify!($table)
+            ),
+            clear: concat!("DELETE FROM ", stringify!($table)),
+            insert: concat!(
+                "INSERT INTO ", stringify!($table), " (", quoted!($first)
+                $(, ", ", quoted!($column))*, ") VALUES (?" $(, place!($column))*, ")"
+            ),
+            copy: concat!(
+                "COPY ", stringify!($table), " (", quoted!($first)
+                $(, ", ", quoted!($column))*, ") FROM STDIN BINARY"
+            ),
+        }),+]
+    };
+}
+
+/// All of them.
+pub(super) const TABLES: &[Table] = tables! {
+    accounts { uid, kind, id, tier, display_name, create_time, update_time, revision }
+    projects { uid, id, holder_uid, display_name, create_time, update_time, revision }
+    members { uid, organization_uid, user_uid, role, create_time }
+    access_keys {
+        uid, id, hash, user_uid, organization_uid, project_uid, label, scopes, allowed_models,
+        requests_per_minute, tokens_per_minute, concurrency, masked, create_time, expire_time,
+        revoke_time,
+    }
+    data_keys {
+        owner_kind, owner_uid, generation, master_key_id, wrapped, create_time, destroy_time,
+    }
+    provider_keys {
+        uid, owner_kind, owner_uid, provider, label, masked, fingerprint, enabled, health,
+        health_reason, version, base_url, endpoint, api_version, deployments, skip_format_check,
+        weight, origin, create_time, update_time, expire_time, last_used_time, last_tested_time,
+        revision, record, secret_time, failing_since,
+    }
+    system_secrets { name, uid, version, record }
+    changes { sequence, time, kind, resource_id, owner_kind, owner_uid }
+    audit_events {
+        uid, time, action, outcome, reason, peer, access_key_id, user, user_uid, organization,
+        organization_uid, resource_id, resource_version, purpose, inference_id, lease_id, trace_id,
+        record_sha256, arrival, instance, sequence, hash,
+    }
+    master_keys { id, state, create_time, activate_time, retire_time, destroy_time }
+    vault_state { only_row, sealed, change_time }
+    vault_replicas { name, master_keys, seen_time }
+    audit_chains { instance, sequence, hash, public_key }
+    replays { id, request, owner_kind, owner_uid, thing, sealed, answer, time }
+};
