@@ -102,9 +102,8 @@ async fn own_keys_outlive_the_vaults_store_by_the_bound_and_nothing_serves_in_th
     let _ = tenant.client.chat(MODEL, "before").await.ok();
     let _ = tenant.client.chat("sandbox/echo", "before").await.ok();
     let store = system.gateway.data_dir().join("vault.db");
-    let database = rusqlite::Connection::open(store).unwrap();
-    let away = "ALTER TABLE changes RENAME TO changes_away";
-    database.execute(away, []).unwrap();
+    let mut database = rusqlite::Connection::open(store).unwrap();
+    rename_tables(&mut database, |name| format!("{name}_away"));
 
     let since = Instant::now();
     for model in [MODEL, "sandbox/echo"] {
@@ -126,12 +125,28 @@ async fn own_keys_outlive_the_vaults_store_by_the_bound_and_nothing_serves_in_th
     assert!(openai.requests_with(system_key).is_empty());
     assert!(!openai.requests_with(&key).is_empty());
 
-    let back = "ALTER TABLE changes_away RENAME TO changes";
-    database.execute(back, []).unwrap();
+    rename_tables(&mut database, |name| name.replace("_away", ""));
     wait::until("the key to serve again", || async {
         tenant.client.chat(MODEL, "after").await.status.is_success()
     })
     .await;
+}
+
+/// Renames every table at once, so that a running vault finds none of them.
+fn rename_tables(database: &mut rusqlite::Connection, rename: impl Fn(&str) -> String) {
+    let names = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'";
+    let all = database.transaction().unwrap();
+    let names: Vec<String> = {
+        let mut names = all.prepare(names).unwrap();
+        let names = names.query_map([], |row| row.get(0)).unwrap();
+        names.map(Result::unwrap).collect()
+    };
+    for name in names {
+        let new = rename(&name);
+        let sql = format!("ALTER TABLE \"{name}\" RENAME TO \"{new}\"");
+        all.execute(&sql, []).unwrap();
+    }
+    all.commit().unwrap();
 }
 
 /// Four processes, and a tenant with credits and an OpenAI key of its own.

@@ -17,19 +17,19 @@ use crate::system::System;
 /// `vault.revocation_bound`, as it is where nobody sets it.
 const BOUND: Duration = Duration::from_secs(1);
 
-/// Longer than a router that is cut off waits for the vault.
+/// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What one caller sent: when each request began, and what it said.
 type Sent = Vec<(Instant, String)>;
 
 /// Calls one after the other until told to stop.
-async fn hammer(client: Client, stop: &AtomicBool) -> Sent {
+async fn hammer(client: Client, patience: Duration, stop: &AtomicBool) -> Sent {
     let mut sent = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let marker = canary::characters(20);
         sent.push((Instant::now(), marker.clone()));
-        let _ = tokio::time::timeout(PATIENCE, client.chat(MODEL, &marker)).await;
+        let _ = tokio::time::timeout(patience, client.chat(MODEL, &marker)).await;
     }
     sent
 }
@@ -75,7 +75,7 @@ async fn no_request_after_the_answer_carries_a_key_that_it_ended() {
         }
         let stop = AtomicBool::new(false);
         let hammering = clients.iter().flat_map(|client| [client; 2]);
-        let hammering = hammering.map(|client| hammer(client.clone(), &stop));
+        let hammering = hammering.map(|client| hammer(client.clone(), PATIENCE, &stop));
         let ended = async {
             let openai = &system.providers.openai;
             wait::until("all to be at it", || async {
@@ -138,7 +138,7 @@ async fn a_router_that_cannot_be_told_stops_by_itself_and_is_counted() {
         tokio::time::sleep(3 * BOUND).await;
         stop.store(true, Ordering::Relaxed);
     };
-    let hammering = (0..4).map(|_| hammer(client.clone(), &stop));
+    let hammering = (0..4).map(|_| hammer(client.clone(), BOUND / 4, &stop));
     let (sent, ()) = tokio::join!(futures::future::join_all(hammering), enough);
     let carried = said_with(&system.providers.openai, &key);
     let beyond = sent.iter().flatten();

@@ -22,6 +22,7 @@ pub(crate) mod projects;
 pub(crate) mod provider_keys;
 mod refused;
 mod replay;
+pub(crate) mod replicas;
 pub(crate) mod sealing;
 pub(crate) mod system_keys;
 mod unseal;
@@ -38,6 +39,7 @@ use keyward_auth::GrantSigner;
 use keyward_runtime::private_allow::PrivateAllow;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::domain::fingerprint::FingerprintKey;
 use crate::domain::replay::ReplayKey;
@@ -105,6 +107,8 @@ pub(crate) struct Core {
     pub(crate) turns: Turns,
     pub(crate) signer: GrantSigner,
     pub(crate) hub: ChangeHub,
+    /// This vault among those that share its store; another one at each start.
+    pub(crate) vault_id: Uuid,
     pub(crate) ceilings: Ceilings,
     pub(crate) meters: Meters,
     pub(crate) audit: Arc<AuditLog>,
@@ -120,7 +124,11 @@ impl Core {
     /// connected have not confirmed it.
     async fn publish(&self, sequence: u64) -> u32 {
         self.hub.announce(sequence);
-        let laggards = self.hub.confirmed(sequence, ACKNOWLEDGE_WAIT).await;
+        let (here, elsewhere) = tokio::join!(
+            self.hub.confirmed(sequence, ACKNOWLEDGE_WAIT),
+            self.laggards_elsewhere(sequence, ACKNOWLEDGE_WAIT),
+        );
+        let laggards = here.saturating_add(elsewhere);
         if laggards > 0 {
             self.meters.laggards(laggards);
             tracing::warn!(

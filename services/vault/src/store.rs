@@ -11,6 +11,8 @@ pub mod sqlite;
 mod suite;
 mod tables;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -398,6 +400,19 @@ pub trait ChangeStore: Send + Sync {
     async fn changes_prune(&self, before: Timestamp) -> Stored<()>;
 }
 
+/// How far the watchers of each vault are that shares this store, for the others to count.
+#[async_trait]
+pub trait WatcherStore: Send + Sync {
+    /// Whether other vaults may use this store too.
+    fn is_shared(&self) -> bool;
+    /// States up to which change each watcher of this vault has confirmed, in place of what it stated
+    /// before.
+    async fn watchers_put(&self, vault: Uuid, confirmed: Vec<u64>) -> Stored<()>;
+    /// How many watchers of other vaults have not confirmed `sequence`. A vault that has stated nothing
+    /// for `age` counts no more.
+    async fn watchers_behind(&self, vault: Uuid, sequence: u64, age: Duration) -> Stored<u32>;
+}
+
 /// Answers that are remembered, written with what they answer; see [`Effects`].
 #[async_trait]
 pub trait ReplayStore: Send + Sync {
@@ -426,6 +441,7 @@ pub trait Store:
     + SealStore
     + CustodyStore
     + ChangeStore
+    + WatcherStore
     + AuditStore
     + ReplayStore
     + CloseStore
@@ -441,6 +457,8 @@ impl<T> Store for T where
         + SealStore
         + CustodyStore
         + ChangeStore
+        + WatcherStore
+        + WatcherStore
         + AuditStore
         + ReplayStore
         + CloseStore

@@ -27,7 +27,7 @@ use crate::app::ceilings::Ceilings;
 use crate::app::hub::ChangeHub;
 use crate::app::hygiene::{KeyGauges, count_keys};
 use crate::app::key_file::{KeyFile, KeyFileError};
-use crate::app::{Clock, Core, Meters, Turns, system_secret};
+use crate::app::{Clock, Core, Meters, Turns, replicas, system_secret};
 use crate::domain::fingerprint::FingerprintKey;
 use crate::domain::master_key::{MasterKeyError, MasterKeyRing};
 use crate::domain::replay::{ReplayKey, forgotten_before};
@@ -175,6 +175,7 @@ impl Vault {
         tracker.spawn(prune(Arc::clone(&core)));
         tracker.spawn(Arc::clone(&core).follow());
         tracker.spawn(count_keys(Arc::clone(&core), gauges));
+        tracker.spawn(replicas::follow(Arc::clone(&core)));
         let grpc = VaultGrpc::new(Arc::clone(&core), tracker);
         Ok(Self { core, grpc })
     }
@@ -328,6 +329,7 @@ async fn core(
         replays: ReplayKey::new(&replay),
         turns: Turns::new(),
         signer,
+        vault_id: keyward_runtime::ids::new(),
         hub: ChangeHub::new(head, config.revocation_bound),
         meters: Meters::new(&config.metrics),
         ceilings: Ceilings::new(config.unseal_ceiling),

@@ -7,6 +7,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// A line. It ends when dropped, with all connections over it.
 #[derive(Debug)]
@@ -24,10 +25,13 @@ impl Link {
         let address = listener.local_addr().expect("it is bound");
         let (is_cut, stop) = (watch::Sender::new(false), CancellationToken::new());
         let (cut, stopping) = (is_cut.subscribe(), stop.clone());
-        tokio::spawn(async move {
+        let tracker = TaskTracker::new();
+        let connections = tracker.clone();
+        tracker.spawn(async move {
             let accepting = async {
                 while let Ok((near, _)) = listener.accept().await {
-                    tokio::spawn(carry(near, target.clone(), cut.clone(), stopping.clone()));
+                    let carried = carry(near, target.clone(), cut.clone(), stopping.clone());
+                    connections.spawn(carried);
                 }
             };
             stopping.run_until_cancelled(accepting).await;

@@ -63,30 +63,32 @@ mod tests {
         Timestamp::from_millisecond(1_700_000_000_000).unwrap()
     }
 
-    fn router(number: usize) -> Instance {
+    fn router(number: usize) -> [u8; 32] {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&number.to_be_bytes());
-        Some(key)
+        key
     }
 
     #[test]
     fn one_router_over_its_ceiling_is_nothing_to_another() {
         let ceilings = Ceilings::new(2);
-        let asks = |router, secret| ceilings.admits(router, Uuid::from_u128(secret), now());
-        assert!(asks(router(1), 1) && asks(router(1), 2) && !asks(router(1), 3));
-        assert!(asks(router(2), 3) && asks(None, 4));
-        assert!(!asks(router(1), 4));
+        let asks =
+            |router: Instance, secret| ceilings.admits(router, Uuid::from_u128(secret), now());
+        assert!(asks(Some(router(1)), 1) && asks(Some(router(1)), 2) && !asks(Some(router(1)), 3));
+        assert!(asks(Some(router(2)), 3) && asks(None, 4));
+        assert!(!asks(Some(router(1)), 4));
     }
 
     #[test]
     fn ever_new_certificates_share_one_ceiling_in_the_end() {
         let ceilings = Ceilings::new(1);
-        let asks = |router, secret| ceilings.admits(router, Uuid::from_u128(secret), now());
+        let asks =
+            |router: Instance, secret| ceilings.admits(router, Uuid::from_u128(secret), now());
         for number in 0..ROUTERS_MAX {
-            assert!(asks(router(number), 1));
+            assert!(asks(Some(router(number)), 1));
         }
-        assert!(asks(router(ROUTERS_MAX), 1));
-        assert!(!asks(router(ROUTERS_MAX + 1), 2));
+        assert!(asks(Some(router(ROUTERS_MAX)), 1));
+        assert!(!asks(Some(router(ROUTERS_MAX + 1)), 2));
         assert!(ceilings.windows.lock().len() <= ROUTERS_MAX + 1);
     }
 }

@@ -60,6 +60,24 @@ impl ChangeHub {
         self.head.subscribe()
     }
 
+    /// Told of every confirmation, arrival and departure.
+    pub(super) fn progress(&self) -> watch::Receiver<u64> {
+        self.progress.subscribe()
+    }
+
+    /// How long a watcher that hears nothing goes on.
+    pub(super) fn bound(&self) -> Duration {
+        self.bound
+    }
+
+    /// What each watcher has confirmed; nothing, for those that left lately.
+    pub(super) fn standing(&self) -> Vec<u64> {
+        let state = self.state.lock();
+        let lately = |left: &&Instant| left.elapsed() < self.bound;
+        let departed = state.departed.values().filter(lately).map(|_| 0);
+        state.confirmed.values().copied().chain(departed).collect()
+    }
+
     /// A watcher that has taken in everything up to `confirmed`.
     pub(crate) fn register(&self, confirmed: u64) -> Registration {
         let mut state = self.state.lock();

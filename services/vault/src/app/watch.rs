@@ -14,7 +14,7 @@ use super::Core;
 use crate::domain::change::Change;
 
 /// How often a watcher hears of us when nothing changes.
-const HEARTBEAT: Duration = Duration::from_millis(250);
+pub(super) const HEARTBEAT: Duration = Duration::from_millis(250);
 
 /// How many changes are read at a time.
 const BATCH: u32 = 256;
@@ -91,6 +91,9 @@ impl Watcher {
     /// Where to start: the present for 0, and for a number from a future that this store never had.
     async fn start(&self, start: u64) -> Result<u64, Gone> {
         let head = self.core.store.change_head().await.map_err(|_| Gone)?;
+        // The first message is a heartbeat like any other: it says that changes can be read.
+        let read = self.core.store.changes_after(head, 1).await;
+        read.map_err(|_| Gone)?;
         Ok(if start == 0 { head } else { start.min(head) })
     }
 

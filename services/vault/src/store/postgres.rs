@@ -15,6 +15,7 @@ mod provider_keys;
 mod replays;
 mod row;
 mod seals;
+mod watchers;
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -44,6 +45,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0005_audit_chain",
         sql: include_str!("postgres/0005_audit_chain.sql"),
+    },
+    Migration {
+        name: "0006_watchers",
+        sql: include_str!("postgres/0006_watchers.sql"),
     },
 ];
 

@@ -14,6 +14,7 @@ mod provider_keys;
 mod replays;
 mod row;
 mod seals;
+mod watchers;
 
 use std::path::Path;
 

@@ -90,6 +90,7 @@ mod conform {
         trail {
             changes_are_numbered_without_gaps_even_after_failures,
             pruned_changes_leave_the_head,
+            watchers_of_other_vaults_are_counted_where_there_may_be_any,
             audit_events_are_listed_by_whose_they_are,
             audit_events_are_found_by_all_that_is_said_of_them,
             events_get_their_place_once_and_in_the_order_of_their_commits,

@@ -12,6 +12,7 @@ mod audit_sinks;
 mod ceiling;
 mod custody;
 mod exchange;
+mod grants;
 mod hygiene;
 mod inspect;
 mod isolation;

@@ -1,45 +1,64 @@
-//! Another router with an edge of its own, in one process, beside those of a gateway.
+//! Further processes beside those of a gateway: another router with an edge of its own, or another
+//! vault on the same store.
+
+use std::collections::BTreeMap;
 
 use super::process::Process;
 use super::{Gateway, Place, Role, ops, ports};
 use crate::client::Client;
 use crate::wait;
 
-/// A further way into a gateway. Its process ends when it is dropped.
+/// A further process, which ends when it is dropped.
 #[derive(Debug)]
 pub struct Front {
     http: u16,
+    grpc: u16,
     process: Process,
 }
 
 impl Gateway {
-    /// Starts one whose vault is at `vault`, such as [`Gateway::grpc_url`] or a
-    /// [`Link`](crate::Link)'s, and waits until it is ready. It serves models; management may be the
-    /// gateway's own edge alone.
+    /// Starts a router and an edge whose vault is at `vault`, such as [`Gateway::grpc_url`] or a
+    /// [`Link`](crate::Link)'s, and waits until they are ready. They serve models; management may be
+    /// the gateway's own edge alone.
     pub async fn front(&self, vault: &str) -> Front {
+        let vault = ("KEYWARD_VAULT__URL".to_owned(), vault.to_owned());
+        self.further(vec![Role::Router, Role::Edge], [vault].into())
+            .await
+    }
+
+    /// Starts another vault with the settings of the gateway's own.
+    pub async fn further_vault(&self) -> Front {
+        self.further(vec![Role::Vault], BTreeMap::new()).await
+    }
+
+    async fn further(&self, roles: Vec<Role>, settings: BTreeMap<String, String>) -> Front {
+        let (http, grpc) = (ports::free(), ports::free());
         let place = Place {
-            roles: vec![Role::Router, Role::Edge],
-            grpc: ports::free(),
+            roles,
+            grpc,
             ops: ports::free(),
             process: None,
         };
-        let http = ports::free();
         let mut environment = self.environment(&place);
-        let mut set = |name: &str, value: String| environment.insert(name.to_owned(), value);
-        set("KEYWARD_EDGE__LISTEN", format!("127.0.0.1:{http}"));
-        set("KEYWARD_VAULT__URL", vault.to_owned());
+        let listen = format!("127.0.0.1:{http}");
+        environment.insert("KEYWARD_EDGE__LISTEN".to_owned(), listen);
+        environment.extend(settings);
         let arguments = self.arguments(&place);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let log = self.folder.path().join(format!("front-{http}.log"));
+        let log = self.folder.path().join(format!("further-{http}.log"));
         let process = Process::start(&arguments, &environment, self.folder.path(), log);
-        let front = Front { http, process };
+        let further = Front {
+            http,
+            grpc,
+            process,
+        };
         let listens = || async { std::net::TcpStream::connect(("127.0.0.1", place.ops)).is_ok() };
-        wait::until("another router to listen", listens).await;
-        wait::until("another router to be ready", || async {
+        wait::until("a further process to listen", listens).await;
+        wait::until("a further process to be ready", || async {
             ops(place.ops).get("/readyz").await.status.is_success()
         })
         .await;
-        front
+        further
     }
 }
 
@@ -48,6 +67,11 @@ impl Front {
     pub fn client(&self, access_key: &str) -> Client {
         let url = format!("http://127.0.0.1:{}", self.http);
         Client::new(&url, Some(access_key))
+    }
+
+    /// Where its gRPC is served.
+    pub fn grpc_url(&self, scheme: &str) -> String {
+        format!("{scheme}://127.0.0.1:{}", self.grpc)
     }
 
     /// The id of its process.

@@ -7,6 +7,7 @@ use keyward_storage::postgres::{Row, Session};
 use uuid::Uuid;
 
 use super::row::{get, millis, owner_kind, signed, unsigned};
+use super::watchers;
 use super::{PostgresStore, Values, execute, execute_one, query_all, query_one};
 use crate::domain::change::{Change, ChangeKind, NumberedChange};
 use crate::domain::owner::Owner;
@@ -76,7 +77,7 @@ impl ChangeStore for PostgresStore {
 
     async fn changes_prune(&self, before: Timestamp) -> Stored<()> {
         let session = self.session().await?;
-        let pruned = execute(&session, PRUNE, &[&millis(before)]).await;
-        pruned.map(drop)
+        execute(&session, PRUNE, &[&millis(before)]).await?;
+        execute(&session, watchers::PRUNE, &[]).await.map(drop)
     }
 }

@@ -360,6 +360,25 @@ pub(super) async fn a_census_counts_what_the_rules_say_of_each_key(store: &impl 
     );
 }
 
+/// Gives a key out, with its event in a chain of its own.
+async fn use_once(store: &impl Store, lease: Lease) {
+    let instance = format!("vault-of-{}", lease.id);
+    let head = Head::genesis(&instance);
+    let chain = Chain {
+        instance: instance.clone(),
+        head,
+        public_key: [0; 32],
+    };
+    store.audit_chain_begin(chain).await.unwrap();
+    let wanted = Append {
+        event: event(&Actor::default(), Action::ProviderKeyUnseal, "used"),
+        lease: Some(lease),
+    };
+    let batch = Arc::new(Batch::new(&instance, head, vec![], vec![wanted]));
+    store.audit_link(Arc::clone(&batch)).await.unwrap();
+    assert_eq!(batch.settle().unwrap().granted, [true]);
+}
+
 /// Stores a key with its time of use, which only a lease writes.
 async fn insert_used(store: &impl Store, one: SealedKey) {
     let (owner, id, used) = (one.key.owner, one.key.id, one.key.last_used_time);
@@ -377,9 +396,8 @@ async fn insert_used(store: &impl Store, one: SealedKey) {
             version: 1,
             now,
             is_test: false,
-            event: event(&Actor::default(), Action::ProviderKeyUnseal, "used"),
         };
-        assert!(store.provider_key_lease(lease).await.unwrap());
+        use_once(store, lease).await;
     }
     if is_off {
         let off = ProviderKey {

@@ -252,3 +252,25 @@ pub(super) async fn a_batch_that_nobody_waits_for_any_more_leaves_nothing(store:
     assert_eq!(store.audit_chain("vault-1", 0, 10).await.unwrap(), []);
     assert_eq!(store.audit_chains().await.unwrap()[0].head, head);
 }
+
+pub(super) async fn watchers_of_other_vaults_are_counted_where_there_may_be_any(
+    store: &impl Store,
+) {
+    let (here, there) = (some_uid(), some_uid());
+    let hour = std::time::Duration::from_hours(1);
+    let count = |behind: u32| if store.is_shared() { behind } else { 0 };
+    store.watchers_put(here, vec![0, 0]).await.unwrap();
+    store.watchers_put(there, vec![3, 7, 7]).await.unwrap();
+    for (sequence, behind) in [(3, 0), (4, 1), (7, 1), (8, 3)] {
+        let found = store.watchers_behind(here, sequence, hour).await.unwrap();
+        assert_eq!(found, count(behind), "{sequence}");
+    }
+    let long_ago = std::time::Duration::ZERO;
+    assert_eq!(store.watchers_behind(here, 8, long_ago).await.unwrap(), 0);
+    store.watchers_put(there, vec![8]).await.unwrap();
+    assert_eq!(store.watchers_behind(here, 8, hour).await.unwrap(), 0);
+    assert_eq!(
+        store.watchers_behind(there, 1, hour).await.unwrap(),
+        count(2)
+    );
+}
