@@ -6,7 +6,8 @@ use keyward_testkit::gateway::binary;
 use keyward_testkit::{Gateway, Tenant, Topology, wait};
 use serde_json::{Value, json};
 
-use crate::system::{MODEL, System};
+use crate::served::MODEL;
+use crate::system::System;
 
 /// The exit code and the JSON of a command that reads the gateway's stores.
 fn audit(gateway: &Gateway, arguments: &[&str]) -> (i32, Value) {
@@ -31,7 +32,7 @@ async fn the_log_and_every_use_of_a_key_are_proven_beside_a_live_gateway() {
     let tenant = Tenant::new(&system.gateway, "trial").await;
     tenant.own_key("openai").await;
     for _ in 0..3 {
-        tenant.client.chat(MODEL, "hello").await.ok();
+        let _ = tenant.client.chat(MODEL, "hello").await.ok();
     }
     // Uses are recorded a moment after the answer.
     let gateway = &system.gateway;

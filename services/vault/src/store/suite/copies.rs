@@ -10,7 +10,7 @@ use crate::domain::owner::OwnerKind::User;
 use crate::store::copy::{CopyError, Place, copy};
 use crate::store::tables::TABLES;
 use crate::store::{
-    AccessKeyStore as _, AuditScope, AuditStore as _, ChangeStore as _, CloseStore as _,
+    AccessKeyStore as _, AuditFilter, AuditStore as _, ChangeStore as _, CloseStore as _,
     ProviderKeyStore as _,
 };
 
@@ -103,7 +103,7 @@ async fn a_copy_to_postgres_and_back_loses_nothing() {
     assert_eq!((found.key, found.record), (one.key, one.record));
     assert!(store.access_key_by_hash([9; 32]).await.unwrap().is_some());
     let page = super::samples::ALL;
-    let events = store.audit_list(AuditScope::All, None, page).await;
+    let events = store.audit_list(AuditFilter::default(), page).await;
     assert_eq!(events.unwrap().len(), 101);
     stored(&store, User, "eve").await;
     assert_eq!(store.change_head().await.unwrap(), head + 1);
