@@ -52,7 +52,7 @@ pub(crate) use meters::Meters;
 pub(crate) use outcomes::{KeyOutcome, OutcomeReport};
 pub(crate) use owners::OwnerRef;
 pub(crate) use replay::{AskedChange, Command, Turns};
-pub(crate) use sealing::{random, system_secret};
+pub(crate) use sealing::{Seals, random, sweep};
 pub(crate) use unseal::{UnsealPurpose, UnsealWish};
 
 use audit::AuditLog;
@@ -96,12 +96,13 @@ impl fmt::Debug for Clock {
 /// What all use cases share.
 pub(crate) struct Core {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) masters: MasterKeys,
+    pub(crate) masters: Arc<MasterKeys>,
     pub(crate) kek_source: KekSource,
     /// What this process is called among the vault's.
     pub(crate) replica: String,
     /// Has the vault's state read again at once.
     pub(crate) follow_soon: Notify,
+    pub(crate) seals: Seals,
     pub(crate) fingerprints: FingerprintKey,
     pub(crate) replays: ReplayKey,
     pub(crate) turns: Turns,

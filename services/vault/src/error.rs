@@ -58,7 +58,7 @@ pub enum VaultError {
     )]
     SecretCeiling(usize),
     /// The key's record does not open.
-    #[error("the provider key cannot be opened; enter it again")]
+    #[error("the provider key cannot be opened; remove it and enter it again")]
     KeyUnavailable(#[source] OpenError),
     /// It cannot be done as things stand; says what must be done before.
     #[error("{0}")]
@@ -69,6 +69,12 @@ pub enum VaultError {
     /// Whoever keeps the master key does not answer, or refuses.
     #[error("the provider of the master key is not available")]
     MasterKeyAway(#[source] KekError),
+    /// What a key is sealed for cannot be changed without the key.
+    #[error("where a provider key is sent changes only with the key itself: enter it in `key`")]
+    SecretRequired,
+    /// An owner's data key has sealed as much as it may, and there is no other.
+    #[error("nothing more can be sealed for this owner until its data key can be replaced")]
+    SealsExhausted,
     /// The store does not answer, or an audit event could not be written.
     #[error("the vault's store is not available")]
     Unavailable(#[source] StoreError),
@@ -152,6 +158,8 @@ impl ServiceError for VaultError {
             Self::SecretCeiling(_) => Reason::SecretCeiling,
             Self::KeyUnavailable(_) => Reason::ProviderKeyUnavailable,
             Self::Sealed => Reason::VaultSealed,
+            Self::SecretRequired => Reason::SecretRequired,
+            Self::SealsExhausted => Reason::SealsExhausted,
             Self::MasterKeyAway(_) | Self::Unavailable(_) => Reason::Overloaded,
             Self::AuditUnavailable => Reason::AuditUnavailable,
             Self::Internal(_) => Reason::Internal,

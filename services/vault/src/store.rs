@@ -5,6 +5,7 @@
 mod audit;
 mod columns;
 pub mod copy;
+mod generations;
 pub mod postgres;
 pub mod sqlite;
 #[cfg(test)]
@@ -25,6 +26,9 @@ use crate::domain::master_key::{KnownMasterKey, MasterKeyState};
 use crate::domain::owner::{Owner, OwnerKind};
 use crate::domain::provider_key::ProviderKey;
 use crate::domain::replay::{Replay, ReplayId};
+use crate::domain::row_state::StateMac;
+
+pub use generations::{GenerationStore, RowStateStore, RowStates, SignedFloor, StoredSecret};
 
 pub use audit::{Append, AuditFilter, AuditScope, AuditStore, Batch, Chain, Linked};
 
@@ -179,13 +183,15 @@ pub trait AccessKeyStore: Send + Sync {
     async fn access_key_revoke(&self, id: &str, now: Timestamp, effects: Effects) -> Stored<u64>;
 }
 
-/// A provider key with its sealed secret and the wrapped data key that opens it.
-#[derive(Debug, Clone)]
+/// A provider key with its sealed secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedKey {
     /// What is known of it.
     pub key: ProviderKey,
     /// The sealed secret.
     pub record: Vec<u8>,
+    /// The MAC over both; none in a row from before there were any.
+    pub state: Option<StateMac>,
 }
 
 /// Provider keys.
@@ -193,7 +199,8 @@ pub struct SealedKey {
 pub trait ProviderKeyStore: Send + Sync {
     /// Whose key this is: all that may be asked without naming the owner.
     async fn provider_key_owner(&self, id: Uuid) -> Stored<Option<Owner>>;
-    /// Stores a new one; its fingerprint must be free for its owner and provider.
+    /// Stores a new one; its fingerprint must be free for its owner and provider, and the data key
+    /// that sealed it must still open.
     async fn provider_key_insert(&self, sealed: SealedKey, effects: Effects) -> Stored<u64>;
     /// One of this owner.
     async fn provider_key_get(&self, owner: Owner, id: Uuid) -> Stored<Option<SealedKey>>;
@@ -210,12 +217,11 @@ pub trait ProviderKeyStore: Send + Sync {
     async fn provider_keys_usable(&self, owners: &[Owner], limit: u32) -> Stored<Vec<ProviderKey>>;
     /// How many there are of each kind, of all owners. One pass over all of them.
     async fn provider_key_census(&self, bounds: Bounds) -> Stored<Census>;
-    /// Replaces it if its stored revision is still `revision`; with a record, the old one is
-    /// overwritten.
+    /// Replaces it if its stored revision is still `revision` and the data key that sealed the
+    /// record must still open; another record overwrites the old one.
     async fn provider_key_update(
         &self,
-        key: ProviderKey,
-        record: Option<Vec<u8>>,
+        sealed: SealedKey,
         revision: u64,
         effects: Effects,
     ) -> Stored<u64>;
@@ -440,6 +446,8 @@ pub trait Store:
     + ProviderKeyStore
     + SealStore
     + CustodyStore
+    + GenerationStore
+    + RowStateStore
     + ChangeStore
     + WatcherStore
     + AuditStore
@@ -456,8 +464,9 @@ impl<T> Store for T where
         + ProviderKeyStore
         + SealStore
         + CustodyStore
+        + GenerationStore
+        + RowStateStore
         + ChangeStore
-        + WatcherStore
         + WatcherStore
         + AuditStore
         + ReplayStore

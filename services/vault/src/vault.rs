@@ -27,8 +27,9 @@ use crate::app::ceilings::Ceilings;
 use crate::app::hub::ChangeHub;
 use crate::app::hygiene::{KeyGauges, count_keys};
 use crate::app::key_file::{KeyFile, KeyFileError};
-use crate::app::{Clock, Core, Meters, Turns, replicas, system_secret};
+use crate::app::{Clock, Core, Meters, Seals, Turns, replicas, sweep};
 use crate::domain::fingerprint::FingerprintKey;
+use crate::domain::generation::SEALS_MAX;
 use crate::domain::master_key::{MasterKeyError, MasterKeyRing};
 use crate::domain::replay::{ReplayKey, forgotten_before};
 use crate::error::VaultError;
@@ -49,6 +50,8 @@ pub(crate) const CHECKPOINT_FOLDER: &str = "audit-checkpoints";
 /// How long changes are kept for watchers that come back: far longer than any of them keeps what
 /// it held.
 const CHANGES_KEPT: SignedDuration = SignedDuration::from_hours(1);
+/// What is overwritten stays in the store's log no longer than this, if nobody reads it meanwhile.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// How often older ones are forgotten.
 const PRUNE_EVERY: Duration = Duration::from_mins(5);
 
@@ -84,6 +87,11 @@ pub struct VaultConfig {
     pub revocation_bound: Duration,
     /// How many distinct secrets one router is given in a minute at most.
     pub unseal_ceiling: usize,
+    /// The most records that one data key of an owner seals before it is replaced.
+    pub seals_max: u64,
+    /// How often the vault looks for data keys to replace, for records to seal anew, and for what
+    /// its store may still hold of what was overwritten.
+    pub sweep_every: Duration,
     /// What it counts goes here.
     pub metrics: Metrics,
     /// Where the time comes from.
@@ -106,6 +114,8 @@ impl VaultConfig {
             providers: BTreeSet::new(),
             revocation_bound: Duration::from_secs(1),
             unseal_ceiling: UNSEAL_CEILING,
+            seals_max: SEALS_MAX,
+            sweep_every: SWEEP_EVERY,
             metrics: Metrics::new(),
             clock: Clock::system(),
         }
@@ -166,9 +176,10 @@ impl Vault {
         }
         let providers = source.providers(!config.data_dir.join(STORE_FILE).exists(), &[])?;
         kek::check(&providers).await?;
-        let masters = MasterKeys::new(providers);
+        let masters = Arc::new(MasterKeys::new(providers));
         let store = open_store(&config).await?;
         let gauges = KeyGauges::new(&config.metrics);
+        let sweep_every = config.sweep_every;
         let core = Arc::new(core(config, source, masters, store, stopping).await?);
         core.meet_master_keys().await?;
         core.enter_custody().await?;
@@ -176,6 +187,7 @@ impl Vault {
         tracker.spawn(Arc::clone(&core).follow());
         tracker.spawn(count_keys(Arc::clone(&core), gauges));
         tracker.spawn(replicas::follow(Arc::clone(&core)));
+        tracker.spawn(sweep(Arc::clone(&core), sweep_every));
         let grpc = VaultGrpc::new(Arc::clone(&core), tracker);
         Ok(Self { core, grpc })
     }
@@ -291,7 +303,7 @@ fn replica_name() -> String {
 async fn core(
     config: VaultConfig,
     kek_source: KekSource,
-    masters: MasterKeys,
+    masters: Arc<MasterKeys>,
     store: Arc<dyn Store>,
     stopping: CancellationToken,
 ) -> Result<Core, StartError> {
@@ -299,15 +311,15 @@ async fn core(
         VaultError::KeyUnavailable(_) => StartError::OtherMasterKey(error),
         error => StartError::Vault(error),
     };
-    let fingerprint = system_secret(store.as_ref(), &masters, "fingerprint").await;
-    let (_, fingerprint) = fingerprint.map_err(own)?;
-    let replay = system_secret(store.as_ref(), &masters, "replay").await;
-    let (_, replay) = replay.map_err(own)?;
-    let signing = system_secret(store.as_ref(), &masters, "grant-signing").await;
-    let (signing_id, seed) = signing.map_err(own)?;
+    let (limit, clock) = (config.seals_max, config.clock.clone());
+    let seals = Seals::begin(Arc::clone(&store), Arc::clone(&masters), limit, clock).await;
+    let seals = seals.map_err(own)?;
+    let (_, fingerprint) = seals.system_secret("fingerprint").await.map_err(own)?;
+    let (_, replay) = seals.system_secret("replay").await.map_err(own)?;
+    let (signing_id, seed) = seals.system_secret("grant-signing").await.map_err(own)?;
     let signer = GrantSigner::from_seed(signing_id.to_string(), &seed)
         .map_err(|_| VaultError::Internal("the grant signing key is malformed"))?;
-    let audit_signing = system_secret(store.as_ref(), &masters, "audit-signing").await;
+    let audit_signing = seals.system_secret("audit-signing").await;
     let (_, audit_signing) = audit_signing.map_err(own)?;
     let ground = Ground {
         store: Arc::clone(&store),
@@ -325,6 +337,7 @@ async fn core(
         kek_source,
         replica: replica_name(),
         follow_soon: Notify::new(),
+        seals,
         fingerprints: FingerprintKey::new(&fingerprint),
         replays: ReplayKey::new(&replay),
         turns: Turns::new(),

@@ -20,6 +20,17 @@ impl fmt::Debug for vault::CreateProviderKeyRequest {
     }
 }
 
+impl fmt::Debug for vault::UpdateProviderKeyRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpdateProviderKeyRequest")
+            .field("request_id", &self.request_id)
+            .field("provider_key", &self.provider_key)
+            .field("update_mask", &self.update_mask)
+            .field("key", &REDACTED)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for vault::RotateProviderKeyRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RotateProviderKeyRequest")

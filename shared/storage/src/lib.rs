@@ -11,7 +11,7 @@ mod readers;
 mod value;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,12 +29,16 @@ use writer::Writer;
 /// How long an open waits for another process to let go of the file.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
+/// How long emptying the write-ahead log waits for readers; nothing is written meanwhile.
+const TRUNCATE_WAIT: Duration = Duration::from_millis(100);
+
 /// An open database. Clones share it; it closes when told to, or soon after the last is dropped.
 #[derive(Clone, Debug)]
 pub struct Database {
     /// None where it is only read.
     writer: Option<Writer>,
     readers: Arc<Readers>,
+    path: Arc<PathBuf>,
 }
 
 impl Database {
@@ -56,6 +60,7 @@ impl Database {
         Ok(Self {
             writer: Some(Writer::start(connection, Arc::clone(&readers), lock)?),
             readers,
+            path: Arc::new(path.to_owned()),
         })
     }
 
@@ -74,7 +79,21 @@ impl Database {
         Ok(Self {
             writer: None,
             readers: Arc::new(Readers::open(&name, flags)?),
+            path: Arc::new(path.to_owned()),
         })
+    }
+
+    /// Takes the write-ahead log into the file and cuts it to nothing, so that what was overwritten
+    /// is not in it any more. False where somebody reads from it just now: ask again.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the database fails.
+    pub async fn truncate_log(&self) -> Result<bool, StorageError> {
+        let path = Arc::clone(&self.path);
+        match tokio::task::spawn_blocking(move || truncate_log(&path)).await {
+            Ok(truncated) => truncated,
+            Err(_) => Err(StorageError::Closed),
+        }
     }
 
     /// Closes it for all that share it: what was asked for before is done, what comes later is told
@@ -136,6 +155,19 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StorageError> {
     // How many prepared statements a connection keeps: more than any one service has.
     connection.set_prepared_statement_cache_capacity(128);
     Ok(connection)
+}
+
+fn truncate_log(path: &Path) -> Result<bool, StorageError> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.busy_timeout(TRUNCATE_WAIT)?;
+    let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+    match connection.query_row(checkpoint, [], |row| row.get::<_, bool>(0)) {
+        Ok(is_busy) => Ok(!is_busy),
+        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {
+            Ok(false)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(unix)]

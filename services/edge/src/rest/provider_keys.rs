@@ -21,7 +21,7 @@ use super::idempotency::IdempotencyKey;
 use super::location::At;
 use super::parameters::{Nothing, Query};
 use super::reply::{IfMatch, Outcome, Reply};
-use super::values::Time;
+use super::values::{SecretText, Time};
 use crate::caller::Call;
 use crate::services::Services;
 
@@ -106,8 +106,10 @@ async fn list(State(services): State<Services>, call: Call, Query(which): Query<
 
 /// Change a provider key
 ///
-/// Everything but its secret. One that is disabled serves no request that begins afterwards; one
-/// that is enabled again is tried again, whatever became of it before.
+/// One that is disabled serves no request that begins afterwards; one that is enabled again is tried
+/// again, whatever became of it before. The secret is sealed for where it is sent: another `base_url`,
+/// `settings.endpoint` or `settings.api_version` needs the `key` again (412 without it), and makes a
+/// new version of it.
 #[utoipa::path(
     patch, path = "/api/v1/provider-keys/{id}", operation_id = "updateProviderKey",
     tag = "Provider keys", params(("id" = String, Path, description = "Its id."), IfMatch),
@@ -130,9 +132,16 @@ async fn update(
             enabled: change.enabled.unwrap_or_default(),
             weight: change.weight.unwrap_or_default(),
             expire_time: change.expires_at.value().map(Time::to_proto),
+            base_url: change.base_url.unwrap_or_default(),
+            settings: change.settings.map(Into::into),
             ..ProviderKey::default()
         }),
         etag,
+        key: change
+            .key
+            .as_ref()
+            .map(SecretText::expose)
+            .unwrap_or_default(),
         ..UpdateProviderKeyRequest::default()
     });
     let answer = services

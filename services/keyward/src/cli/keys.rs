@@ -55,8 +55,8 @@ enum Action {
     },
     /// Add a key of a provider
     Add(Box<add::Add>),
-    /// Change a key's label, weight or expiry
-    Update(change::Update),
+    /// Change a key's label, weight, expiry, or where it is sent
+    Update(Box<change::Update>),
     /// Give a key a new secret; its id stays
     Rotate(change::Rotate),
     /// Let a key serve again
@@ -155,7 +155,7 @@ fn act(action: Action, context: &Context) -> Outcome {
                 .send(&Request::get(&["provider-keys", &id]))?;
             context.output.show(&answer, view::resource)
         }
-        Action::Update(update) => change::update(update, context),
+        Action::Update(update) => change::update(&update, context),
         Action::Rotate(rotate) => change::rotate(&rotate, context),
         Action::Enable { id, how } => change::enable(&id, true, how, context),
         Action::Disable { id, how } => change::enable(&id, false, how, context),

@@ -33,6 +33,15 @@ pub(super) fn etag(given: &str, present: &str) -> Result<()> {
     Err(VaultError::Stale)
 }
 
+/// An expiry that is over already is a mistake: what it is given to would never work.
+pub(super) fn not_past(expire_time: Option<Timestamp>, now: Timestamp) -> Result<()> {
+    if expire_time.is_none_or(|time| time > now) {
+        return Ok(());
+    }
+    let message = "the expiry is not in the future";
+    Err(VaultError::invalid("expire_time", message))
+}
+
 /// Times are kept in whole milliseconds.
 pub(super) fn whole_millis(time: Option<Timestamp>) -> Option<Timestamp> {
     time.map(|time| keyward_runtime::time::from_millis(time.as_millisecond()))

@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::Gauge;
 /// The metrics of the vault. Clones count into the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Meters {
+    integrity_failures: Counter,
     secret_ceiling_trips: Counter,
     laggards: Counter,
     watchers: Gauge,
@@ -19,6 +20,11 @@ pub(super) struct Watching(Gauge);
 impl Meters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
+            integrity_failures: metrics.register(
+                "vault_integrity_failures",
+                "Keys that were not opened because what is stored of them was changed",
+                Counter::default(),
+            ),
             secret_ceiling_trips: metrics.register(
                 "vault_secret_ceiling_trips",
                 "Keys that were not opened because a router had too many distinct ones within a minute",
@@ -35,6 +41,11 @@ impl Meters {
                 Gauge::default(),
             ),
         }
+    }
+
+    /// A key was not opened because what is stored of it is not what the vault wrote.
+    pub(super) fn integrity_failure(&self) {
+        self.integrity_failures.inc();
     }
 
     /// A router asked for more distinct secrets than it may have.

@@ -9,7 +9,7 @@ use crate::domain::change::Change;
 use crate::domain::provider_key::{Health, ProviderKey, cut_reason};
 use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
-use crate::store::Effects;
+use crate::store::{Effects, SealedKey};
 
 /// What an answer said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,16 +53,14 @@ impl Core {
             found => found?,
         };
         for _ in 0..CHANGE_TRIES {
-            let Some(sealed) = self.store.provider_key_get(owner, id).await? else {
-                return Ok(());
+            let sealed = match self.provider_key_checked(owner, id).await {
+                Err(VaultError::NotFound(_)) => return Ok(()),
+                found => found?,
             };
             let Some(after) = report.apply(&sealed.key, command) else {
                 return Ok(());
             };
-            match self
-                .store_outcome(command, report, &sealed.key, after)
-                .await
-            {
+            match self.store_outcome(command, report, &sealed, after).await {
                 Err(VaultError::Stale) => {}
                 result => return result,
             }
@@ -74,7 +72,7 @@ impl Core {
         &self,
         command: &Command<'_, ()>,
         report: &OutcomeReport,
-        before: &ProviderKey,
+        before: &SealedKey,
         after: ProviderKey,
     ) -> Result<()> {
         let mut event = command
@@ -85,10 +83,13 @@ impl Core {
         let effects = Effects::new(event, Change::provider_key(after.id, after.owner));
         let authority = Authority::of_service(after.owner);
         let effects = self.remembering(command, authority, (), effects).await?;
+        let (id, revision) = (after.id, after.revision);
+        let sealed = self.seals.state(after, before.record.clone());
         let sequence = self
             .store
-            .provider_key_update(after, None, before.revision, effects)
+            .provider_key_update(sealed, before.key.revision, effects)
             .await?;
+        self.seals.saw(id, revision);
         // Nobody need confirm it: the router that reports it knows already.
         self.hub.announce(sequence);
         Ok(())

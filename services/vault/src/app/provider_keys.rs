@@ -3,6 +3,7 @@
 
 mod change;
 mod create;
+mod patch;
 
 use keyward_secret::Secret;
 use uuid::Uuid;
@@ -14,7 +15,8 @@ use crate::domain::provider_key::{KeySettings, ProviderKey};
 use crate::error::{Result, VaultError};
 use crate::store::{Page, SealedKey};
 
-pub(crate) use change::{Changed, KeyPatch, Rotation};
+pub(crate) use change::{Changed, Rotation};
+pub(crate) use patch::KeyPatch;
 
 /// What errors call a provider key.
 const WHAT: &str = "provider key";
@@ -79,6 +81,15 @@ impl Core {
     pub(super) async fn provider_key_load(&self, owner: Owner, id: Uuid) -> Result<SealedKey> {
         let found = self.store.provider_key_get(owner, id).await?;
         found.ok_or(VaultError::NotFound(WHAT))
+    }
+
+    /// The same, if its row is as the vault wrote it last: what is opened or changed must not be
+    /// what somebody else made of it.
+    pub(super) async fn provider_key_checked(&self, owner: Owner, id: Uuid) -> Result<SealedKey> {
+        let seen = self.seals.seen(id);
+        let sealed = self.provider_key_load(owner, id).await?;
+        self.seals.check_row(&sealed, seen)?;
+        Ok(sealed)
     }
 }
 

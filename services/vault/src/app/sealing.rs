@@ -1,4 +1,10 @@
-//! Sealing and opening with the data keys in the store, which the master keys' providers unwrap.
+//! Sealing and opening with the data keys in the store, which the master keys' providers unwrap. Which of an owner's data keys seals is
+//! decided in `generations`, what was sealed by older ones is sealed anew by `sweep`.
+
+mod generations;
+mod marks;
+mod row_state;
+mod sweep;
 
 use std::sync::Arc;
 
@@ -6,17 +12,19 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::Core;
+use super::{Clock, Core};
 use crate::domain::envelope::{
-    self, Binding, DATA_KEY_BYTES, DataKey, NONCE_BYTES, OpenError, Purpose, SALT_BYTES,
+    self, Binding, DataKey, NONCE_BYTES, OpenError, Purpose, SALT_BYTES,
 };
 use crate::domain::owner::Owner;
+use crate::domain::row_state::StateKey;
 use crate::error::{Result, VaultError};
 use crate::kek::MasterKeys;
 use crate::store::Store;
 
-/// The first generation of an owner's data key.
-const FIRST_GENERATION: u32 = 1;
+use marks::Marks;
+
+pub(crate) use sweep::sweep;
 
 /// Random bytes from the system.
 pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
@@ -27,24 +35,89 @@ pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
     Ok(bytes)
 }
 
-/// Seals with the owner's newest data key, made if there is none yet.
-pub(crate) async fn seal(
-    store: &dyn Store,
-    masters: &MasterKeys,
-    binding: &Binding<'_>,
-    plaintext: &[u8],
-) -> Result<Vec<u8>> {
-    let data_key = match store.data_key_get(binding.owner, None).await? {
-        Some(stored) => masters.unwrap(&stored).await?,
-        None => make_data_key(store, masters, binding.owner).await?,
-    };
-    let (salt, nonce) = (random::<SALT_BYTES>()?, random::<NONCE_BYTES>()?);
-    let record = envelope::seal_record(&data_key, binding, plaintext, *salt, *nonce)?;
-    Ok(record)
+/// What seals and opens.
+pub(crate) struct Seals {
+    store: Arc<dyn Store>,
+    masters: Arc<MasterKeys>,
+    states: StateKey,
+    marks: Marks,
+    /// The most records that one data key seals.
+    limit: u64,
+    clock: Clock,
 }
 
-/// Opens with the data key that the record names.
-pub(crate) async fn open(
+impl Seals {
+    /// Those of a store; what makes its rows tamper-evident is made where there is none yet.
+    ///
+    /// # Errors
+    /// [`VaultError::KeyUnavailable`] if the store was made with another master key.
+    pub(crate) async fn begin(
+        store: Arc<dyn Store>,
+        masters: Arc<MasterKeys>,
+        limit: u64,
+        clock: Clock,
+    ) -> Result<Self> {
+        let states = row_state::state_key(store.as_ref(), &masters, &clock).await?;
+        let marks = Marks::new();
+        Ok(Self {
+            store,
+            masters,
+            states,
+            marks,
+            limit,
+            clock,
+        })
+    }
+
+    /// Seals with the owner's newest data key, made if there is none yet.
+    pub(crate) async fn seal(&self, binding: &Binding<'_>, plaintext: &[u8]) -> Result<Vec<u8>> {
+        let data_key = self.sealing_key(binding.owner).await?;
+        seal_record(&data_key, binding, plaintext)
+    }
+
+    /// Opens with the data key that the record names.
+    pub(crate) async fn open(
+        &self,
+        binding: &Binding<'_>,
+        record: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        let generation = envelope::record_generation(record).map_err(VaultError::KeyUnavailable)?;
+        self.check_generation(binding.owner, generation).await?;
+        open_record(self.store.as_ref(), &self.masters, binding, record).await
+    }
+
+    /// One of the vault's own secrets, made of 32 random bytes when first asked for.
+    ///
+    /// # Errors
+    /// [`VaultError::KeyUnavailable`] if it does not open.
+    pub(crate) async fn system_secret(&self, name: &str) -> Result<(Uuid, Zeroizing<Vec<u8>>)> {
+        if self.store.system_secret_get(name).await?.is_none() {
+            let uid = keyward_runtime::ids::new();
+            let secret = random::<32>()?;
+            let record = self
+                .seal(&system_binding(name, uid, 1), secret.as_slice())
+                .await?;
+            self.store.system_secret_put(name, uid, record).await?;
+        }
+        let stored = self.store.system_secret_get(name).await?;
+        let (uid, version, record) =
+            stored.ok_or(VaultError::Internal("a system secret is gone"))?;
+        let secret = self
+            .open(&system_binding(name, uid, version), &record)
+            .await?;
+        Ok((uid, secret))
+    }
+}
+
+fn seal_record(data_key: &DataKey, binding: &Binding<'_>, plaintext: &[u8]) -> Result<Vec<u8>> {
+    let (salt, nonce) = (random::<SALT_BYTES>()?, random::<NONCE_BYTES>()?);
+    Ok(envelope::seal_record(
+        data_key, binding, plaintext, *salt, *nonce,
+    )?)
+}
+
+/// Opens with the data key that the record names, whether or not it may still be used.
+async fn open_record(
     store: &dyn Store,
     masters: &MasterKeys,
     binding: &Binding<'_>,
@@ -69,42 +142,6 @@ async fn data_key(
     Ok(masters.unwrap(&stored).await?)
 }
 
-/// Two that make one at the same time end up with the same: the store keeps the first.
-async fn make_data_key(
-    store: &dyn Store,
-    masters: &MasterKeys,
-    owner: Owner,
-) -> Result<Arc<DataKey>> {
-    let fresh = DataKey::new(owner, FIRST_GENERATION, random::<DATA_KEY_BYTES>()?);
-    let wrapped = masters.wrap(&fresh).await?;
-    let now = keyward_runtime::time::now();
-    let stored = store.data_key_put(wrapped, now).await?;
-    Ok(masters.unwrap(&stored).await?)
-}
-
-/// One of the vault's own secrets, made of 32 random bytes when first asked for.
-///
-/// # Errors
-/// [`VaultError::KeyUnavailable`] if it does not open: the master key is not the one that the store
-/// was made with.
-pub(crate) async fn system_secret(
-    store: &dyn Store,
-    masters: &MasterKeys,
-    name: &str,
-) -> Result<(Uuid, Zeroizing<Vec<u8>>)> {
-    if store.system_secret_get(name).await?.is_none() {
-        let uid = keyward_runtime::ids::new();
-        let secret = random::<32>()?;
-        let binding = system_binding(name, uid, 1);
-        let record = seal(store, masters, &binding, secret.as_slice()).await?;
-        store.system_secret_put(name, uid, record).await?;
-    }
-    let stored = store.system_secret_get(name).await?;
-    let (uid, version, record) = stored.ok_or(VaultError::Internal("a system secret is gone"))?;
-    let secret = open(store, masters, &system_binding(name, uid, version), &record).await?;
-    Ok((uid, secret))
-}
-
 fn system_binding(name: &str, uid: Uuid, version: u64) -> Binding<'_> {
     Binding {
         owner: Owner::SYSTEM,
@@ -122,7 +159,7 @@ fn system_binding(name: &str, uid: Uuid, version: u64) -> Binding<'_> {
 
 impl Core {
     pub(super) async fn seal(&self, binding: &Binding<'_>, plaintext: &[u8]) -> Result<Vec<u8>> {
-        seal(self.store.as_ref(), &self.masters, binding, plaintext).await
+        self.seals.seal(binding, plaintext).await
     }
 
     pub(super) async fn open(
@@ -130,6 +167,6 @@ impl Core {
         binding: &Binding<'_>,
         record: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>> {
-        open(self.store.as_ref(), &self.masters, binding, record).await
+        self.seals.open(binding, record).await
     }
 }

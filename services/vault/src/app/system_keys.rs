@@ -72,12 +72,17 @@ impl Core {
             .map_err(|error| VaultError::invalid("system_key", format!("{provider}: {error}")))?;
         let key = self.system_key(context, provider, secret);
         if let Some(old) = old {
-            if old.fingerprint == key.fingerprint && self.opens(old).await? {
-                return Ok(());
+            match self.opens(old).await? {
+                true if old.fingerprint == key.fingerprint => return Ok(()),
+                true => {
+                    let secret = Secret::new(secret);
+                    self.rotate_once(&Command::own(context), old.clone(), &secret)
+                        .await?;
+                    return Ok(());
+                }
+                // What its row states cannot be trusted either.
+                false => self.system_key_remove(context, old).await?,
             }
-            self.rotate_once(&Command::own(context), old.clone(), &Secret::new(secret))
-                .await?;
-            return Ok(());
         }
         let event = context
             .event(Action::ProviderKeyCreate, key.id)
@@ -102,14 +107,18 @@ impl Core {
             .store
             .provider_key_delete(owner, id, revision, effects)
             .await?;
+        self.seals.saw_deleted(id);
         self.publish(sequence).await;
         Ok(())
     }
 
     /// Whether its record opens; the settings can mend one that does not.
     async fn opens(&self, key: &ProviderKey) -> Result<bool> {
-        let sealed = self.provider_key_load(key.owner, key.id).await?;
-        match self.open(&sealed.key.binding(), &sealed.record).await {
+        let opened = match self.provider_key_checked(key.owner, key.id).await {
+            Ok(sealed) => self.open(&sealed.key.binding(), &sealed.record).await,
+            Err(error) => Err(error),
+        };
+        match opened {
             Ok(_) => Ok(true),
             Err(VaultError::KeyUnavailable(_)) => Ok(false),
             Err(error) => Err(error),

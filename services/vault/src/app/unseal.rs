@@ -91,8 +91,8 @@ impl Core {
         }
         let (owner, id) = self.provider_key_find(&wish.id).await?;
         self.check_purpose(context, owner, id, wish.purpose).await?;
-        let sealed = self.provider_key_load(owner, id).await?;
-        let SealedKey { key, record } = &sealed;
+        let sealed = self.provider_key_checked(owner, id).await?;
+        let SealedKey { key, record, .. } = &sealed;
         check_usable(key, context)?;
         self.ceilings.admit(context, id).inspect_err(|_| {
             self.meters.secret_ceiling();
@@ -119,7 +119,7 @@ impl Core {
         &self,
         context: &Context,
         wish: &UnsealWish,
-        SealedKey { key, record }: &SealedKey,
+        SealedKey { key, record, .. }: &SealedKey,
         lease_id: Uuid,
     ) -> Result<()> {
         let mut event = unseal_event(context, wish)
@@ -184,6 +184,10 @@ impl Core {
         error: &VaultError,
     ) -> Result<()> {
         let outcome = match error {
+            VaultError::KeyUnavailable(why) if why.is_integrity_failure() => {
+                self.meters.integrity_failure();
+                Outcome::IntegrityFailure
+            }
             VaultError::KeyUnavailable(_)
             | VaultError::Unavailable(_)
             | VaultError::Internal(_) => Outcome::Failed,

@@ -23,14 +23,22 @@ pub enum Action {
     ProviderKeyEnable,
     /// Switched off.
     ProviderKeyDisable,
+    /// Sent somewhere else, with its secret entered again.
+    ProviderKeyRetarget,
     /// Given a new secret.
     ProviderKeyRotate,
+    /// Its secret sealed anew, under its owner's newest data key.
+    ProviderKeyReseal,
     /// Destroyed.
     ProviderKeyDelete,
     /// Opened.
     ProviderKeyUnseal,
     /// Its status changed by what a provider answered.
     ProviderKeyReport,
+    /// An owner's older data keys were destroyed: nothing needs them any more.
+    DataKeyDestroy,
+    /// The rows of a store from before there were any got their states.
+    RowStatesBegin,
     /// Issued.
     AccessKeyCreate,
     /// Revoked.
@@ -87,10 +95,14 @@ impl Action {
             Self::ProviderKeyUpdate => "provider_key.update",
             Self::ProviderKeyEnable => "provider_key.enable",
             Self::ProviderKeyDisable => "provider_key.disable",
+            Self::ProviderKeyRetarget => "provider_key.retarget",
             Self::ProviderKeyRotate => "provider_key.rotate",
+            Self::ProviderKeyReseal => "provider_key.reseal",
             Self::ProviderKeyDelete => "provider_key.delete",
             Self::ProviderKeyUnseal => "provider_key.unseal",
             Self::ProviderKeyReport => "provider_key.report",
+            Self::DataKeyDestroy => "data_key.destroy",
+            Self::RowStatesBegin => "row_states.begin",
             Self::AccessKeyCreate => "access_key.create",
             Self::AccessKeyRevoke => "access_key.revoke",
             Self::UserCreate => "user.create",
@@ -127,6 +139,8 @@ pub enum Outcome {
     Refused,
     /// It was allowed, and did not work.
     Failed,
+    /// It was allowed, and what is stored is not what the vault wrote.
+    IntegrityFailure,
 }
 
 impl Outcome {
@@ -136,6 +150,7 @@ impl Outcome {
             Self::Ok => "ok",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::IntegrityFailure => "integrity_failure",
         }
     }
 }

@@ -45,9 +45,26 @@ pub enum OpenError {
     /// The record names another generation of the owner's data key.
     #[error("the sealed record belongs to another generation of its data key")]
     OtherGeneration,
+    /// The record is of a data key that was replaced and destroyed.
+    #[error("the sealed record is of a data key that is no longer used (too old)")]
+    TooOld,
+    /// The row around it was changed by somebody else than the vault.
+    #[error("the row of the sealed record was changed")]
+    RowChanged,
+    /// The row is one of before: it was put back.
+    #[error("the row of the sealed record is an earlier one (rolled back)")]
+    RolledBack,
     /// It was changed, or moved from where it belongs.
     #[error("the sealed record does not belong here or was changed")]
     NotAuthentic,
+}
+
+impl OpenError {
+    /// Whether somebody changed what is stored, as far as can be told. A master key that is not
+    /// there changes nothing.
+    pub const fn is_integrity_failure(self) -> bool {
+        !matches!(self, Self::UnknownMasterKey)
+    }
 }
 
 /// Sealing failed; only an exhausted or misused cipher does that.

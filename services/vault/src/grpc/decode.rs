@@ -69,8 +69,15 @@ fn settings(settings: proto::ProviderKeySettings) -> KeySettings {
     }
 }
 
-pub(super) fn key_patch(key: &proto::ProviderKey, mask: Option<&FieldMask>) -> Result<KeyPatch> {
-    let mut patch = KeyPatch::default();
+pub(super) fn key_patch(
+    key: &proto::ProviderKey,
+    mask: Option<&FieldMask>,
+    secret: String,
+) -> Result<KeyPatch> {
+    let mut patch = KeyPatch {
+        secret: Some(Secret::new(secret)).filter(|secret| !secret.expose().is_empty()),
+        ..KeyPatch::default()
+    };
     for path in paths(mask)? {
         match path {
             "label" => patch.label = Some(key.label.clone()),
@@ -78,6 +85,10 @@ pub(super) fn key_patch(key: &proto::ProviderKey, mask: Option<&FieldMask>) -> R
             "weight" => patch.weight = Some(key.weight),
             "expire_time" => {
                 patch.expire_time = Some(timestamp("expire_time", key.expire_time.as_ref())?);
+            }
+            "base_url" => patch.base_url = Some(key.base_url.clone()),
+            "settings" => {
+                patch.settings = Some(settings(key.settings.clone().unwrap_or_default()));
             }
             other => return Err(unknown_path(other)),
         }

@@ -104,7 +104,7 @@ async fn update(
     message: proto::UpdateProviderKeyRequest,
 ) -> Result<proto::UpdateProviderKeyResponse> {
     let key = message.provider_key.unwrap_or_default();
-    let patch = decode::key_patch(&key, message.update_mask.as_ref())?;
+    let patch = decode::key_patch(&key, message.update_mask.as_ref(), message.key)?;
     let (id, etag) = (&key.provider_key_id, &message.etag);
     let answer = |(key, laggards): Changed| proto::UpdateProviderKeyResponse {
         provider_key: Some(encode::provider_key(key, context.now)),

@@ -9,11 +9,13 @@ mod audit;
 mod changes;
 mod constraint;
 mod custody;
+mod generations;
 mod members;
 mod projects;
 mod provider_keys;
 mod replays;
 mod row;
+mod row_states;
 mod seals;
 mod watchers;
 
@@ -49,6 +51,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0006_watchers",
         sql: include_str!("postgres/0006_watchers.sql"),
+    },
+    Migration {
+        name: "0007_row_states",
+        sql: include_str!("postgres/0007_row_states.sql"),
     },
 ];
 

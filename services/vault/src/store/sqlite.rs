@@ -7,13 +7,16 @@ mod audit;
 mod changes;
 mod constraint;
 mod custody;
+mod generations;
 pub(crate) mod inspect;
 mod members;
 mod projects;
 mod provider_keys;
 mod replays;
 mod row;
+mod row_states;
 mod seals;
+mod traces;
 mod watchers;
 
 use std::path::Path;
@@ -46,12 +49,17 @@ const MIGRATIONS: &[Migration] = &[
         name: "0005_audit_chain",
         sql: include_str!("sqlite/0005_audit_chain.sql"),
     },
+    Migration {
+        name: "0006_row_states",
+        sql: include_str!("sqlite/0006_row_states.sql"),
+    },
 ];
 
 /// The store.
 #[derive(Debug, Clone)]
 pub struct SqliteStore {
     database: Database,
+    traces: traces::Traces,
 }
 
 impl SqliteStore {
@@ -62,6 +70,7 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StorageError> {
         Ok(Self {
             database: Database::open(path, MIGRATIONS)?,
+            traces: traces::Traces::default(),
         })
     }
 
@@ -73,6 +82,7 @@ impl SqliteStore {
     pub fn look(path: &Path) -> Result<Self, StorageError> {
         Ok(Self {
             database: Database::look(path, MIGRATIONS)?,
+            traces: traces::Traces::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 
 mod copies;
 mod custody;
+mod generations;
 mod identity;
 mod keys;
 mod replays;
@@ -86,6 +87,12 @@ mod conform {
             one_master_key_is_active_and_one_in_use_is_not_retired,
             a_data_key_is_rewrapped_only_as_it_was_read,
             the_seal_and_replicas_are_what_was_said_last,
+        }
+        generations {
+            a_data_key_follows_the_newest_and_no_other,
+            seals_are_counted_up_to_the_limit,
+            a_minimum_rises_once_nothing_needs_what_is_below,
+            rows_get_their_states_once,
         }
         trail {
             changes_are_numbered_without_gaps_even_after_failures,

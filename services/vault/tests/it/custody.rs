@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::rig::{ADMIN_KEY, Rig, ok, openai_key, reason, with};
 
 /// The store, as somebody with write access to its file sees it.
-fn database(rig: &Rig) -> Connection {
+pub(crate) fn database(rig: &Rig) -> Connection {
     let connection = Connection::open(rig.path().join("vault.db")).unwrap();
     connection
         .busy_timeout(std::time::Duration::from_secs(5))
@@ -23,7 +23,7 @@ fn database(rig: &Rig) -> Connection {
     connection
 }
 
-fn bytes(id: &str) -> Vec<u8> {
+pub(crate) fn bytes(id: &str) -> Vec<u8> {
     id.parse::<uuid::Uuid>().unwrap().as_bytes().to_vec()
 }
 
@@ -80,7 +80,7 @@ async fn no_edit_of_a_row_makes_a_key_open_anywhere_else() {
         let event = &rig.events().await[0];
         assert_eq!(
             (event.outcome.as_str(), event.resource_id.as_str()),
-            ("failed", id.as_str())
+            ("integrity_failure", id.as_str())
         );
         // It is that record's fault alone: lists and other keys work.
         rig.serve(&bob, &other).await.unwrap();

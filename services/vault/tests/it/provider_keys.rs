@@ -167,7 +167,7 @@ async fn an_update_takes_what_the_mask_names_and_honours_the_etag() {
     };
     let refused = rig.keys().update_provider_key(with(&bob, stale)).await;
     assert_eq!(reason(refused), Reason::PreconditionFailed);
-    for paths in [&["base_url"][..], &["key"], &[]] {
+    for paths in [&["provider"][..], &["key"], &[]] {
         let refused = rig
             .keys()
             .update_provider_key(with(&bob, update(&wanted, paths)))

@@ -37,6 +37,7 @@ pub(crate) const ALL_SCOPES: [Scope; 4] =
 pub(crate) struct Rig {
     pub folder: Arc<TempDir>,
     pub vault: Vault,
+    /// What it counts.
     pub metrics: Metrics,
     services: LocalServices,
     stopping: CancellationToken,
@@ -65,6 +66,7 @@ impl Rig {
         config.clock = Clock::from_fn(move || {
             Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))
         });
+        config.sweep_every = std::time::Duration::from_millis(50);
         change(&mut config);
         let metrics = config.metrics.clone();
         let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());

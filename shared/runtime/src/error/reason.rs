@@ -58,6 +58,8 @@ reasons! {
     AlreadyExists = "ALREADY_EXISTS", AlreadyExists, 409, "invalid_request_error", "already_exists";
     /// The thing has changed since the caller read it.
     PreconditionFailed = "PRECONDITION_FAILED", FailedPrecondition, 412, "invalid_request_error", "precondition_failed";
+    /// Where a provider key is sent changes only with the key itself.
+    SecretRequired = "SECRET_REQUIRED", FailedPrecondition, 412, "invalid_request_error", "precondition_failed";
     /// The same idempotency key is being worked on.
     IdempotencyInProgress = "IDEMPOTENCY_IN_PROGRESS", Aborted, 409, "invalid_request_error", "idempotency_in_progress";
     /// The same idempotency key came with something else.
@@ -93,7 +95,7 @@ reasons! {
     /// The key is of another provider than the model.
     ProviderKeyMismatch = "PROVIDER_KEY_MISMATCH", InvalidArgument, 400, "invalid_request_error", "provider_key_mismatch";
     /// The caller's own key cannot be opened; nothing else is tried by itself.
-    ProviderKeyUnavailable = "PROVIDER_KEY_UNAVAILABLE", Unavailable, 503, "server_error", "provider_key_unavailable";
+    ProviderKeyUnavailable = "PROVIDER_KEY_UNAVAILABLE", DataLoss, 503, "server_error", "provider_key_unavailable";
     /// The provider failed.
     UpstreamError = "UPSTREAM_ERROR", Unavailable, 502, "server_error", "upstream_error";
     /// The provider did not answer in time.
@@ -106,6 +108,8 @@ reasons! {
     SecretCeiling = "SECRET_CEILING", ResourceExhausted, 503, "server_error", "overloaded";
     /// No audit event can be written, so no key is given out and nothing is changed.
     AuditUnavailable = "AUDIT_UNAVAILABLE", Unavailable, 503, "server_error", "overloaded";
+    /// A data key has sealed as much as it may, and cannot be replaced now.
+    SealsExhausted = "SEALS_EXHAUSTED", ResourceExhausted, 503, "server_error", "overloaded";
     /// A fault of ours.
     Internal = "INTERNAL", Internal, 500, "server_error", "internal_error";
 }
@@ -133,6 +137,7 @@ impl Reason {
                 | Self::SecretCeiling
                 | Self::VaultSealed
                 | Self::AuditUnavailable
+                | Self::SealsExhausted
                 | Self::Internal
         )
     }

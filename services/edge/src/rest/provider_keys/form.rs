@@ -93,6 +93,12 @@ pub(super) struct Update {
     #[serde(default)]
     #[schema(value_type = Option<Time>)]
     pub(super) expires_at: Change<Time>,
+    /// Where to send its requests; empty for the provider's own address. Needs the key again.
+    pub(super) base_url: Option<String>,
+    /// All settings beside the secret. Another endpoint or API version needs the key again.
+    pub(super) settings: Option<Settings>,
+    /// The key, entered again for another address; taken with `base_url` or `settings` only.
+    pub(super) key: Option<SecretText>,
 }
 
 impl Update {
@@ -102,6 +108,8 @@ impl Update {
             ("enabled", self.enabled.is_some()),
             ("weight", self.weight.is_some()),
             ("expire_time", self.expires_at.is_given()),
+            ("base_url", self.base_url.is_some()),
+            ("settings", self.settings.is_some()),
         ])
     }
 }

@@ -5,12 +5,19 @@ use serde_json::Value;
 
 use super::secret::Source;
 use crate::cli::arguments::{DryRun, Removal};
-use crate::cli::client::Request;
+use crate::cli::client::{Client, Request};
 use crate::cli::context::Context;
 use crate::cli::exit::{Failure, Outcome};
 
-/// What can be changed without the secret.
+/// What can be changed: with the key entered again also where it is sent.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+A key is sealed for where it is sent. Another address, endpoint or API version needs the key again,
+which is asked for, or taken from where `--key-file`, `--key-env` or `-` says.
+
+Examples:
+  keyward keys update ID --label work --expires-at never
+  keyward keys update ID --base-url https://llm.example/v1 --key-env MY_KEY")]
 pub(super) struct Update {
     /// Its id
     id: String,
@@ -23,8 +30,58 @@ pub(super) struct Update {
     /// When it stops serving, such as 2027-01-31T12:00:00Z; `never` to make it last
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
+    /// Where its requests go; an empty one for the provider's own address
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Azure: the resource's address
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Azure: the version of its API
+    #[arg(long, value_name = "VERSION")]
+    api_version: Option<String>,
+    #[command(flatten)]
+    source: Source,
     #[command(flatten)]
     how: DryRun,
+}
+
+impl Update {
+    fn is_retarget(&self) -> bool {
+        self.base_url.is_some() || self.endpoint.is_some() || self.api_version.is_some()
+    }
+
+    /// All the settings, of which the API takes all or none.
+    fn settings(&self, key: &Value) -> Option<Value> {
+        if self.endpoint.is_none() && self.api_version.is_none() {
+            return None;
+        }
+        let mut settings = key["settings"].clone();
+        for (name, given) in [
+            ("endpoint", &self.endpoint),
+            ("api_version", &self.api_version),
+        ] {
+            if let Some(given) = given {
+                settings[name] = given.clone().into();
+            }
+        }
+        Some(settings)
+    }
+
+    /// The same request, with where the key is sent, and the key.
+    fn retarget(
+        &self,
+        request: Request,
+        client: &Client,
+        context: &Context,
+    ) -> Result<Request, Failure> {
+        let key = client.send(&Request::get(&["provider-keys", &self.id]))?;
+        let provider = key["provider"].as_str().unwrap_or("the provider");
+        let secret = self.source.read(provider, context)?;
+        Ok(request
+            .member("base_url", self.base_url.clone())
+            .member("settings", self.settings(&key))
+            .secret("key", secret))
+    }
 }
 
 /// A new secret.
@@ -38,20 +95,25 @@ pub(super) struct Rotate {
     how: DryRun,
 }
 
-pub(super) fn update(update: Update, context: &Context) -> Outcome {
-    let expires_at = update.expires_at.map(|time| match time.as_str() {
+pub(super) fn update(update: &Update, context: &Context) -> Outcome {
+    let expires_at = update.expires_at.clone().map(|time| match time.as_str() {
         "never" => Value::Null,
         _ => time.into(),
     });
     let request = Request::patch(&["provider-keys", &update.id])
-        .member("label", update.label)
+        .member("label", update.label.clone())
         .member("weight", update.weight)
         .member("expires_at", expires_at);
-    if request.is_empty() {
+    if request.is_empty() && !update.is_retarget() {
         let message = "nothing was given to change";
-        return Err(Failure::usage(message).hint("Give `--label`, `--weight` or `--expires-at`."));
+        return Err(Failure::usage(message)
+            .hint("Give `--label`, `--weight`, `--expires-at`, or where it is sent."));
     }
     let client = context.client()?;
+    let request = match update.is_retarget() {
+        true => update.retarget(request, &client, context)?,
+        false => request,
+    };
     context.show_change(&client, &request, update.how.dry_run, |_| {
         "Changed.".to_owned()
     })

@@ -111,6 +111,7 @@ impl Core {
         }
         self.may_issue(context, user.as_ref(), organization.as_ref())
             .await?;
+        check::not_past(new.expire_time, context.now)?;
         let project = self
             .project_for(new, user.as_ref(), organization.as_ref())
             .await?;

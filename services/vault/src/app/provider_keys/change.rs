@@ -1,12 +1,11 @@
 //! Changing, rotating and destroying a provider key. Without a tag from the caller, a change that
 //! collides with another is made again on top of it.
 
-use jiff::Timestamp;
 use keyward_secret::Secret;
 use uuid::Uuid;
 
 use super::WHAT;
-use super::create::checked_weight;
+use super::patch::KeyPatch;
 use crate::app::{CHANGE_TRIES, Command, Context, Core, check};
 use crate::domain::access::Thing;
 use crate::domain::audit::Action;
@@ -17,24 +16,7 @@ use crate::domain::owner::Owner;
 use crate::domain::provider_key::{Health, ProviderKey};
 use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
-use crate::store::{Effects, StoreError};
-
-/// What is to be changed; absent members stay as they are.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct KeyPatch {
-    /// A name for people.
-    pub label: Option<String>,
-    /// Switched on, which also clears an error, or off.
-    pub enabled: Option<bool>,
-    /// Share among several; 0 means 1.
-    pub weight: Option<u32>,
-    /// When it stops being used; `Some(None)` is never.
-    #[allow(
-        clippy::option_option,
-        reason = "kept, never and a time are three things"
-    )]
-    pub expire_time: Option<Option<Timestamp>>,
-}
+use crate::store::{Effects, SealedKey, StoreError};
 
 /// A new secret for a key.
 #[derive(Debug)]
@@ -61,17 +43,73 @@ impl Core {
     ) -> Result<Changed> {
         let action = patch.action();
         let (owner, id) = self.managed_key(command, id, action).await?;
-        let patch = patch.checked()?;
+        let patch = patch.checked(command.now)?;
         for _ in 0..CHANGE_TRIES {
-            let before = self.provider_key_load(owner, id).await?.key;
-            check::etag(etag, &before.etag())?;
-            let after = patch.apply(before.clone(), command.now);
-            match self.replace(command, action, &before, after, None).await {
+            let before = self.provider_key_checked(owner, id).await?;
+            check::etag(etag, &before.key.etag())?;
+            let after = patch.apply(before.key.clone(), command.now);
+            let after = self.retargeted(&patch, &before, after).await?;
+            match self.replace(command, action, &before.key, after).await {
                 Err(VaultError::Stale) => {}
                 result => return result,
             }
         }
         Err(VaultError::Stale)
+    }
+
+    /// The key as the patch wants it, sent where the patch says. What the secret is sealed for
+    /// changes only with the secret itself: nothing that was sealed for one place is ever sealed
+    /// anew for another.
+    async fn retargeted(
+        &self,
+        patch: &KeyPatch,
+        before: &SealedKey,
+        mut after: ProviderKey,
+    ) -> Result<SealedKey> {
+        if let Some(url) = &patch.base_url {
+            after.base_url = self.checked_url("base_url", url)?;
+        }
+        if patch.is_retarget() {
+            let settings = patch.settings.as_ref().unwrap_or(&after.settings).clone();
+            after.settings = self.checked_settings(&after.provider, &after.base_url, settings)?;
+        }
+        if let Some(secret) = &patch.secret {
+            return self.resecured(after, secret).await;
+        }
+        if after.binding() != before.key.binding() {
+            return Err(VaultError::SecretRequired);
+        }
+        Ok(SealedKey {
+            key: after,
+            ..before.clone()
+        })
+    }
+
+    /// The key with a secret that was entered: the next version, as good as new.
+    async fn resecured(&self, key: ProviderKey, secret: &Secret) -> Result<SealedKey> {
+        let any_form = key.settings.skip_format_check;
+        let secret = check_key(&key.provider, secret.expose(), any_form)
+            .map_err(|error| VaultError::invalid("key", error))?;
+        let fingerprint =
+            self.fingerprints
+                .fingerprint(key.owner.uid, &key.provider, secret.as_bytes());
+        let key = ProviderKey {
+            masked: mask(secret),
+            fingerprint,
+            version: key.version + 1,
+            health: Health::Untested,
+            health_reason: String::new(),
+            secret_time: key.update_time,
+            failing_since: None,
+            ..key
+        };
+        self.refuse_twin(&key).await?;
+        let record = self.seal(&key.binding(), secret.as_bytes()).await?;
+        Ok(SealedKey {
+            key,
+            record,
+            state: None,
+        })
     }
 
     /// Gives it a new secret: same id, next version, as good as new.
@@ -83,7 +121,7 @@ impl Core {
         let action = Action::ProviderKeyRotate;
         let (owner, id) = self.managed_key(command, &rotation.id, action).await?;
         for _ in 0..CHANGE_TRIES {
-            let before = self.provider_key_load(owner, id).await?.key;
+            let before = self.provider_key_checked(owner, id).await?.key;
             check::etag(&rotation.etag, &before.etag())?;
             match self.rotate_once(command, before, &rotation.secret).await {
                 Err(VaultError::Stale) => {}
@@ -114,7 +152,10 @@ impl Core {
                 .provider_key_delete(owner, id, key.revision, effects)
                 .await
             {
-                Ok(sequence) => return Ok(self.publish(sequence).await),
+                Ok(sequence) => {
+                    self.seals.saw_deleted(id);
+                    return Ok(self.publish(sequence).await);
+                }
                 Err(StoreError::Changed) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -142,35 +183,14 @@ impl Core {
         before: ProviderKey,
         secret: &Secret,
     ) -> Result<Changed> {
-        let any_form = before.settings.skip_format_check;
-        let secret = check_key(&before.provider, secret.expose(), any_form)
-            .map_err(|error| VaultError::invalid("key", error))?;
-        let owner = before.owner.uid;
-        let fingerprint = self
-            .fingerprints
-            .fingerprint(owner, &before.provider, secret.as_bytes());
         let after = ProviderKey {
-            masked: mask(secret),
-            fingerprint,
-            version: before.version + 1,
-            health: Health::Untested,
-            health_reason: String::new(),
             update_time: command.now,
-            secret_time: command.now,
-            failing_since: None,
             revision: before.revision + 1,
             ..before.clone()
         };
-        self.refuse_twin(&after).await?;
-        let record = self.seal(&after.binding(), secret.as_bytes()).await?;
-        self.replace(
-            command,
-            Action::ProviderKeyRotate,
-            &before,
-            after,
-            Some(record),
-        )
-        .await
+        let after = self.resecured(after, secret).await?;
+        self.replace(command, Action::ProviderKeyRotate, &before, after)
+            .await
     }
 
     async fn replace(
@@ -178,14 +198,13 @@ impl Core {
         command: &Command<'_, Changed>,
         action: Action,
         before: &ProviderKey,
-        after: ProviderKey,
-        record: Option<Vec<u8>>,
+        after: SealedKey,
     ) -> Result<Changed> {
+        let SealedKey {
+            key: after, record, ..
+        } = after;
         let event = command.event(action, after.id).version(after.version);
-        let event = match &record {
-            Some(record) => event.record(record),
-            None => event,
-        };
+        let event = event.record(&record);
         let effects = Effects::new(event, Change::provider_key(after.id, after.owner));
         let authority = Authority::over(after.owner, Thing::ProviderKeys);
         let effects = self
@@ -193,51 +212,13 @@ impl Core {
             .await?;
         let sequence = self
             .store
-            .provider_key_update(after.clone(), record, before.revision, effects)
+            .provider_key_update(
+                self.seals.state(after.clone(), record),
+                before.revision,
+                effects,
+            )
             .await?;
+        self.seals.saw(after.id, after.revision);
         Ok((after, self.publish(sequence).await))
-    }
-}
-
-impl KeyPatch {
-    fn action(&self) -> Action {
-        match self.enabled {
-            Some(true) => Action::ProviderKeyEnable,
-            Some(false) => Action::ProviderKeyDisable,
-            None => Action::ProviderKeyUpdate,
-        }
-    }
-
-    fn checked(self) -> Result<Self> {
-        if let Some(label) = &self.label {
-            check::label("label", label)?;
-        }
-        let weight = self.weight.map(checked_weight).transpose()?;
-        Ok(Self {
-            weight,
-            expire_time: self.expire_time.map(check::whole_millis),
-            ..self
-        })
-    }
-
-    fn apply(&self, mut key: ProviderKey, now: Timestamp) -> ProviderKey {
-        if let Some(label) = &self.label {
-            key.label.clone_from(label);
-        }
-        if let Some(enabled) = self.enabled {
-            key.enabled = enabled;
-        }
-        if self.enabled == Some(true)
-            && matches!(key.health, Health::Rejected | Health::QuotaExhausted)
-        {
-            key.health = Health::Untested;
-            key.health_reason = String::new();
-            key.failing_since = None;
-        }
-        key.weight = self.weight.unwrap_or(key.weight);
-        key.expire_time = self.expire_time.unwrap_or(key.expire_time);
-        key.update_time = now;
-        key.revision += 1;
-        key
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::provider_key::{
 };
 use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
-use crate::store::{Effects, SealedKey, StoreError};
+use crate::store::{Effects, StoreError};
 
 /// The longest model or deployment name that is stored.
 const DEPLOYMENT_BYTES_MAX: usize = 256;
@@ -51,6 +51,7 @@ impl Core {
         self.check_provider(&new.provider)?;
         check::label("label", &new.label)?;
         let weight = checked_weight(new.weight)?;
+        check::not_past(new.expire_time, context.now)?;
         let secret = check_key(
             &new.provider,
             new.secret.expose(),
@@ -106,12 +107,10 @@ impl Core {
         let effects = self
             .remembering(command, authority, key.clone(), effects)
             .await?;
-        let sealed = SealedKey {
-            key: key.clone(),
-            record,
-        };
+        let sealed = self.seals.state(key.clone(), record);
         match self.store.provider_key_insert(sealed, effects).await {
             Ok(sequence) => {
+                self.seals.saw(key.id, key.revision);
                 self.publish(sequence).await;
                 Ok(key)
             }
@@ -139,7 +138,7 @@ impl Core {
         }
     }
 
-    fn checked_url(&self, param: &'static str, url: &str) -> Result<String> {
+    pub(super) fn checked_url(&self, param: &'static str, url: &str) -> Result<String> {
         if url.trim().is_empty() {
             return Ok(String::new());
         }
@@ -163,7 +162,7 @@ impl Core {
         Err(VaultError::invalid("provider", message))
     }
 
-    fn checked_settings(
+    pub(super) fn checked_settings(
         &self,
         provider: &str,
         base_url: &str,

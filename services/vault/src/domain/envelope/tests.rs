@@ -352,6 +352,84 @@ fn unknown_layouts_generations_and_master_keys_are_named() {
     assert_eq!(error, OpenError::UnknownMasterKey);
 }
 
+#[test]
+fn every_flipped_bit_of_a_record_refuses_to_open() {
+    let binding = sample_binding();
+    let key = data_key(binding.owner, 1, KEY_HEX);
+    let plaintext = b"sk-secret-of-some-length-0123456789";
+    let record = seal_record(&key, &binding, plaintext, [1; 16], [2; 12]).unwrap();
+    assert_eq!(record.len(), 50 + plaintext.len());
+    for bit in 0..record.len() * 8 {
+        let mut flipped = record.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(open_record(&key, &binding, &flipped).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn every_other_layout_and_suite_and_every_shorter_record_is_refused() {
+    let binding = sample_binding();
+    let key = data_key(binding.owner, 1, KEY_HEX);
+    let record = seal_record(&key, &binding, b"sk-secret", [1; 16], [2; 12]).unwrap();
+    for layout in (0..=255).filter(|layout| *layout != LAYOUT_VERSION) {
+        let mut other = record.clone();
+        other[0] = layout;
+        let opened = open_record(&key, &binding, &other);
+        assert_eq!(opened, Err(OpenError::UnknownSuite), "layout {layout}");
+    }
+    for suite in (0..=255).filter(|suite| *suite != SUITE_AES_256_GCM) {
+        let mut other = record.clone();
+        other[1] = suite;
+        assert!(
+            open_record(&key, &binding, &other).is_err(),
+            "suite {suite}"
+        );
+    }
+    for length in 0..record.len() {
+        assert!(
+            open_record(&key, &binding, &record[..length]).is_err(),
+            "{length} bytes"
+        );
+    }
+    let longer = [record.as_slice(), &[0]].concat();
+    assert_eq!(
+        open_record(&key, &binding, &longer),
+        Err(OpenError::NotAuthentic)
+    );
+}
+
+/// Wycheproof's AES-GCM cases with the key and nonce sizes that are used here.
+#[test]
+fn sealing_and_opening_agree_with_wycheproof() {
+    use wycheproof::{TestResult, aead};
+    let set = aead::TestSet::load(aead::TestName::AesGcm).unwrap();
+    let groups = set
+        .test_groups
+        .iter()
+        .filter(|group| (group.key_size, group.nonce_size) == (256, 8 * NONCE_BYTES));
+    let (mut valid, mut invalid) = (0, 0);
+    for case in groups.flat_map(|group| &group.tests) {
+        let nonce = case.nonce.as_slice().try_into().unwrap();
+        let sealed = [case.ct.as_slice(), &case.tag].concat();
+        let opened = open_aes_256_gcm(&case.key, nonce, &case.aad, &sealed);
+        if case.result == TestResult::Invalid {
+            assert_eq!(opened, Err(OpenError::NotAuthentic), "case {}", case.tc_id);
+            invalid += 1;
+            continue;
+        }
+        assert_eq!(
+            opened.unwrap().as_slice(),
+            case.pt.as_slice(),
+            "case {}",
+            case.tc_id
+        );
+        let again = seal_aes_256_gcm(&case.key, nonce, &case.aad, &case.pt).unwrap();
+        assert_eq!(again, sealed, "case {}", case.tc_id);
+        valid += 1;
+    }
+    assert_eq!((valid, invalid), (39, 27));
+}
+
 proptest! {
     #[test]
     fn any_changed_byte_of_a_record_refuses_to_open(

@@ -10,7 +10,13 @@ UPDATE provider_keys SET
     update_time = $13,
     expire_time = $14,
     revision = $15,
-    record = coalesce($16, record),
+    record = $16,
     secret_time = $17,
-    failing_since = $18
+    failing_since = $18,
+    state_mac = $19,
+    base_url = $20,
+    endpoint = $21,
+    api_version = $22,
+    deployments = $23,
+    skip_format_check = $24
 WHERE owner_kind = $1 AND owner_uid = $2 AND uid = $3 AND revision = $4

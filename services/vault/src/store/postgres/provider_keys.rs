@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::row::{
     bytes, get, json, millis, millis_opt, owner, signed, small, time, time_opt, to_json, unsigned,
 };
-use super::{PostgresStore, Values, execute, execute_one, query_all, query_one};
+use super::{PostgresStore, Values, execute, execute_one, generations, query_all, query_one};
 use crate::domain::audit::record_digest;
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::hygiene::{Bounds, Census};
@@ -110,10 +110,13 @@ fn read_settings(row: &Row) -> Stored<KeySettings> {
     })
 }
 
-fn read_sealed(row: &Row) -> Stored<SealedKey> {
+pub(super) fn read_sealed(row: &Row) -> Stored<SealedKey> {
+    let state: Option<Vec<u8>> = get(row, "state_mac")?;
+    let wrong = |_| StoreError::Malformed("bytes of another length");
     Ok(SealedKey {
         key: read(row)?,
         record: get(row, "record")?,
+        state: state.map(TryInto::try_into).transpose().map_err(wrong)?,
     })
 }
 
@@ -145,17 +148,14 @@ async fn insert(session: &Session, sealed: &SealedKey) -> Stored<()> {
         &millis_opt(key.expire_time),
         &signed(key.revision),
         &sealed.record,
+        &sealed.state.as_ref().map(<[u8; 32]>::as_slice),
     ];
-    execute_one(session, INSERT, values).await
+    execute_one(session, INSERT, values).await?;
+    generations::refuse_below_floor(session, key.owner, &sealed.record).await
 }
 
-/// What a key is used for never changes without its secret, so it is not among the columns.
-async fn update(
-    session: &Session,
-    key: &ProviderKey,
-    record: Option<&[u8]>,
-    revision: u64,
-) -> Stored<()> {
+async fn update(session: &Session, sealed: &SealedKey, revision: u64) -> Stored<()> {
+    let key = &sealed.key;
     let values: Values<'_> = &[
         &i64::from(key.owner.kind.number()),
         &key.owner.uid,
@@ -172,11 +172,18 @@ async fn update(
         &millis(key.update_time),
         &millis_opt(key.expire_time),
         &signed(key.revision),
-        &record,
+        &sealed.record,
         &millis(key.secret_time),
         &millis_opt(key.failing_since),
+        &sealed.state.as_ref().map(<[u8; 32]>::as_slice),
+        &key.base_url,
+        &key.settings.endpoint,
+        &key.settings.api_version,
+        &to_json(&key.settings.deployments)?,
+        &key.settings.skip_format_check,
     ];
-    execute_one(session, UPDATE, values).await
+    execute_one(session, UPDATE, values).await?;
+    generations::refuse_below_floor(session, key.owner, &sealed.record).await
 }
 
 async fn list(session: &Session, owner: Owner, page: Page) -> Stored<Vec<ProviderKey>> {
@@ -265,13 +272,12 @@ impl ProviderKeyStore for PostgresStore {
 
     async fn provider_key_update(
         &self,
-        key: ProviderKey,
-        record: Option<Vec<u8>>,
+        sealed: SealedKey,
         revision: u64,
         effects: Effects,
     ) -> Stored<u64> {
         self.mutate(effects, move |session| {
-            Box::pin(async move { update(session, &key, record.as_deref(), revision).await })
+            Box::pin(async move { update(session, &sealed, revision).await })
         })
         .await
     }

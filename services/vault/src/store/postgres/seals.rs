@@ -37,10 +37,13 @@ const SECRET_PUT: &str = "
     INSERT INTO system_secrets (name, uid, version, record) VALUES ($1, $2, 1, $3)
     ON CONFLICT (name) DO NOTHING";
 
+const FLOOR_DELETE: &str = "DELETE FROM data_key_floors WHERE owner_kind = $1 AND owner_uid = $2";
+
 /// Destroys all data keys of an owner: nothing sealed for it opens any more.
 pub(super) async fn destroy(session: &Session, owner: Owner, now: Timestamp) -> Stored<()> {
     let values: Values<'_> = &[&i64::from(owner.kind.number()), &owner.uid, &millis(now)];
-    execute(session, DESTROY, values).await.map(drop)
+    execute(session, DESTROY, values).await?;
+    execute(session, FLOOR_DELETE, &values[..2]).await.map(drop)
 }
 
 pub(super) fn read(row: &Row) -> Stored<StoredDataKey> {

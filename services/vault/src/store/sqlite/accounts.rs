@@ -147,7 +147,9 @@ impl AccountStore for SqliteStore {
     }
 
     async fn account_delete(&self, owner: Owner, now: Timestamp, effects: Effects) -> Stored<u64> {
-        self.mutate(effects, move |connection| delete(connection, owner, now))
-            .await
+        let delete = move |connection: &Connection| delete(connection, owner, now);
+        let deleted = self.mutate(effects, delete).await;
+        self.traces.left();
+        deleted
     }
 }

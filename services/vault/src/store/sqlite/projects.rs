@@ -131,7 +131,9 @@ impl ProjectStore for SqliteStore {
     }
 
     async fn project_delete(&self, uid: Uuid, now: Timestamp, effects: Effects) -> Stored<u64> {
-        self.mutate(effects, move |connection| delete(connection, uid, now))
-            .await
+        let delete = move |connection: &Connection| delete(connection, uid, now);
+        let deleted = self.mutate(effects, delete).await;
+        self.traces.left();
+        deleted
     }
 }

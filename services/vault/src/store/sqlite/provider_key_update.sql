@@ -6,11 +6,17 @@ UPDATE provider_keys SET
     health = :health,
     health_reason = :health_reason,
     version = :version,
+    base_url = :base_url,
+    endpoint = :endpoint,
+    api_version = :api_version,
+    deployments = :deployments,
+    skip_format_check = :skip_format_check,
     weight = :weight,
     update_time = :update_time,
     secret_time = :secret_time,
     failing_since = :failing_since,
     expire_time = :expire_time,
     revision = :next,
-    record = coalesce(:record, record)
+    record = :record,
+    state_mac = :state_mac
 WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid AND uid = :uid AND revision = :revision

@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, named_params};
 use uuid::Uuid;
 
 use super::row::{get, json, millis, millis_opt, owner, signed, time, time_opt, to_json, unsigned};
-use super::{SqliteStore, execute, execute_one, query_all, query_one};
+use super::{SqliteStore, execute, execute_one, generations, query_all, query_one};
 use crate::domain::audit::record_digest;
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::hygiene::{Bounds, Census};
@@ -116,10 +116,11 @@ fn read_settings(row: &Row<'_>) -> Stored<KeySettings> {
     })
 }
 
-fn read_sealed(row: &Row<'_>) -> Stored<SealedKey> {
+pub(super) fn read_sealed(row: &Row<'_>) -> Stored<SealedKey> {
     Ok(SealedKey {
         key: read(row)?,
         record: get(row, "record")?,
+        state: get(row, "state_mac")?,
     })
 }
 
@@ -154,17 +155,14 @@ fn insert(connection: &Connection, sealed: &SealedKey) -> Stored<()> {
             ":expire_time": millis_opt(key.expire_time),
             ":revision": signed(key.revision),
             ":record": sealed.record,
+            ":state_mac": sealed.state,
         },
-    )
+    )?;
+    generations::refuse_below_floor(connection, key.owner, &sealed.record)
 }
 
-/// What a key is used for never changes without its secret, so it is not among the columns.
-fn update(
-    connection: &Connection,
-    key: &ProviderKey,
-    record: Option<&[u8]>,
-    revision: u64,
-) -> Stored<()> {
+fn update(connection: &Connection, sealed: &SealedKey, revision: u64) -> Stored<()> {
+    let key = &sealed.key;
     execute_one(
         connection,
         UPDATE,
@@ -179,16 +177,23 @@ fn update(
             ":health": key.health as u8,
             ":health_reason": key.health_reason,
             ":version": signed(key.version),
+            ":base_url": key.base_url,
+            ":endpoint": key.settings.endpoint,
+            ":api_version": key.settings.api_version,
+            ":deployments": to_json(&key.settings.deployments)?,
+            ":skip_format_check": key.settings.skip_format_check,
             ":weight": key.weight,
             ":update_time": millis(key.update_time),
             ":secret_time": millis(key.secret_time),
             ":failing_since": millis_opt(key.failing_since),
             ":expire_time": millis_opt(key.expire_time),
             ":next": signed(key.revision),
-            ":record": record,
+            ":record": sealed.record,
+            ":state_mac": sealed.state,
             ":revision": signed(revision),
         },
-    )
+    )?;
+    generations::refuse_below_floor(connection, key.owner, &sealed.record)
 }
 
 fn list(connection: &Connection, owner: Owner, page: Page) -> Stored<Vec<ProviderKey>> {
@@ -320,14 +325,14 @@ impl ProviderKeyStore for SqliteStore {
 
     async fn provider_key_update(
         &self,
-        key: ProviderKey,
-        record: Option<Vec<u8>>,
+        sealed: SealedKey,
         revision: u64,
         effects: Effects,
     ) -> Stored<u64> {
-        let work =
-            move |connection: &Connection| update(connection, &key, record.as_deref(), revision);
-        self.mutate(effects, work).await
+        let work = move |connection: &Connection| update(connection, &sealed, revision);
+        let updated = self.mutate(effects, work).await;
+        self.traces.left();
+        updated
     }
 
     async fn provider_key_delete(
@@ -351,7 +356,9 @@ impl ProviderKeyStore for SqliteStore {
             };
             execute_one(connection, DELETE, params)
         };
-        self.mutate(effects, work).await
+        let deleted = self.mutate(effects, work).await;
+        self.traces.left();
+        deleted
     }
 
     async fn provider_key_records(&self, after: Uuid, limit: u32) -> Stored<Vec<StoredRecord>> {

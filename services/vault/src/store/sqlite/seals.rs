@@ -34,6 +34,9 @@ const SECRET_PUT: &str = "
     INSERT INTO system_secrets (name, uid, version, record) VALUES (:name, :uid, 1, :record)
     ON CONFLICT (name) DO NOTHING";
 
+const FLOOR_DELETE: &str = "
+    DELETE FROM data_key_floors WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid";
+
 /// Destroys all data keys of an owner: nothing sealed for it opens any more.
 pub(super) fn destroy(connection: &Connection, owner: Owner, now: Timestamp) -> Stored<()> {
     let params = named_params! {
@@ -41,7 +44,11 @@ pub(super) fn destroy(connection: &Connection, owner: Owner, now: Timestamp) -> 
         ":owner_uid": owner.uid,
         ":now": millis(now),
     };
-    execute(connection, DESTROY, params).map(drop)
+    execute(connection, DESTROY, params)?;
+    let params = named_params! {
+        ":owner_kind": owner.kind.number(), ":owner_uid": owner.uid,
+    };
+    execute(connection, FLOOR_DELETE, params).map(drop)
 }
 
 fn find(

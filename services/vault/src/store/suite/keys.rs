@@ -28,7 +28,7 @@ pub(super) async fn provider_keys_come_back_as_stored_and_only_to_their_owner(st
         .await
         .unwrap();
     let found = store.provider_key_get(bob, id).await.unwrap().unwrap();
-    assert_eq!((found.key, found.record), (one.key.clone(), one.record));
+    assert_eq!(found, one);
     assert_eq!(store.provider_key_owner(id).await.unwrap(), Some(bob));
     for stranger in [eve, Owner::organization(bob.uid), Owner::SYSTEM] {
         assert!(
@@ -97,9 +97,13 @@ pub(super) async fn a_stale_update_or_delete_changes_nothing(store: &impl Store)
         fingerprint: Fingerprint([2; 16]),
         ..one.key.clone()
     };
-    let record = Some(vec![2; 60]);
+    let after = SealedKey {
+        key: after,
+        record: vec![2; 60],
+        state: Some([2; 32]),
+    };
     store
-        .provider_key_update(after.clone(), record, 1, effects(bob))
+        .provider_key_update(after.clone(), 1, effects(bob))
         .await
         .unwrap();
     let events = store
@@ -108,14 +112,12 @@ pub(super) async fn a_stale_update_or_delete_changes_nothing(store: &impl Store)
         .unwrap()
         .len();
     let head = store.change_head().await.unwrap();
-    let stale = store
-        .provider_key_update(one.key, None, 1, effects(bob))
-        .await;
+    let stale = store.provider_key_update(one, 1, effects(bob)).await;
     assert!(matches!(stale, Err(StoreError::Changed)));
     let stale = store.provider_key_delete(bob, id, 1, effects(bob)).await;
     assert!(matches!(stale, Err(StoreError::Changed)));
     let found = store.provider_key_get(bob, id).await.unwrap().unwrap();
-    assert_eq!((found.key, found.record), (after, vec![2; 60]));
+    assert_eq!(found, after);
     assert_eq!(
         store
             .audit_list(AuditFilter::default(), ALL)
@@ -203,13 +205,10 @@ pub(super) async fn a_lease_is_written_with_its_event_or_not_at_all(store: &impl
             expect
         );
     }
-    let off = ProviderKey {
-        enabled: false,
-        revision: 2,
-        ..one.key.clone()
-    };
+    let mut off = one.clone();
+    (off.key.enabled, off.key.revision) = (false, 2);
     store
-        .provider_key_update(off, None, 1, effects(bob))
+        .provider_key_update(off, 1, effects(bob))
         .await
         .unwrap();
     assert_eq!(give_out(head, lease(bob, 1, 6)).await, head);
@@ -298,13 +297,10 @@ pub(super) async fn a_lease_holds_while_its_key_is_of_that_version_enabled_and_n
     };
     assert_eq!(holding(5).await, ["holds", "holds too"]);
     assert!(holding(1000).await.is_empty(), "the key has expired");
-    let off = ProviderKey {
-        enabled: false,
-        revision: 2,
-        ..one.key
-    };
+    let mut off = one;
+    (off.key.enabled, off.key.revision) = (false, 2);
     store
-        .provider_key_update(off, None, 1, effects(bob))
+        .provider_key_update(off, 1, effects(bob))
         .await
         .unwrap();
     assert!(holding(5).await.is_empty(), "the key is disabled");
@@ -400,12 +396,10 @@ async fn insert_used(store: &impl Store, one: SealedKey) {
         use_once(store, lease).await;
     }
     if is_off {
-        let off = ProviderKey {
-            revision: 2,
-            ..one.key
-        };
+        let mut off = one;
+        off.key.revision = 2;
         store
-            .provider_key_update(off, None, 1, effects(owner))
+            .provider_key_update(off, 1, effects(owner))
             .await
             .unwrap();
     }

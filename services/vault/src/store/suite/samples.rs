@@ -93,6 +93,7 @@ pub(super) fn sealed(owner: Owner, tag: u8) -> SealedKey {
     SealedKey {
         key,
         record: vec![tag; 60],
+        state: Some([tag; 32]),
     }
 }
 
