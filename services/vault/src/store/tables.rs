@@ -65,13 +65,14 @@ pub(super) const TABLES: &[Table] = tables! {
         revoke_time,
     }
     data_keys {
-        owner_kind, owner_uid, generation, master_key_id, wrapped, create_time, destroy_time,
+        owner_kind, owner_uid, generation, master_key_id, wrapped, create_time, destroy_time, seals,
     }
+    data_key_floors { owner_kind, owner_uid, newest, minimum, mac }
     provider_keys {
         uid, owner_kind, owner_uid, provider, label, masked, fingerprint, enabled, health,
         health_reason, version, base_url, endpoint, api_version, deployments, skip_format_check,
         weight, origin, create_time, update_time, expire_time, last_used_time, last_tested_time,
-        revision, record, secret_time, failing_since,
+        revision, record, secret_time, failing_since, state_mac,
     }
     system_secrets { name, uid, version, record }
     changes { sequence, time, kind, resource_id, owner_kind, owner_uid }

@@ -17,7 +17,7 @@ use crate::store::{
 type Columns = BTreeMap<String, BTreeSet<String>>;
 
 /// What only Postgres has: how far migrations and changes have come, which SQLite keeps by itself.
-const OF_POSTGRES_ALONE: [&str; 2] = ["schema_migrations", "change_head"];
+const OF_POSTGRES_ALONE: [&str; 3] = ["schema_migrations", "change_head", "watchers"];
 
 fn by_table(pairs: impl IntoIterator<Item = (String, String)>) -> Columns {
     let mut columns = Columns::new();
