@@ -21,6 +21,7 @@ mod fallback;
 mod grpc;
 mod hardening;
 mod hostile;
+mod imports;
 mod inline;
 mod key_entry;
 mod known;

@@ -10,6 +10,7 @@ pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-clie
 pub(crate) const CREDITS_CHARGED: HeaderName = HeaderName::from_static("x-credits-charged");
 pub(crate) const FALLBACK: HeaderName = HeaderName::from_static("x-keyward-fallback");
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 pub(crate) const KEY_SOURCE: HeaderName = HeaderName::from_static("x-keyward-key-source");
 pub(crate) const LAGGARDS: HeaderName = HeaderName::from_static("x-keyward-laggards");
 pub(crate) const MODEL: HeaderName = HeaderName::from_static("x-keyward-model");

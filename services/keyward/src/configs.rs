@@ -10,9 +10,11 @@ use keyward_router::RouterConfig;
 use keyward_router::domain::plan;
 use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
 use keyward_runtime::settings::{
-    MasterKey, Prefer, ProviderSettings, Settings, SettingsError, TransitSettings,
+    Cipher, MasterKey, Prefer, ProviderSettings, Settings, SettingsError, TransitSettings,
 };
 use keyward_secret::Secret;
+use keyward_vault::domain::envelope;
+use keyward_vault::domain::fernet::FernetKey;
 use keyward_vault::domain::master_key as vault;
 use keyward_vault::{
     AuditConfig, MasterKeySetting, PostgresUrl, TransitSetting, TransitToken, VaultConfig,
@@ -57,6 +59,10 @@ pub(crate) fn check(settings: &Settings, roles: &Roles) -> Result<(), SettingsEr
     for MasterKey { id, key } in &settings.vault.master_keys {
         vault::MasterKey::from_base64(id, key.expose())
             .map_err(|error| invalid("vault.master_keys", error.to_string()))?;
+    }
+    for key in &settings.vault.fernet_keys {
+        FernetKey::parse(key.expose())
+            .map_err(|error| invalid("vault.fernet_keys", error.to_string()))?;
     }
     Ok(())
 }
@@ -127,6 +133,11 @@ pub(crate) fn vault(settings: &Settings) -> anyhow::Result<VaultConfig> {
     Ok(VaultConfig {
         master_keys: settings.vault.master_keys.iter().map(master_key).collect(),
         transit: settings.vault.transit.as_ref().and_then(transit),
+        cipher: match settings.vault.cipher {
+            Cipher::Aes256Gcm => envelope::Cipher::Aes256Gcm,
+            Cipher::Fernet => envelope::Cipher::Fernet,
+        },
+        fernet_keys: settings.vault.fernet_keys.clone(),
         private_allow: settings.providers.private_allow.clone(),
         providers: provider_names(settings)?,
         revocation_bound: settings.vault.revocation_bound,

@@ -41,6 +41,8 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::domain::envelope::Cipher;
+use crate::domain::fernet::FernetKeys;
 use crate::domain::fingerprint::FingerprintKey;
 use crate::domain::replay::ReplayKey;
 use crate::error::Result;
@@ -115,6 +117,10 @@ pub(crate) struct Core {
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) clock: Clock,
     pub(crate) private_allow: PrivateAllow,
+    /// What new records are sealed with.
+    pub(crate) cipher: Cipher,
+    /// What opens tokens that are imported.
+    pub(crate) fernet_keys: Option<FernetKeys>,
     /// Those that keys can be stored for; any where it is empty.
     pub(crate) providers: BTreeSet<String>,
     pub(crate) stopping: CancellationToken,

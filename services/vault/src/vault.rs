@@ -28,6 +28,8 @@ use crate::app::hub::ChangeHub;
 use crate::app::hygiene::{KeyGauges, count_keys};
 use crate::app::key_file::{KeyFile, KeyFileError};
 use crate::app::{Clock, Core, Meters, Seals, Turns, replicas, sweep};
+use crate::domain::envelope::Cipher;
+use crate::domain::fernet::{FernetKey, FernetKeys, InvalidFernetKey};
 use crate::domain::fingerprint::FingerprintKey;
 use crate::domain::generation::SEALS_MAX;
 use crate::domain::master_key::{MasterKeyError, MasterKeyRing};
@@ -79,6 +81,10 @@ pub struct VaultConfig {
     pub master_keys: Vec<MasterKeySetting>,
     /// A master key in a transit engine.
     pub transit: Option<TransitSetting>,
+    /// What new records are sealed with; old ones open whatever they were sealed with.
+    pub cipher: Cipher,
+    /// Fernet keys in the order in which they are tried on tokens that are imported.
+    pub fernet_keys: Vec<Secret>,
     /// What key owners may name though it is private.
     pub private_allow: PrivateAllow,
     /// The providers that keys can be stored for; any where it is empty.
@@ -110,6 +116,8 @@ impl VaultConfig {
             postgres: None,
             master_keys: Vec::new(),
             transit: None,
+            cipher: Cipher::default(),
+            fernet_keys: Vec::new(),
             private_allow: PrivateAllow::default(),
             providers: BTreeSet::new(),
             revocation_bound: Duration::from_secs(1),
@@ -137,6 +145,9 @@ pub enum StartError {
     /// A provider of master keys.
     #[error(transparent)]
     Kek(#[from] KekError),
+    /// A Fernet key in the settings.
+    #[error(transparent)]
+    FernetKey(#[from] InvalidFernetKey),
     /// The store.
     #[error("the vault's store cannot be opened")]
     Store(#[from] keyward_storage::StorageError),
@@ -299,6 +310,13 @@ fn replica_name() -> String {
     format!("{}-{}", std::process::id(), &unique[24..])
 }
 
+/// None where there is none to open tokens with.
+fn fernet_keys(settings: &[Secret]) -> Result<Option<FernetKeys>, InvalidFernetKey> {
+    let keys = settings.iter().map(|key| FernetKey::parse(key.expose()));
+    let keys: Vec<_> = keys.collect::<Result<_, _>>()?;
+    Ok(FernetKeys::new(keys).ok())
+}
+
 /// The vault's own secrets prove at once whether the master key is the right one.
 async fn core(
     config: VaultConfig,
@@ -349,6 +367,8 @@ async fn core(
         audit: Arc::new(audit),
         clock: config.clock,
         private_allow: config.private_allow,
+        cipher: config.cipher,
+        fernet_keys: fernet_keys(&config.fernet_keys)?,
         providers: config.providers,
         stopping,
     })

@@ -66,8 +66,9 @@ macro_rules! table {
 /// Every method of every service.
 pub const METHODS: &[MethodRule] = table! {
     "keyward.vault.v1.ProviderKeyService" {
-        CALLERS, Needs(Scope::Keys) => CreateProviderKey, GetProviderKey, ListProviderKeys,
-            UpdateProviderKey, RotateProviderKey, DeleteProviderKey;
+        CALLERS, Needs(Scope::Keys) => CreateProviderKey, ImportProviderKey,
+            GetProviderKey, ListProviderKeys, UpdateProviderKey, RotateProviderKey,
+            DeleteProviderKey;
     }
     "keyward.vault.v1.VaultService" {
         ROUTER, Any => ListUsableKeys;

@@ -34,6 +34,9 @@ pub mod metering {
 /// The serialised `FileDescriptorSet` of all contracts, for reflection and for tests that walk it.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
+/// Metadata of an answer that was given before, to the same request: nothing was done again.
+pub const REPLAYED: &str = "keyward-replayed";
+
 /// The most bytes of a body in one message of `Invoke`: large enough to be rare, small enough that
 /// a message stays well below gRPC's limits.
 pub const BODY_CHUNK_BYTES_MAX: usize = 256 * 1024;

@@ -31,6 +31,17 @@ impl fmt::Debug for vault::UpdateProviderKeyRequest {
     }
 }
 
+impl fmt::Debug for vault::ImportProviderKeyRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ImportProviderKeyRequest")
+            .field("request_id", &self.request_id)
+            .field("owner", &self.owner)
+            .field("provider", &self.provider)
+            .field("fernet_token", &REDACTED)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for vault::RotateProviderKeyRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RotateProviderKeyRequest")

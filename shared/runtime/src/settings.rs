@@ -104,6 +104,10 @@ pub struct VaultSettings {
     pub master_keys: Vec<MasterKey>,
     /// A master key in a transit engine.
     pub transit: Option<TransitSettings>,
+    /// What new records are sealed with.
+    pub cipher: Cipher,
+    /// Fernet keys in the order in which they are tried on tokens that are imported.
+    pub fernet_keys: Vec<Secret>,
     /// How long an own key may be used after a change that a cut-off replica cannot learn of.
     pub revocation_bound: Duration,
     /// How many distinct provider keys one router is given in a minute at most.
@@ -129,6 +133,18 @@ pub struct TransitSettings {
     pub namespace: Option<String>,
     /// Certificates to trust instead of the public ones.
     pub ca_file: Option<PathBuf>,
+}
+
+/// What new records are sealed with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+pub enum Cipher {
+    /// AES-256-GCM.
+    #[default]
+    #[serde(rename = "aes-256-gcm")]
+    Aes256Gcm,
+    /// Fernet.
+    #[serde(rename = "fernet")]
+    Fernet,
 }
 
 /// A master key as given.

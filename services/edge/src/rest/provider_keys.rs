@@ -2,6 +2,7 @@
 
 mod form;
 mod hygiene;
+mod import;
 mod owner;
 mod view;
 
@@ -28,6 +29,7 @@ use crate::services::Services;
 pub(super) fn router() -> OpenApiRouter<Services> {
     OpenApiRouter::default()
         .routes(routes!(list, create))
+        .routes(routes!(import::import))
         .routes(routes!(get, update, delete))
         .routes(routes!(rotate))
 }

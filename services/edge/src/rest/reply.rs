@@ -66,6 +66,8 @@ pub(crate) struct Reply {
     etag: Option<HeaderValue>,
     /// How many routers have not confirmed a change that ends something.
     laggards: Option<u32>,
+    /// Whether it was given before, to the same request.
+    replayed: bool,
     /// JSON.
     body: Option<Bytes>,
 }
@@ -82,6 +84,7 @@ impl Reply {
             status,
             etag: None,
             laggards: None,
+            replayed: false,
             body: Some(body.into()),
         })
     }
@@ -118,6 +121,7 @@ impl Reply {
             status: StatusCode::NO_CONTENT,
             etag: None,
             laggards: None,
+            replayed: false,
             body: None,
         }
     }
@@ -128,6 +132,11 @@ impl Reply {
             laggards: Some(laggards),
             ..self
         }
+    }
+
+    /// The same, marked as one that was given before.
+    pub(crate) fn replayed(self, replayed: bool) -> Self {
+        Self { replayed, ..self }
     }
 }
 
@@ -145,6 +154,12 @@ impl IntoResponse for Reply {
             response
                 .headers_mut()
                 .insert(names::LAGGARDS, laggards.into());
+        }
+        if self.replayed {
+            let yes = HeaderValue::from_static("true");
+            response
+                .headers_mut()
+                .insert(names::IDEMPOTENCY_REPLAYED, yes);
         }
         response
     }

@@ -156,6 +156,7 @@ macro_rules! scripted {
 
 scripted!(ProviderKeyService in vault {
     create_provider_key CreateProviderKeyRequest CreateProviderKeyResponse
+    import_provider_key ImportProviderKeyRequest ImportProviderKeyResponse
     get_provider_key GetProviderKeyRequest GetProviderKeyResponse
     list_provider_keys ListProviderKeysRequest ListProviderKeysResponse
     update_provider_key UpdateProviderKeyRequest UpdateProviderKeyResponse

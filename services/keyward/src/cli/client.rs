@@ -4,8 +4,8 @@ mod refusal;
 mod request;
 mod transport;
 
-use std::cell::Cell;
 use std::io::Write;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use keyward_runtime::ids;
@@ -22,6 +22,9 @@ pub(super) use transport::{Answer, Ask, Transport};
 /// Rows asked for at once in a list: as many as the gateway gives.
 const PAGE_SIZE: &str = "200";
 
+/// The header of an answer that was given before.
+const REPLAYED: &str = "idempotency-replayed";
+
 /// A caller of the management API.
 pub(super) struct Client {
     transport: Transport,
@@ -29,7 +32,7 @@ pub(super) struct Client {
     access: Access,
     act_in: Option<HeaderValue>,
     /// How many routers had not confirmed the last change.
-    laggards: Cell<u32>,
+    laggards: AtomicU32,
 }
 
 impl Client {
@@ -43,32 +46,39 @@ impl Client {
             base,
             access,
             act_in,
-            laggards: Cell::new(0),
+            laggards: AtomicU32::new(0),
         })
     }
 
     /// How many of the gateway's routers had not confirmed the last change when it was answered.
     pub(super) fn laggards(&self) -> u32 {
-        self.laggards.get()
+        self.laggards.load(Ordering::Relaxed)
     }
 
     /// Sends a request, and gives what is answered; `null` where there is nothing to say.
     pub(super) fn send(&self, request: &Request) -> Result<Value, Failure> {
+        self.send_once(request).map(|(answer, _)| answer)
+    }
+
+    /// The same, and whether the answer was given before, to the same request.
+    pub(super) fn send_once(&self, request: &Request) -> Result<(Value, bool), Failure> {
         let answer = self.ask(request, HeaderValue::from_static("application/json"))?;
         let status = answer.status();
         let laggards = answer.headers().get("x-keyward-laggards");
         let laggards = laggards.and_then(|count| count.to_str().ok()?.parse().ok());
-        self.laggards.set(laggards.unwrap_or(0));
+        self.laggards
+            .store(laggards.unwrap_or(0), Ordering::Relaxed);
+        let replayed = answer.headers().contains_key(REPLAYED);
         let body = self
             .transport
             .body(answer)
             .map_err(|error| self.unreachable(error))?;
         if status == StatusCode::NO_CONTENT {
-            return Ok(Value::Null);
+            return Ok((Value::Null, replayed));
         }
         let body: Option<Value> = serde_json::from_slice(&body).ok();
         match body {
-            Some(body) if status.is_success() => Ok(body),
+            Some(body) if status.is_success() => Ok((body, replayed)),
             body => Err(self.refused(status, body)),
         }
     }

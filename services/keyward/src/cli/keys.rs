@@ -26,6 +26,7 @@ Examples:
   keyward keys add openai --key-env OPENAI_API_KEY  takes it from a variable
   pass show openai | keyward keys add openai -      takes it from standard input
   keyward keys import --env .env                    takes over every key that it knows
+  keyward keys import --fernet keys.csv             takes over what another system encrypted
   keyward keys add openai --owner organization --organization acme
   keyward keys rotate ID                            new secret, same id
   keyward keys list --due --failing                 those that need a new one
@@ -80,8 +81,8 @@ enum Action {
         #[command(flatten)]
         removal: Removal,
     },
-    /// Take over the provider keys in a `.env` file
-    Import(import::Import),
+    /// Take over provider keys: those of a `.env` file, or Fernet tokens of another system
+    Import(Box<import::Import>),
 }
 
 const COLUMNS: &[Column] = &[

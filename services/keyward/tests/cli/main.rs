@@ -10,6 +10,7 @@ mod by_id;
 mod caller;
 mod catalog;
 mod connection;
+mod imports;
 mod lists;
 mod secrets;
 mod snapshots;

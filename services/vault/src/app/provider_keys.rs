@@ -3,6 +3,7 @@
 
 mod change;
 mod create;
+mod import;
 mod patch;
 
 use keyward_secret::Secret;
@@ -16,6 +17,7 @@ use crate::error::{Result, VaultError};
 use crate::store::{Page, SealedKey};
 
 pub(crate) use change::{Changed, Rotation};
+pub(crate) use import::Import;
 pub(crate) use patch::KeyPatch;
 
 /// What errors call a provider key.

@@ -14,8 +14,9 @@ use zeroize::Zeroizing;
 
 use super::{Clock, Core};
 use crate::domain::envelope::{
-    self, Binding, DataKey, NONCE_BYTES, OpenError, Purpose, SALT_BYTES,
+    self, Binding, Cipher, DataKey, NONCE_BYTES, OpenError, Purpose, SALT_BYTES,
 };
+use crate::domain::fernet::IV_BYTES;
 use crate::domain::owner::Owner;
 use crate::domain::row_state::StateKey;
 use crate::error::{Result, VaultError};
@@ -34,6 +35,10 @@ pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>> {
         .map_err(|_| VaultError::Internal("the system gives no randomness"))?;
     Ok(bytes)
 }
+
+/// What the vault's own secrets are sealed with, whatever the settings say of others: nobody but the
+/// vault reads them.
+const SYSTEM_CIPHER: Cipher = Cipher::Aes256Gcm;
 
 /// What seals and opens.
 pub(crate) struct Seals {
@@ -70,9 +75,14 @@ impl Seals {
     }
 
     /// Seals with the owner's newest data key, made if there is none yet.
-    pub(crate) async fn seal(&self, binding: &Binding<'_>, plaintext: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) async fn seal(
+        &self,
+        cipher: Cipher,
+        binding: &Binding<'_>,
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>> {
         let data_key = self.sealing_key(binding.owner).await?;
-        seal_record(&data_key, binding, plaintext)
+        seal_record(&data_key, cipher, binding, plaintext)
     }
 
     /// Opens with the data key that the record names.
@@ -94,8 +104,9 @@ impl Seals {
         if self.store.system_secret_get(name).await?.is_none() {
             let uid = keyward_runtime::ids::new();
             let secret = random::<32>()?;
+            let binding = system_binding(name, uid, 1);
             let record = self
-                .seal(&system_binding(name, uid, 1), secret.as_slice())
+                .seal(SYSTEM_CIPHER, &binding, secret.as_slice())
                 .await?;
             self.store.system_secret_put(name, uid, record).await?;
         }
@@ -109,11 +120,24 @@ impl Seals {
     }
 }
 
-fn seal_record(data_key: &DataKey, binding: &Binding<'_>, plaintext: &[u8]) -> Result<Vec<u8>> {
-    let (salt, nonce) = (random::<SALT_BYTES>()?, random::<NONCE_BYTES>()?);
-    Ok(envelope::seal_record(
-        data_key, binding, plaintext, *salt, *nonce,
-    )?)
+fn seal_record(
+    data_key: &DataKey,
+    cipher: Cipher,
+    binding: &Binding<'_>,
+    plaintext: &[u8],
+) -> Result<Vec<u8>> {
+    let record = match cipher {
+        Cipher::Aes256Gcm => {
+            let (salt, nonce) = (random::<SALT_BYTES>()?, random::<NONCE_BYTES>()?);
+            envelope::seal_record(data_key, binding, plaintext, *salt, *nonce)?
+        }
+        Cipher::Fernet => {
+            let (iv, now) = (random::<IV_BYTES>()?, keyward_runtime::time::now());
+            let now = u64::try_from(now.as_second()).unwrap_or(0);
+            envelope::seal_fernet_record(data_key, binding, plaintext, *iv, now)?
+        }
+    };
+    Ok(record)
 }
 
 /// Opens with the data key that the record names, whether or not it may still be used.
@@ -159,7 +183,7 @@ fn system_binding(name: &str, uid: Uuid, version: u64) -> Binding<'_> {
 
 impl Core {
     pub(super) async fn seal(&self, binding: &Binding<'_>, plaintext: &[u8]) -> Result<Vec<u8>> {
-        self.seals.seal(binding, plaintext).await
+        self.seals.seal(self.cipher, binding, plaintext).await
     }
 
     pub(super) async fn open(

@@ -17,6 +17,8 @@ use uuid::Uuid;
 pub enum Action {
     /// A provider key was stored.
     ProviderKeyCreate,
+    /// Taken over from a token of other software.
+    ProviderKeyImport,
     /// Label, weight, expiry.
     ProviderKeyUpdate,
     /// Switched on.
@@ -92,6 +94,7 @@ impl Action {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ProviderKeyCreate => "provider_key.create",
+            Self::ProviderKeyImport => "provider_key.import",
             Self::ProviderKeyUpdate => "provider_key.update",
             Self::ProviderKeyEnable => "provider_key.enable",
             Self::ProviderKeyDisable => "provider_key.disable",

@@ -7,10 +7,12 @@
 //! wrapped data key: 01 | suite 01 | len(master key id) u8 | master key id | nonce 12 | ct 32 | tag 16
 //!              or : 01 | suite 02 | len(master key id) u8 | master key id | blob of an external provider
 //! record          : 01 | suite 01 | generation u32 | salt 16 | nonce 12 | ct | tag 16
+//! record, Fernet  : 01 | suite 10 | generation u32 | token of SHA-256(AAD) 32 | secret
 //! ```
 //! An unknown version or suite is an error, never a reason to try another.
 
 mod data_key;
+mod fernet_record;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -19,6 +21,7 @@ pub use data_key::{
     DATA_KEY_BYTES, DataKey, data_key_aad, data_key_of, external_blob, keep_external,
     unwrap_data_key, wrap_data_key, wrapped_by,
 };
+pub use fernet_record::seal_fernet_record;
 pub use record::{Binding, Purpose, open_record, record_generation, seal_record};
 
 /// Bytes of a GCM nonce.
@@ -29,6 +32,27 @@ pub const SALT_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;
 const LAYOUT_VERSION: u8 = 1;
 const SUITE_AES_256_GCM: u8 = 1;
+const SUITE_FERNET: u8 = 0x10;
+
+/// What new records are sealed with. Which it was stands in each record, and nothing else is tried.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Cipher {
+    /// AES-256-GCM under a key of the record's own.
+    #[default]
+    Aes256Gcm,
+    /// Fernet, for those whose other software must be able to read records.
+    Fernet,
+}
+
+impl Cipher {
+    fn of_suite(suite: u8) -> Result<Self, OpenError> {
+        match suite {
+            SUITE_AES_256_GCM => Ok(Self::Aes256Gcm),
+            SUITE_FERNET => Ok(Self::Fernet),
+            _ => Err(OpenError::UnknownSuite),
+        }
+    }
+}
 
 /// Why something sealed did not open. None of these holds anything of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -122,11 +146,11 @@ fn take<const N: usize>(bytes: &[u8]) -> Result<([u8; N], &[u8]), OpenError> {
     }
 }
 
-/// Checks the two bytes that every layout starts with, and returns the rest.
-fn take_suite(bytes: &[u8]) -> Result<&[u8], OpenError> {
-    let ([version, suite], rest) = take::<2>(bytes)?;
-    if version != LAYOUT_VERSION || suite != SUITE_AES_256_GCM {
-        return Err(OpenError::UnknownSuite);
+/// Reads the two bytes that every record starts with, and returns the rest.
+fn take_cipher(record: &[u8]) -> Result<(Cipher, &[u8]), OpenError> {
+    let ([version, suite], rest) = take::<2>(record)?;
+    match version {
+        LAYOUT_VERSION => Ok((Cipher::of_suite(suite)?, rest)),
+        _ => Err(OpenError::UnknownSuite),
     }
-    Ok(rest)
 }

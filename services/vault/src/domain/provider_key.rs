@@ -26,6 +26,20 @@ pub enum Origin {
     Caller = 0,
     /// The operator's settings.
     Settings = 1,
+    /// Taken over from other software's store.
+    Import = 2,
+}
+
+impl Origin {
+    /// The origin with this number.
+    pub const fn from_number(number: i64) -> Option<Self> {
+        match number {
+            0 => Some(Self::Caller),
+            1 => Some(Self::Settings),
+            2 => Some(Self::Import),
+            _ => None,
+        }
+    }
 }
 
 /// What the provider said of a key last.

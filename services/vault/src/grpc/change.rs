@@ -1,8 +1,10 @@
 //! The methods that change something, and their `request_id`s: the same request again gets the
 //! first answer.
 
+use keyward_proto::REPLAYED;
 use keyward_proto::vault::v1 as proto;
 use prost::Message;
+use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 use zeroize::Zeroizing;
 
@@ -80,6 +82,7 @@ changes! {
     "CreateAccessKey": CreateAccessKeyRequest => CreateAccessKeyResponse [secret];
     "RevokeAccessKey": RevokeAccessKeyRequest => RevokeAccessKeyResponse [laggards];
     "CreateProviderKey": CreateProviderKeyRequest => CreateProviderKeyResponse;
+    "ImportProviderKey": ImportProviderKeyRequest => ImportProviderKeyResponse;
     "UpdateProviderKey": UpdateProviderKeyRequest => UpdateProviderKeyResponse [laggards];
     "RotateProviderKey": RotateProviderKeyRequest => RotateProviderKeyResponse [laggards];
     "DeleteProviderKey": DeleteProviderKeyRequest => DeleteProviderKeyResponse [laggards];
@@ -105,6 +108,14 @@ fn encoded(message: &impl Message) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(message.encode_to_vec())
 }
 
+/// An answer that was given before, marked as one.
+fn replayed<A>(answer: A) -> Response<A> {
+    let mut response = Response::new(answer);
+    let yes = MetadataValue::from_static("true");
+    response.metadata_mut().insert(REPLAYED, yes);
+    response
+}
+
 impl VaultGrpc {
     /// Answers a request to change something: as the first time, if it was answered before, else
     /// with what `act` makes of it.
@@ -115,7 +126,7 @@ impl VaultGrpc {
     ) -> std::result::Result<Response<M::Answer>, Status> {
         let (context, message) = self.admit(request).await?;
         let answered = self.answer_once(context, message, act).await;
-        answered.map(Response::new).map_err(status)
+        answered.map_err(status)
     }
 
     async fn answer_once<M: Change>(
@@ -123,7 +134,7 @@ impl VaultGrpc {
         mut context: Context,
         message: M,
         act: impl AsyncFnOnce(&Core, &Context, M) -> Result<M::Answer>,
-    ) -> Result<M::Answer> {
+    ) -> Result<Response<M::Answer>> {
         let asked = AskedChange {
             method: M::METHOD,
             request_id: message.request_id(),
@@ -133,8 +144,8 @@ impl VaultGrpc {
         context.memory = self.core.memory(&context, asked)?;
         let _turn = self.core.turn(&context).await;
         match self.core.replay(&context).await? {
-            Some(answer) => self.again::<M>(&answer).await,
-            None => act(&self.core, &context, message).await,
+            Some(answer) => self.again::<M>(&answer).await.map(replayed),
+            None => act(&self.core, &context, message).await.map(Response::new),
         }
     }
 

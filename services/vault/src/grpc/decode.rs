@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use crate::app::access_keys::NewAccessKey;
 use crate::app::accounts::AccountPatch;
-use crate::app::provider_keys::{KeyPatch, NewKey};
+use crate::app::provider_keys::{Import, KeyPatch, NewKey};
 use crate::app::{KeyOutcome, OutcomeReport, OwnerRef, UnsealPurpose, UnsealWish};
+use crate::domain::fernet::Decoding;
 use crate::domain::owner::OwnerKind;
 use crate::domain::provider_key::KeySettings;
 use crate::error::{Result, VaultError};
@@ -57,6 +58,29 @@ pub(super) fn new_key(request: proto::CreateProviderKeyRequest) -> Result<NewKey
         settings: settings(request.settings.unwrap_or_default()),
         expire_time: timestamp("expire_time", request.expire_time.as_ref())?,
         weight: request.weight,
+    })
+}
+
+pub(super) fn import(request: proto::ImportProviderKeyRequest) -> Result<Import> {
+    // Dismantled, as a new key is.
+    let secret = Secret::new(request.fernet_token);
+    let key = NewKey {
+        owner: request.owner.as_ref().map(owner).transpose()?,
+        provider: request.provider,
+        secret,
+        label: request.label,
+        base_url: request.base_url,
+        settings: settings(request.settings.unwrap_or_default()),
+        expire_time: timestamp("expire_time", request.expire_time.as_ref())?,
+        weight: request.weight,
+    };
+    Ok(Import {
+        key,
+        decoding: match request.lenient {
+            true => Decoding::AsPython,
+            false => Decoding::Strict,
+        },
+        validate_only: request.validate_only,
     })
 }
 

@@ -20,6 +20,13 @@ impl ProviderKeyService for VaultGrpc {
         self.change(request, create).await
     }
 
+    async fn import_provider_key(
+        &self,
+        request: Request<proto::ImportProviderKeyRequest>,
+    ) -> std::result::Result<Response<proto::ImportProviderKeyResponse>, Status> {
+        self.change(request, import).await
+    }
+
     async fn get_provider_key(
         &self,
         request: Request<proto::GetProviderKeyRequest>,
@@ -69,6 +76,30 @@ async fn create(
         .provider_key_create(&command(context, &answer), new)
         .await;
     created.map(answer)
+}
+
+async fn import(
+    core: &Core,
+    context: &Context,
+    message: proto::ImportProviderKeyRequest,
+) -> Result<proto::ImportProviderKeyResponse> {
+    let validate_only = message.validate_only;
+    let import = decode::import(message)?;
+    let answer = |key| {
+        let mut shown = encode::provider_key(key, context.now);
+        if validate_only {
+            // Nothing has this id.
+            shown.provider_key_id.clear();
+            shown.etag.clear();
+        }
+        proto::ImportProviderKeyResponse {
+            provider_key: Some(shown),
+        }
+    };
+    let imported = core
+        .provider_key_import(&command(context, &answer), import)
+        .await;
+    imported.map(answer)
 }
 
 async fn get(

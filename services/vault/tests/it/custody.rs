@@ -7,6 +7,7 @@ use base64::Engine as _;
 use keyward_proto::vault::v1 as proto;
 use keyward_runtime::error::Reason;
 use keyward_secret::Secret;
+use keyward_vault::domain::envelope::Cipher;
 use keyward_vault::{StartError, Vault, VaultConfig};
 use rusqlite::{Connection, params};
 use tokio_util::sync::CancellationToken;
@@ -45,6 +46,10 @@ pub(crate) fn contains(haystack: &[u8], needle: &[u8]) -> bool {
         .any(|window| window == needle)
 }
 
+fn with_each_cipher<T: Copy>(of: T) -> [(T, Cipher); 2] {
+    [(of, Cipher::Aes256Gcm), (of, Cipher::Fernet)]
+}
+
 #[tokio::test]
 async fn no_edit_of_a_row_makes_a_key_open_anywhere_else() {
     let edits = [
@@ -58,8 +63,8 @@ async fn no_edit_of_a_row_makes_a_key_open_anywhere_else() {
         "record = x'01'",
         "record = CAST(x'02' || substr(record, 2) AS BLOB)",
     ];
-    for edit in edits {
-        let rig = Rig::start().await;
+    for (edit, cipher) in edits.into_iter().flat_map(with_each_cipher) {
+        let rig = Rig::start_with(|config| config.cipher = cipher).await;
         let bob = rig.user("bob").await;
         let id = rig
             .store_key(&bob, &openai_key("one"))
@@ -75,7 +80,7 @@ async fn no_edit_of_a_row_makes_a_key_open_anywhere_else() {
         assert_eq!(
             reason(rig.serve(&bob, &id).await),
             Reason::ProviderKeyUnavailable,
-            "{edit}"
+            "{edit}, {cipher:?}"
         );
         let event = &rig.events().await[0];
         assert_eq!(
@@ -96,7 +101,12 @@ async fn no_edit_of_a_row_makes_a_key_open_anywhere_else() {
 
 #[tokio::test]
 async fn records_and_rows_do_not_move_between_keys_or_owners() {
-    let rig = Rig::start().await;
+    for ((), cipher) in with_each_cipher(()) {
+        nothing_moves(Rig::start_with(|config| config.cipher = cipher).await).await;
+    }
+}
+
+async fn nothing_moves(rig: Rig) {
     let (bob, eve) = (rig.user("bob").await, rig.user("eve").await);
     let bobs = rig
         .store_key(&bob, &openai_key("bob"))
@@ -245,6 +255,39 @@ async fn a_deleted_owners_copies_never_open_again() {
     rig.store_key(&bob, &openai_key("new")).await;
     let refused = rig.serve(&bob, &key.provider_key_id).await;
     assert_eq!(reason(refused), Reason::ProviderKeyUnavailable);
+}
+
+#[tokio::test]
+async fn records_stay_readable_however_often_the_cipher_changes() {
+    let mut rig = Rig::start().await;
+    let bob = rig.user("bob").await;
+    let mut stored = Vec::new();
+    for (number, cipher) in [Cipher::Fernet, Cipher::Aes256Gcm, Cipher::Fernet]
+        .into_iter()
+        .enumerate()
+    {
+        let folder = rig.stop().await;
+        rig = Rig::open(folder, |config| config.cipher = cipher).await;
+        let secret = openai_key(&format!("number-{number}"));
+        let id = rig.store_key(&bob, &secret).await.provider_key_id;
+        let suite: String = database(&rig)
+            .query_row(
+                "SELECT hex(substr(record, 1, 2)) FROM provider_keys WHERE uid = ?1",
+                [bytes(&id)],
+                |row| row.get(0),
+            )
+            .unwrap();
+        let expect = match cipher {
+            Cipher::Aes256Gcm => "0101",
+            Cipher::Fernet => "0110",
+        };
+        assert_eq!(suite, expect);
+        stored.push((id, secret));
+        for (id, secret) in &stored {
+            let unsealed = rig.serve(&bob, id).await.unwrap();
+            assert_eq!(unsealed.secret, secret.as_bytes());
+        }
+    }
 }
 
 #[tokio::test]

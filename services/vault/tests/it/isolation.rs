@@ -7,7 +7,10 @@ use keyward_runtime::error::Reason;
 use prost_types::FieldMask;
 use tonic::Status;
 
-use crate::rig::{ADMIN_KEY, Rig, new_key, ok, openai_key, reason, unsealing, with, within};
+use crate::rig::{
+    ADMIN_KEY, FERNET_KEYS, Rig, fernet_token, new_import, new_key, ok, openai_key, reason,
+    unsealing, with, within,
+};
 
 /// What bob and his organisation have.
 struct Estate {
@@ -126,6 +129,12 @@ async fn on_keys(rig: &Rig, stranger: &str, estate: &Estate, attempts: &mut Atte
         attempts.add(
             "CreateProviderKey",
             rig.keys().create_provider_key(with(stranger, create)).await,
+        );
+        let token = fernet_token(FERNET_KEYS[0], openai_key("evil"));
+        let import = new_import(Some(owner), &token);
+        attempts.add(
+            "ImportProviderKey",
+            rig.keys().import_provider_key(with(stranger, import)).await,
         );
         let owner = Some(proto::Owner {
             kind: owner.0.into(),

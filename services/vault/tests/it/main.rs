@@ -15,6 +15,7 @@ mod exchange;
 mod generations;
 mod grants;
 mod hygiene;
+mod import;
 mod inspect;
 mod isolation;
 mod killed;

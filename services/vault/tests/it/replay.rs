@@ -11,7 +11,10 @@ use prost_types::{FieldMask, FileDescriptorSet};
 use tonic::Status;
 
 use crate::raw::{call, named};
-use crate::rig::{ADMIN_KEY, Rig, new_key, ok, openai_key, reason, with, within};
+use crate::rig::{
+    ADMIN_KEY, FERNET_KEYS, Rig, fernet_token, new_import, new_key, ok, openai_key, reason, with,
+    within,
+};
 
 const IDENTITY: &str = "/keyward.vault.v1.IdentityService/";
 const KEYS: &str = "/keyward.vault.v1.ProviderKeyService/";
@@ -229,6 +232,10 @@ fn key_rows(first: &proto::ProviderKey, second: &str, access_key: &str) -> Vec<R
         ..Default::default()
     };
     let create = |tag: &str| new_key(Some((OwnerKind::User, "bob")), &openai_key(tag));
+    let import = |tag: &str| {
+        let token = fernet_token(FERNET_KEYS[1], openai_key(tag));
+        new_import(Some((OwnerKind::User, "bob")), &token)
+    };
     let update = |label: &str| proto::UpdateProviderKeyRequest {
         provider_key: Some(proto::ProviderKey {
             provider_key_id: first.provider_key_id.clone(),
@@ -263,6 +270,7 @@ fn key_rows(first: &proto::ProviderKey, second: &str, access_key: &str) -> Vec<R
             &revoke("no-such-key"),
         ),
         row(KEYS, "CreateProviderKey", &create("a"), &create("b")),
+        row(KEYS, "ImportProviderKey", &import("i"), &import("j")),
         row(KEYS, "UpdateProviderKey", &update("one"), &update("two")),
         row(KEYS, "RotateProviderKey", &rotate("c"), &rotate("d")),
         row(

@@ -15,6 +15,7 @@ use keyward_proto::vault::v1::{self as proto, OwnerKind, Scope};
 use keyward_runtime::error::{Reason, WireError};
 use keyward_runtime::metrics::Metrics;
 use keyward_secret::Secret;
+use keyward_vault::domain::fernet::FernetKey;
 use keyward_vault::{Clock, Vault, VaultConfig};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,19 @@ pub(crate) const ADMIN_KEY: &str = "kw_the-admin-key-of-these-tests-00000000";
 
 pub(crate) const ALL_SCOPES: [Scope; 4] =
     [Scope::Inference, Scope::Keys, Scope::Usage, Scope::Billing];
+
+/// What opens tokens that are imported, the newest first.
+pub(crate) const FERNET_KEYS: [&str; 3] = [
+    "ZmVybmV0IGtleSBudW1iZXIgb25lLCBuZXdlc3QhISE=",
+    "ZmVybmV0IGtleSBudW1iZXIgdHdvLCBpbiBiZXR3ZWU=",
+    "ZmVybmV0IGtleSBudW1iZXIgdGhyZWUsIG9sZGVzdCE=",
+];
+
+/// A token as other software would have made it.
+pub(crate) fn fernet_token(key: &str, content: impl AsRef<[u8]>) -> String {
+    let key = FernetKey::parse(key).unwrap();
+    key.seal(content.as_ref(), [9; 16], 1_700_000_000).encode()
+}
 
 /// A running vault on a folder of its own.
 pub(crate) struct Rig {
@@ -59,10 +73,11 @@ impl Rig {
         Self::open(folder, |_| {}).await
     }
 
-    async fn open(folder: Arc<TempDir>, change: impl FnOnce(&mut VaultConfig)) -> Self {
+    pub(crate) async fn open(folder: Arc<TempDir>, change: impl FnOnce(&mut VaultConfig)) -> Self {
         let seconds_ahead = Arc::new(AtomicI64::new(0));
         let ahead = Arc::clone(&seconds_ahead);
         let mut config = VaultConfig::new(folder.path());
+        config.fernet_keys = FERNET_KEYS.map(Secret::new).to_vec();
         config.clock = Clock::from_fn(move || {
             Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))
         });
@@ -281,6 +296,18 @@ pub(crate) fn new_key(
         }),
         provider: "openai".to_owned(),
         key: secret.to_owned(),
+        ..Default::default()
+    }
+}
+
+pub(crate) fn new_import(
+    owner: Option<(OwnerKind, &str)>,
+    token: &str,
+) -> proto::ImportProviderKeyRequest {
+    proto::ImportProviderKeyRequest {
+        owner: new_key(owner, "").owner,
+        provider: "openai".to_owned(),
+        fernet_token: token.to_owned(),
         ..Default::default()
     }
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use keyward_secret::Secret;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::providers::RawProvider;
 use super::sources::Gathered;
-use super::values::{duration, secret, text};
-use super::{LogFormat, Prefer, SettingsError};
+use super::values::{duration, secret, secrets, text};
+use super::{Cipher, LogFormat, Prefer, SettingsError};
 
 /// Declares a section: fields that are all optional, others refused.
 macro_rules! section {
@@ -76,8 +76,9 @@ section!(RawVault {
     store: Option<RawStore>,
     master_keys: Option<Vec<RawMasterKey>>,
     transit: RawTransit,
-    fernet_keys: Option<IgnoredAny>,
-    cipher: Option<String>,
+    #[serde(deserialize_with = "secrets")]
+    fernet_keys: Vec<Secret>,
+    cipher: Option<Cipher>,
     audit: RawAudit,
     #[serde(deserialize_with = "duration")]
     revocation_bound: Option<Duration>,

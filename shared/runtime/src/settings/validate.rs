@@ -68,6 +68,8 @@ pub(super) fn validate(
                 .filter(|url| !is_embedded(url)),
             master_keys: master_keys(raw.vault.master_keys.unwrap_or_default())?,
             transit: super::transit::validate(raw.vault.transit)?,
+            cipher: raw.vault.cipher.unwrap_or_default(),
+            fernet_keys: raw.vault.fernet_keys,
             revocation_bound: revocation_bound(raw.vault.revocation_bound)?,
             unseal_ceiling: unseal_ceiling(raw.vault.unseal_ceiling.as_deref())?,
             audit_checkpoint_dir: raw
@@ -115,14 +117,6 @@ fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> 
         ("router.store.url", not_sqlite(raw.router.store.as_ref())),
         ("redis.url", raw.redis.url.is_some()),
         ("edge.trusted_proxies", raw.edge.trusted_proxies.is_some()),
-        ("vault.fernet_keys", raw.vault.fernet_keys.is_some()),
-        (
-            "vault.cipher",
-            raw.vault
-                .cipher
-                .as_deref()
-                .is_some_and(|cipher| cipher != "aes-256-gcm"),
-        ),
         ("providers.proxy", raw.providers.general.proxy.is_some()),
     ];
     match missing.into_iter().find(|(_, set)| *set) {

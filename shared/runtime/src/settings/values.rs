@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use keyward_secret::Secret;
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
 /// A text; numbers and switches from the environment are taken for what they were written as.
 pub(super) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -18,6 +18,33 @@ pub(super) fn secret<'de, D: Deserializer<'de>>(
     deserializer
         .deserialize_any(Text)
         .map(|text| Some(Secret::new(text)))
+}
+
+/// Secrets: a list of them, or a text with one a line, as files have them.
+pub(super) fn secrets<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Secret>, D::Error> {
+    deserializer.deserialize_any(Secrets)
+}
+
+struct Secrets;
+
+impl<'de> Visitor<'de> for Secrets {
+    type Value = Vec<Secret>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of texts")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<Secret>, E> {
+        Ok(text.split_whitespace().map(Secret::new).collect())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<Secret>, A::Error> {
+        let mut secrets = Vec::new();
+        while let Some(secret) = list.next_element::<String>()? {
+            secrets.push(Secret::new(secret));
+        }
+        Ok(secrets)
+    }
 }
 
 /// A duration such as `250ms`, `1s`, `5m`.

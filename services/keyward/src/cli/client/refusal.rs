@@ -43,6 +43,11 @@ impl Refusal {
         [400, 404, 409, 413, 422].contains(&self.status.as_u16())
     }
 
+    /// Whether the same may be accepted a little later.
+    pub(crate) fn is_for_now(&self) -> bool {
+        [429, 503].contains(&self.status.as_u16()) || self.code == "idempotency_in_progress"
+    }
+
     /// Whether this field is what is wrong.
     pub(crate) fn is_about_field(&self, name: &str) -> bool {
         self.parameter.as_deref() == Some(name)

@@ -16,6 +16,8 @@ pub(crate) struct Request {
     query: Vec<(&'static str, String)>,
     members: Option<Map<String, Value>>,
     secret: Option<(&'static str, Secret)>,
+    /// What it is known by, where the caller chose.
+    name: Option<String>,
 }
 
 impl Request {
@@ -26,6 +28,7 @@ impl Request {
             query: Vec::new(),
             members: None,
             secret: None,
+            name: None,
         }
     }
 
@@ -70,12 +73,21 @@ impl Request {
         self
     }
 
+    /// Known by this name: sent again, it is done once.
+    pub(crate) fn once(mut self, name: String) -> Self {
+        self.name = Some(name);
+        self
+    }
+
     pub(crate) fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The name that the body gives to what is done, so that it is done once.
+    /// The name that the caller or the body gives to what is done, so that it is done once.
     pub(super) fn idempotency_key(&self) -> Option<String> {
+        if self.name.is_some() {
+            return self.name.clone();
+        }
         let key = self.members.as_ref()?.get("idempotency_key")?;
         key.as_str().map(str::to_owned)
     }
@@ -112,7 +124,7 @@ impl Request {
     }
 
     /// The body as it is sent.
-    pub(super) fn body(&self) -> Option<Vec<u8>> {
+    pub(crate) fn body(&self) -> Option<Vec<u8>> {
         self.with_secret(|secret| secret.expose().to_owned())
             .map(|body| body.to_string().into_bytes())
     }

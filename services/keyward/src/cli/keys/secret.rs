@@ -68,11 +68,7 @@ impl Source {
                 )));
             }
             (Some(Place::StandardInput), _, _) => read(io::stdin().lock())?,
-            (None, Some(path), _) if path == Path::new("-") => read(io::stdin().lock())?,
-            (None, Some(path), _) => {
-                let told = || format!("cannot read the key from {}", path.display());
-                read(File::open(path).with_context(told)?).with_context(told)?
-            }
+            (None, Some(path), _) => from_file(path)?,
             (None, None, Some(name)) => variable(name, context)?,
             (None, None, None) => ask(provider)?,
         };
@@ -82,6 +78,15 @@ impl Source {
             false => Ok(secret),
         }
     }
+}
+
+/// Reads a secret from a file; `-` is standard input.
+pub(super) fn from_file(path: &Path) -> anyhow::Result<Secret> {
+    if path == Path::new("-") {
+        return read(io::stdin().lock());
+    }
+    let told = || format!("cannot read the key from {}", path.display());
+    read(File::open(path).with_context(told)?).with_context(told)
 }
 
 fn read(from: impl Read) -> anyhow::Result<Secret> {

@@ -7,7 +7,7 @@ use crate::doctor::report::Check;
 pub(crate) struct Facts {
     /// Whether the vault runs in it.
     pub(crate) runs_vault: bool,
-    /// Settings with provider keys of the platform.
+    /// Settings with provider keys of the platform, and with what opens other software's.
     pub(crate) system_keys: Vec<String>,
     /// Whether `vault.master_keys` is set.
     pub(crate) master_keys: bool,

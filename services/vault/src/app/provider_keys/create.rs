@@ -29,24 +29,36 @@ impl Core {
         command: &Command<'_, ProviderKey>,
         new: NewKey,
     ) -> Result<ProviderKey> {
-        let name = new.owner.clone().unwrap_or_else(OwnerRef::caller);
-        let owner = self.resolve(command, &name).await?;
-        let denied = (Action::ProviderKeyCreate, "", "owner");
-        self.authorise_change(command, owner, Thing::ProviderKeys, denied)
-            .await?;
-        let (mut key, secret) = self.checked_key(command, owner, new)?;
+        let action = Action::ProviderKeyCreate;
+        let owner = self.new_key_owner(command, &new, action).await?;
+        let (mut key, secret) = self.checked_key(command, owner, new, "key")?;
         key.owner_id = self.owner_id(owner).await?;
-        let event = command
-            .event(Action::ProviderKeyCreate, key.id)
-            .version(key.version);
+        let event = command.event(action, key.id).version(key.version);
         self.provider_key_store(command, key, &secret, event).await
     }
 
-    fn checked_key(
+    /// Whose a new key will be, if the caller may store one there; a refusal is audited.
+    pub(super) async fn new_key_owner(
+        &self,
+        context: &Context,
+        new: &NewKey,
+        action: Action,
+    ) -> Result<Owner> {
+        let name = new.owner.clone().unwrap_or_else(OwnerRef::caller);
+        let owner = self.resolve(context, &name).await?;
+        let denied = (action, "", "owner");
+        self.authorise_change(context, owner, Thing::ProviderKeys, denied)
+            .await?;
+        Ok(owner)
+    }
+
+    /// The key as it will be stored, and its secret, which came in the field `secret_field`.
+    pub(super) fn checked_key(
         &self,
         context: &Context,
         owner: Owner,
         new: NewKey,
+        secret_field: &'static str,
     ) -> Result<(ProviderKey, Secret)> {
         self.check_provider(&new.provider)?;
         check::label("label", &new.label)?;
@@ -57,7 +69,7 @@ impl Core {
             new.secret.expose(),
             new.settings.skip_format_check,
         )
-        .map_err(|error| VaultError::invalid("key", error))?;
+        .map_err(|error| VaultError::invalid(secret_field, error))?;
         let base_url = self.checked_url("base_url", &new.base_url)?;
         let settings = self.checked_settings(&new.provider, &base_url, new.settings)?;
         let fingerprint =

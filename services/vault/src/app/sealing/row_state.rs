@@ -6,7 +6,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::generations::FIRST;
-use super::{Seals, open_record, random, seal_record, system_binding};
+use super::{SYSTEM_CIPHER, Seals, open_record, random, seal_record, system_binding};
 use crate::app::{Clock, Context};
 use crate::domain::audit::Action;
 use crate::domain::envelope::{DATA_KEY_BYTES, DataKey, OpenError};
@@ -126,7 +126,7 @@ async fn sealed_secret(
     let (uid, version) = (keyward_runtime::ids::new(), 1);
     let binding = system_binding(NAME, uid, version);
     let data_key = masters.unwrap(&stored).await?;
-    let record = seal_record(&data_key, &binding, secret.as_slice())?;
+    let record = seal_record(&data_key, SYSTEM_CIPHER, &binding, secret.as_slice())?;
     let name = NAME.to_owned();
     Ok(StoredSecret {
         name,

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Seals, open_record, system_binding};
+use super::{SYSTEM_CIPHER, Seals, open_record, system_binding};
 use crate::app::{Context, Core};
 use crate::domain::audit::Action;
 use crate::domain::generation::aged_before;
@@ -192,7 +192,7 @@ impl Seals {
             let binding = system_binding(&stored.name, stored.uid, stored.version);
             let (store, masters) = (self.store.as_ref(), &self.masters);
             let secret = open_record(store, masters, &binding, &stored.record).await?;
-            let record = self.seal(&binding, &secret).await?;
+            let record = self.seal(SYSTEM_CIPHER, &binding, &secret).await?;
             self.store
                 .system_secret_reseal(&stored.name, stored.record, record)
                 .await?;

@@ -36,8 +36,8 @@ impl DataKey {
         }
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        self.bytes.as_slice()
+    pub(crate) fn bytes(&self) -> &[u8; DATA_KEY_BYTES] {
+        &self.bytes
     }
 }
 

@@ -5,8 +5,9 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    DataKey, LAYOUT_VERSION, NONCE_BYTES, OpenError, SALT_BYTES, SUITE_AES_256_GCM, SealError,
-    TAG_BYTES, open_aes_256_gcm, push_prefixed, seal_aes_256_gcm, take, take_suite,
+    Cipher, DataKey, LAYOUT_VERSION, NONCE_BYTES, OpenError, SALT_BYTES, SUITE_AES_256_GCM,
+    SealError, TAG_BYTES, fernet_record, open_aes_256_gcm, push_prefixed, seal_aes_256_gcm, take,
+    take_cipher,
 };
 use crate::domain::owner::Owner;
 
@@ -69,7 +70,7 @@ pub fn seal_record(
     Ok(record)
 }
 
-/// Opens a record under the binding that its row states.
+/// Opens a record under the binding that its row states, with the cipher that it names.
 ///
 /// # Errors
 /// [`OpenError`] if it was sealed under another binding or data key, or was changed.
@@ -84,6 +85,17 @@ pub fn open_record(
     if data_key.owner != binding.owner {
         return Err(OpenError::NotAuthentic);
     }
+    match take_cipher(record)? {
+        (Cipher::Aes256Gcm, _) => open_aes_256_gcm_record(data_key, binding, record),
+        (Cipher::Fernet, _) => fernet_record::open(data_key, binding, record),
+    }
+}
+
+fn open_aes_256_gcm_record(
+    data_key: &DataKey,
+    binding: &Binding<'_>,
+    record: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     let (header, rest) = take::<HEADER_BYTES>(record)?;
     let (nonce, sealed) = take::<NONCE_BYTES>(rest)?;
     if sealed.len() < TAG_BYTES {
@@ -99,7 +111,8 @@ pub fn open_record(
 /// # Errors
 /// [`OpenError`] if it is no record that this version knows.
 pub fn record_generation(record: &[u8]) -> Result<u32, OpenError> {
-    let (generation, _) = take::<4>(take_suite(record)?)?;
+    let (_, rest) = take_cipher(record)?;
+    let (generation, _) = take::<4>(rest)?;
     Ok(u32::from_be_bytes(generation))
 }
 
@@ -128,7 +141,8 @@ fn record_key(
     Some(key)
 }
 
-fn aad(header: &[u8; HEADER_BYTES], binding: &Binding<'_>) -> Vec<u8> {
+/// What a record is bound to, behind the header that says how it is sealed.
+pub(super) fn aad(header: &[u8], binding: &Binding<'_>) -> Vec<u8> {
     let mut aad = AAD_LABEL.to_vec();
     aad.extend_from_slice(header);
     aad.push(binding.owner.kind.number());

@@ -284,11 +284,25 @@ fn sample_binding() -> Binding<'static> {
     }
 }
 
+/// A record of every cipher there is.
+fn sealed_by_each(key: &DataKey, binding: &Binding<'_>, plaintext: &[u8]) -> [Vec<u8>; 2] {
+    [
+        seal_record(key, binding, plaintext, [1; 16], [2; 12]).unwrap(),
+        seal_fernet_record(key, binding, plaintext, [3; 16], 4).unwrap(),
+    ]
+}
+
 #[test]
 fn a_record_opens_only_where_it_belongs() {
     let right = sample_binding();
     let key = data_key(right.owner, 1, KEY_HEX);
-    let record = seal_record(&key, &right, b"sk-secret", [1; 16], [2; 12]).unwrap();
+    for record in sealed_by_each(&key, &right, b"sk-secret") {
+        assert_eq!(*open_record(&key, &right, &record).unwrap(), b"sk-secret");
+        opens_nowhere_else(&key, right, &record);
+    }
+}
+
+fn opens_nowhere_else(key: &DataKey, right: Binding<'static>, record: &[u8]) {
     let with = |change: fn(&mut Binding<'static>)| {
         let mut wrong = right;
         change(&mut wrong);
@@ -306,7 +320,7 @@ fn a_record_opens_only_where_it_belongs() {
     ];
     for wrong in moved {
         assert_eq!(
-            open_record(&key, &wrong, &record),
+            open_record(key, &wrong, record),
             Err(OpenError::NotAuthentic)
         );
     }
@@ -317,13 +331,13 @@ fn a_record_opens_only_where_it_belongs() {
         let mut wrong = right;
         wrong.owner = other;
         assert_eq!(
-            open_record(&key, &wrong, &record),
+            open_record(key, &wrong, record),
             Err(OpenError::NotAuthentic)
         );
         // Nor with the same key material presented as the other owner's.
         let borrowed = data_key(other, 1, KEY_HEX);
         assert_eq!(
-            open_record(&borrowed, &wrong, &record),
+            open_record(&borrowed, &wrong, record),
             Err(OpenError::NotAuthentic)
         );
     }
@@ -333,18 +347,25 @@ fn a_record_opens_only_where_it_belongs() {
 fn unknown_layouts_generations_and_master_keys_are_named() {
     let binding = sample_binding();
     let key = data_key(binding.owner, 1, KEY_HEX);
-    let record = seal_record(&key, &binding, b"x", [1; 16], [2; 12]).unwrap();
-    let mut later = record.clone();
-    later[1] = 2;
-    assert_eq!(
-        open_record(&key, &binding, &later),
-        Err(OpenError::UnknownSuite)
-    );
-    let newer = data_key(binding.owner, 2, KEY_HEX);
-    assert_eq!(
-        open_record(&newer, &binding, &record),
-        Err(OpenError::OtherGeneration)
-    );
+    for record in sealed_by_each(&key, &binding, b"x") {
+        for suite in (0..=255).filter(|suite| *suite != record[1]) {
+            let mut other = record.clone();
+            other[1] = suite;
+            // One that is known is taken at its word, and nothing else is tried.
+            let refused = open_record(&key, &binding, &other);
+            match suite {
+                SUITE_AES_256_GCM | SUITE_FERNET => {
+                    assert_eq!(refused, Err(OpenError::NotAuthentic));
+                }
+                _ => assert_eq!(refused, Err(OpenError::UnknownSuite)),
+            }
+        }
+        let newer = data_key(binding.owner, 2, KEY_HEX);
+        assert_eq!(
+            open_record(&newer, &binding, &record),
+            Err(OpenError::OtherGeneration)
+        );
+    }
     let ring = master_ring("a", KEY_HEX);
     let wrapped = wrap_data_key(ring.current(), &key, [3; 12]).unwrap();
     let other = master_ring("b", KEY_HEX);
@@ -439,12 +460,14 @@ proptest! {
     ) {
         let binding = sample_binding();
         let key = data_key(binding.owner, 1, KEY_HEX);
-        let record = seal_record(&key, &binding, &plaintext, [1; 16], [2; 12]).unwrap();
-        prop_assert_eq!(&*open_record(&key, &binding, &record).unwrap(), &plaintext);
-        let mut changed = record.clone();
-        changed[place.index(record.len())] ^= change;
-        prop_assert!(open_record(&key, &binding, &changed).is_err());
-        prop_assert!(open_record(&key, &binding, &record[..place.index(record.len())]).is_err());
+        for record in sealed_by_each(&key, &binding, &plaintext) {
+            prop_assert_eq!(&*open_record(&key, &binding, &record).unwrap(), &plaintext);
+            let mut changed = record.clone();
+            changed[place.index(record.len())] ^= change;
+            prop_assert!(open_record(&key, &binding, &changed).is_err());
+            let cut = &record[..place.index(record.len())];
+            prop_assert!(open_record(&key, &binding, cut).is_err());
+        }
     }
 
     #[test]

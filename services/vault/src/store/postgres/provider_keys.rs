@@ -58,7 +58,6 @@ const IN_USE: &str = "
     WHERE uid = ANY($1) AND enabled AND (expire_time IS NULL OR expire_time > $2)";
 
 fn read(row: &Row) -> Stored<ProviderKey> {
-    let origin: i64 = get(row, "origin")?;
     Ok(ProviderKey {
         id: get(row, "uid")?,
         owner: owner(row, "owner_kind", "owner_uid")?,
@@ -75,10 +74,8 @@ fn read(row: &Row) -> Stored<ProviderKey> {
         base_url: get(row, "base_url")?,
         settings: read_settings(row)?,
         weight: small(row, "weight")?,
-        origin: match origin {
-            0 => Origin::Caller,
-            _ => Origin::Settings,
-        },
+        origin: Origin::from_number(get(row, "origin")?)
+            .ok_or(StoreError::Malformed("an origin"))?,
         create_time: time(row, "create_time")?,
         update_time: time(row, "update_time")?,
         secret_time: time(row, "secret_time")?,

@@ -62,7 +62,6 @@ const RECORDS: &str =
     "SELECT uid, version, record FROM provider_keys WHERE uid > :after ORDER BY uid LIMIT :limit";
 
 fn read(row: &Row<'_>) -> Stored<ProviderKey> {
-    let origin: i64 = get(row, "origin")?;
     let fingerprint: [u8; 16] = get(row, "fingerprint")?;
     Ok(ProviderKey {
         id: get(row, "uid")?,
@@ -80,11 +79,8 @@ fn read(row: &Row<'_>) -> Stored<ProviderKey> {
         base_url: get(row, "base_url")?,
         settings: read_settings(row)?,
         weight: get(row, "weight")?,
-        origin: if origin == 0 {
-            Origin::Caller
-        } else {
-            Origin::Settings
-        },
+        origin: Origin::from_number(get(row, "origin")?)
+            .ok_or(StoreError::Malformed("an origin"))?,
         create_time: time(row, "create_time")?,
         update_time: time(row, "update_time")?,
         secret_time: time(row, "secret_time")?,

@@ -80,7 +80,7 @@ pub(super) fn sealed(owner: Owner, tag: u8) -> SealedKey {
             skip_format_check: true,
         },
         weight: 3,
-        origin: Origin::Settings,
+        origin: Origin::Import,
         create_time: at(1),
         update_time: at(2),
         secret_time: at(1),
