@@ -97,6 +97,7 @@ fn secret_messages(pool: &DescriptorPool) -> Result<Vec<String>, Box<dyn Error>>
 fn printers(pool: &DescriptorPool) -> Result<String, Box<dyn Error>> {
     let mut code = String::from(
         "/// Prints the message of this name from its bytes; `None` if there is none of it.\n\
+         #[allow(clippy::too_many_lines, reason = \"a line for each message\")]\n\
          fn printed(name: &str, bytes: &[u8]) -> Option<String> {\n    match name {\n",
     );
     for message in messages(pool) {

@@ -69,13 +69,12 @@ pub(crate) fn make(plan: &Plan) -> anyhow::Result<bool> {
         _ => {}
     }
     place.prepare(&HOLDERS)?;
-    let authority = match plan.existing {
-        Existing::Renew => Authority::known(&place.authority_key()?)?,
-        _ => {
-            let made = Authority::new()?;
-            place.write_authority(&made)?;
-            made
-        }
+    let authority = if plan.existing == Existing::Renew {
+        Authority::known(&place.authority_key()?)?
+    } else {
+        let made = Authority::new()?;
+        place.write_authority(&made)?;
+        made
     };
     for holder in HOLDERS {
         let identity = Identity::new(&plan.trust_domain, holder.as_str())

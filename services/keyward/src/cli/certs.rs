@@ -33,6 +33,7 @@ In the folder lie afterwards `ca.pem`, and for vault, metering, router, edge and
 a key, such as `vault.pem` and `vault.key`: the settings `tls.ca`, `tls.cert` and `tls.key`. `caller` is
 for internal services that call gRPC with a credential of their own. `ca.key` signs them: whoever has it
 can be any role, so keep it away from where the gateway runs. Processes take renewed files by themselves.")]
+#[allow(clippy::struct_excessive_bools, reason = "options of a command line")]
 struct Dev {
     /// The folder for them
     #[arg(long, value_name = "FOLDER")]

@@ -59,7 +59,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::refused(error))?;
+        .map_err(Failure::refused)?;
     let bar = ProgressBar::new_spinner();
     let progress = |table: &'static str, rows: usize| {
         bar.set_message(table);
@@ -80,12 +80,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
 }
 
 fn row(table: &TableSum) -> Value {
-    let digest: String = table
-        .digest
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    json!({"table": table.name, "rows": table.rows, "sha256": digest})
+    json!({"table": table.name, "rows": table.rows, "sha256": hex::encode(table.digest)})
 }
 
 /// The place that an argument names; it is not repeated.

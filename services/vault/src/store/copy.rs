@@ -24,6 +24,10 @@ const BATCHES_MAX: usize = 4;
 
 /// A store, wherever it is.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there are two of it in a process"
+)]
 pub enum Place {
     /// A file.
     Sqlite(PathBuf),
@@ -88,7 +92,7 @@ pub async fn copy(
     let (reading, (), writing) = tokio::join!(source.read(out), relay, target.write(written));
     // Where one side fails the other only hears that nobody is there any more.
     match (reading, writing) {
-        (Err(error), Err(StorageError::Closed)) | (_, Err(error)) | (Err(error), Ok(())) => {
+        (Err(error), Err(StorageError::Closed) | Ok(())) | (_, Err(error)) => {
             return Err(error.into());
         }
         (Ok(()), Ok(())) => {}

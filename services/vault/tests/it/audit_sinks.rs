@@ -149,7 +149,7 @@ async fn a_sink_that_hangs_is_waited_for_once() {
     std::thread::spawn(move || {
         use std::io::Write as _;
         // Ends with an error once the test drops the pipe, or with it.
-        let _ = (&*filler).write_all(&[b'\n'; 1 << 20]);
+        let _ = (&*filler).write_all(&vec![b'\n'; 1 << 20]);
     });
     let rig = Rig::start_in(folder).await;
     until("the alarm", async || {

@@ -20,6 +20,10 @@ const CHILD: &str = "KEYWARD_TEST_KILLED_CHILD";
 const TEST: &str = "killed::every_key_that_left_a_killed_vault_is_in_its_log";
 
 #[tokio::test]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "what this process tells itself are no settings"
+)]
 async fn every_key_that_left_a_killed_vault_is_in_its_log() {
     if let Ok(told) = std::env::var(CHILD) {
         return give_out(&told).await;

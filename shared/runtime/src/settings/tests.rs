@@ -87,6 +87,7 @@ fn a_secret_can_come_from_a_file() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a line for each case")]
 fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
     /// Variables, file, what the error must say.
     type Case = (

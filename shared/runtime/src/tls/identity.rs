@@ -135,7 +135,7 @@ mod tests {
     fn exactly_one_uri_counts_whatever_else_the_certificate_names() {
         let authority = Authority::new("test");
         let of = |uris: &[&str]| {
-            let issued = authority.issue(names(uris));
+            let issued = authority.issue(&names(uris));
             Identity::of(&issued.certificate).map(|identity| identity.role)
         };
         let (router, edge) = ("spiffe://a/keyward/router", "spiffe://a/keyward/edge");

@@ -50,7 +50,7 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(crate) fn issue(&self, params: CertificateParams) -> Issued {
+    pub(crate) fn issue(&self, params: &CertificateParams) -> Issued {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &*self.0).unwrap();
         Issued {
@@ -64,7 +64,7 @@ impl Authority {
     pub(crate) fn write(
         &self,
         folder: &Path,
-        params: CertificateParams,
+        params: &CertificateParams,
         others: &[&Self],
     ) -> Files {
         let issued = self.issue(params);

@@ -18,9 +18,10 @@ struct End {
 }
 
 impl End {
+    #[allow(clippy::needless_pass_by_value, reason = "made for it alone")]
     fn new(authority: &Authority, params: rcgen::CertificateParams, others: &[&Authority]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let files = authority.write(folder.path(), params, others);
+        let files = authority.write(folder.path(), &params, others);
         let certificates = Certificates::load("tls", files, TlsMeters::default()).unwrap();
         Self {
             folder,
@@ -28,13 +29,14 @@ impl End {
         }
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "made for it alone")]
     fn replace(
         &self,
         authority: &Authority,
         params: rcgen::CertificateParams,
         others: &[&Authority],
     ) {
-        authority.write(self.folder.path(), params, others);
+        authority.write(self.folder.path(), &params, others);
         self.certificates.read_again();
     }
 }
@@ -143,13 +145,13 @@ async fn certificates_that_say_nobody_are_accepted_and_are_nobodys() {
     ] {
         let client = End::new(&authority, names(uris), &[]);
         // A client that names nobody believes nobody, so the server's end is looked at alone.
-        let peer = shown(&vault, &client).await;
+        let peer = shown(&vault, &client);
         assert_eq!(peer, Some(Err(expect)), "{uris:?}");
     }
 }
 
 /// Whom the server sees, whatever the client makes of the server.
-async fn shown(server: &End, client: &End) -> Option<Result<Identity, IdentityError>> {
+fn shown(server: &End, client: &End) -> Option<Result<Identity, IdentityError>> {
     let own = server.certificates.current();
     let other = client.certificates.current();
     let chain = &other.certified.cert;
@@ -165,10 +167,10 @@ async fn what_does_not_fit_together_is_refused_and_what_was_stays() {
     let before = vault.certificates.generation();
     let good = std::fs::read(path("key.pem")).unwrap();
     for (file, content) in [
-        ("key.pem", authority.issue(role("vault")).key_pem),
+        ("key.pem", authority.issue(&role("vault")).key_pem),
         ("key.pem", "nothing".to_owned()),
         ("cert.pem", String::new()),
-        ("cert.pem", authority.issue(expired("vault")).cert_pem),
+        ("cert.pem", authority.issue(&expired("vault")).cert_pem),
     ] {
         let kept = std::fs::read(path(file)).unwrap();
         std::fs::write(path(file), content).unwrap();
@@ -185,7 +187,7 @@ async fn what_does_not_fit_together_is_refused_and_what_was_stays() {
 async fn a_key_that_others_can_read_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
-    let files = Authority::new("ca").write(folder.path(), role("vault"), &[]);
+    let files = Authority::new("ca").write(folder.path(), &role("vault"), &[]);
     std::fs::set_permissions(&files.key, std::fs::Permissions::from_mode(0o640)).unwrap();
     let loaded = Certificates::load("tls", files, TlsMeters::default());
     assert!(matches!(loaded, Err(TlsError::Readable(_))));

@@ -82,14 +82,14 @@ mod tests {
 
     use super::{Concerns, noted};
 
-    fn key(hygiene: Value) -> Value {
+    fn key(hygiene: &Value) -> Value {
         json!({"id": "k", "hygiene": hygiene})
     }
 
     #[test]
     fn keys_are_listed_if_any_of_what_is_asked_for_applies() {
-        let old = key(json!({"rotation_due": true, "expiring": false, "unused_since": null}));
-        let idle = key(json!({"rotation_due": false, "unused_since": "2026-01-01T00:00:00Z"}));
+        let old = key(&json!({"rotation_due": true, "expiring": false, "unused_since": null}));
+        let idle = key(&json!({"rotation_due": false, "unused_since": "2026-01-01T00:00:00Z"}));
         // As an older gateway answers.
         let unknown = json!({"id": "k"});
         let check = |due, unused, expect: [bool; 3]| {

@@ -87,7 +87,7 @@ impl Writer {
                 _ = ticks.tick() => self.tick().await,
                 taken = queue.recv_many(&mut group, GROUP_MAX) => match taken {
                     0 => break,
-                    _ => self.serve(group.drain(..).collect()).await,
+                    _ => self.serve(std::mem::take(&mut group)).await,
                 },
             }
         }
@@ -117,11 +117,11 @@ impl Writer {
     /// Writes to the store; where that does not work, to the file.
     async fn commit(&mut self, wanted: Vec<Append>) -> Result<Vec<bool>, NoSink> {
         if self.store_may_be_tried().await
-            && let Some(linked) = self.to_store(wanted.clone()).await?
+            && let Some(linked) = self.put_in_store(wanted.clone()).await?
         {
             return Ok(linked.granted);
         }
-        self.to_file(wanted).await
+        self.put_in_file(wanted).await
     }
 
     async fn store_may_be_tried(&mut self) -> bool {
@@ -136,7 +136,7 @@ impl Writer {
     }
 
     /// `None` if the store took nothing, and never will take any of it.
-    async fn to_store(&mut self, wanted: Vec<Append>) -> Result<Option<Linked>, NoSink> {
+    async fn put_in_store(&mut self, wanted: Vec<Append>) -> Result<Option<Linked>, NoSink> {
         let backlog = self.backlog.clone();
         let batch = Arc::new(Batch::new(&self.instance, self.head, backlog, wanted));
         let (store, asked) = (Arc::clone(&self.store), Arc::clone(&batch));
@@ -177,7 +177,7 @@ impl Writer {
     }
 
     /// The store is only read. What it has of leases is checked as far as it can tell.
-    async fn to_file(&mut self, wanted: Vec<Append>) -> Result<Vec<bool>, NoSink> {
+    async fn put_in_file(&mut self, wanted: Vec<Append>) -> Result<Vec<bool>, NoSink> {
         if self.file.is_none() || self.backlog.len() + wanted.len() > BACKLOG_MAX {
             return Err(NoSink);
         }
@@ -313,7 +313,7 @@ impl Writer {
 
     /// Read first, from what is committed: an event of a mutation that is undone has no place.
     async fn link_what_waits(&mut self) {
-        const LIMIT: u32 = GROUP_MAX as u32;
+        const LIMIT: u32 = 256;
         let reading = self.store.audit_unlinked(LIMIT);
         let Ok(Ok(events)) = timeout(SINK_WAIT, reading).await else {
             return;
@@ -324,7 +324,7 @@ impl Writer {
         let append = |event| Append { event, lease: None };
         let wanted = events.into_iter().map(append).collect();
         // They are in the store; if they cannot be linked now, they wait.
-        let _ = self.to_store(wanted).await;
+        let _ = self.put_in_store(wanted).await;
     }
 
     /// Signs what the store has: a store that has less later has been set back.

@@ -24,7 +24,9 @@ impl Hash {
 
     fn of(parts: &[&[u8]]) -> Self {
         let mut context = Context::new(&SHA256);
-        parts.iter().for_each(|part| context.update(part));
+        for part in parts {
+            context.update(part);
+        }
         let mut hash = [0; 32];
         hash.copy_from_slice(context.finish().as_ref());
         Self(hash)

@@ -129,10 +129,12 @@ fn an_untouched_chain_is_proven_with_its_head() {
     assert_eq!(prove(&[], 0, &[]), Ok(Head::genesis(INSTANCE)));
 }
 
+type Change<'a> = &'a dyn Fn(&mut Vec<(Head, String)>);
+
 #[test]
 fn what_was_done_to_a_chain_is_named_with_its_first_place() {
     let whole = chain(6);
-    let with = |change: &dyn Fn(&mut Vec<(Head, String)>)| {
+    let with = |change: Change<'_>| {
         let mut kept = whole.clone();
         change(&mut kept);
         prove(&kept, 0, &[])

@@ -35,7 +35,9 @@ impl Sums {
         let sum = &mut self.0[table];
         for row in rows {
             let mut bytes = Vec::new();
-            row.iter().for_each(|value| value.append_to(&mut bytes));
+            for value in row {
+                value.append_to(&mut bytes);
+            }
             let hash = digest(&SHA256, &bytes);
             let pairs = sum.digest.iter_mut().zip(hash.as_ref());
             pairs.for_each(|(byte, other)| *byte ^= other);
