@@ -3,6 +3,7 @@
 mod edge;
 mod refused;
 mod renewed;
+mod routers;
 mod start;
 
 use http::uri::PathAndQuery;

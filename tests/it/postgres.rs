@@ -14,7 +14,7 @@ const MASTER_KEYS: &str =
     r#"[{"id": "m1", "key": "yqd7Y73vH4BcUoiow/1o5aj/vrL0RmiXrRmUkgclXMc="}]"#;
 
 /// Has the binary make the schema.
-fn migrate(url: &str) {
+pub(crate) fn migrate(url: &str) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     let variables = [
@@ -34,7 +34,8 @@ fn migrate(url: &str) {
     );
 }
 
-fn on_postgres(launch: Launch, url: &str) -> Launch {
+/// With the vault's store there.
+pub(crate) fn on_postgres(launch: Launch, url: &str) -> Launch {
     launch
         .vault_set("vault.store.url", url)
         .vault_set("vault.master_keys", MASTER_KEYS)

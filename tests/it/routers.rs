@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use keyward_testkit::{
-    Answer, Client, Front, Link, Role, ScriptedUpstream, Tenant, Topology, canary, wait,
+    Answer, Client, Front, Launch, Link, Role, ScriptedUpstream, Tenant, TestDatabase, Topology,
+    canary, wait,
 };
 use serde_json::json;
 
+use crate::postgres::{migrate, on_postgres};
 use crate::served::MODEL;
 use crate::system::System;
 
@@ -63,6 +65,23 @@ fn laggards(answer: &Answer) -> u32 {
 async fn no_request_after_the_answer_carries_a_key_that_it_ended() {
     let (system, tenant) = system().await;
     let fronts = fronts(&system, 3).await;
+    nothing_carries_what_was_ended(&system, &tenant, &fronts).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_carries_a_key_that_another_vault_of_the_same_store_ended() {
+    let database = TestDatabase::new();
+    migrate(&database.url());
+    let quiet = |launch: Launch| on_postgres(launch, &database.url()).set("log.filter", "info");
+    let system = System::own(Topology::Split, quiet).await;
+    let tenant = Tenant::new(&system.gateway, "professional").await;
+    let vault = system.gateway.further_vault().await;
+    let front = system.gateway.front(&vault.grpc_url("https")).await;
+    nothing_carries_what_was_ended(&system, &tenant, &[front]).await;
+}
+
+/// Ends keys at the gateway's own vault while callers of its router and of these are at it.
+async fn nothing_carries_what_was_ended(system: &System, tenant: &Tenant, fronts: &[Front]) {
     let mut clients: Vec<Client> = fronts
         .iter()
         .map(|front| front.client(tenant.client.access_key()))

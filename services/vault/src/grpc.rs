@@ -13,7 +13,7 @@ mod vault;
 
 use std::sync::Arc;
 
-use keyward_auth::{Peer, caller_opt};
+use keyward_auth::{Peer, caller_opt, instance};
 use keyward_runtime::error::to_status;
 use keyward_runtime::trace::TraceContext;
 use tokio_util::task::TaskTracker;
@@ -38,12 +38,13 @@ impl VaultGrpc {
     /// The circumstances that the authenticating layer left in the request, and its message.
     async fn admit<T>(&self, request: Request<T>) -> std::result::Result<(Context, T), Status> {
         let peer = request.extensions().get::<Peer>().copied();
+        let instance = instance(request.extensions());
         let principal = caller_opt(&request).map(|caller| Arc::clone(&caller.principal));
         let trace = request.extensions().get::<TraceContext>();
         let trace = trace.map(TraceContext::trace_id).unwrap_or_default();
         let admitted = self
             .core
-            .admit((peer.unwrap_or(Peer::Outside), None), principal, trace)
+            .admit((peer.unwrap_or(Peer::Outside), instance), principal, trace)
             .await;
         Ok((admitted.map_err(status)?, request.into_inner()))
     }

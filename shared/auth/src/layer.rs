@@ -140,7 +140,14 @@ impl AuthLayer {
                 return Err(refused);
             }
         };
-        let caller = self.caller(request.headers(), peer).await?;
+        let caller = match self.caller(request.headers(), peer).await {
+            Ok(caller) => caller,
+            Err(refused) => {
+                let told = RefusedPeer::with_grant(request, rule, &refused);
+                self.tell(told).await;
+                return Err(refused);
+            }
+        };
         check(rule, peer, caller.as_ref())?;
         strip_credentials(request.headers_mut());
         let extensions = request.extensions_mut();

@@ -1,11 +1,12 @@
 //! Telling of roles that were refused a method: whoever has a certificate of ours and calls what it
-//! may not is worth an entry in the audit log.
+//! may not, or in somebody's name with a grant that is none, is worth an entry in the audit log.
 
 use async_trait::async_trait;
-use http::Extensions;
+use http::{Extensions, Request};
 use keyward_runtime::tls::TlsPeer;
 use tonic::{Code, Status};
 
+use crate::metadata;
 use crate::methods::MethodRule;
 
 /// Somebody with a certificate that `tls.ca` signed was refused a method.
@@ -33,6 +34,17 @@ impl RefusedPeer {
                 _ => status.message().to_owned(),
             },
         })
+    }
+
+    /// `None` also where it was not a grant that was refused.
+    pub(crate) fn with_grant<B>(
+        request: &Request<B>,
+        rule: &MethodRule,
+        status: &Status,
+    ) -> Option<Self> {
+        let is_refused = status.code() == Code::Unauthenticated;
+        let has_grant = request.headers().contains_key(metadata::GRANT);
+        (is_refused && has_grant).then(|| Self::of(request.extensions(), rule, status))?
     }
 }
 

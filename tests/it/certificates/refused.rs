@@ -168,7 +168,7 @@ async fn each_role_may_call_what_the_table_gives_it_and_nothing_else() {
 }
 
 /// Whom the audit log says to have been refused, and why.
-async fn refusals(system: &System) -> Vec<(String, String)> {
+pub(super) async fn refusals(system: &System) -> Vec<(String, String)> {
     let admin = system.gateway.admin();
     let events = admin.get("/api/v1/audit-events").await.ok().json().clone();
     let text = |event: &Value, name: &str| event[name].as_str().unwrap_or_default().to_owned();

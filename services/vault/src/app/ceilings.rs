@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use keyward_auth::Instance;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -14,15 +15,13 @@ use crate::error::{Result, VaultError};
 /// How many routers are told apart; further ones share what those without a certificate have.
 const ROUTERS_MAX: usize = 1_000;
 
-/// Which process of a router asks, by its certificate's public key; `None` for all without one.
-pub(crate) type Instance = Option<[u8; 32]>;
-
 /// The ceilings of all routers.
 #[derive(Debug)]
 pub(crate) struct Ceilings {
     /// Distinct secrets a minute for each.
     ceiling: usize,
-    windows: Mutex<HashMap<Instance, Window>>,
+    /// `None` for all without a certificate.
+    windows: Mutex<HashMap<Option<Instance>, Window>>,
 }
 
 impl Ceilings {
@@ -44,7 +43,7 @@ impl Ceilings {
         }
     }
 
-    fn admits(&self, router: Instance, secret: Uuid, now: Timestamp) -> bool {
+    fn admits(&self, router: Option<Instance>, secret: Uuid, now: Timestamp) -> bool {
         let mut windows = self.windows.lock();
         if !windows.contains_key(&router) && windows.len() >= ROUTERS_MAX {
             windows.retain(|_, window| !window.is_empty(now));
@@ -63,17 +62,18 @@ mod tests {
         Timestamp::from_millisecond(1_700_000_000_000).unwrap()
     }
 
-    fn router(number: usize) -> [u8; 32] {
+    fn router(number: usize) -> Instance {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&number.to_be_bytes());
-        key
+        Instance(key)
     }
 
     #[test]
     fn one_router_over_its_ceiling_is_nothing_to_another() {
         let ceilings = Ceilings::new(2);
-        let asks =
-            |router: Instance, secret| ceilings.admits(router, Uuid::from_u128(secret), now());
+        let asks = |router: Option<Instance>, secret| {
+            ceilings.admits(router, Uuid::from_u128(secret), now())
+        };
         assert!(asks(Some(router(1)), 1) && asks(Some(router(1)), 2) && !asks(Some(router(1)), 3));
         assert!(asks(Some(router(2)), 3) && asks(None, 4));
         assert!(!asks(Some(router(1)), 4));
@@ -82,8 +82,9 @@ mod tests {
     #[test]
     fn ever_new_certificates_share_one_ceiling_in_the_end() {
         let ceilings = Ceilings::new(1);
-        let asks =
-            |router: Instance, secret| ceilings.admits(router, Uuid::from_u128(secret), now());
+        let asks = |router: Option<Instance>, secret| {
+            ceilings.admits(router, Uuid::from_u128(secret), now())
+        };
         for number in 0..ROUTERS_MAX {
             assert!(asks(Some(router(number)), 1));
         }

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use keyward_auth::{Peer, Principal, Scope, Subject};
+use keyward_auth::{Instance, Peer, Principal, Scope, Subject};
 use uuid::Uuid;
 
 use super::Core;
-use super::ceilings::Instance;
 use super::replay::Memory;
 use crate::domain::access::Viewer;
 use crate::domain::audit::{Action, Actor, AuditEvent};
@@ -19,7 +18,7 @@ pub(crate) struct Context {
     /// The role that calls.
     pub peer: Peer,
     /// Which process of that role, where certificates tell.
-    pub instance: Instance,
+    pub instance: Option<Instance>,
     /// In whose name; none for a service of its own accord.
     pub principal: Option<Arc<Principal>>,
     /// W3C trace id; empty for none.
@@ -127,7 +126,7 @@ impl Core {
     /// [`VaultError::InvalidAccessKey`] if it does not work any more.
     pub(crate) async fn admit(
         &self,
-        (peer, instance): (Peer, Instance),
+        (peer, instance): (Peer, Option<Instance>),
         principal: Option<Arc<Principal>>,
         trace_id: String,
     ) -> Result<Context> {

@@ -2,6 +2,8 @@
 //! vault on the same store.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt as _;
 
 use super::process::Process;
 use super::{Gateway, Place, Role, ops, ports};
@@ -26,9 +28,13 @@ impl Gateway {
             .await
     }
 
-    /// Starts another vault with the settings of the gateway's own.
+    /// Starts another vault with the settings of the gateway's own, and a data folder of its own.
     pub async fn further_vault(&self) -> Front {
-        self.further(vec![Role::Vault], BTreeMap::new()).await
+        let folder = self.folder.path().join("further-vault");
+        let private = fs::DirBuilder::new().mode(0o700).create(&folder);
+        private.expect("the further vault's data folder");
+        let folder = ("KEYWARD_DATA_DIR".to_owned(), folder.display().to_string());
+        self.further(vec![Role::Vault], [folder].into()).await
     }
 
     async fn further(&self, roles: Vec<Role>, settings: BTreeMap<String, String>) -> Front {
