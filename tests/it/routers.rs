@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use keyward_testkit::{
@@ -25,15 +25,36 @@ const PATIENCE: Duration = Duration::from_secs(8);
 /// What one caller sent: when each request began, and what it said.
 type Sent = Vec<(Instant, String)>;
 
-/// Calls one after the other until told to stop.
-async fn hammer(client: Client, patience: Duration, stop: &AtomicBool) -> Sent {
-    let mut sent = Vec::new();
-    while !stop.load(Ordering::Relaxed) {
-        let marker = canary::characters(20);
-        sent.push((Instant::now(), marker.clone()));
-        let _ = tokio::time::timeout(patience, client.chat(MODEL, &marker)).await;
+/// Callers who are at it until told to stop.
+#[derive(Default)]
+struct Storm {
+    is_over: AtomicBool,
+    begun: AtomicUsize,
+}
+
+impl Storm {
+    /// Calls one after the other.
+    async fn hammer(&self, client: Client, patience: Duration) -> Sent {
+        let mut sent = Vec::new();
+        while !self.is_over.load(Ordering::Relaxed) {
+            let marker = canary::characters(20);
+            sent.push((Instant::now(), marker.clone()));
+            self.begun.fetch_add(1, Ordering::Relaxed);
+            let _ = tokio::time::timeout(patience, client.chat(MODEL, &marker)).await;
+        }
+        sent
     }
-    sent
+
+    /// Lets them go on for so long, and until so many more requests have begun.
+    async fn go_on(&self, time: Duration, requests: usize) {
+        let before = self.begun.load(Ordering::Relaxed);
+        tokio::time::sleep(time).await;
+        wait::until("callers to go on", || async {
+            self.begun.load(Ordering::Relaxed) > before + requests
+        })
+        .await;
+        self.is_over.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What requests said that the provider was shown this key in.
@@ -92,9 +113,9 @@ async fn nothing_carries_what_was_ended(system: &System, tenant: &Tenant, fronts
         for client in &clients {
             let _ = client.chat(MODEL, "leases it").await.ok();
         }
-        let stop = AtomicBool::new(false);
+        let storm = Storm::default();
         let hammering = clients.iter().flat_map(|client| [client; 2]);
-        let hammering = hammering.map(|client| hammer(client.clone(), PATIENCE, &stop));
+        let hammering = hammering.map(|client| storm.hammer(client.clone(), PATIENCE));
         let ended = async {
             let openai = &system.providers.openai;
             wait::until("all to be at it", || async {
@@ -112,8 +133,7 @@ async fn nothing_carries_what_was_ended(system: &System, tenant: &Tenant, fronts
             };
             let answered = Instant::now();
             assert_eq!(laggards(&answer.ok()), 0);
-            tokio::time::sleep(BOUND).await;
-            stop.store(true, Ordering::Relaxed);
+            storm.go_on(BOUND, 30).await;
             answered
         };
         let (sent, answered) = tokio::join!(futures::future::join_all(hammering), ended);
@@ -152,12 +172,12 @@ async fn a_router_that_cannot_be_told_stops_by_itself_and_is_counted() {
     let answered = Instant::now();
     assert_eq!(laggards(&off.ok()), 1);
     assert!(answered - asked < BOUND, "it waited {:?}", answered - asked);
-    let stop = AtomicBool::new(false);
+    let storm = Storm::default();
     let enough = async {
-        tokio::time::sleep(3 * BOUND).await;
-        stop.store(true, Ordering::Relaxed);
+        tokio::time::sleep(2 * BOUND).await;
+        storm.go_on(BOUND, 4).await;
     };
-    let hammering = (0..4).map(|_| hammer(client.clone(), BOUND / 4, &stop));
+    let hammering = (0..4).map(|_| storm.hammer(client.clone(), BOUND / 4));
     let (sent, ()) = tokio::join!(futures::future::join_all(hammering), enough);
     let carried = said_with(&system.providers.openai, &key);
     let beyond = sent.iter().flatten();
