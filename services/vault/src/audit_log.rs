@@ -2,10 +2,15 @@
 //! events. Writes nothing, and needs no master key.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use keyward_storage::PostgresUrl;
 
 use crate::app::audit::start::AuditStartError;
 use crate::app::audit::verify::{self, Evidence};
 use crate::domain::audit::chain::LinkedEvent;
+use crate::store::Store;
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::vault::STORE_FILE;
 
@@ -15,8 +20,10 @@ pub use crate::domain::audit::body::to_line;
 /// Where a log lies, and what it is held against.
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// Where the store is.
+    /// Where an embedded store is.
     pub data_dir: PathBuf,
+    /// Where the store is, if it is no embedded one.
+    pub postgres: Option<PostgresUrl>,
     /// Where the checkpoints are.
     pub checkpoints: PathBuf,
     /// The keys that may have signed them; those that lie beside them where none is given.
@@ -51,12 +58,19 @@ pub async fn verify(
     source: &Source,
     each: impl FnMut(&str, &LinkedEvent),
 ) -> Result<AuditProof, CheckError> {
-    let path = source.data_dir.join(STORE_FILE);
-    if !path.exists() {
-        return Err(CheckError::NoStore(path));
-    }
-    let store = SqliteStore::look(&path)?;
+    let store = look(source).await?;
     let keys = source.public_keys.clone();
     let evidence = Evidence::read(&source.checkpoints, keys).map_err(AuditStartError::from)?;
-    Ok(verify::prove(&store, evidence, each).await?)
+    Ok(verify::prove(store.as_ref(), evidence, each).await?)
+}
+
+async fn look(source: &Source) -> Result<Arc<dyn Store>, CheckError> {
+    if let Some(url) = &source.postgres {
+        return Ok(Arc::new(PostgresStore::look(url).await?));
+    }
+    let path = source.data_dir.join(STORE_FILE);
+    match path.exists() {
+        true => Ok(Arc::new(SqliteStore::look(&path)?)),
+        false => Err(CheckError::NoStore(path)),
+    }
 }

@@ -19,7 +19,7 @@ use rusqlite::{Connection, OpenFlags};
 
 pub use error::StorageError;
 pub use inspect::{Inspector, Integrity, StoreFacts};
-use lock::WriteLock;
+pub use lock::WriteLock;
 pub use migrate::Migration;
 pub use postgres::{Postgres, PostgresError, PostgresUrl};
 use readers::Readers;

@@ -13,13 +13,17 @@ const RETRY: Duration = Duration::from_millis(10);
 
 /// The right to write, until it is dropped or its process ends, however that happens.
 #[derive(Debug)]
-pub(crate) struct WriteLock {
+pub struct WriteLock {
     _file: File,
 }
 
 impl WriteLock {
-    /// Takes the lock that lies beside `database`, waiting for it at most `wait`.
-    pub(crate) fn take(database: &Path, wait: Duration) -> Result<Self, StorageError> {
+    /// Takes the lock that lies beside a file, waiting for it at most `wait`. Blocks.
+    ///
+    /// # Errors
+    /// [`StorageError::Locked`] if another process has it for that long, [`StorageError::File`] if
+    /// there can be none.
+    pub fn take(database: &Path, wait: Duration) -> Result<Self, StorageError> {
         let path = beside(database);
         let fault = |source| StorageError::File {
             path: path.clone(),
@@ -39,7 +43,7 @@ impl WriteLock {
                 Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
                     if !std::mem::replace(&mut told, true) {
                         let file = database.display();
-                        tracing::info!(%file, ?wait, "waiting for another process to let go of the store");
+                        tracing::info!(%file, ?wait, "waiting for another process to let go of a file");
                     }
                     thread::sleep(RETRY);
                 }

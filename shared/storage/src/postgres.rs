@@ -47,6 +47,7 @@ const PREPARE_SESSION: &str = "
         set_config('statement_timeout', $2, false),
         set_config('lock_timeout', $3, false),
         set_config('idle_in_transaction_session_timeout', $4, false),
+        set_config('default_transaction_read_only', $5, false),
         set_config('timezone', 'UTC', false)";
 
 /// A service's own schema in a database: nothing of another service is in it.
@@ -58,6 +59,13 @@ pub struct Schema {
     pub create: &'static str,
     /// Its steps, in order; a released one never changes.
     pub migrations: &'static [Migration],
+}
+
+/// What a pool is for.
+#[derive(Debug, Clone, Copy)]
+enum Access {
+    Read,
+    Write,
 }
 
 /// A pool of connections to one schema. Clones share it.
@@ -72,7 +80,23 @@ impl Postgres {
     /// # Errors
     /// [`StorageError`] if it cannot be reached, or its schema is missing, older or newer.
     pub async fn open(url: &PostgresUrl, schema: &Schema) -> Result<Self, StorageError> {
-        let postgres = Self::connect(url, schema)?;
+        Self::open_for(Access::Write, url, schema).await
+    }
+
+    /// The same for reading only: the server refuses whatever would change something.
+    ///
+    /// # Errors
+    /// As [`Postgres::open`].
+    pub async fn look(url: &PostgresUrl, schema: &Schema) -> Result<Self, StorageError> {
+        Self::open_for(Access::Read, url, schema).await
+    }
+
+    async fn open_for(
+        access: Access,
+        url: &PostgresUrl,
+        schema: &Schema,
+    ) -> Result<Self, StorageError> {
+        let postgres = Self::connect(access, url, schema)?;
         migrate::check(&postgres.session().await?, schema).await?;
         Ok(postgres)
     }
@@ -84,7 +108,7 @@ impl Postgres {
     /// [`StorageError`] if it cannot be reached, refuses, or its schema is of a newer version. Then
     /// nothing has changed.
     pub async fn migrate(url: &PostgresUrl, schema: &Schema) -> Result<(u32, u32), StorageError> {
-        let postgres = Self::connect(url, schema)?;
+        let postgres = Self::connect(Access::Write, url, schema)?;
         let session = postgres.begin().await?;
         let worked = migrate::run(&session, schema).await;
         let versions = session.end(worked).await;
@@ -93,7 +117,7 @@ impl Postgres {
     }
 
     /// A pool; nothing is connected yet.
-    fn connect(url: &PostgresUrl, schema: &Schema) -> Result<Self, StorageError> {
+    fn connect(access: Access, url: &PostgresUrl, schema: &Schema) -> Result<Self, StorageError> {
         let mut config = url.config.clone();
         config.application_name("keyward");
         config.connect_timeout(CONNECT_MAX);
@@ -106,6 +130,10 @@ impl Postgres {
             _ => Manager::from_config(config, tls::connector(url.ca.as_deref())?, recycling),
         };
         let search_path = schema.name;
+        let read_only = match access {
+            Access::Read => "on",
+            Access::Write => "off",
+        };
         let pool = Pool::builder(manager)
             .max_size(CONNECTIONS_MAX)
             .wait_timeout(Some(ACQUIRE_MAX))
@@ -114,8 +142,13 @@ impl Postgres {
             .runtime(Runtime::Tokio1)
             .post_create(Hook::async_fn(move |client, _| {
                 Box::pin(async move {
-                    let values: [&(dyn ToSql + Sync); 4] =
-                        [&search_path, &STATEMENT_MAX, &LOCK_MAX, &IDLE_MAX];
+                    let values: [&(dyn ToSql + Sync); 5] = [
+                        &search_path,
+                        &STATEMENT_MAX,
+                        &LOCK_MAX,
+                        &IDLE_MAX,
+                        &read_only,
+                    ];
                     let prepared = client.query_one(PREPARE_SESSION, &values).await;
                     prepared.map(drop).map_err(HookError::Backend)
                 })

@@ -12,9 +12,12 @@ mod writer;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use keyward_storage::WriteLock;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use super::{Context, Core};
@@ -25,6 +28,9 @@ use writer::{NoSink, Request, Writer};
 
 /// How many callers may wait for the writer; those beyond it wait in line themselves.
 const QUEUE_MAX: usize = 4096;
+
+/// How long an event is waited for: within a second a caller knows that it was refused.
+const ANSWER_MAX: Duration = Duration::from_millis(950);
 
 /// How the audit log is kept.
 #[derive(Debug, Clone)]
@@ -58,10 +64,13 @@ pub(crate) struct AuditLog {
 }
 
 impl AuditLog {
-    fn run(writer: Writer, config: AuditConfig) -> Self {
+    fn run(writer: Writer, name_lock: WriteLock, config: AuditConfig) -> Self {
         let (requests, queue) = mpsc::channel(QUEUE_MAX);
         let tasks = TaskTracker::new();
-        tasks.spawn(writer.run(queue));
+        tasks.spawn(async move {
+            writer.run(queue).await;
+            drop(name_lock);
+        });
         tasks.close();
         Self {
             requests: Mutex::new(Some(requests)),
@@ -81,9 +90,12 @@ impl AuditLog {
         let lease = append.lease.clone();
         let (reply, answer) = oneshot::channel();
         let request = Request { append, reply };
-        let sent = requests.send(request).await;
-        sent.map_err(|_| VaultError::AuditUnavailable)?;
-        match answer.await.unwrap_or(Err(NoSink)) {
+        let answered = timeout(ANSWER_MAX, async {
+            requests.send(request).await.map_err(|_| NoSink)?;
+            answer.await.unwrap_or(Err(NoSink))
+        });
+        // An event that is written after that says of a key that it left, and it did not.
+        match answered.await.unwrap_or(Err(NoSink)) {
             Ok(granted) => Ok(granted),
             Err(NoSink) if self.required => Err(VaultError::AuditUnavailable),
             Err(NoSink) => match lease {

@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::{Lease, Page, Stored};
-use crate::domain::audit::AuditEvent;
 use crate::domain::audit::chain::{Head, LinkedEvent};
+use crate::domain::audit::{Action, AuditEvent};
 
 /// Whose audit events are wanted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -178,6 +178,14 @@ pub trait AuditStore: Send + Sync {
         sequence: u64,
         limit: u32,
     ) -> Stored<Vec<LinkedEvent>>;
+    /// Events with a place that say this of something, each with the instance in whose chain it is;
+    /// newest first, at most `limit`.
+    async fn audit_linked_about(
+        &self,
+        action: Action,
+        resource_id: &str,
+        limit: u32,
+    ) -> Stored<Vec<(String, LinkedEvent)>>;
     /// Links a batch in one transaction: the backlog first, then what is wanted, each lease checked
     /// and written with its event. An error means that nothing of it was or will be committed.
     async fn audit_link(&self, batch: Arc<Batch>) -> Stored<()>;

@@ -84,6 +84,16 @@ impl PostgresStore {
         })
     }
 
+    /// Connects for reading only, also beside vaults that write.
+    ///
+    /// # Errors
+    /// As [`PostgresStore::open`].
+    pub async fn look(url: &PostgresUrl) -> Result<Self, StorageError> {
+        Ok(Self {
+            postgres: Postgres::look(url, &SCHEMA).await?,
+        })
+    }
+
     /// Makes the schema or brings it up to date; says from which version, and to which.
     ///
     /// # Errors

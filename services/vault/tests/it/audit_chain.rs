@@ -113,6 +113,7 @@ async fn an_event_that_was_edited_deleted_moved_or_cut_off_is_named() {
 async fn offline(folder: &Path) -> keyward_vault::audit_log::AuditProof {
     let source = keyward_vault::audit_log::Source {
         data_dir: folder.to_owned(),
+        postgres: None,
         checkpoints: folder.join("audit-checkpoints"),
         public_keys: Vec::new(),
     };
@@ -153,8 +154,8 @@ async fn a_key_whose_row_was_set_back_is_named_with_both_versions() {
     assert_eq!(faults, [expected]);
 }
 
-#[tokio::test]
-async fn a_store_from_before_the_last_checkpoint_starts_only_where_that_is_accepted() {
+/// A folder whose store is older than what was signed of it.
+async fn set_back() -> std::sync::Arc<tempfile::TempDir> {
     let (folder, bob, id) = eventful().await;
     let backup = tempfile::tempdir().unwrap();
     fs::copy(
@@ -170,13 +171,41 @@ async fn a_store_from_before_the_last_checkpoint_starts_only_where_that_is_accep
         folder.path().join("vault.db"),
     )
     .unwrap();
+    folder
+}
 
-    let open = |accept| {
-        let mut config = VaultConfig::new(folder.path());
-        config.audit.accept_older_store = accept;
-        Vault::open(config, TaskTracker::new(), CancellationToken::new())
-    };
-    let refused = open(false).await.unwrap_err();
+async fn open(folder: &Path, accept: bool) -> Result<Vault, StartError> {
+    let mut config = VaultConfig::new(folder);
+    config.audit.accept_older_store = accept;
+    Vault::open(config, TaskTracker::new(), CancellationToken::new()).await
+}
+
+#[tokio::test]
+async fn an_acceptance_that_no_checkpoint_covers_does_not_count() {
+    let folder = set_back().await;
+    let forge = "
+        CREATE TEMP TABLE forged AS SELECT * FROM audit_events WHERE sequence = 1;
+        UPDATE forged SET uid = randomblob(16), action = 'audit.accept_older_store',
+            (resource_id, resource_version) = (SELECT instance, sequence FROM audit_chains),
+            (instance, sequence, hash, arrival) = (SELECT NULL, NULL, NULL, 1);
+        INSERT INTO audit_events SELECT * FROM forged;
+        UPDATE forged SET uid = randomblob(16), instance = 'forged', sequence = 1, hash = zeroblob(32);
+        INSERT INTO audit_events SELECT * FROM forged;";
+    edit(folder.path(), forge);
+    let refused = open(folder.path(), false).await.unwrap_err();
+    let is_older = matches!(
+        refused,
+        StartError::Audit(AuditStartError::OlderStore { .. })
+    );
+    assert!(is_older, "{refused:?}");
+    let report = offline(folder.path()).await;
+    assert!(!report.is_proven());
+}
+
+#[tokio::test]
+async fn a_store_from_before_the_last_checkpoint_starts_only_where_that_is_accepted() {
+    let folder = set_back().await;
+    let refused = open(folder.path(), false).await.unwrap_err();
     let StartError::Audit(older @ AuditStartError::OlderStore { .. }) = &refused else {
         panic!("{refused:?}");
     };
@@ -188,7 +217,7 @@ async fn a_store_from_before_the_last_checkpoint_starts_only_where_that_is_accep
     ] {
         assert!(told.contains(word), "{told}");
     }
-    let accepted = open(true).await.unwrap();
+    let accepted = open(folder.path(), true).await.unwrap();
     accepted.close().await;
     // From here on it is as new as what is signed, and the log says what happened.
     let rig = Rig::start_in(folder).await;

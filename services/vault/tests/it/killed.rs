@@ -43,6 +43,7 @@ async fn every_key_that_left_a_killed_vault_is_in_its_log() {
     let mut logged = BTreeSet::new();
     let source = keyward_vault::audit_log::Source {
         data_dir: folder.path().to_owned(),
+        postgres: None,
         checkpoints: folder.path().join("audit-checkpoints"),
         public_keys: Vec::new(),
     };

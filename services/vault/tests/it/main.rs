@@ -8,10 +8,12 @@
 
 mod audit;
 mod audit_chain;
+mod audit_postgres;
 mod audit_sinks;
 mod ceiling;
 mod custody;
 mod exchange;
+mod full_disk;
 mod generations;
 mod grants;
 mod hygiene;

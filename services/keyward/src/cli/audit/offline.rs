@@ -18,6 +18,7 @@ use super::uses::{Leases, UsesProof};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
 use crate::cli::output::unwritten;
+use crate::configs;
 
 /// The code of a log that could not be checked, which is that of arguments that make no sense.
 const NOT_CHECKED: Exit = Exit::Usage;
@@ -59,6 +60,7 @@ impl Evidence {
         let checkpoints = self.checkpoints.clone();
         Ok(Source {
             data_dir: settings.data_dir.clone(),
+            postgres: configs::vault_postgres(settings)?,
             checkpoints: checkpoints.unwrap_or_else(|| settings.vault.audit_checkpoint_dir.clone()),
             public_keys,
         })

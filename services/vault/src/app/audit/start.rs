@@ -6,8 +6,10 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyward_runtime::metrics::Metrics;
+use keyward_storage::{StorageError, WriteLock};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tokio::time::Instant;
 
@@ -21,10 +23,13 @@ use crate::domain::audit::chain::{Head, LinkedEvent};
 use crate::domain::audit::checkpoint::Checkpoint;
 use crate::domain::audit::{Action, AuditEvent};
 use crate::error::VaultError;
-use crate::store::{AuditFilter, Chain, Page, Store};
+use crate::store::{Chain, Store};
 
 /// Which instance of the vault this folder is of.
 const INSTANCE_FILE: &str = "vault-instance";
+
+/// How long another process of this folder may take to end.
+const NAME_WAIT: Duration = Duration::from_secs(5);
 
 /// How many acceptances of older stores are looked at: each is a decision of an operator.
 const ACCEPTED_MAX: u32 = 1000;
@@ -58,6 +63,9 @@ pub enum AuditStartError {
         /// What was signed of it.
         checkpoint: u64,
     },
+    /// Two processes would write the same chain.
+    #[error("a vault has a data directory of its own")]
+    SharedName(#[from] StorageError),
     /// The store.
     #[error("the audit log cannot be read or written")]
     Store(#[source] VaultError),
@@ -114,6 +122,7 @@ pub(crate) async fn start(ground: Ground) -> Result<AuditLog, AuditStartError> {
             checkpoint: behind.checkpoint,
         });
     }
+    let name_lock = WriteLock::take(&ground.data_dir.join(INSTANCE_FILE), NAME_WAIT)?;
     let instance = instance(&ground.data_dir, !behind.is_empty())?;
     let genesis = Head::genesis(&instance);
     let own = chains.iter().find(|chain| chain.instance == instance);
@@ -130,7 +139,7 @@ pub(crate) async fn start(ground: Ground) -> Result<AuditLog, AuditStartError> {
     let mut writer = writer(&ground, key, instance, head, folder)?;
     writer.checkpointed.0 = signed.map_or(0, |note| note.head.sequence);
     tell(&ground, &mut writer, &behind).await?;
-    Ok(AuditLog::run(writer, ground.config))
+    Ok(AuditLog::run(writer, name_lock, ground.config))
 }
 
 fn prepare(folder: &Path, public_key: &[u8; 32]) -> Result<(), AuditStartError> {
@@ -153,7 +162,6 @@ async fn behind(
     chains: &[Chain],
     newest: &[Checkpoint],
 ) -> Result<Vec<Behind>, AuditStartError> {
-    let accepted = accepted(ground.store.as_ref()).await?;
     let mut behind = Vec::new();
     for note in newest {
         let chain = chains.iter().find(|chain| chain.instance == note.instance);
@@ -162,8 +170,9 @@ async fn behind(
             true => event_at(ground.store.as_ref(), note).await?,
             false => None,
         };
-        let is_accepted = accepted.contains(&(note.instance.clone(), head));
-        if at_note != Some(note.head) && !is_accepted {
+        let is_known = at_note == Some(note.head)
+            || is_accepted(ground.store.as_ref(), newest, &note.instance, head).await?;
+        if !is_known {
             behind.push(Behind {
                 instance: note.instance.clone(),
                 head,
@@ -180,21 +189,25 @@ async fn event_at(store: &dyn Store, note: &Checkpoint) -> Result<Option<Head>, 
     Ok(events.first().map(|linked| linked.head))
 }
 
-/// Instances and heads that were accepted though more had been signed of them.
-pub(super) async fn accepted(
+/// Whether an operator has accepted that this chain ends here though more was signed of it. The event
+/// counts that a checkpoint covers: whoever can write to the store alone cannot make one.
+async fn is_accepted(
     store: &dyn Store,
-) -> Result<Vec<(String, u64)>, crate::store::StoreError> {
-    let filter = AuditFilter {
-        action: Some(Action::AuditAcceptOlderStore.name().to_owned()),
-        ..AuditFilter::default()
+    newest: &[Checkpoint],
+    instance: &str,
+    head: u64,
+) -> Result<bool, AuditStartError> {
+    let action = Action::AuditAcceptOlderStore;
+    let events = store.audit_linked_about(action, instance, ACCEPTED_MAX);
+    let is_signed = |chain: &str, place: Head| {
+        let covers =
+            |note: &Checkpoint| note.instance == chain && note.head.sequence >= place.sequence;
+        newest.iter().any(covers)
     };
-    let page = Page {
-        size: ACCEPTED_MAX,
-        before: None,
-    };
-    let events = store.audit_list(filter, page).await?;
-    let which = |event: AuditEvent| (event.resource_id, event.resource_version);
-    Ok(events.into_iter().map(which).collect())
+    let events = events.await?;
+    Ok(events.iter().any(|(chain, linked)| {
+        linked.event.resource_version == head && is_signed(chain, linked.head)
+    }))
 }
 
 /// This instance's name: from its file, or a new one where there is none or it must be another.
@@ -266,8 +279,7 @@ fn writer(
     })
 }
 
-/// What the file has after the store's head, and where it ends. Lines that do not fit are left out:
-/// a proof will find them.
+/// What the file has after the store's head, and where it ends.
 fn tail(path: &Path, head: Head) -> io::Result<(Vec<LinkedEvent>, u64)> {
     let lines = file::tail(path, head.sequence)?;
     let (mut fits, mut backlog) = (head, Vec::new());

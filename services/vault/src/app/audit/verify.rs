@@ -187,10 +187,6 @@ impl Account {
         if event.outcome != Outcome::Ok.name() {
             return;
         }
-        if event.action == Action::AuditAcceptOlderStore.name() {
-            let at = (event.resource_id.clone(), event.resource_version);
-            self.accepted.insert(at);
-        }
         let Ok(id) = event.resource_id.parse() else {
             return;
         };
@@ -205,6 +201,14 @@ impl Account {
         }
         if event.resource_version == said.version && !event.record_sha256.is_empty() {
             said.record_sha256.clone_from(&event.record_sha256);
+        }
+    }
+
+    /// Takes an acceptance that a checkpoint covers; others do not count.
+    fn accept(&mut self, event: &AuditEvent) {
+        if event.action == Action::AuditAcceptOlderStore.name() {
+            let at = (event.resource_id.clone(), event.resource_version);
+            self.accepted.insert(at);
         }
     }
 
@@ -251,6 +255,7 @@ pub(crate) async fn prove(
     let mut read = Vec::new();
     for chain in store.audit_chains().await? {
         let known = checkpoints.remove(&chain.instance).unwrap_or_default();
+        let signed = known.iter().map(|known| known.head.sequence).max();
         let mut chain_proof = ChainProof::new(&chain.instance, known);
         let mut after = 0;
         loop {
@@ -260,6 +265,9 @@ pub(crate) async fn prove(
             for linked in &events {
                 chain_proof.read(linked.head, &body(&linked.event));
                 account.read(&linked.event);
+                if signed.is_some_and(|signed| linked.head.sequence <= signed) {
+                    account.accept(&linked.event);
+                }
                 each(&chain.instance, linked);
             }
         }
@@ -345,8 +353,13 @@ async fn account_of(store: &dyn Store, id: Uuid) -> Stored<Account> {
         let page = Page { size: PAGE, before };
         let found = store.audit_list(filter.clone(), page).await?;
         let (count, last) = (found.len(), found.last().map(|event| event.id));
+        // Newest first: what says which secret a key has makes all that is older needless.
+        let says = |event: &AuditEvent| {
+            event.outcome == Outcome::Ok.name() && !event.record_sha256.is_empty()
+        };
+        let is_enough = found.iter().any(says);
         events.extend(found);
-        if count <= PAGE as usize {
+        if is_enough || count <= PAGE as usize {
             break;
         }
         before = last;

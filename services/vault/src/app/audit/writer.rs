@@ -10,7 +10,7 @@ use ring::signature::Ed25519KeyPair;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::file::{FileSink, SINK_WAIT};
+use super::file::{Care, FileSink, SINK_WAIT};
 use super::meters::AuditMeters;
 use crate::app::Clock;
 use crate::domain::audit::body::to_line;
@@ -31,6 +31,13 @@ const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// out.
 const BACKLOG_MAX: usize = 65_536;
 
+/// How much of it goes back to the store before whoever waits has its turn.
+const PIECES_MAX: usize = 4;
+
+/// How much the file gets at a time, and how often in a row before whoever waits has its turn.
+const COPY_EVENTS: u32 = 512;
+const COPIES_MAX: usize = 8;
+
 /// When a checkpoint is due.
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
 const CHECKPOINT_EVENTS: u64 = 10_000;
@@ -45,6 +52,15 @@ const FILE: &str = "file";
 /// No sink took the event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NoSink;
+
+/// What became of a batch.
+enum Asked {
+    Written,
+    /// Nothing of it was committed, nor will be.
+    Failed,
+    /// The store does not answer, and may be at it yet.
+    Silent,
+}
 
 /// Something to be written, and who waits for it.
 pub(super) struct Request {
@@ -116,7 +132,8 @@ impl Writer {
 
     /// Writes to the store; where that does not work, to the file.
     async fn commit(&mut self, wanted: Vec<Append>) -> Result<Vec<bool>, NoSink> {
-        if self.store_may_be_tried().await
+        if self.backlog.len() <= GROUP_MAX
+            && self.store_may_be_tried().await
             && let Some(linked) = self.put_in_store(wanted.clone()).await?
         {
             return Ok(linked.granted);
@@ -139,32 +156,55 @@ impl Writer {
     async fn put_in_store(&mut self, wanted: Vec<Append>) -> Result<Option<Linked>, NoSink> {
         let backlog = self.backlog.clone();
         let batch = Arc::new(Batch::new(&self.instance, self.head, backlog, wanted));
-        let (store, asked) = (Arc::clone(&self.store), Arc::clone(&batch));
-        let mut write: BoxFuture<'static, _> =
-            Box::pin(async move { store.audit_link(asked).await });
-        let answered = timeout(SINK_WAIT, &mut write).await;
+        let asked = self.ask_store(&batch).await;
         let linked = batch.settle();
-        match answered {
-            Ok(Ok(())) => {
+        match (asked, linked) {
+            (Asked::Written, linked) => {
                 self.store_is_back();
                 let linked = linked.ok_or(NoSink)?;
                 self.advance(&linked);
                 Ok(Some(linked))
             }
-            // Nothing of it was committed.
+            (Asked::Silent, Some(linked)) => self.in_doubt(linked).await.map(Some),
+            (Asked::Silent, None) | (Asked::Failed, _) => Ok(None),
+        }
+    }
+
+    async fn ask_store(&mut self, batch: &Arc<Batch>) -> Asked {
+        let (store, asked) = (Arc::clone(&self.store), Arc::clone(batch));
+        let mut write: BoxFuture<'static, _> =
+            Box::pin(async move { store.audit_link(asked).await });
+        match timeout(SINK_WAIT, &mut write).await {
+            Ok(Ok(())) => Asked::Written,
             Ok(Err(error)) => {
                 self.store_failed(&error);
-                Ok(None)
+                Asked::Failed
             }
             Err(_) => {
                 self.hung = Some(write);
                 self.store_failed(&"it does not answer");
-                match linked {
-                    Some(linked) => self.in_doubt(linked).await.map(Some),
-                    None => Ok(None),
-                }
+                Asked::Silent
             }
         }
+    }
+
+    /// Gives the store a piece of what only the file has: all of it could take longer than a store is
+    /// waited for. False once what is left fits into one batch, or if the store does not take it.
+    async fn return_piece(&mut self) -> bool {
+        if self.backlog.len() <= GROUP_MAX {
+            return false;
+        }
+        let piece = self.backlog[..GROUP_MAX].to_vec();
+        let end = piece.last().map_or(self.head, |linked| linked.head);
+        let batch = Arc::new(Batch::new(&self.instance, end, piece, Vec::new()));
+        let asked = self.ask_store(&batch).await;
+        // Whatever a silent store does with it: these stay the chain's events.
+        batch.settle();
+        let written = matches!(asked, Asked::Written);
+        if written {
+            self.backlog.drain(..GROUP_MAX);
+        }
+        written
     }
 
     /// The store may commit it yet, so these are the chain's next events, whatever becomes of them.
@@ -181,14 +221,10 @@ impl Writer {
         if self.file.is_none() || self.backlog.len() + wanted.len() > BACKLOG_MAX {
             return Err(NoSink);
         }
-        let (mut head, mut events, mut granted) = (self.head, Vec::new(), Vec::new());
-        for wanted in wanted {
-            let holds = match &wanted.lease {
-                Some(lease) => self.holds(lease).await,
-                None => true,
-            };
-            granted.push(holds);
-            if holds {
+        let granted = self.holding(&wanted).await?;
+        let (mut head, mut events) = (self.head, Vec::new());
+        for (wanted, holds) in wanted.into_iter().zip(&granted) {
+            if *holds {
                 let linked = LinkedEvent::after(head, wanted.event);
                 head = linked.head;
                 events.push(linked);
@@ -204,11 +240,20 @@ impl Writer {
         Ok(granted)
     }
 
-    async fn holds(&mut self, lease: &Lease) -> bool {
-        let held = vec![HeldLease::from(lease)];
-        let reading = self.store.leases_holding(held, lease.now);
-        let holding = timeout(SINK_WAIT, reading).await;
-        matches!(holding, Ok(Ok(holding)) if !holding.is_empty())
+    /// Whether each has a lease that holds, or needs none.
+    async fn holding(&mut self, wanted: &[Append]) -> Result<Vec<bool>, NoSink> {
+        let leases = || wanted.iter().filter_map(|wanted| wanted.lease.as_ref());
+        let Some(now) = leases().map(|lease| lease.now).max() else {
+            return Ok(vec![true; wanted.len()]);
+        };
+        let held = leases().map(HeldLease::from).collect();
+        let reading = timeout(SINK_WAIT, self.store.leases_holding(held, now));
+        let Ok(Ok(holding)) = reading.await else {
+            return Err(NoSink);
+        };
+        let holds = |lease: &Lease| holding.contains(&HeldLease::from(lease));
+        let holds = |wanted: &Append| wanted.lease.as_ref().is_none_or(holds);
+        Ok(wanted.iter().map(holds).collect())
     }
 
     fn advance(&mut self, linked: &Linked) {
@@ -222,12 +267,15 @@ impl Writer {
             return Ok(());
         };
         self.catch_up().await?;
-        self.append(events, true).await?;
+        if self.file_head < self.head.sequence {
+            return Err(NoSink);
+        }
+        self.append(events, Care::Durable).await?;
         self.file_head = last.head.sequence;
         Ok(())
     }
 
-    async fn append(&mut self, events: &[LinkedEvent], durable: bool) -> Result<(), NoSink> {
+    async fn append(&mut self, events: &[LinkedEvent], care: Care) -> Result<(), NoSink> {
         let Some(file) = &self.file else {
             return Err(NoSink);
         };
@@ -235,7 +283,7 @@ impl Writer {
             .iter()
             .map(|linked| to_line(&self.instance, linked))
             .collect();
-        match file.append(lines, durable).await {
+        match file.append(lines, care).await {
             Ok(()) => {
                 self.meters.up(FILE, true);
                 if std::mem::take(&mut self.file_failed) {
@@ -253,31 +301,41 @@ impl Writer {
         }
     }
 
-    /// The file gets what the store has more than it.
+    /// The file gets what it lacks, or the next part of a lot.
     async fn catch_up(&mut self) -> Result<(), NoSink> {
-        const PAGE: u32 = 512;
-        while self.file.is_some() && self.file_head < self.head.sequence {
-            let read = self.store.audit_chain(&self.instance, self.file_head, PAGE);
-            let Ok(Ok(events)) = timeout(SINK_WAIT, read).await else {
-                return Err(NoSink);
+        for _ in 0..COPIES_MAX {
+            if self.file.is_none() || self.file_head >= self.head.sequence {
+                break;
+            }
+            let (events, care) = match self.not_in_file() {
+                events if events.is_empty() => (self.only_in_store().await?, Care::Copied),
+                events => (events, Care::Durable),
             };
-            let events = match events.is_empty() {
-                true => self.not_in_file(),
-                false => events,
-            };
-            let Some(last) = events.last().map(|linked| linked.head.sequence) else {
-                return Ok(());
-            };
-            self.append(&events, false).await?;
-            self.file_head = last;
+            let last = events.last().map(|linked| linked.head.sequence);
+            self.append(&events, care).await?;
+            // What nobody has any more cannot be copied; a proof says so.
+            self.file_head = last.unwrap_or(self.head.sequence);
         }
         Ok(())
     }
 
-    /// Events that neither the store nor the file is known to have.
+    /// The file's next events, where it is not certain that the store has them.
     fn not_in_file(&self) -> Vec<LinkedEvent> {
-        let lacks = |linked: &&LinkedEvent| linked.head.sequence > self.file_head;
-        self.backlog.iter().filter(lacks).cloned().collect()
+        let next = |linked: &LinkedEvent| linked.head.sequence == self.file_head + 1;
+        let Some(at) = self.backlog.iter().position(next) else {
+            return Vec::new();
+        };
+        let events = self.backlog[at..].iter();
+        events.take(COPY_EVENTS as usize).cloned().collect()
+    }
+
+    async fn only_in_store(&mut self) -> Result<Vec<LinkedEvent>, NoSink> {
+        let (instance, after) = (&self.instance, self.file_head);
+        let reading = self.store.audit_chain(instance, after, COPY_EVENTS);
+        match timeout(SINK_WAIT, reading).await {
+            Ok(Ok(events)) => Ok(events),
+            Ok(Err(_)) | Err(_) => Err(NoSink),
+        }
     }
 
     /// What fails is said where it fails; the next tick tries again.
@@ -287,6 +345,7 @@ impl Writer {
 
     /// Gives all that waits its place; returns how many those were.
     pub(super) async fn link_all(&mut self) -> u64 {
+        while self.return_piece().await {}
         let first = self.head.sequence;
         loop {
             let before = self.head.sequence;
@@ -314,6 +373,14 @@ impl Writer {
     /// Read first, from what is committed: an event of a mutation that is undone has no place.
     async fn link_what_waits(&mut self) {
         const LIMIT: u32 = 256;
+        for _ in 0..PIECES_MAX {
+            if !self.return_piece().await {
+                break;
+            }
+        }
+        if self.backlog.len() > GROUP_MAX {
+            return;
+        }
         let reading = self.store.audit_unlinked(LIMIT);
         let Ok(Ok(events)) = timeout(SINK_WAIT, reading).await else {
             return;

@@ -34,10 +34,18 @@ const LINK: &str = r#"
         instance = excluded.instance, sequence = excluded.sequence, hash = excluded.hash
     WHERE audit_events.sequence IS NULL"#;
 
-/// Rows that another instance is about to link are passed over.
-const UNLINKED: &str = "
-    SELECT * FROM audit_events WHERE sequence IS NULL ORDER BY arrival LIMIT $1
-    FOR UPDATE SKIP LOCKED";
+/// Without locks, so that a proof can read them too: an event that another instance links first is not
+/// linked again.
+const UNLINKED: &str =
+    "SELECT * FROM audit_events WHERE sequence IS NULL ORDER BY arrival LIMIT $1";
+
+const LINKED_ABOUT: &str = "
+    SELECT * FROM audit_events
+    WHERE resource_id = $1 AND action = $2 AND sequence IS NOT NULL
+    ORDER BY uid DESC LIMIT $3";
+
+/// Waits for a transaction that moves the chain and of which nobody knows whether it is committed.
+const CHAIN_SETTLED: &str = "SELECT * FROM audit_chains WHERE instance = $1 FOR UPDATE";
 
 const UNLINKED_COUNT: &str =
     "SELECT count(*) AS events FROM audit_events WHERE sequence IS NULL AND time < $1";
@@ -285,6 +293,18 @@ impl AuditStore for PostgresStore {
         query_all(&session, CHAIN, values, read_linked).await
     }
 
+    async fn audit_linked_about(
+        &self,
+        action: Action,
+        resource_id: &str,
+        limit: u32,
+    ) -> Stored<Vec<(String, LinkedEvent)>> {
+        let session = self.session().await?;
+        let values: Values<'_> = &[&resource_id, &action.name(), &i64::from(limit)];
+        let read = |row: &Row| Ok((get(row, "instance")?, read_linked(row)?));
+        query_all(&session, LINKED_ABOUT, values, read).await
+    }
+
     async fn audit_link(&self, batch: Arc<Batch>) -> Stored<()> {
         let work = Arc::clone(&batch);
         let written = self
@@ -300,11 +320,21 @@ impl AuditStore for PostgresStore {
         // The connection may have broken after the commit: whoever waits learns what became of it,
         // or nothing.
         loop {
-            if let Ok(chains) = self.audit_chains().await {
-                let is_there = chains.iter().any(|chain| chain.head == end);
-                return if is_there { Ok(()) } else { Err(error) };
+            if let Ok(head) = self.settled(&batch.instance).await {
+                return if head == Some(end) {
+                    Ok(())
+                } else {
+                    Err(error)
+                };
             }
             tokio::time::sleep(ASK_AGAIN).await;
         }
+    }
+}
+
+impl PostgresStore {
+    async fn settled(&self, instance: &str) -> Stored<Option<Head>> {
+        let session = self.session().await?;
+        query_one(&session, CHAIN_SETTLED, &[&instance], read_head).await
     }
 }

@@ -48,6 +48,11 @@ const CHAIN: &str = "
     WHERE instance = :instance AND sequence > :sequence AND sequence IS NOT NULL
     ORDER BY sequence LIMIT :limit";
 
+const LINKED_ABOUT: &str = "
+    SELECT * FROM audit_events
+    WHERE resource_id = :resource AND action = :action AND sequence IS NOT NULL
+    ORDER BY uid DESC LIMIT :limit";
+
 const CHAIN_BEGIN: &str = "
     INSERT INTO audit_chains (instance, sequence, hash, public_key)
     VALUES (:instance, :sequence, :hash, :public_key)
@@ -344,6 +349,23 @@ impl AuditStore for SqliteStore {
                 ":instance": instance, ":sequence": signed(sequence), ":limit": limit,
             };
             query_all(connection, CHAIN, params, read_linked)
+        })
+        .await
+    }
+
+    async fn audit_linked_about(
+        &self,
+        action: Action,
+        resource_id: &str,
+        limit: u32,
+    ) -> Stored<Vec<(String, LinkedEvent)>> {
+        let resource = resource_id.to_owned();
+        self.read(move |connection| {
+            let params = named_params! {
+                ":resource": resource, ":action": action.name(), ":limit": limit,
+            };
+            let read = |row: &Row<'_>| Ok((get(row, "instance")?, read_linked(row)?));
+            query_all(connection, LINKED_ABOUT, params, read)
         })
         .await
     }
