@@ -1,6 +1,7 @@
 //! A disk that is full for real: the files of a process that must not grow any further, the store's and
 //! the log's alike.
 
+use std::io::Write as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -67,5 +68,6 @@ async fn fill_and_free() {
     let proof = rig.verify().await;
     assert!(proof.proven, "{:?}", proof.faults);
     rig.stop().await;
-    println!("{DONE}");
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{DONE}").unwrap();
 }
