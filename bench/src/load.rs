@@ -15,6 +15,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tokio::task::JoinSet;
 
+use crate::latencies::Latencies;
+
 /// What is sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
@@ -28,15 +30,7 @@ pub(crate) struct Target {
 pub(crate) struct Outcome {
     pub(crate) requests: usize,
     pub(crate) elapsed: Duration,
-    /// Sorted.
-    latencies: Vec<Duration>,
-}
-
-impl Outcome {
-    pub(crate) fn percentile(&self, percent: usize) -> Duration {
-        let index = (self.latencies.len() * percent / 100).min(self.latencies.len() - 1);
-        self.latencies[index]
-    }
+    pub(crate) latencies: Latencies,
 }
 
 /// Sends `requests` over `connections`; every answer must be a 200.
@@ -59,11 +53,10 @@ pub(crate) async fn run(
         latencies.extend(worker??);
     }
     let elapsed = begin.elapsed();
-    latencies.sort_unstable();
     Ok(Outcome {
         requests: latencies.len(),
         elapsed,
-        latencies,
+        latencies: Latencies::new(latencies),
     })
 }
 

@@ -1,5 +1,6 @@
 //! Measures what a request costs: CPU time of the gateway beside that of a bare reverse proxy which
 //! reads nothing, on the same machine in the same run, and the share of the in-process gRPC in it.
+//! And what custody costs: audited unseals, and a store of many owners.
 #![allow(
     clippy::print_stdout,
     reason = "a benchmark's result goes to standard output"
@@ -7,10 +8,13 @@
 
 mod audit;
 mod cpu;
+mod custody;
+mod latencies;
 mod load;
 mod mock;
 mod proxy;
 mod rpc;
+mod running;
 mod suite;
 
 use std::net::SocketAddr;
@@ -67,6 +71,22 @@ enum Command {
         #[arg(long, default_value_t = 5)]
         seconds: u64,
     },
+    /// A vault of many owners on Postgres: one owner's list, and data keys that come under another
+    /// master key while keys are opened.
+    Custody {
+        /// An empty database (URL), or `private` for a server of its own, in a folder under /tmp.
+        #[arg(long, default_value = "private")]
+        postgres: String,
+        /// How many owners.
+        #[arg(long, default_value_t = 50_000)]
+        owners: usize,
+        /// How many provider keys each has.
+        #[arg(long, default_value_t = 4)]
+        keys: usize,
+        /// How many open keys at once.
+        #[arg(long, default_value_t = 8)]
+        callers: usize,
+    },
     /// The cost of the in-process gRPC alone.
     Rpc {
         /// How many calls.
@@ -93,6 +113,12 @@ async fn main() -> anyhow::Result<()> {
             println!("{}", audit::measure(&folder, callers, seconds).await?);
             Ok(())
         }
+        Command::Custody {
+            postgres,
+            owners,
+            keys,
+            callers,
+        } => custody::measure(&postgres, owners, keys, callers).await,
         Command::Rpc { calls } => {
             println!("{}", rpc::measure(calls).await?);
             Ok(())

@@ -103,8 +103,8 @@ async fn measure(target: &Target, pid: u32, requests: usize) -> anyhow::Result<F
     let count = outcome.requests as f64;
     Ok(Figures {
         cpu: used / count * 1e6,
-        p50: outcome.percentile(50).as_secs_f64() * 1e6,
-        p99: outcome.percentile(99).as_secs_f64() * 1e6,
+        p50: outcome.latencies.percentile(50).as_secs_f64() * 1e6,
+        p99: outcome.latencies.percentile(99).as_secs_f64() * 1e6,
         rate: count / outcome.elapsed.as_secs_f64(),
     })
 }

@@ -11,7 +11,7 @@ use std::thread;
 
 use tokio_postgres::{Client, Config, NoTls};
 
-use cluster::Cluster;
+use cluster::{Cluster, Durability};
 
 /// The role that owns every test's database, and its password.
 pub const ROLE: &str = "keyward_vault";
@@ -36,7 +36,16 @@ impl PrivatePostgres {
 
     /// One more, for a test that stops it.
     pub fn start() -> Self {
-        let cluster = Cluster::start();
+        Self::start_with(Durability::None)
+    }
+
+    /// One that keeps what was committed, for measurements.
+    pub fn durable() -> Self {
+        Self::start_with(Durability::Full)
+    }
+
+    fn start_with(durability: Durability) -> Self {
+        let cluster = Cluster::start(durability);
         let postgres = Self { cluster };
         postgres.administer("CREATE ROLE keyward_vault LOGIN PASSWORD 'canary-postgres-password'");
         postgres

@@ -37,13 +37,32 @@ wait "$child"
 rm -rf "$folder"
 "#;
 
-/// What makes it quick, and of no use but for tests.
-const SETTINGS: [&str; 10] = [
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
-    "autovacuum=off",
-    "shared_buffers=64MB",
+/// Whether what is committed stays, whatever happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// No: quick, and of no use but for tests.
+    None,
+    /// As servers are set up: only such a one can be measured.
+    Full,
+}
+
+impl Durability {
+    const fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &[
+                "fsync=off",
+                "synchronous_commit=off",
+                "full_page_writes=off",
+                "autovacuum=off",
+                "shared_buffers=64MB",
+            ],
+            Self::Full => &["shared_buffers=256MB"],
+        }
+    }
+}
+
+/// What every cluster here has.
+const SETTINGS: [&str; 5] = [
     "max_connections=300",
     "listen_addresses=127.0.0.1",
     "ssl=on",
@@ -63,7 +82,7 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn start() -> Self {
+    pub(super) fn start(durability: Durability) -> Self {
         let (programs, user) = (programs::folder(), User::unprivileged());
         // Under /tmp: the path of a socket has room for about a hundred characters.
         let folder = tempfile::Builder::new()
@@ -73,7 +92,7 @@ impl Cluster {
         user.own(&folder);
         make(&programs, user, &folder);
         let port = ports::free();
-        let mut watchdog = watch(&programs, user, &folder, port);
+        let mut watchdog = watch(&programs, user, (&folder, port), durability);
         let stdin = watchdog.stdin.take().expect("a pipe");
         let stdout = BufReader::new(watchdog.stdout.take().expect("a pipe"));
         let cluster = Self {
@@ -175,7 +194,12 @@ fn certify(user: User, folder: &Path, data: &Path) {
     }
 }
 
-fn watch(programs: &Path, user: User, folder: &Path, port: u16) -> Child {
+fn watch(
+    programs: &Path,
+    user: User,
+    (folder, port): (&Path, u16),
+    durability: Durability,
+) -> Child {
     let mut shell = Command::new("/bin/sh");
     user.run(&mut shell);
     shell
@@ -187,7 +211,7 @@ fn watch(programs: &Path, user: User, folder: &Path, port: u16) -> Child {
         .arg("-D")
         .arg(folder.join("data"));
     shell.arg("-k").arg(folder).arg("-p").arg(port.to_string());
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter().chain(durability.settings()) {
         shell.args(["-c", setting]);
     }
     // A group of its own: a terminal's interrupt is for the tests, and ends this by the pipe.
