@@ -118,6 +118,9 @@ impl From<StoreError> for VaultError {
             StoreError::Changed => Self::Stale,
             StoreError::OwnerGone => Self::NotFound("owner"),
             StoreError::Answered => Self::InProgress,
+            StoreError::Text => {
+                Self::invalid("", "a text in the request has a NUL character in it")
+            }
             StoreError::Malformed(what) => Self::Internal(what),
             StoreError::Unaudited(_) => Self::AuditUnavailable,
             StoreError::Fault(ref fault) if fault.is_unwritable() => Self::AuditUnavailable,

@@ -47,6 +47,9 @@ pub enum StoreError {
     /// The call that it belongs to has been answered already.
     #[error("the same request was answered already")]
     Answered,
+    /// A text that the engine does not take: one with a NUL character.
+    #[error("a text has a character that is not stored")]
+    Text,
     /// A row does not hold what it should.
     #[error("a stored value is malformed: {0}")]
     Malformed(&'static str),

@@ -15,6 +15,9 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// The longest name of a field that is repeated to the caller.
 const SHOWN_BYTES_MAX: usize = 64;
 
+/// No text that is kept has one, and not every store could keep it.
+pub(super) const HAS_NUL: &str = "a text in the request has a NUL character in it";
+
 /// A request's body, read as JSON.
 pub(crate) struct Given<T>(pub(crate) T);
 
@@ -42,6 +45,9 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
         None => return Err(Failure::invalid("", "a body is needed: a JSON object")),
         Some(_) => return Err(Failure::invalid("", "the body is not a JSON object")),
     }
+    if has_nul(body) {
+        return Err(Failure::invalid("", HAS_NUL));
+    }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().to_string();
@@ -49,6 +55,20 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     })?;
     deserializer.end().map_err(|error| fault(".", &error))?;
     Ok(value)
+}
+
+/// Whether a text in it has a NUL character, which in JSON is always an escape.
+fn has_nul(body: &[u8]) -> bool {
+    let mut rest = body;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'\\') {
+        rest = &rest[at + 1..];
+        if rest.starts_with(b"u0000") {
+            return true;
+        }
+        // What is escaped here begins no other escape.
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    false
 }
 
 fn fault(path: &str, error: &serde_json::Error) -> Failure {
@@ -170,6 +190,9 @@ mod tests {
         check(b"{\"provider\": ", "", "not valid JSON");
         check(b"{\"provider\": \"a\"} x", "", "not valid JSON");
         check(b"\xff\xfe", "", "not valid UTF-8");
+        check(br#"{"provider": "a\u0000"}"#, "", "NUL character");
+        check(br#"{"provider": "\\\u0000"}"#, "", "NUL character");
+        check(br#"{"provider": "\\u0000", "keey": 1}"#, "keey", "no field");
         check(b"{}", "provider", "`provider`");
         check(
             b"{\"provider\": \"a\", \"keey\": 1}",

@@ -9,7 +9,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::body::explain;
+use super::body::{HAS_NUL, explain};
 use super::values::Text;
 use crate::failure::Failure;
 
@@ -26,6 +26,10 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 }
 
 fn parse<T: DeserializeOwned>(query: &str) -> Result<T, Failure> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    if pairs.any(|(_, value)| value.contains('\0')) {
+        return Err(Failure::invalid("", HAS_NUL));
+    }
     let pairs = form_urlencoded::parse(query.as_bytes());
     let pairs = serde_urlencoded::Deserializer::new(pairs);
     serde_path_to_error::deserialize(pairs).map_err(|error| {
@@ -131,6 +135,15 @@ mod tests {
         assert_eq!((page.page_size.0, page.page_token.as_str()), (5, "a b"));
         let page: Page = parse("").unwrap();
         assert_eq!((page.page_size.0, page.page_token.as_str()), (0, ""));
+    }
+
+    #[test]
+    fn a_nul_is_refused_however_it_is_written() {
+        for query in ["page_token=a%00b", "page_token=a\0b"] {
+            let failure = parse::<Page>(query).err().unwrap();
+            assert!(failure.wire().message.contains("NUL"), "{query}");
+        }
+        assert!(parse::<Page>("page_token=a%2500b").is_ok());
     }
 
     #[test]

@@ -4,8 +4,9 @@ use keyward_auth::Peer;
 use keyward_secret::redact_key_shapes;
 
 use super::{CHANGE_TRIES, Command, Context, Core};
-use crate::domain::audit::Action;
+use crate::domain::audit::{Action, INFERENCE_ID_CHARS_MAX};
 use crate::domain::change::Change;
+use crate::domain::name::one_line;
 use crate::domain::provider_key::{Health, ProviderKey, cut_reason};
 use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
@@ -79,7 +80,7 @@ impl Core {
             .event(Action::ProviderKeyReport, after.id)
             .version(after.version);
         event.reason.clone_from(&after.health_reason);
-        event.inference_id = report.inference_id.chars().take(64).collect();
+        event.inference_id = one_line(&report.inference_id, INFERENCE_ID_CHARS_MAX);
         let effects = Effects::new(event, Change::provider_key(after.id, after.owner));
         let authority = Authority::of_service(after.owner);
         let effects = self.remembering(command, authority, (), effects).await?;

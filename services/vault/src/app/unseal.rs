@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::{Context, Core};
 use crate::domain::access::{Deed, Thing};
-use crate::domain::audit::{Action, AuditEvent, Outcome};
+use crate::domain::audit::{Action, AuditEvent, INFERENCE_ID_CHARS_MAX, Outcome};
+use crate::domain::name::one_line;
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::ProviderKey;
 use crate::error::{Result, VaultError};
@@ -22,9 +23,6 @@ const LEASE_MAX: Duration = Duration::from_secs(30);
 
 /// How long after a `serve` its caller's lease may be renewed.
 const REFRESH_MAX: SignedDuration = SignedDuration::from_mins(10);
-
-/// The longest inference id that is kept.
-const INFERENCE_ID_CHARS_MAX: usize = 64;
 
 /// What a key is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,14 +198,10 @@ impl Core {
 }
 
 fn unseal_event(context: &Context, wish: &UnsealWish) -> AuditEvent {
-    let resource: String = wish.id.chars().take(INFERENCE_ID_CHARS_MAX).collect();
+    let resource = one_line(&wish.id, INFERENCE_ID_CHARS_MAX);
     let mut event = context.event(Action::ProviderKeyUnseal, resource);
     wish.purpose.name().clone_into(&mut event.purpose);
-    event.inference_id = wish
-        .inference_id
-        .chars()
-        .take(INFERENCE_ID_CHARS_MAX)
-        .collect();
+    event.inference_id = one_line(&wish.inference_id, INFERENCE_ID_CHARS_MAX);
     event
 }
 

@@ -12,6 +12,13 @@ mod tests;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+use super::name::one_line;
+
+/// How much is kept of the name of what an event is about.
+const RESOURCE_CHARS_MAX: usize = 256;
+/// How much is kept of the name of an inference.
+pub const INFERENCE_ID_CHARS_MAX: usize = 64;
+
 /// What was done. The names are what people search for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
@@ -216,7 +223,8 @@ impl AuditEvent {
             outcome: Outcome::Ok.name().to_owned(),
             reason: String::new(),
             actor: actor.clone(),
-            resource_id: resource.to_owned(),
+            // Of something that was not found, it is what the caller wrote.
+            resource_id: one_line(resource, RESOURCE_CHARS_MAX),
             resource_version: 0,
             record_sha256: String::new(),
             purpose: String::new(),

@@ -21,9 +21,24 @@ pub fn is_valid_label(label: &str) -> bool {
     label.chars().count() <= LABEL_CHARS_MAX && !label.chars().any(char::is_control)
 }
 
+/// The longest name of a model or a deployment, in bytes.
+pub const MODEL_BYTES_MAX: usize = 256;
+
+/// Whether `name` may be the name of a model or a deployment. Control characters are in none, and one
+/// of them, NUL, is in no text of Postgres.
+pub fn is_valid_model(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MODEL_BYTES_MAX && !name.chars().any(char::is_control)
+}
+
+/// A text of somebody else as it is kept: one line, at most so many characters of it.
+pub fn one_line(text: &str, chars_max: usize) -> String {
+    let printable = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    printable.take(chars_max).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{is_valid_id, is_valid_label};
+    use super::{is_valid_id, is_valid_label, is_valid_model};
 
     #[test]
     fn ids_are_short_lower_case_words() {
@@ -53,6 +68,18 @@ mod tests {
         assert!(is_valid_label(""));
         assert!(is_valid_label("Bob's first key – März"));
         assert!(!is_valid_label("two\nlines"));
+        assert!(!is_valid_label("a\0"));
         assert!(!is_valid_label(&"x".repeat(201)));
+    }
+
+    #[test]
+    fn models_have_names_that_every_store_takes() {
+        let longest = "m".repeat(256);
+        for good in ["openai/gpt-4o", "Mein Modell – März", &longest] {
+            assert!(is_valid_model(good), "{good}");
+        }
+        for bad in ["", "a\0", "a\nb", &"m".repeat(257)] {
+            assert!(!is_valid_model(bad), "{bad}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::envelope::{Binding, Purpose};
 use super::fingerprint::Fingerprint;
+use super::name::one_line;
 use super::owner::Owner;
 
 /// The share of a key among several of one provider, where its owner says nothing.
@@ -212,8 +213,7 @@ pub fn etag(uid: Uuid, revision: u64) -> String {
 
 /// Cuts a provider's reason to what is kept, at a character.
 pub fn cut_reason(reason: &str) -> String {
-    let printable = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
-    printable.take(REASON_CHARS_MAX).collect()
+    one_line(reason, REASON_CHARS_MAX)
 }
 
 #[cfg(test)]

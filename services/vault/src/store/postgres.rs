@@ -170,7 +170,8 @@ async fn query_one<T>(
     values: Values<'_>,
     read: impl FnOnce(&Row) -> Stored<T>,
 ) -> Stored<Option<T>> {
-    let row = session.query_first(sql, values).await?;
+    let row = session.query_first(sql, values).await;
+    let row = row.map_err(constraint::to_store_error)?;
     row.as_ref().map(read).transpose()
 }
 
@@ -181,7 +182,8 @@ async fn query_all<T>(
     values: Values<'_>,
     read: impl Fn(&Row) -> Stored<T>,
 ) -> Stored<Vec<T>> {
-    let rows = session.query(sql, values).await?;
+    let rows = session.query(sql, values).await;
+    let rows = rows.map_err(constraint::to_store_error)?;
     rows.iter().map(read).collect()
 }
 

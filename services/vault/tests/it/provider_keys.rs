@@ -99,6 +99,23 @@ async fn what_cannot_be_a_key_is_refused_with_the_field_and_never_repeated() {
             },
         ),
         (
+            "label",
+            proto::CreateProviderKeyRequest {
+                label: "a\0".into(),
+                ..good()
+            },
+        ),
+        (
+            "settings.deployments",
+            proto::CreateProviderKeyRequest {
+                settings: Some(proto::ProviderKeySettings {
+                    deployments: [("m".to_owned(), "a\0".to_owned())].into(),
+                    ..Default::default()
+                }),
+                ..good()
+            },
+        ),
+        (
             "weight",
             proto::CreateProviderKeyRequest {
                 weight: u32::MAX,

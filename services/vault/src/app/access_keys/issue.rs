@@ -10,13 +10,11 @@ use crate::domain::access::Thing;
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
 use crate::domain::identity::{ALLOWED_MODELS_MAX, AccessKey, Account, Bounds, Named, Project};
+use crate::domain::name::is_valid_model;
 use crate::domain::owner::{Owner, OwnerKind};
 use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
 use crate::store::Effects;
-
-/// The longest model name that is stored.
-const MODEL_BYTES_MAX: usize = 256;
 
 /// An access key that is to be issued.
 #[derive(Debug, Clone, Default)]
@@ -219,9 +217,9 @@ fn check_new(new: &NewAccessKey) -> Result<()> {
         let message = "scopes must name at least one of inference, keys, usage, billing, admin";
         return Err(VaultError::invalid("scopes", message));
     }
-    let fits = |model: &String| !model.is_empty() && model.len() <= MODEL_BYTES_MAX;
-    if new.allowed_models.len() > ALLOWED_MODELS_MAX || !new.allowed_models.iter().all(fits) {
-        let message = "at most 200 models with names of at most 256 bytes";
+    let all_fit = new.allowed_models.iter().all(|name| is_valid_model(name));
+    if new.allowed_models.len() > ALLOWED_MODELS_MAX || !all_fit {
+        let message = "at most 200 models with names of one line of at most 256 bytes";
         return Err(VaultError::invalid("allowed_models", message));
     }
     Ok(())

@@ -10,6 +10,7 @@ use crate::domain::access::Thing;
 use crate::domain::audit::Action;
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::master_key::MasterKeyState;
+use crate::domain::name::{LABEL_CHARS_MAX, one_line};
 use crate::domain::owner::Owner;
 use crate::domain::replay::Authority;
 use crate::error::Result;
@@ -197,6 +198,6 @@ impl Core {
 
 fn seal_effects(context: &Context, action: Action, reason: &str) -> Effects {
     let mut event = context.event(action, "vault");
-    event.purpose = reason.chars().take(200).collect();
+    event.purpose = one_line(reason, LABEL_CHARS_MAX);
     Effects::new(event, Change::seal())
 }

@@ -10,7 +10,7 @@ use crate::domain::base_url::check_base_url;
 use crate::domain::change::Change;
 use crate::domain::key_format::check_key;
 use crate::domain::mask::mask;
-use crate::domain::name::is_valid_id;
+use crate::domain::name::{is_valid_id, is_valid_model};
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::{
     DEPLOYMENTS_MAX, Health, KeySettings, Origin, ProviderKey, WEIGHT_DEFAULT, WEIGHT_MAX,
@@ -18,9 +18,6 @@ use crate::domain::provider_key::{
 use crate::domain::replay::Authority;
 use crate::error::{Result, VaultError};
 use crate::store::{Effects, StoreError};
-
-/// The longest model or deployment name that is stored.
-const DEPLOYMENT_BYTES_MAX: usize = 256;
 
 impl Core {
     /// Checks, seals and stores a key.
@@ -193,13 +190,12 @@ impl Core {
             let message = "the API version may have letters, digits, `.` and `-` only";
             return Err(VaultError::invalid("settings.api_version", message));
         }
-        let fits = |name: &String| name.len() <= DEPLOYMENT_BYTES_MAX;
         let all_fit = settings
             .deployments
             .iter()
-            .all(|(model, name)| fits(model) && fits(name));
+            .all(|(model, name)| is_valid_model(model) && is_valid_model(name));
         if settings.deployments.len() > DEPLOYMENTS_MAX || !all_fit {
-            let message = "at most 200 deployments with names of at most 256 bytes";
+            let message = "at most 200 deployments with names of one line of at most 256 bytes";
             return Err(VaultError::invalid("settings.deployments", message));
         }
         Ok(KeySettings {

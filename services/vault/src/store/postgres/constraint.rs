@@ -1,6 +1,6 @@
 //! The one place that maps violated constraints to what they mean.
 
-use keyward_storage::{PostgresError, StorageError};
+use keyward_storage::StorageError;
 
 use crate::store::StoreError;
 
@@ -19,21 +19,22 @@ const EXISTS: [&str; 8] = [
 /// The SQLSTATE of a reference to a row that is not there.
 const FOREIGN_KEY_VIOLATION: &str = "23503";
 
+/// The SQLSTATE of a text with a character that Postgres has not: NUL, as all else is UTF-8.
+const NOT_IN_THE_ENCODING: &str = "22021";
+
 /// Turns Postgres' error into the store's.
 pub(super) fn to_store_error(error: StorageError) -> StoreError {
-    if is_foreign_key(&error) {
-        return StoreError::OwnerGone;
-    }
-    match error.constraint() {
-        Some(name) if EXISTS.contains(&name) => StoreError::Exists,
+    match (code(&error), error.constraint()) {
+        (Some(FOREIGN_KEY_VIOLATION), _) => StoreError::OwnerGone,
+        (Some(NOT_IN_THE_ENCODING), _) => StoreError::Text,
+        (_, Some(name)) if EXISTS.contains(&name) => StoreError::Exists,
         _ => StoreError::Fault(error),
     }
 }
 
-fn is_foreign_key(error: &StorageError) -> bool {
-    let code = match error {
-        StorageError::Postgres(error) => PostgresError::code(error),
+fn code(error: &StorageError) -> Option<&str> {
+    match error {
+        StorageError::Postgres(error) => error.code(),
         _ => None,
-    };
-    code == Some(FOREIGN_KEY_VIOLATION)
+    }
 }

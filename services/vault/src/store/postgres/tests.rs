@@ -4,6 +4,7 @@ use keyward_storage::PostgresUrl;
 use keyward_testkit::{PrivatePostgres, TestDatabase};
 
 use super::{MIGRATIONS, PostgresStore};
+use crate::store::{AccessKeyStore as _, StoreError};
 
 /// The SQLSTATE of missing rights.
 const PERMISSION_DENIED: &str = "42501";
@@ -15,6 +16,16 @@ fn tables() -> Vec<&'static str> {
     let lines = MIGRATIONS.iter().flat_map(|step| step.sql.lines());
     let names = lines.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next());
     names.chain(["schema_migrations"]).collect()
+}
+
+#[tokio::test]
+async fn a_text_with_a_nul_is_the_caller_s_mistake_and_no_fault_of_the_store() {
+    let database = TestDatabase::new();
+    let url = PostgresUrl::parse(&database.url()).unwrap();
+    PostgresStore::migrate(&url).await.unwrap();
+    let store = PostgresStore::open(&url).await.unwrap();
+    let found = store.access_key_get("a\0").await;
+    assert!(matches!(found, Err(StoreError::Text)), "{found:?}");
 }
 
 #[tokio::test]
