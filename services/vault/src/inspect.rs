@@ -1,6 +1,8 @@
 //! Looks at the vault's store and master key from outside, beside a running vault or without one:
 //! whether one opens what the other keeps. It writes nothing, and nothing that it returns is secret.
 
+mod elsewhere;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -18,11 +20,13 @@ use crate::store::StoredDataKey;
 use crate::store::sqlite::inspect;
 use crate::vault::{MASTER_KEY_FILE, STORE_FILE, StartError, VaultConfig, master_keys};
 
-/// What was found.
+pub use elsewhere::{inspect_postgres, inspect_transit};
+
+/// What was found; `F` is what a store of its kind tells of itself.
 #[derive(Debug)]
-pub struct Inspection {
+pub struct Inspection<F = StoreFacts> {
     /// The store; `None` where there is none yet.
-    pub store: Option<Result<StoreFacts, StorageError>>,
+    pub store: Option<Result<F, StorageError>>,
     /// The id of the current master key, once it sealed and opened a probe; `None` where there is
     /// neither a key nor a store yet.
     pub master_key: Option<Result<String, StartError>>,
@@ -63,13 +67,7 @@ pub fn inspect(config: &VaultConfig, limit: Duration) -> Inspection {
         true => Some(master_keys(config, false)),
         false => None,
     };
-    let mut inspection = Inspection {
-        store: None,
-        master_key: None,
-        data_keys: Vec::new(),
-        last_write: None,
-        destinations: BTreeSet::new(),
-    };
+    let mut inspection = Inspection::default();
     if exists {
         let store = Inspector::open(&path);
         inspection.store = Some(store.and_then(|store| {
@@ -84,6 +82,18 @@ pub fn inspect(config: &VaultConfig, limit: Duration) -> Inspection {
     inspection
 }
 
+impl<F> Default for Inspection<F> {
+    fn default() -> Self {
+        Self {
+            store: None,
+            master_key: None,
+            data_keys: Vec::new(),
+            last_write: None,
+            destinations: BTreeSet::new(),
+        }
+    }
+}
+
 /// What an older or a damaged store does not tell is left out: other facts say why.
 fn read(
     store: &Inspector,
@@ -95,13 +105,17 @@ fn read(
     inspection.destinations = inspect::destinations(connection).unwrap_or_default();
     if let Some(Ok(ring)) = ring {
         let stored = inspect::data_keys(connection).unwrap_or_default();
-        // Those of a transit key are opened by its server alone.
-        let local = stored.iter().filter(|stored| {
-            ring.find(stored.master_key_id.as_bytes()).is_some()
-                || !stored.master_key_id.contains(':')
-        });
-        inspection.data_keys = local.map(|stored| open(ring, stored)).collect();
+        inspection.data_keys = probes(ring, &stored);
     }
+}
+
+/// Tries each, but for those of a transit key: its server alone opens them.
+fn probes(ring: &MasterKeyRing, stored: &[StoredDataKey]) -> Vec<DataKeyProbe> {
+    let is_local = |stored: &&StoredDataKey| {
+        ring.find(stored.master_key_id.as_bytes()).is_some() || !stored.master_key_id.contains(':')
+    };
+    let local = stored.iter().filter(is_local);
+    local.map(|stored| open(ring, stored)).collect()
 }
 
 fn open(ring: &MasterKeyRing, stored: &StoredDataKey) -> DataKeyProbe {

@@ -19,6 +19,7 @@ use kept::KeptDataKeys;
 use ring::LocalRing;
 
 pub(crate) use source::{KekSource, check};
+pub(crate) use transit::transit_health;
 pub use transit::{TransitSetting, TransitToken};
 
 /// Why a data key was not wrapped or unwrapped. Holds nothing of any key.

@@ -68,6 +68,19 @@ enum Access {
     Write,
 }
 
+/// What was found of a schema.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaFacts {
+    /// Its version; 0 where it was never made.
+    pub found: u32,
+    /// The latest that this program knows.
+    pub known: u32,
+    /// The role that signed in.
+    pub role: String,
+    /// Whether that role may do anything to everybody's tables.
+    pub superuser: bool,
+}
+
 /// A pool of connections to one schema. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Postgres {
@@ -99,6 +112,19 @@ impl Postgres {
         let postgres = Self::connect(access, url, schema)?;
         migrate::check(&postgres.session().await?, schema).await?;
         Ok(postgres)
+    }
+
+    /// Connects, whatever the schema is like, and says what it is like.
+    ///
+    /// # Errors
+    /// [`StorageError`] if it cannot be reached.
+    pub async fn inspect(
+        url: &PostgresUrl,
+        schema: &Schema,
+    ) -> Result<(Self, SchemaFacts), StorageError> {
+        let postgres = Self::connect(Access::Read, url, schema)?;
+        let facts = migrate::facts(&postgres.session().await?, schema).await?;
+        Ok((postgres, facts))
     }
 
     /// Makes the schema or brings it up to date; says from which version it came, and to which.

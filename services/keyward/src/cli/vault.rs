@@ -59,7 +59,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
         Action::Seal { reason, how } => {
             let what = "This seals the vault: no request with a stored key is served until it is \
                         unsealed.";
-            ask::confirm(context, how, what)?;
+            if !how.yes && !how.dry_run {
+                ask::go_on(context, what, "this stops requests at once")?;
+            }
             let request = Request::post(&["vault", "seal"]).member("reason", because(reason));
             context.show_change(
                 &client,

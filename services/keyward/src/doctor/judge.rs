@@ -16,6 +16,7 @@ pub(crate) mod settings;
 pub(crate) mod stores;
 pub(crate) mod telemetry;
 pub(crate) mod tls;
+pub(crate) mod transit;
 
 #[cfg(test)]
 mod expect {

@@ -185,6 +185,16 @@ impl KekProvider for Transit {
     }
 }
 
+/// Whether an engine answers and its key will do; the key's id.
+///
+/// # Errors
+/// [`KekError`] with what is wrong.
+pub(crate) async fn transit_health(setting: &TransitSetting) -> KekResult<String> {
+    let transit = Transit::new(setting)?;
+    transit.look().await?;
+    Ok(transit.id)
+}
+
 /// As much of a server's word as belongs into a message.
 fn shown(word: &str) -> String {
     let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';

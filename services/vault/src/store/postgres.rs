@@ -10,6 +10,7 @@ mod changes;
 mod constraint;
 mod custody;
 mod generations;
+pub(crate) mod inspect;
 mod members;
 mod projects;
 mod provider_keys;

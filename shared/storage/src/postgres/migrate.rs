@@ -4,7 +4,7 @@
 use tokio_postgres::error::SqlState;
 
 use super::session::MIGRATION_MAX;
-use super::{Schema, Session, ToSql};
+use super::{Schema, SchemaFacts, Session, ToSql};
 use crate::StorageError;
 
 /// Held until the transaction ends, so that of two who start together one finds the work done.
@@ -24,6 +24,9 @@ const TABLE: &str = "
 
 const FOUND: &str = "SELECT coalesce(max(number), 0) FROM schema_migrations";
 
+const ROLE: &str = "
+    SELECT current_user::text, rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user";
+
 const DONE: &str = "INSERT INTO schema_migrations (number, name) VALUES ($1, $2)";
 
 /// Refuses any version but the one that this program knows.
@@ -34,6 +37,18 @@ pub(super) async fn check(session: &Session, schema: &Schema) -> Result<(), Stor
         found if found < known => Err(StorageError::Older { found, known }),
         _ => Ok(()),
     }
+}
+
+/// What there is to say of it to whoever looks from outside.
+pub(super) async fn facts(session: &Session, schema: &Schema) -> Result<SchemaFacts, StorageError> {
+    let row = session.query_first(ROLE, &[]).await?;
+    let (role, superuser) = row.map_or_else(Default::default, |row| (row.get(0), row.get(1)));
+    Ok(SchemaFacts {
+        found: found_if_any(session).await?,
+        known: known(schema),
+        role,
+        superuser,
+    })
 }
 
 pub(super) async fn run(session: &Session, schema: &Schema) -> Result<(u32, u32), StorageError> {

@@ -6,6 +6,7 @@ pub(crate) mod peers;
 pub(crate) mod providers;
 pub(crate) mod route;
 pub(crate) mod telemetry;
+pub(crate) mod transit;
 
 use std::error::Error as _;
 use std::time::Duration;

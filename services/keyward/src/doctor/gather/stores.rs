@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keyward_vault::inspect::Destination;
-use keyward_vault::{KeyFileError, StartError};
+use keyward_vault::inspect::{Destination, Inspection, inspect, inspect_postgres};
+use keyward_vault::{KeyFileError, PostgresUrl, StartError, VaultConfig};
 
 use super::Subject;
 use crate::configs;
@@ -34,12 +34,13 @@ pub(crate) struct Kept {
 pub(crate) async fn gather(subject: Arc<Subject>) -> Kept {
     let (of_vault, of_metering) = (Arc::clone(&subject), subject);
     let (vault, metering) = tokio::join!(
-        tokio::task::spawn_blocking(move || vault(&of_vault)),
+        vault(of_vault),
         tokio::task::spawn_blocking(move || metering(&of_metering)),
     );
     let mut kept = Kept::default();
-    // Neither panics, and none is cancelled while it is waited for.
-    for found in [vault, metering].into_iter().flatten().flatten() {
+    // It does not panic, and is not cancelled while it is waited for.
+    let metering = metering.ok().flatten();
+    for found in [vault, metering].into_iter().flatten() {
         kept.add(found);
     }
     kept
@@ -55,22 +56,53 @@ impl Kept {
     }
 }
 
-fn vault(subject: &Subject) -> Option<Kept> {
+async fn vault(subject: Arc<Subject>) -> Option<Kept> {
     if !subject.roles.has(Role::Vault) {
         return None;
     }
     let config = configs::vault(&subject.settings).ok()?;
+    let has_transit = config.transit.is_some();
+    let kept = match config.postgres.clone() {
+        Some(url) => in_postgres(&config, &url).await,
+        // It does not panic, and is not cancelled while it is waited for.
+        None => tokio::task::spawn_blocking(move || in_a_file(&config))
+            .await
+            .ok()?,
+    };
+    // Where there is a key in transit, none is made.
+    let is_told = |key: &master_key::Facts| key.current.is_some() || !has_transit;
+    Some(Kept {
+        master_key: kept.master_key.filter(is_told),
+        ..kept
+    })
+}
+
+async fn in_postgres(config: &VaultConfig, url: &PostgresUrl) -> Kept {
+    kept_of(inspect_postgres(config, url).await, |store| {
+        let found = store.unwrap_or_else(|| Err("there is none".to_owned()));
+        stores::Place::Postgres(url.to_string(), found)
+    })
+}
+
+fn in_a_file(config: &VaultConfig) -> Kept {
     let file = config.data_dir.join("vault.db").display().to_string();
-    let found = keyward_vault::inspect::inspect(&config, CHECK_LIMIT);
+    kept_of(inspect(config, CHECK_LIMIT), |store| {
+        stores::Place::File(file, store)
+    })
+}
+
+fn kept_of<F>(
+    found: Inspection<F>,
+    place: impl FnOnce(Option<Result<F, String>>) -> stores::Place,
+) -> Kept {
     let store = found.store.map(|store| store.map_err(|error| said(&error)));
     let key = found
         .master_key
         .map(|key| key.map_err(|error| refusal(&error)));
-    Some(Kept {
+    Kept {
         stores: vec![stores::Facts {
             service: "vault",
-            file,
-            found: store,
+            place: place(store),
         }],
         master_key: Some(master_key::Facts {
             current: key,
@@ -78,7 +110,7 @@ fn vault(subject: &Subject) -> Option<Kept> {
         }),
         last_write: found.last_write.map(|time| ("vault", time)),
         destinations: found.destinations,
-    })
+    }
 }
 
 fn metering(subject: &Subject) -> Option<Kept> {
@@ -96,8 +128,7 @@ fn metering(subject: &Subject) -> Option<Kept> {
     Some(Kept {
         stores: vec![stores::Facts {
             service: "metering",
-            file,
-            found: store,
+            place: stores::Place::File(file, store),
         }],
         last_write: last_write.map(|time| ("metering", time)),
         ..Kept::default()

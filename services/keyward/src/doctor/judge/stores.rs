@@ -1,5 +1,6 @@
-//! The embedded stores: there, readable, of a version that this program knows, sound.
+//! The stores: there, readable, of a version that this program knows, sound.
 
+use keyward_storage::postgres::SchemaFacts;
 use keyward_storage::{Integrity, StoreFacts};
 
 use crate::doctor::report::Check;
@@ -13,25 +14,61 @@ const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub(crate) struct Facts {
     /// Whose it is, such as `vault`.
     pub(crate) service: &'static str,
-    /// Its file.
-    pub(crate) file: String,
-    /// What was found; `None` where there is none yet, an error where it cannot be read.
-    pub(crate) found: Option<Result<StoreFacts, String>>,
+    /// Where it is, and what was found.
+    pub(crate) place: Place,
+}
+
+/// Where a store is, and what was found there; an error where it cannot be read.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// A file; `None` where there is none yet.
+    File(String, Option<Result<StoreFacts, String>>),
+    /// Postgres, by its address without the password.
+    Postgres(String, Result<SchemaFacts, String>),
 }
 
 pub(crate) fn judge(facts: &Facts) -> Check {
-    let (name, file) = (format!("store.{}", facts.service), &facts.file);
-    match &facts.found {
-        None => Check::skip(
+    let name = format!("store.{}", facts.service);
+    match &facts.place {
+        Place::File(file, None) => Check::skip(
             name,
             format!("{file} is not there yet: the first start makes it"),
         ),
-        Some(Err(problem)) => Check::fail(
+        Place::File(file, Some(Err(problem))) => Check::fail(
             name,
             format!("{file} cannot be read: {problem}"),
             "see that the file belongs to the gateway's user; restore a backup if it is damaged",
         ),
-        Some(Ok(store)) => judge_store(name, file, store),
+        Place::File(file, Some(Ok(store))) => judge_store(name, file, store),
+        Place::Postgres(url, Err(problem)) => Check::fail(
+            name,
+            format!("{url}: {problem}"),
+            "see that the address is right, that Postgres runs, and that it lets this role in",
+        ),
+        Place::Postgres(url, Ok(schema)) => judge_schema(name, url, schema),
+    }
+}
+
+/// A start refuses any version but its own.
+fn judge_schema(name: String, url: &str, schema: &SchemaFacts) -> Check {
+    let (found, known, role) = (schema.found, schema.known, &schema.role);
+    if found > known {
+        let message = format!("{url} has schema {found}; this program knows up to {known}");
+        let mend = "run the version of Keyward that upgraded it, or a later one";
+        return Check::fail(name, message, mend);
+    }
+    if found < known {
+        let message = format!("{url} has schema {found}; this program needs {known}");
+        return Check::fail(name, message, "back it up, then run `keyward migrate`");
+    }
+    let message = format!("{url}: schema {found}, as the role `{role}`");
+    match schema.superuser {
+        true => Check::warn(
+            name,
+            format!("{message}, a superuser"),
+            "give it a role of its own: deploy/postgres/roles.sql",
+        ),
+        false => Check::ok(name, message),
     }
 }
 
@@ -142,15 +179,46 @@ mod tests {
                 "too large",
             ),
         ] {
-            let facts = Facts {
-                service: "vault",
-                file: "data/vault.db".to_owned(),
-                found,
-            };
-            let check = judge(&facts);
-            assert_eq!(check.name, "store.vault");
-            assert_eq!(check.status, expect, "{facts:?}");
-            assert!(check.message.contains(says), "{check:?}");
+            check(Place::File("data/vault.db".to_owned(), found), expect, says);
+        }
+    }
+
+    fn check(place: Place, expect: Status, says: &str) {
+        let service = "vault";
+        let facts = Facts { service, place };
+        let check = judge(&facts);
+        assert_eq!(check.name, "store.vault");
+        assert_eq!(check.status, expect, "{facts:?}");
+        assert!(check.message.contains(says), "{check:?}");
+    }
+
+    #[test]
+    fn a_schema_is_the_one_that_a_start_takes_and_of_a_role_of_its_own() {
+        let place = |found| Place::Postgres("postgres://v@db:5432/k".to_owned(), found);
+        let away = "Postgres cannot be reached: refused";
+        check(place(Err(away.to_owned())), Status::Fail, away);
+        let schema = |found, superuser| SchemaFacts {
+            found,
+            known: 2,
+            role: "keyward_vault".to_owned(),
+            superuser,
+        };
+        for (schema, expect, says) in [
+            (
+                schema(2, false),
+                Status::Ok,
+                "schema 2, as the role `keyward_vault`",
+            ),
+            (schema(2, true), Status::Warn, "a superuser"),
+            (
+                schema(0, false),
+                Status::Fail,
+                "schema 0; this program needs 2",
+            ),
+            (schema(1, true), Status::Fail, "needs 2"),
+            (schema(3, false), Status::Fail, "knows up to 2"),
+        ] {
+            check(place(Ok(schema)), expect, says);
         }
     }
 }

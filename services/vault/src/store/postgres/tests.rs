@@ -1,9 +1,12 @@
 //! What only Postgres has: roles that must not see the vault's tables.
 
 use keyward_storage::PostgresUrl;
+use keyward_testkit::postgres::ROLE;
 use keyward_testkit::{PrivatePostgres, TestDatabase};
 
 use super::{MIGRATIONS, PostgresStore};
+use crate::VaultConfig;
+use crate::inspect::inspect_postgres;
 use crate::store::{AccessKeyStore as _, StoreError};
 
 /// The SQLSTATE of missing rights.
@@ -26,6 +29,21 @@ async fn a_text_with_a_nul_is_the_caller_s_mistake_and_no_fault_of_the_store() {
     let store = PostgresStore::open(&url).await.unwrap();
     let found = store.access_key_get("a\0").await;
     assert!(matches!(found, Err(StoreError::Text)), "{found:?}");
+}
+
+#[tokio::test]
+async fn whoever_looks_from_outside_is_told_the_schema_and_the_role() {
+    let database = TestDatabase::new();
+    let url = PostgresUrl::parse(&database.url()).unwrap();
+    let config = VaultConfig::new("/nowhere");
+    let store = async || inspect_postgres(&config, &url).await.store.unwrap();
+    let before = store().await.unwrap();
+    assert_eq!((before.found, before.superuser), (0, false));
+    PostgresStore::migrate(&url).await.unwrap();
+    let after = store().await.unwrap();
+    assert_eq!((after.found, after.role.as_str()), (after.known, ROLE));
+    drop(database);
+    assert!(store().await.is_err());
 }
 
 #[tokio::test]
