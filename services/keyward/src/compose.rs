@@ -15,6 +15,7 @@ use keyward_edge::{Edge, EdgeConfig, EdgeConnections};
 use keyward_metering::Metering;
 use keyward_router::{Router, RouterConnections};
 use keyward_runtime::health::{self, Health};
+use keyward_runtime::private;
 use keyward_runtime::serve::Process;
 use keyward_runtime::settings::{Settings, SettingsError};
 use keyward_runtime::telemetry::rpc::RpcMeters;
@@ -99,7 +100,7 @@ pub(crate) async fn compose(
 pub(crate) async fn migrate(settings: &Settings, roles: &Roles) -> anyhow::Result<()> {
     let process = Process::new();
     let mut parts = Parts::new(settings, roles, &process);
-    crate::serve::make_private_folder(&settings.data_dir)?;
+    private::make_folder(&settings.data_dir)?;
     parts.catalog = Some(catalog::load(settings).await?);
     match configs::vault_postgres(settings)? {
         Some(url) => migrate_postgres(&url).await?,

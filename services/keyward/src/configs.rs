@@ -103,8 +103,9 @@ pub(crate) fn check_custody(settings: &Settings, roles: &Roles) -> Result<(), Se
         origin: "not set".to_owned(),
         message: message.to_owned(),
     };
-    if settings.vault.master_keys.is_empty() {
-        let message = "is needed with Postgres: every vault of a store has the same one";
+    if settings.vault.master_keys.is_empty() && settings.vault.transit.is_none() {
+        let message =
+            "is needed with Postgres, or `vault.transit`: every vault of a store has the same one";
         return Err(needed("vault.master_keys", message));
     }
     if settings.bootstrap_admin_key.is_none() {
@@ -223,4 +224,45 @@ pub(crate) fn system_keys(settings: &Settings) -> BTreeMap<String, Secret> {
 /// On by default wherever the store is SQLite, which it always is so far.
 pub(crate) fn sandbox_is_enabled(settings: &Settings) -> bool {
     settings.providers.is_enabled(SANDBOX, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use keyward_runtime::settings::{Environment, Settings};
+
+    use super::check_custody;
+    use crate::roles::Roles;
+
+    #[test]
+    fn with_postgres_the_master_key_and_the_first_access_key_are_given() {
+        let postgres = ("VAULT__STORE__URL", "postgres://u:p@db.example/d");
+        let admin = (
+            "BOOTSTRAP__ADMIN_KEY",
+            "kw_0123456789012345678901234567890123456789",
+        );
+        let ring = ("VAULT__MASTER_KEYS", r#"[{"id": "a", "key": "b"}]"#);
+        let transit = [
+            ("VAULT__TRANSIT__URL", "https://bao.example"),
+            ("VAULT__TRANSIT__KEY", "keyward"),
+            ("VAULT__TRANSIT__TOKEN", "t"),
+        ];
+        for (set, missing) in [
+            (vec![], None),
+            (vec![postgres], Some("vault.master_keys")),
+            (vec![postgres, admin], Some("vault.master_keys")),
+            (vec![postgres, ring], Some("bootstrap.admin_key")),
+            (vec![postgres, admin, ring], None),
+            ([&transit[..], &[postgres, admin]].concat(), None),
+        ] {
+            let variables = set
+                .iter()
+                .map(|(name, value)| (format!("KEYWARD_{name}"), (*value).to_owned()));
+            let settings = Settings::load(&Environment::of(variables, None)).unwrap();
+            let checked = check_custody(&settings, &Roles::of(&[]));
+            let named = checked.err().map(|error| error.to_string());
+            let names = |setting: &str| named.as_ref().is_some_and(|error| error.contains(setting));
+            assert_eq!(named.is_some(), missing.is_some(), "{set:?}: {named:?}");
+            assert!(missing.is_none_or(names), "{set:?}: {named:?}");
+        }
+    }
 }

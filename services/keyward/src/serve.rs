@@ -1,12 +1,11 @@
 //! A process from start to end: listeners first, so that a clash of ports shows before any work;
 //! then the roles; then readiness; then the signal to stop, and draining.
 
-use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use keyward_runtime::ops::{self, Condition};
+use keyward_runtime::private;
 use keyward_runtime::serve::{self, Process};
 use keyward_runtime::settings::Settings;
 use keyward_runtime::telemetry::{self, Exporter};
@@ -38,7 +37,7 @@ pub(crate) async fn run(
     roles: Roles,
     audit: AuditChoices,
 ) -> anyhow::Result<()> {
-    make_private_folder(&settings.data_dir)
+    private::make_folder(&settings.data_dir)
         .with_context(|| format!("cannot make the folder {}", settings.data_dir.display()))?;
     let mut signals = Signals::new()?;
     let process = Process::new();
@@ -167,13 +166,4 @@ impl Signals {
             _ = self.interrupt.recv() => "SIGINT",
         }
     }
-}
-
-/// Makes a folder that only its owner can read.
-pub(crate) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
 }

@@ -37,6 +37,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use keyward_auth::GrantSigner;
 use keyward_runtime::private_allow::PrivateAllow;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -44,6 +45,7 @@ use uuid::Uuid;
 use crate::domain::envelope::Cipher;
 use crate::domain::fernet::FernetKeys;
 use crate::domain::fingerprint::FingerprintKey;
+use crate::domain::refusals::Refusals;
 use crate::domain::replay::ReplayKey;
 use crate::error::Result;
 use crate::kek::{KekSource, MasterKeys};
@@ -113,6 +115,7 @@ pub(crate) struct Core {
     /// This vault among those that share its store; another one at each start.
     pub(crate) vault_id: Uuid,
     pub(crate) ceilings: Ceilings,
+    pub(crate) refusals: Mutex<Refusals>,
     pub(crate) meters: Meters,
     pub(crate) audit: Arc<AuditLog>,
     pub(crate) clock: Clock,

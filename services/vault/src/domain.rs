@@ -18,5 +18,6 @@ pub mod master_key;
 pub mod name;
 pub mod owner;
 pub mod provider_key;
+pub mod refusals;
 pub mod replay;
 pub mod row_state;

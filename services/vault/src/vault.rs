@@ -16,6 +16,7 @@ use keyward_runtime::metrics::Metrics;
 use keyward_runtime::private_allow::PrivateAllow;
 use keyward_secret::Secret;
 use keyward_storage::PostgresUrl;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -137,7 +138,7 @@ pub enum StartError {
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
     /// A store that several vaults can share has a master key that they share.
-    #[error("with Postgres a master key must be given: set `vault.master_keys`")]
+    #[error("with Postgres a master key must be given: set `vault.master_keys` or `vault.transit`")]
     NoMasterKey,
     /// A master key in the settings.
     #[error(transparent)]
@@ -182,7 +183,8 @@ impl Vault {
     ) -> Result<Self, StartError> {
         // Before the store is made: a new key for an old store would only open nothing.
         let source = kek_source(&config);
-        if config.master_keys.is_empty() && config.postgres.is_some() {
+        let has_master_key = !config.master_keys.is_empty() || config.transit.is_some();
+        if config.postgres.is_some() && !has_master_key {
             return Err(StartError::NoMasterKey);
         }
         let providers = source.providers(!config.data_dir.join(STORE_FILE).exists(), &[])?;
@@ -364,6 +366,7 @@ async fn core(
         hub: ChangeHub::new(head, config.revocation_bound),
         meters: Meters::new(&config.metrics),
         ceilings: Ceilings::new(config.unseal_ceiling),
+        refusals: Mutex::default(),
         audit: Arc::new(audit),
         clock: config.clock,
         private_allow: config.private_allow,

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use parking_lot::RwLock;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use subtle::ConstantTimeEq as _;
 
+use keyward_runtime::private;
 use keyward_runtime::tls::TlsPeer;
 use keyward_secret::Secret;
 
@@ -113,8 +114,8 @@ impl PeerTokens {
         if let Ok(token) = fs::read_to_string(&path) {
             return Ok(Secret::new(format!("{peer}:{}", token.trim())));
         }
-        make_private_folder(&self.folder)?;
-        match write_private(&path, &new_token()?) {
+        private::make_folder(&self.folder)?;
+        match write_whole(&path, &new_token()?) {
             // Another process of ours was faster.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             written => written?,
@@ -155,30 +156,12 @@ fn new_token() -> io::Result<String> {
     Ok(hex::encode(random))
 }
 
-#[cfg(unix)]
-fn make_private_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-}
-
-#[cfg(not(unix))]
-fn make_private_folder(folder: &Path) -> io::Result<()> {
-    fs::create_dir_all(folder)
-}
-
 /// Written beside its place first, so that nobody reads half a token, not even after a power cut.
-fn write_private(path: &Path, token: &str) -> io::Result<()> {
+fn write_whole(path: &Path, token: &str) -> io::Result<()> {
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(token.as_bytes())?;
-    file.sync_all()?;
+    // Of a process of the same number that did not come to its end.
+    let _ = fs::remove_file(&beside);
+    private::write_new(&beside, token.as_bytes())?;
     let linked = fs::hard_link(&beside, path);
     fs::remove_file(&beside)?;
     linked

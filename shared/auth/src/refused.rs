@@ -28,7 +28,7 @@ impl RefusedPeer {
         let named = identity.as_ref().map(ToString::to_string);
         Some(Self {
             peer: named.unwrap_or_else(|_| "unknown".to_owned()),
-            method: rule.path.trim_start_matches('/'),
+            method: rule.name(),
             reason: match status.code() {
                 Code::PermissionDenied => "the method is not for this role".to_owned(),
                 _ => status.message().to_owned(),

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod metrics;
 pub mod ops;
 pub mod page;
+pub mod private;
 pub mod private_allow;
 pub mod serve;
 pub mod settings;

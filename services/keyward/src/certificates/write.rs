@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use keyward_auth::Peer;
+use keyward_runtime::private;
 use zeroize::Zeroizing;
 
 use super::issue::{Authority, Issued};
@@ -58,7 +59,7 @@ impl Place {
         let inner = holders.iter().filter(|_| self.folders);
         let inner = inner.map(|holder| self.out.join(holder.as_str()));
         for folder in std::iter::once(self.out.clone()).chain(inner) {
-            crate::serve::make_private_folder(&folder)
+            private::make_folder(&folder)
                 .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         }
         Ok(())
@@ -94,6 +95,8 @@ impl Place {
 fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
     let written = || -> std::io::Result<()> {
         let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+        // Of a process of the same number that did not come to its end: in a container it always is.
+        let _ = fs::remove_file(&beside);
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);

@@ -68,14 +68,19 @@ pub(crate) fn settings(subject: &Subject) -> judge::settings::Facts {
 /// The secrets that this process was given.
 pub(crate) fn secrets(subject: &Subject) -> judge::secrets::Facts {
     let keys = subject.platform_keys();
-    let fernet_keys = !subject.settings.vault.fernet_keys.is_empty();
+    let vault = &subject.settings.vault;
+    let fernet_keys = !vault.fernet_keys.is_empty();
     judge::secrets::Facts {
         runs_vault: subject.roles.has(Role::Vault),
         system_keys: keys
             .map(|name| format!("providers.{name}.system_key"))
             .chain(fernet_keys.then(|| "vault.fernet_keys".to_owned()))
             .collect(),
-        master_keys: !subject.settings.vault.master_keys.is_empty(),
+        master_keys: (!vault.master_keys.is_empty())
+            .then_some("vault.master_keys")
+            .into_iter()
+            .chain(vault.transit.is_some().then_some("vault.transit.token"))
+            .collect(),
         admin_key: subject.settings.bootstrap_admin_key.is_some(),
     }
 }

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use keyward_runtime::private;
 use zeroize::Zeroizing;
 
 use crate::domain::master_key::{MASTER_KEY_BYTES, MasterKey, MasterKeyError, MasterKeyRing};
@@ -117,7 +118,7 @@ impl KeyFile {
         let new = self.path.with_extension("key.new");
         // Of a start or an addition that did not come to its end.
         let _ = fs::remove_file(&new);
-        write_private(&new, text.as_bytes())
+        private::write_new(&new, text.as_bytes())
             .and_then(|()| fs::rename(&new, &self.path))
             .and_then(|()| sync_folder(&self.path))
             .map_err(|error| self.fault(error))
@@ -133,16 +134,13 @@ impl KeyFile {
     #[cfg(unix)]
     fn refuse_if_open_to_others(&self) -> Result<(), KeyFileError> {
         use std::os::unix::fs::PermissionsExt as _;
-        let mode = |path: &Path| {
-            let metadata = fs::metadata(path).map_err(|error| self.fault(error));
-            metadata.map(|metadata| metadata.permissions().mode())
-        };
-        if mode(&self.path)? & 0o077 != 0 {
+        if private::is_open_to_others(&self.path).map_err(|error| self.fault(error))? {
             return Err(KeyFileError::Readable(self.path.clone()));
         }
         let folder = folder_of(&self.path);
+        let metadata = fs::metadata(folder).map_err(|error| self.fault(error))?;
         // With the sticky bit nobody replaces what is another's.
-        match mode(folder)? {
+        match metadata.permissions().mode() {
             open if open & 0o022 != 0 && open & 0o1000 == 0 => {
                 Err(KeyFileError::Replaceable(folder.to_owned()))
             }
@@ -182,16 +180,6 @@ fn parse(text: &str) -> Result<Vec<MasterKey>, MasterKeyError> {
             MasterKey::from_base64(id, key)
         })
         .collect()
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn overwrite(mut file: File) -> io::Result<()> {

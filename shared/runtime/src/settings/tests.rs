@@ -293,8 +293,12 @@ fn a_secret_given_in_the_wrong_form_is_in_no_error() {
             "KEYWARD_VAULT__MASTER_KEYS",
             r#"[{"id": "a", "key": "canary"}"#,
         ),
-        ("KEYWARD_VAULT__FERNET_KEYS", "canary, expected"),
-        ("KEYWARD_VAULT__FERNET_KEYS", r#"["canary"]"#),
+        ("KEYWARD_VAULT__FERNET_KEYS", r#"[["canary"]]"#),
+        ("KEYWARD_VAULT__FERNET_KEYS", r#"[{"canary": 1}]"#),
+        (
+            "KEYWARD_VAULT__TRANSIT__URL",
+            "https://canary:canary@bao.example",
+        ),
         ("KEYWARD_PROVIDERS__OPENAI", "canary"),
         ("KEYWARD_BOOTSTRAP__ADMIN_KEY", r#"["canary"]"#),
     ] {

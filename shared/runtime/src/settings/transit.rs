@@ -24,6 +24,10 @@ pub(super) fn validate(raw: RawTransit) -> Result<Option<TransitSettings>, Setti
         let message = "expected https, or http on loopback: the token must not travel unencrypted";
         return Err(invalid("vault.transit.url", message));
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        let message = "expected no user and no password in it: a token is given apart";
+        return Err(invalid("vault.transit.url", message));
+    }
     let key = raw.key.filter(|key| is_name(key)).ok_or_else(|| {
         invalid(
             "vault.transit.key",

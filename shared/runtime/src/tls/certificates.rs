@@ -113,7 +113,8 @@ impl Certificates {
         let shared = &self.0;
         // Before they are read: what changes meanwhile is a change still.
         *shared.seen.lock() = look(&shared.files);
-        let read = Material::read(&shared.files, UnixTime::now());
+        let read = Material::read(&shared.files, UnixTime::now())
+            .and_then(|material| material.in_place_of(&self.current()));
         shared.meters.reloaded(read.is_ok());
         match read {
             Ok(material) => {

@@ -16,6 +16,7 @@ use x509_cert::der::Decode as _;
 
 use super::identity::{Identity, IdentityError};
 use super::verify::{self, provider};
+use crate::private;
 
 /// Where certificate, key and trusted certificates lie, as PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,9 @@ pub enum TlsError {
     /// The own certificate is not one that its peers would accept.
     #[error("the certificate is not good by `tls.ca`")]
     NotTrusted(#[source] rustls::Error),
+    /// Who calls this process expects the role that it began as.
+    #[error("the certificate is not of the same role and trust domain as before")]
+    OtherIdentity,
 }
 
 /// What was read.
@@ -97,6 +101,18 @@ impl Material {
                 .map_err(TlsError::NotTrusted)?;
         }
         Ok(material)
+    }
+
+    /// This, where it can take the place of what is in force.
+    ///
+    /// # Errors
+    /// [`TlsError::OtherIdentity`] if a process would become another role by it.
+    pub(super) fn in_place_of(self, before: &Self) -> Result<Self, TlsError> {
+        let is_between_roles = !before.roots.is_empty();
+        match is_between_roles && before.identity.is_ok() && self.identity != before.identity {
+            true => Err(TlsError::OtherIdentity),
+            false => Ok(self),
+        }
     }
 
     /// Who this process is to others.
@@ -145,25 +161,12 @@ fn malformed(path: &Path, expected: &'static str) -> TlsError {
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    refuse_if_readable(path)?;
+    if private::is_open_to_others(path).map_err(|source| unreadable(path, source))? {
+        return Err(TlsError::Readable(path.to_owned()));
+    }
     let malformed = || malformed(path, "private key");
     let pem = Secret::from_bytes(read(path)?).map_err(|_| malformed())?;
     PrivateKeyDer::from_pem_slice(pem.expose_bytes()).map_err(|_| malformed())
-}
-
-#[cfg(unix)]
-fn refuse_if_readable(path: &Path) -> Result<(), TlsError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let metadata = fs::metadata(path).map_err(|source| unreadable(path, source))?;
-    match metadata.permissions().mode() & 0o077 {
-        0 => Ok(()),
-        _ => Err(TlsError::Readable(path.to_owned())),
-    }
-}
-
-#[cfg(not(unix))]
-fn refuse_if_readable(_: &Path) -> Result<(), TlsError> {
-    Ok(())
 }
 
 fn roots(

@@ -184,6 +184,24 @@ async fn what_does_not_fit_together_is_refused_and_what_was_stays() {
 }
 
 #[tokio::test]
+async fn a_process_does_not_become_another_role_by_changed_files() {
+    let authority = Authority::new("ca");
+    let vault = End::new(&authority, role("vault"), &[]);
+    for other in [
+        role("router"),
+        names(&["spiffe://elsewhere/keyward/vault"]),
+        names(&[]),
+    ] {
+        vault.replace(&authority, other, &[]);
+        assert_eq!(vault.certificates.generation(), 0);
+    }
+    let current = vault.certificates.current();
+    assert_eq!(current.identity().unwrap().role(), "vault");
+    vault.replace(&authority, role("vault"), &[]);
+    assert_eq!(vault.certificates.generation(), 1);
+}
+
+#[tokio::test]
 async fn a_key_that_others_can_read_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();

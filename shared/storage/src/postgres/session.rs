@@ -102,7 +102,7 @@ impl Session {
 
     pub(super) async fn begin(&mut self) -> Result<(), StorageError> {
         self.in_transaction = true;
-        self.run_script("BEGIN").await
+        self.statement("BEGIN").await
     }
 
     /// Ends the transaction as the work in it went.

@@ -1,6 +1,8 @@
 //! The promises of `Postgres`: transactions, migrations, named faults, TLS, recovery.
 
-use keyward_testkit::{PrivatePostgres, TestDatabase};
+use std::time::Duration;
+
+use keyward_testkit::{Link, PrivatePostgres, TestDatabase};
 
 use super::{Postgres, PostgresError, PostgresUrl, Schema};
 use crate::{Migration, StorageError};
@@ -199,6 +201,26 @@ async fn a_wrong_password_is_refused_and_not_repeated() {
     };
     assert_eq!(refusal.code(), Some("28P01"));
     assert!(!format!("{error:?} {error}").contains("canary"));
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_is_given_up_before_anything_is_asked_of_it() {
+    let database = TestDatabase::new();
+    let near = database.url();
+    let address = near.split('@').nth(1).unwrap();
+    let address = address.split('/').next().unwrap();
+    let link = Link::to(&["tcp", address].join("://")).await;
+    let far = near.replace(address, link.url("tcp").trim_start_matches("tcp://"));
+    let far = PostgresUrl::parse(&far).unwrap();
+    Postgres::migrate(&far, &ONE).await.unwrap();
+    let postgres = Postgres::open(&far, &ONE).await.unwrap();
+    link.cut();
+    let begun = tokio::time::timeout(Duration::from_secs(15), postgres.begin()).await;
+    let error = begun.expect("it is waited for without end").unwrap_err();
+    assert!(
+        matches!(error, StorageError::Postgres(PostgresError::TimedOut(_))),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]

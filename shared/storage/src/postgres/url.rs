@@ -2,6 +2,7 @@
 //! password is in no message and no `Debug`.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use tokio_postgres::Config;
@@ -76,7 +77,11 @@ fn ssl_mode(wanted: Option<&str>, config: &Config) -> Result<SslMode, UrlError> 
         Some("disable") => Ok(SslMode::Disable),
         Some("require" | "verify-full") => Ok(SslMode::Require),
         Some(_) => Err(UrlError::SslMode),
-        None if config.get_hosts().iter().all(is_here) => Ok(SslMode::Disable),
+        None if config.get_hosts().iter().all(is_here)
+            && config.get_hostaddrs().iter().all(IpAddr::is_loopback) =>
+        {
+            Ok(SslMode::Disable)
+        }
         None => Ok(SslMode::Require),
     }
 }
@@ -85,7 +90,7 @@ fn is_here(host: &Host) -> bool {
     match host {
         Host::Unix(_) => true,
         Host::Tcp(name) => {
-            let address = name.parse::<std::net::IpAddr>();
+            let address = name.parse::<IpAddr>();
             name == "localhost" || address.is_ok_and(|address| address.is_loopback())
         }
     }
@@ -124,6 +129,10 @@ mod tests {
             ("postgres://u@%2Frun%2Fpostgresql/d", Ok(SslMode::Disable)),
             ("postgresql://u@localhost/d", Ok(SslMode::Disable)),
             ("postgres://u@localhost,db.example/d", Ok(SslMode::Require)),
+            (
+                "postgres://u@localhost/d?hostaddr=192.0.2.1",
+                Ok(SslMode::Require),
+            ),
             ("postgres://u:p@db/d?sslmode=disable", Ok(SslMode::Disable)),
             ("postgres://u:p@db/d?sslmode=require", Ok(SslMode::Require)),
             ("postgres://u:p@db/d?sslmode=prefer", Err(UrlError::SslMode)),

@@ -9,8 +9,8 @@ pub(crate) struct Facts {
     pub(crate) runs_vault: bool,
     /// Settings with provider keys of the platform, and with what opens other software's.
     pub(crate) system_keys: Vec<String>,
-    /// Whether `vault.master_keys` is set.
-    pub(crate) master_keys: bool,
+    /// Settings with master keys, and with what lets one be used.
+    pub(crate) master_keys: Vec<&'static str>,
     /// Whether `bootstrap.admin_key` is set.
     pub(crate) admin_key: bool,
 }
@@ -23,7 +23,7 @@ pub(crate) fn judge(facts: &Facts) -> Check {
     }
     let mut found = facts.system_keys.clone();
     found.extend(facts.admin_key.then(|| "bootstrap.admin_key".to_owned()));
-    found.extend(facts.master_keys.then(|| "vault.master_keys".to_owned()));
+    found.extend(facts.master_keys.iter().map(ToString::to_string));
     if found.is_empty() {
         return Check::ok(NAME, "none here that only the vault may have");
     }
@@ -31,9 +31,9 @@ pub(crate) fn judge(facts: &Facts) -> Check {
     let mend = "take them out of this process's environment and settings file; give them to the \
                 vault alone";
     // Whoever takes this process over opens every key with a master key, one with the others.
-    match facts.master_keys {
-        true => Check::fail(NAME, message, mend),
-        false => Check::warn(NAME, message, mend),
+    match facts.master_keys.is_empty() {
+        false => Check::fail(NAME, message, mend),
+        true => Check::warn(NAME, message, mend),
     }
 }
 
@@ -44,14 +44,21 @@ mod tests {
 
     #[test]
     fn only_the_vault_may_have_them() {
+        const MASTER: &str = "vault.master_keys";
         let key = || vec!["providers.openai.system_key".to_owned()];
         for (runs_vault, system_keys, admin_key, master_keys, expect) in [
-            (true, key(), true, true, Status::Ok),
-            (false, vec![], false, false, Status::Ok),
-            (false, key(), false, false, Status::Warn),
-            (false, vec![], true, false, Status::Warn),
-            (false, vec![], false, true, Status::Fail),
-            (false, key(), true, true, Status::Fail),
+            (true, key(), true, vec![MASTER], Status::Ok),
+            (false, vec![], false, vec![], Status::Ok),
+            (false, key(), false, vec![], Status::Warn),
+            (false, vec![], true, vec![], Status::Warn),
+            (false, vec![], false, vec![MASTER], Status::Fail),
+            (
+                false,
+                key(),
+                true,
+                vec![MASTER, "vault.transit.token"],
+                Status::Fail,
+            ),
         ] {
             let facts = Facts {
                 runs_vault,

@@ -3,12 +3,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_runtime::metrics::Metrics;
+use keyward_runtime::private;
 use keyward_storage::{StorageError, WriteLock};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tokio::time::Instant;
@@ -147,12 +147,7 @@ fn prepare(folder: &Path, public_key: &[u8; 32]) -> Result<(), AuditStartError> 
         let path = path.to_owned();
         move |source| AuditStartError::Folder { path, source }
     };
-    let mut builder = fs::DirBuilder::new();
-    builder
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(fault(folder))?;
+    private::make_folder(folder).map_err(fault(folder))?;
     notes::publish(folder, public_key).map_err(fault(&folder.join(notes::PUBLIC_KEY_FILE)))
 }
 
@@ -224,16 +219,11 @@ fn instance(data_dir: &Path, anew: bool) -> Result<String, AuditStartError> {
     }
     let name = format!("vault-{}", keyward_runtime::ids::new().simple());
     let fresh = path.with_extension("new");
-    let mut options = fs::OpenOptions::new();
-    let options = options.create(true).write(true).truncate(true).mode(0o600);
-    let write = || {
-        use std::io::Write as _;
-        let mut file = options.open(&fresh)?;
-        file.write_all(name.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, &path)
-    };
-    write().map_err(fault)?;
+    // Of a start that did not come to its end.
+    let _ = fs::remove_file(&fresh);
+    private::write_new(&fresh, name.as_bytes())
+        .and_then(|()| fs::rename(&fresh, &path))
+        .map_err(fault)?;
     Ok(name)
 }
 

@@ -65,7 +65,7 @@ fn what_is_no_key_in_a_file_is_refused() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let file = file(&folder);
-        write_private(&file.path, text.as_bytes()).unwrap();
+        private::write_new(&file.path, text.as_bytes()).unwrap();
         let refused = file.read_or_make(true);
         assert!(matches!(refused, Err(KeyFileError::Key(_))), "{text}");
     }
@@ -76,7 +76,7 @@ fn a_file_of_one_line_without_an_id_still_reads() {
     let folder = tempfile::tempdir().unwrap();
     let file = file(&folder);
     let key = generate("any").unwrap().to_base64();
-    write_private(&file.path, key.as_bytes()).unwrap();
+    private::write_new(&file.path, key.as_bytes()).unwrap();
     assert_eq!(ids(&file), ["default"]);
     file.add(generate("next").unwrap()).unwrap();
     assert_eq!(ids(&file), ["default", "next"]);

@@ -27,8 +27,6 @@ const AT_ONCE: usize = 8;
 const TRIES: u32 = 8;
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
 const COLUMNS: &[Column] = &[
     Column("line", "line", Kind::Number),
     Column("provider", "provider", Kind::Text),
@@ -245,12 +243,10 @@ fn named(request: Request, file: &str) -> Request {
         digest.update(&part.len().to_be_bytes());
         digest.update(part);
     }
-    let mut name = "import-".to_owned();
+    let digest = digest.finish();
     // Half of it is more than enough to tell rows apart.
-    for byte in digest.finish().as_ref().iter().take(16) {
-        name.extend([byte >> 4, byte & 15].map(|half| char::from(HEX[usize::from(half)])));
-    }
-    request.once(name)
+    let half = hex::encode(&digest.as_ref()[..16]);
+    request.once(["import-", &half].concat())
 }
 
 /// How far it is, on a terminal.
