@@ -117,6 +117,7 @@ impl From<StoreError> for VaultError {
             },
             StoreError::Changed => Self::Stale,
             StoreError::OwnerGone => Self::NotFound("owner"),
+            StoreError::MasterKeyRetired => Self::MasterKeyAway(KekError::Away(error.to_string())),
             StoreError::Answered => Self::InProgress,
             StoreError::Text => {
                 Self::invalid("", "a text in the request has a NUL character in it")

@@ -8,6 +8,7 @@ mod transit;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::RwLock;
@@ -81,6 +82,8 @@ pub(crate) trait KekProvider: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 pub(crate) struct MasterKeys {
     held: RwLock<Option<Held>>,
+    /// Counts the times that it was sealed.
+    seals: AtomicU64,
     kept: KeptDataKeys,
 }
 
@@ -97,6 +100,7 @@ impl MasterKeys {
         let active = ids.next().unwrap_or_default().into();
         Self {
             held: RwLock::new(Some(Held { providers, active })),
+            seals: AtomicU64::new(0),
             kept: KeptDataKeys::default(),
         }
     }
@@ -221,14 +225,33 @@ impl MasterKeys {
 
     /// Drops every master key and every data key; what was asked before may still end.
     pub(crate) fn seal(&self) {
-        *self.held.write() = None;
+        let mut held = self.held.write();
+        self.seals.fetch_add(1, Ordering::Relaxed);
+        *held = None;
+        drop(held);
         self.kept.clear();
     }
 
-    /// Takes these in place of what is here.
-    pub(crate) fn take(&self, providers: Vec<Arc<dyn KekProvider>>, active: &str) {
-        let active = active.into();
-        *self.held.write() = Some(Held { providers, active });
+    /// What [`Self::take`] must be told: from before it was asked whether the vault is sealed.
+    pub(crate) fn seals(&self) -> u64 {
+        self.seals.load(Ordering::Relaxed)
+    }
+
+    /// Takes these in place of what is here, unless it was sealed since `seals`: whoever read that it
+    /// is not does not undo that. Returns whether they were taken.
+    pub(crate) fn take(
+        &self,
+        seals: u64,
+        providers: Vec<Arc<dyn KekProvider>>,
+        active: &str,
+    ) -> bool {
+        let mut held = self.held.write();
+        let is_newest = self.seals.load(Ordering::Relaxed) == seals;
+        if is_newest {
+            let active = active.into();
+            *held = Some(Held { providers, active });
+        }
+        is_newest
     }
 
     fn held(&self) -> KekResult<Held> {
@@ -240,5 +263,19 @@ impl MasterKeys {
         let has = |provider: &Arc<dyn KekProvider>| provider.ids().iter().any(|known| known == id);
         let found = self.held()?.providers.into_iter().find(has);
         found.ok_or(KekError::Open(OpenError::UnknownMasterKey))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_read_that_it_is_not_sealed_does_not_undo_a_seal() {
+        let masters = MasterKeys::new(Vec::new());
+        let before = masters.seals();
+        masters.seal();
+        assert!(!masters.take(before, Vec::new(), "one") && masters.is_sealed());
+        assert!(masters.take(masters.seals(), Vec::new(), "one") && !masters.is_sealed());
     }
 }

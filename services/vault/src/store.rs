@@ -44,6 +44,9 @@ pub enum StoreError {
     /// What it belongs to is gone.
     #[error("what it belongs to does not exist")]
     OwnerGone,
+    /// The master key that wrapped it was retired meanwhile.
+    #[error("the master key was retired a moment ago")]
+    MasterKeyRetired,
     /// The call that it belongs to has been answered already.
     #[error("the same request was answered already")]
     Answered,
@@ -389,11 +392,13 @@ pub trait CustodyStore: Send + Sync {
         limit: u32,
     ) -> Stored<Vec<StoredDataKey>>;
     /// Replaces what data keys are wrapped to, each only if it is as it was read; returns how many
-    /// were. Nothing else of them changes.
+    /// were. Nothing else of them changes. Refused for a master key that was retired.
     async fn data_keys_rewrap(&self, rewrappings: Vec<Rewrapping>, effects: Effects)
     -> Stored<u64>;
     /// Notes that a replica lives, and forgets those not heard of since `forget_before`.
     async fn replica_seen(&self, replica: Replica, forget_before: Timestamp) -> Stored<()>;
+    /// Forgets a replica that ends.
+    async fn replica_forget(&self, name: &str) -> Stored<()>;
     /// The replicas heard of.
     async fn replicas(&self) -> Stored<Vec<Replica>>;
 }

@@ -251,6 +251,7 @@ impl Vault {
 
     /// Closes the store, once all that uses it has ended.
     pub async fn close(&self) {
+        self.core.leave_custody().await;
         self.core.audit.close().await;
         self.core.store.close().await;
     }

@@ -4,8 +4,10 @@
 use std::fs::{self, File};
 use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use keyward_runtime::private;
+use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use crate::domain::master_key::{MASTER_KEY_BYTES, MasterKey, MasterKeyError, MasterKeyRing};
@@ -46,12 +48,15 @@ pub enum KeyFileError {
 #[derive(Debug, Clone)]
 pub(crate) struct KeyFile {
     path: PathBuf,
+    /// Held by whoever changes the file: of two changes at once one would be lost, and with it a key.
+    changing: Arc<Mutex<()>>,
 }
 
 impl KeyFile {
     /// The file at `path`, which need not be there yet.
     pub(crate) fn at(path: PathBuf) -> Self {
-        Self { path }
+        let changing = Arc::default();
+        Self { path, changing }
     }
 
     /// The keys in it; one is made if there is no file and there may be none.
@@ -82,6 +87,7 @@ impl KeyFile {
     /// # Errors
     /// [`KeyFileError`]; the file is as before then.
     pub(crate) fn add(&self, key: MasterKey) -> Result<(), KeyFileError> {
+        let _changing = self.changing.lock();
         let ring = self.read_or_make(false)?;
         let keys = ring.keys().cloned().chain([key]).collect();
         self.write(MasterKeyRing::new(keys)?.keys())
@@ -92,6 +98,7 @@ impl KeyFile {
     /// # Errors
     /// [`KeyFileError`]; the last key of a file stays.
     pub(crate) fn erase(&self, id: &str) -> Result<bool, KeyFileError> {
+        let _changing = self.changing.lock();
         let ring = self.read_or_make(false)?;
         if ring.find(id.as_bytes()).is_none() {
             return Ok(false);

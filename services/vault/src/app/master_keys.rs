@@ -90,18 +90,19 @@ impl Core {
             .master_key_effects(command, Action::MasterKeyAdd, &view)
             .await?;
         // The store first: an id is taken once, whatever becomes of the file.
-        match self.store.master_key_insert(known, effects).await {
+        let inserted = match self.store.master_key_insert(known, effects).await {
             Err(StoreError::Exists) => {
                 return Err(VaultError::AlreadyExists {
                     what: WHAT,
                     existing: id,
                 });
             }
-            stored => self.publish(stored?).await,
+            stored => stored?,
         };
         file.add(key_file::generate(&id).map_err(unusable)?)
             .map_err(unusable)?;
         self.masters_reload().await?;
+        self.publish(inserted).await;
         Ok(view)
     }
 

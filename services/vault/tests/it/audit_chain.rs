@@ -19,7 +19,7 @@ impl Rig {
     }
 
     /// The same, once every event has its place.
-    async fn verify_linked(&self) -> proto::VerifyAuditLogResponse {
+    pub(crate) async fn verify_linked(&self) -> proto::VerifyAuditLogResponse {
         loop {
             let proof = self.verify().await;
             if proof.unlinked_events == 0 {

@@ -86,6 +86,23 @@ async fn a_data_key_at_its_limit_is_replaced_before_it_seals_again() {
 }
 
 #[tokio::test]
+async fn the_audit_log_vouches_for_records_that_were_sealed_anew() {
+    let rig = rig().await;
+    let bob = rig.user("bob").await;
+    let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
+    let database = database(&rig);
+    wear_out(&database, LIMIT);
+    rig.store_key(&bob, &openai_key("new")).await;
+    swept(&database, 2).await;
+    let events = rig.events().await;
+    let resealed = |event: &&proto::AuditEvent| event.action == "provider_key.reseal";
+    let anew = events.iter().find(resealed).unwrap();
+    assert_eq!(anew.resource_id, id);
+    let proof = rig.verify_linked().await;
+    assert!(proof.proven, "{:?}", proof.faults);
+}
+
+#[tokio::test]
 async fn where_no_data_key_can_be_made_none_seals_beyond_its_limit() {
     let rig = rig().await;
     let bob = rig.user("bob").await;

@@ -27,6 +27,7 @@ mod provider_keys;
 mod raw;
 mod replay;
 mod retarget;
+mod rewrap_killed;
 mod rig;
 mod rows;
 mod seal;

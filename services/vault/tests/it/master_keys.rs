@@ -13,26 +13,26 @@ use tonic::{Code, Response, Status};
 
 use crate::rig::{ADMIN_KEY, Rig, ok, openai_key, reason, with};
 
-fn database(rig: &Rig) -> Connection {
+pub(crate) fn database(rig: &Rig) -> Connection {
     let connection = Connection::open(rig.path().join("vault.db")).unwrap();
     let patience = std::time::Duration::from_secs(5);
     connection.busy_timeout(patience).unwrap();
     connection
 }
 
-async fn list(rig: &Rig) -> Vec<proto::MasterKey> {
+pub(crate) async fn list(rig: &Rig) -> Vec<proto::MasterKey> {
     let request = proto::ListMasterKeysRequest::default();
     let request = with(ADMIN_KEY, request);
     ok(rig.master_keys().list_master_keys(request).await).master_keys
 }
 
-async fn state(rig: &Rig, id: &str) -> (MasterKeyState, u64) {
+pub(crate) async fn state(rig: &Rig, id: &str) -> (MasterKeyState, u64) {
     let keys = list(rig).await;
     let key = keys.iter().find(|key| key.master_key_id == id).unwrap();
     (key.state(), key.data_keys)
 }
 
-async fn active(rig: &Rig) -> String {
+pub(crate) async fn active(rig: &Rig) -> String {
     let keys = list(rig).await;
     let mut active = keys
         .into_iter()
@@ -42,7 +42,7 @@ async fn active(rig: &Rig) -> String {
     id
 }
 
-async fn add(rig: &Rig, id: &str) -> Result<proto::MasterKey, Status> {
+pub(crate) async fn add(rig: &Rig, id: &str) -> Result<proto::MasterKey, Status> {
     let request = proto::AddMasterKeyRequest {
         master_key_id: id.into(),
         ..Default::default()
@@ -52,7 +52,7 @@ async fn add(rig: &Rig, id: &str) -> Result<proto::MasterKey, Status> {
     added.map(|added| added.into_inner().master_key.unwrap())
 }
 
-async fn activate(rig: &Rig, id: &str) -> Result<(), Status> {
+pub(crate) async fn activate(rig: &Rig, id: &str) -> Result<(), Status> {
     let request = proto::ActivateMasterKeyRequest {
         master_key_id: id.into(),
         ..Default::default()
@@ -84,7 +84,7 @@ async fn destroy(rig: &Rig, id: &str) -> Result<proto::DestroyMasterKeyResponse,
 }
 
 /// Rewraps at most so many, and returns what was said after each batch.
-async fn rewrap(rig: &Rig, limit: u64) -> Vec<proto::RewrapKeysResponse> {
+pub(crate) async fn rewrap(rig: &Rig, limit: u64) -> Vec<proto::RewrapKeysResponse> {
     let request = with(ADMIN_KEY, proto::RewrapKeysRequest { limit });
     let mut vault =
         proto::vault_service_client::VaultServiceClient::new(rig.connect(keyward_auth::Peer::Edge));
@@ -108,7 +108,7 @@ fn table(database: &Connection, name: &str, without: &[&str]) -> Vec<BTreeMap<St
 }
 
 /// A vault in which this many users have a key each; their access keys and key ids.
-async fn estate(users: usize) -> (Rig, Vec<(String, String)>) {
+pub(crate) async fn estate(users: usize) -> (Rig, Vec<(String, String)>) {
     let rig = Rig::start().await;
     let mut held = Vec::new();
     for number in 0..users {
@@ -119,7 +119,7 @@ async fn estate(users: usize) -> (Rig, Vec<(String, String)>) {
     (rig, held)
 }
 
-async fn all_open(rig: &Rig, held: &[(String, String)]) {
+pub(crate) async fn all_open(rig: &Rig, held: &[(String, String)]) {
     for (number, (by, id)) in held.iter().enumerate() {
         let opened = rig.serve(by, id).await.unwrap();
         assert_eq!(opened.secret, openai_key(&format!("k{number}")).as_bytes());
@@ -278,6 +278,19 @@ async fn only_platform_admins_touch_master_keys() {
         panic!("a user rewrapped")
     };
     assert_eq!(refused.code(), Code::PermissionDenied);
+}
+
+#[tokio::test]
+async fn a_process_that_ended_without_a_word_holds_up_nobody_on_the_same_file() {
+    let (rig, _) = estate(0).await;
+    let killed = "INSERT INTO vault_replicas (name, master_keys, seen_time)
+        VALUES ('1-killed', '[]', (SELECT max(seen_time) + 60000 FROM vault_replicas))";
+    assert_eq!(database(&rig).execute(killed, []).unwrap(), 1);
+    add(&rig, "second").await.unwrap();
+    let rig = rig.restart().await;
+    activate(&rig, "second").await.unwrap();
+    let keys = list(&rig).await;
+    assert!(keys.iter().all(|key| key.replicas.len() == 1), "{keys:?}");
 }
 
 #[tokio::test]

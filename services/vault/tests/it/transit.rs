@@ -10,6 +10,7 @@ use keyward_vault::{TransitSetting, TransitToken, Vault, VaultConfig};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::master_keys::{activate, all_open, database, estate, rewrap, state};
 use crate::rig::{Rig, openai_key, reason};
 use server::{Mood, Server};
 
@@ -72,6 +73,41 @@ async fn keys_are_sealed_under_a_transit_key_and_no_ring_is_made() {
         reason(rig.serve(&bob, &id).await),
         Reason::ProviderKeyUnavailable
     );
+}
+
+/// Which versions of the transit key wrap data keys now, by what they are wrapped to.
+fn versions(rig: &Rig) -> Vec<String> {
+    let database = database(rig);
+    let sql = "SELECT DISTINCT substr(wrapped, instr(wrapped, CAST('vault:v' AS BLOB)), 8)
+        FROM data_keys ORDER BY 1";
+    let mut statement = database.prepare(sql).unwrap();
+    let prefixes = statement.query_map([], |row| row.get::<_, Vec<u8>>(0));
+    let text = |prefix: rusqlite::Result<Vec<u8>>| String::from_utf8(prefix.unwrap()).unwrap();
+    prefixes.unwrap().map(text).collect()
+}
+
+#[tokio::test]
+async fn a_ring_moves_to_transit_and_versions_of_its_key_open_side_by_side() {
+    let server = Server::start().await;
+    let (rig, mut held) = estate(3).await;
+    // Activated at once: the vault that ended a moment ago holds nobody up.
+    let rig = restarted(rig, &server).await;
+    activate(&rig, "transit:keyward").await.unwrap();
+    let last = *rewrap(&rig, 0).await.last().unwrap();
+    assert_eq!((last.rewrapped, last.remaining, last.failed), (4, 0, 0));
+    assert_eq!(versions(&rig), ["vault:v1"]);
+    server.rotate();
+    let by = rig.user("late").await;
+    let key = rig.store_key(&by, &openai_key("k3")).await;
+    held.push((by, key.provider_key_id));
+    assert_eq!(versions(&rig), ["vault:v1", "vault:v2"]);
+    let rig = restarted(rig, &server).await;
+    all_open(&rig, &held).await;
+    assert_eq!(state(&rig, "transit:keyward").await.1, 5);
+    // Nothing needs the ring any more.
+    std::fs::remove_file(rig.path().join("master.key")).unwrap();
+    let rig = restarted(rig, &server).await;
+    all_open(&rig, &held).await;
 }
 
 #[tokio::test]

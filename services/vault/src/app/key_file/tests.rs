@@ -101,3 +101,20 @@ fn what_is_erased_is_in_no_file_any_more() {
     let names = fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(names, 1);
 }
+
+#[test]
+fn of_keys_that_are_added_at_once_none_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = file(&folder);
+    file.read_or_make(true).unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let file = file.clone();
+            scope.spawn(move || {
+                let key = generate(&format!("key-{number}")).unwrap();
+                file.add(key).unwrap();
+            });
+        }
+    });
+    assert_eq!(ids(&file).len(), 9);
+}

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::{REPLICA_SHOWN, admin, unusable};
 use crate::app::{Command, Context, Core};
 use crate::domain::access::Thing;
@@ -42,7 +44,7 @@ impl Core {
     ) -> Result<(Custody, u32)> {
         admin(command)?;
         let before = self.store.custody().await?;
-        // Here at once, and again if a start was in between.
+        // Here at once, and again below: until the store says so too, a look could undo it.
         self.masters.seal();
         let after = Custody {
             sealed: true,
@@ -65,6 +67,7 @@ impl Core {
             .custody_seal(true, command.now, effects)
             .await
             .inspect_err(|_| self.follow_soon.notify_one())?;
+        self.masters.seal();
         tracing::warn!("the vault is sealed: no key is opened until it is unsealed");
         let laggards = self.publish(sequence).await;
         Ok((after, laggards))
@@ -77,10 +80,11 @@ impl Core {
         reason: &str,
     ) -> Result<Custody> {
         admin(command)?;
+        let seals = self.masters.seals();
         let before = self.store.custody().await?;
         let authority = Authority::over(Owner::SYSTEM, Thing::Standing);
         // Before it is said to be unsealed: without its keys it would not be.
-        self.masters_read(&before).await?;
+        self.masters_read(seals, &before).await?;
         if !before.sealed {
             self.remember_only(command, authority, before.clone())
                 .await?;
@@ -97,6 +101,10 @@ impl Core {
             .await?;
         let stored = self.store.custody_seal(false, command.now, effects).await;
         let sequence = stored.inspect_err(|_| self.masters.seal())?;
+        // A look in between found it sealed.
+        if self.masters.is_sealed() {
+            self.masters_reload().await?;
+        }
         tracing::warn!("the vault is unsealed");
         self.publish(sequence).await;
         Ok(after)
@@ -111,16 +119,25 @@ impl Core {
         self.masters_reload().await
     }
 
-    /// Reads the master keys again, unless it is sealed.
-    pub(super) async fn masters_reload(&self) -> Result<()> {
-        let custody = self.store.custody().await?;
-        match custody.sealed {
-            true => Ok(()),
-            false => self.masters_read(&custody).await,
+    /// At the end: nobody waits for this process any more.
+    pub(crate) async fn leave_custody(&self) {
+        if let Err(error) = self.store.replica_forget(&self.replica).await {
+            tracing::debug!(%error, "others will see this process for a while yet");
         }
     }
 
-    async fn masters_read(&self, custody: &Custody) -> Result<()> {
+    /// Reads the master keys again, unless it is sealed.
+    pub(super) async fn masters_reload(&self) -> Result<()> {
+        let seals = self.masters.seals();
+        let custody = self.store.custody().await?;
+        match custody.sealed {
+            true => Ok(()),
+            false => self.masters_read(seals, &custody).await,
+        }
+    }
+
+    /// `seals` is from before `custody` was read.
+    async fn masters_read(&self, seals: u64, custody: &Custody) -> Result<()> {
         let known = self.store.master_keys_list().await?.into_iter();
         let destroyed = known.filter(|(key, _)| key.state == MasterKeyState::Destroyed);
         let destroyed: Vec<String> = destroyed.map(|(key, _)| key.id).collect();
@@ -129,7 +146,7 @@ impl Core {
             .providers(false, &destroyed)
             .map_err(unusable)?;
         let active = custody.active.clone().unwrap_or_default();
-        self.masters.take(providers, &active);
+        self.masters.take(seals, providers, &active);
         self.sign_of_life().await
     }
 
@@ -157,10 +174,11 @@ impl Core {
     }
 
     async fn look(&self, seen: &mut u64) -> Result<()> {
+        let seals = self.masters.seals();
         let custody = self.store.custody().await?;
         match (custody.sealed, self.masters.is_sealed()) {
             (true, false) => self.masters.seal(),
-            (false, true) => self.masters_read(&custody).await?,
+            (false, true) => self.masters_read(seals, &custody).await?,
             _ => {}
         }
         if let Some(active) = &custody.active {
@@ -191,7 +209,11 @@ impl Core {
             master_keys: self.masters.ids(),
             seen: now,
         };
-        let before = now.checked_sub(REPLICA_SHOWN).unwrap_or(now);
+        // Who else is in a store of one process alone has ended.
+        let before = match self.store.is_shared() {
+            true => now.checked_sub(REPLICA_SHOWN).unwrap_or(now),
+            false => Timestamp::MAX,
+        };
         Ok(self.store.replica_seen(replica, before).await?)
     }
 }

@@ -1,5 +1,7 @@
 //! Master keys by their ids, rewrapping, the seal, and replicas.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 use keyward_storage::postgres::{Row, Session};
@@ -64,6 +66,8 @@ const SEEN: &str = "
 
 const FORGET: &str = "DELETE FROM vault_replicas WHERE seen_time < $1";
 
+const FORGET_ONE: &str = "DELETE FROM vault_replicas WHERE name = $1";
+
 const REPLICAS: &str = "SELECT * FROM vault_replicas ORDER BY name";
 
 fn read_custody(row: &Row) -> Stored<Custody> {
@@ -124,6 +128,10 @@ async fn update(session: &Session, key: &KnownMasterKey, before: MasterKeyState)
 async fn rewrap(session: &Session, rewrappings: &[Rewrapping]) -> Stored<u64> {
     fn each<T>(all: &[Rewrapping], of: impl Fn(&Rewrapping) -> T) -> Vec<T> {
         all.iter().map(of).collect()
+    }
+    let names = rewrappings.iter().map(|one| one.master_key_id.as_str());
+    for name in names.collect::<BTreeSet<_>>() {
+        seals::refuse_retired(session, name).await?;
     }
     let kinds = each(rewrappings, |one| i64::from(one.before.owner.kind.number()));
     let uids: Vec<Uuid> = each(rewrappings, |one| one.before.owner.uid);
@@ -233,6 +241,11 @@ impl CustodyStore for PostgresStore {
         let held = to_json(&replica.master_keys)?;
         let values: Values<'_> = &[&replica.name, &held, &millis(replica.seen)];
         execute(&session, SEEN, values).await.map(drop)
+    }
+
+    async fn replica_forget(&self, name: &str) -> Stored<()> {
+        let session = self.session().await?;
+        execute(&session, FORGET_ONE, &[&name]).await.map(drop)
     }
 
     async fn replicas(&self) -> Stored<Vec<Replica>> {

@@ -8,7 +8,7 @@ use keyward_storage::postgres::{Row, Session};
 
 use super::provider_keys::read_sealed;
 use super::row::{bytes, get, millis, owner, signed, small, time, unsigned};
-use super::{PostgresStore, Values, execute, execute_one, query_all, query_one};
+use super::{PostgresStore, Values, execute, execute_one, query_all, query_one, seals};
 use crate::domain::envelope;
 use crate::domain::generation::Generation;
 use crate::domain::owner::Owner;
@@ -125,6 +125,7 @@ fn read_secret(row: &Row) -> Stored<StoredSecret> {
 }
 
 async fn key_insert(session: &Session, key: &StoredDataKey, now: Timestamp) -> Stored<()> {
+    seals::refuse_retired(session, &key.master_key_id).await?;
     let values: Values<'_> = &[
         &i64::from(key.owner.kind.number()),
         &key.owner.uid,

@@ -10,14 +10,13 @@ use super::{PostgresStore, Values, execute, query_one};
 use crate::domain::owner::Owner;
 use crate::store::{Effects, SealStore, StoreError, Stored, StoredDataKey};
 
-/// Not under a master key that was retired meanwhile: it might be destroyed next. Whoever retires it
-/// waits for this to be committed.
 const PUT: &str = "
-    WITH held AS (SELECT state FROM master_keys WHERE id = $4 FOR SHARE)
     INSERT INTO data_keys (owner_kind, owner_uid, generation, master_key_id, wrapped, create_time)
-    SELECT $1::bigint, $2::uuid, $3::bigint, $4::text, $5::bytea, $6::bigint
-    WHERE NOT EXISTS (SELECT 1 FROM held WHERE state > 2)
+    VALUES ($1, $2, $3, $4, $5, $6)
     ON CONFLICT (owner_kind, owner_uid, generation) DO NOTHING";
+
+/// Whoever retires it waits for this transaction to be committed.
+const HOLD: &str = "SELECT state > 2 AS retired FROM master_keys WHERE id = $1 FOR SHARE";
 
 const GET: &str = "
     SELECT * FROM data_keys
@@ -55,7 +54,16 @@ pub(super) fn read(row: &Row) -> Stored<StoredDataKey> {
     })
 }
 
+/// Refuses to put anything under a master key that was retired meanwhile: it might be destroyed next.
+pub(super) async fn refuse_retired(session: &Session, master_key_id: &str) -> Stored<()> {
+    match query_one(session, HOLD, &[&master_key_id], |row| get(row, "retired")).await? {
+        Some(true) => Err(StoreError::MasterKeyRetired),
+        _ => Ok(()),
+    }
+}
+
 async fn put(session: &Session, key: &StoredDataKey, now: Timestamp) -> Stored<()> {
+    refuse_retired(session, &key.master_key_id).await?;
     let values: Values<'_> = &[
         &i64::from(key.owner.kind.number()),
         &key.owner.uid,

@@ -56,6 +56,8 @@ const SEEN: &str = "
 
 const FORGET: &str = "DELETE FROM vault_replicas WHERE seen_time < :before";
 
+const FORGET_ONE: &str = "DELETE FROM vault_replicas WHERE name = :name";
+
 const REPLICAS: &str = "SELECT * FROM vault_replicas ORDER BY name";
 
 fn read_custody(row: &Row<'_>) -> Stored<Custody> {
@@ -114,6 +116,7 @@ fn update(connection: &Connection, key: &KnownMasterKey, before: MasterKeyState)
 }
 
 fn rewrap(connection: &Connection, rewrapping: &Rewrapping) -> Stored<usize> {
+    seals::refuse_retired(connection, &rewrapping.master_key_id)?;
     let before = &rewrapping.before;
     let params = named_params! {
         ":kind": before.owner.kind.number(),
@@ -227,6 +230,14 @@ impl CustodyStore for SqliteStore {
         })
         .await
         .map(drop)
+    }
+
+    async fn replica_forget(&self, name: &str) -> Stored<()> {
+        let name = name.to_owned();
+        let forget = move |connection: &Connection| {
+            execute(connection, FORGET_ONE, named_params! { ":name": name }).map(drop)
+        };
+        self.mutate(Effects::default(), forget).await.map(drop)
     }
 
     async fn replicas(&self) -> Stored<Vec<Replica>> {

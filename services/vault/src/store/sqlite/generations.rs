@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row, named_params};
 
 use super::provider_keys::read_sealed;
 use super::row::{get, millis, owner, signed, time, unsigned};
-use super::{SqliteStore, execute, execute_one, query_all, query_one};
+use super::{SqliteStore, execute, execute_one, query_all, query_one, seals};
 use crate::domain::envelope;
 use crate::domain::generation::Generation;
 use crate::domain::owner::Owner;
@@ -128,6 +128,7 @@ fn read_secret(row: &Row<'_>) -> Stored<StoredSecret> {
 }
 
 fn key_insert(connection: &Connection, key: &StoredDataKey, now: Timestamp) -> Stored<()> {
+    seals::refuse_retired(connection, &key.master_key_id)?;
     execute_one(
         connection,
         KEY_INSERT,

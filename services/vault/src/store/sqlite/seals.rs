@@ -10,12 +10,12 @@ use super::{SqliteStore, execute, query_one};
 use crate::domain::owner::Owner;
 use crate::store::{Effects, SealStore, StoreError, Stored, StoredDataKey};
 
-/// Not under a master key that was retired meanwhile: it might be destroyed next.
 const PUT: &str = "
     INSERT INTO data_keys (owner_kind, owner_uid, generation, master_key_id, wrapped, create_time)
-    SELECT :owner_kind, :owner_uid, :generation, :master_key_id, :wrapped, :create_time
-    WHERE NOT EXISTS (SELECT 1 FROM master_keys WHERE id = :master_key_id AND state > 2)
+    VALUES (:owner_kind, :owner_uid, :generation, :master_key_id, :wrapped, :create_time)
     ON CONFLICT (owner_kind, owner_uid, generation) DO NOTHING";
+
+const RETIRED: &str = "SELECT 1 FROM master_keys WHERE id = :id AND state > 2";
 
 const GET: &str = "
     SELECT * FROM data_keys
@@ -51,6 +51,15 @@ pub(super) fn destroy(connection: &Connection, owner: Owner, now: Timestamp) -> 
     execute(connection, FLOOR_DELETE, params).map(drop)
 }
 
+/// Refuses to put anything under a master key that was retired meanwhile: it might be destroyed next.
+pub(super) fn refuse_retired(connection: &Connection, master_key_id: &str) -> Stored<()> {
+    let params = named_params! { ":id": master_key_id };
+    match query_one(connection, RETIRED, params, |_| Ok(()))? {
+        Some(()) => Err(StoreError::MasterKeyRetired),
+        None => Ok(()),
+    }
+}
+
 fn find(
     connection: &Connection,
     owner: Owner,
@@ -78,6 +87,7 @@ impl SealStore for SqliteStore {
     async fn data_key_put(&self, key: StoredDataKey, now: Timestamp) -> Stored<StoredDataKey> {
         let (owner, generation) = (key.owner, key.generation);
         let put = move |connection: &Connection| {
+            refuse_retired(connection, &key.master_key_id)?;
             let params = named_params! {
                 ":owner_kind": key.owner.kind.number(),
                 ":owner_uid": key.owner.uid,

@@ -5,7 +5,8 @@ use crate::domain::master_key::MasterKeyState::{Active, Destroyed, Opens, Retire
 use crate::domain::master_key::{KnownMasterKey, MasterKeyState};
 use crate::domain::owner::Owner;
 use crate::domain::owner::OwnerKind::User;
-use crate::store::{Effects, Replica, Rewrapping, Store, StoreError, StoredDataKey};
+use crate::domain::row_state::Floor;
+use crate::store::{Effects, Replica, Rewrapping, SignedFloor, Store, StoreError, StoredDataKey};
 
 fn data_key(owner: Owner, master_key_id: &str) -> StoredDataKey {
     StoredDataKey {
@@ -80,7 +81,22 @@ pub(super) async fn one_master_key_is_active_and_one_in_use_is_not_retired(store
     // Nothing comes under it any more.
     let eve = stored(store, User, "eve").await.owner;
     let late = store.data_key_put(data_key(eve, "one"), at(0)).await;
-    assert!(matches!(late, Err(StoreError::OwnerGone)));
+    assert!(matches!(late, Err(StoreError::MasterKeyRetired)));
+    let floor = SignedFloor {
+        floor: Floor {
+            owner: eve,
+            newest: 1,
+            minimum: 1,
+        },
+        mac: [0; 32],
+    };
+    let begun = store.generation_begin(data_key(eve, "one"), floor, at(0));
+    assert!(matches!(begun.await, Err(StoreError::MasterKeyRetired)));
+    assert_eq!(store.generation_newest(eve).await.unwrap(), None);
+    let mut back = rewrapping(data_key(bob, "two"), "one");
+    back.before.wrapped = vec![4, 5];
+    let rewrapped = store.data_keys_rewrap(vec![back], effects(bob)).await;
+    assert!(matches!(rewrapped, Err(StoreError::MasterKeyRetired)));
     turn(store, &one, Retired, Destroyed).await.unwrap();
 }
 
@@ -149,4 +165,7 @@ pub(super) async fn the_seal_and_replicas_are_what_was_said_last(store: &impl St
         replicas,
         [replica("b", &["one", "two"], 5), replica("c", &[], 6)]
     );
+    store.replica_forget("b").await.unwrap();
+    store.replica_forget("unheard-of").await.unwrap();
+    assert_eq!(store.replicas().await.unwrap(), [replica("c", &[], 6)]);
 }

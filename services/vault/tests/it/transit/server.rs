@@ -79,6 +79,13 @@ impl Server {
         kind.clone_into(&mut self.state.kind.lock());
     }
 
+    /// Has it encrypt with a new version of the key from now on, and still decrypt with older ones.
+    pub(super) fn rotate(&self) {
+        let next = self.state.newest() + 1;
+        let byte = u8::try_from(next).unwrap();
+        self.state.versions.lock().insert(next, [byte; 32]);
+    }
+
     /// How often it was asked to encrypt or decrypt.
     pub(super) fn calls(&self) -> usize {
         self.state.calls.load(Ordering::Relaxed)
