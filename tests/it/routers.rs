@@ -186,6 +186,11 @@ async fn a_router_that_cannot_be_told_stops_by_itself_and_is_counted() {
         .collect();
     assert!(!beyond.is_empty(), "nobody asked after the bound");
     assert!(beyond.iter().all(|(_, marker)| !carried.contains(marker)));
+    let asked = Instant::now();
+    let turned_away = client.chat(MODEL, "is told to come again").await;
+    assert_eq!(turned_away.error(503), "overloaded");
+    let waited = asked.elapsed();
+    assert!(waited < Duration::from_secs(10), "it waited {waited:?}");
 
     link.mend();
     let _ = tenant

@@ -53,6 +53,9 @@ pub trait CredentialExchanger: Send + Sync + 'static {
     async fn grant_keys(&self) -> Result<Vec<GrantKey>, Status>;
 }
 
+/// How long the vault is waited for: it answers from its own store, so after this it is away.
+const EXCHANGE_WAIT: Duration = Duration::from_secs(2);
+
 /// Exchanges by asking the vault.
 #[derive(Clone, Debug)]
 pub struct RemoteExchanger {
@@ -75,10 +78,8 @@ impl CredentialExchanger for RemoteExchanger {
             credential: credential.expose().to_owned(),
             organization: organization.to_owned(),
         };
-        let response = self
-            .client
-            .clone()
-            .exchange_credential(request)
+        let mut client = self.client.clone();
+        let response = answered(client.exchange_credential(request))
             .await?
             .into_inner();
         Ok(Exchanged {
@@ -88,13 +89,21 @@ impl CredentialExchanger for RemoteExchanger {
     }
 
     async fn grant_keys(&self) -> Result<Vec<GrantKey>, Status> {
-        let response = self
-            .client
-            .clone()
-            .get_grant_keys(GetGrantKeysRequest {})
-            .await?;
+        let mut client = self.client.clone();
+        let response = answered(client.get_grant_keys(GetGrantKeysRequest {})).await?;
         Ok(response.into_inner().grant_keys)
     }
+}
+
+/// A vault that is cut off without a word is told from one that answers by time alone.
+async fn answered<T>(
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<tonic::Response<T>, Status> {
+    let waited = tokio::time::timeout(EXCHANGE_WAIT, call).await;
+    waited.unwrap_or_else(|_| {
+        let message = "the vault does not answer";
+        Err(status(Reason::Overloaded, message, Vec::new()))
+    })
 }
 
 /// Knows callers by credential or grant. Clones share what they know.

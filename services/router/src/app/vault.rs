@@ -30,6 +30,8 @@ pub(crate) use meters::LeaseMeters;
 
 /// How long the vault is waited for; it reads from its own disk.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it is waited for once nothing is heard of it: callers should learn soon to come again.
+const SILENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How often listings are fetched anew when changes come in between.
 const LISTING_TRIES: usize = 3;
 /// How long a request waits for a lease that is being checked before it has the key opened anew:
@@ -87,6 +89,14 @@ impl VaultPort {
         }
     }
 
+    fn patience(&self) -> Duration {
+        if self.freshness.is_silent() {
+            SILENT_TIMEOUT
+        } else {
+            CALL_TIMEOUT
+        }
+    }
+
     /// Whether changes are heard of.
     pub(crate) fn is_fresh(&self) -> bool {
         self.freshness.is_fresh()
@@ -102,7 +112,7 @@ impl VaultPort {
         }
         let since = Instant::now();
         let listing = self.list(&place, since, behalf);
-        let listed = tokio::time::timeout(CALL_TIMEOUT, listing).await;
+        let listed = tokio::time::timeout(self.patience(), listing).await;
         listed.map_err(|_| RouteError::away("the vault"))?
     }
 
@@ -175,7 +185,7 @@ impl VaultPort {
             self.checked().await;
         }
         let opening = self.open(&slot, key_id, version, since, behalf, inference_id);
-        let opened = tokio::time::timeout(CALL_TIMEOUT, opening).await;
+        let opened = tokio::time::timeout(self.patience(), opening).await;
         opened.map_err(|_| UnsealError::Away)?
     }
 
