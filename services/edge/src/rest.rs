@@ -69,9 +69,7 @@ pub(crate) fn router() -> OpenApiRouter<Services> {
 
 /// Verbs that are still to come, and must not be taken for ids meanwhile.
 fn still_to_come() -> OpenApiRouter<Services> {
-    OpenApiRouter::default()
-        .route("/api/v1/provider-keys/import", any(crate::routes::unknown))
-        .route("/api/v1/provider-keys/test", any(crate::routes::unknown))
+    OpenApiRouter::default().route("/api/v1/provider-keys/test", any(crate::routes::unknown))
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

@@ -59,12 +59,6 @@ async fn unknown_addresses_and_wrong_methods_are_told_in_openai_s_form() {
             "not_found",
         ),
         (Method::POST, "/api/v1/provider-keys/test", 404, "not_found"),
-        (
-            Method::POST,
-            "/api/v1/provider-keys/import",
-            404,
-            "not_found",
-        ),
         (Method::GET, "/healthz", 404, "not_found"),
         (
             Method::GET,

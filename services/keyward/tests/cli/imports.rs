@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 use crate::caller::{Caller, Ended};
 
 /// As other software has them, the newest first.
+/// Of different signing halves, or the wrong one would take a token for genuine.
 const FERNET_KEYS: [&str; 3] = [
-    "ZmVybmV0IGtleSBudW1iZXIgb25lLCBuZXdlc3QhISE=",
-    "ZmVybmV0IGtleSBudW1iZXIgdHdvLCBpbiBiZXR3ZWU=",
-    "ZmVybmV0IGtleSBudW1iZXIgdGhyZWUsIG9sZGVzdCE=",
+    "ciBvbmUsIG5ld2VzdCEhIWZlcm5ldCBrZXkgbnVtYmU=",
+    "ciB0d28sIGluIGJldHdlZWZlcm5ldCBrZXkgbnVtYmU=",
+    "ciB0aHJlZSwgb2xkZXN0IWZlcm5ldCBrZXkgbnVtYmU=",
 ];
 
 /// Enough that all workers have some.
@@ -60,7 +61,7 @@ async fn a_file_of_tokens_is_taken_over_once_however_often_it_is_sent() {
     let import = |file: &str, rest: &[&str]| {
         let arguments = ["keys", "import", "--fernet", file, "--json"];
         let ended = caller.run(&[&arguments, rest].concat());
-        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
         for secret in &secrets {
             canary::assert_absent(secret, ended.stdout.as_bytes(), "standard output");
             canary::assert_absent(secret, ended.stderr.as_bytes(), "standard error");
