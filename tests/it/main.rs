@@ -40,6 +40,7 @@ mod precedence;
 mod repository;
 mod revoked;
 mod routers;
+mod sealed;
 mod served;
 mod settings;
 mod start;

@@ -1,6 +1,9 @@
 //! Settings: what is wrong stops the start and is named, secrets may lie in files, and a changed
 //! setting counts from the next start.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
 use keyward_testkit::gateway::run;
 use keyward_testkit::{Launch, Tenant, Topology, canary};
 
@@ -101,6 +104,48 @@ fn settings_that_are_wrong_stop_the_start_and_are_named() {
         let made = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(made, 0, "{variable}: something was made before the refusal");
     }
+}
+
+#[test]
+fn a_master_key_that_protects_nothing_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let zeros = "A".repeat(43) + "=";
+    for (key, says) in [
+        ("AAECAwQFBgcICQoLDA0ODw==", "not 32 bytes in base64"),
+        ("sk-1234", "not 32 bytes in base64"),
+        (zeros.as_str(), "is weak"),
+    ] {
+        let keys = format!(r#"[{{"id":"a","key":"{key}"}}]"#);
+        let variables = [("KEYWARD_VAULT__MASTER_KEYS", keys.as_str())];
+        refused_in_one_line(&variables, folder.path(), says, key);
+        let made = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(made, 0, "something was made before the refusal");
+    }
+}
+
+#[test]
+fn a_key_file_that_others_can_read_stops_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("keyward-data");
+    std::fs::create_dir(&data).unwrap();
+    let key = "U6gg9l81/5EY3aW7Fsqxm1nT8E4neGEezRmsJO4T11E=";
+    let file = data.join("master.key");
+    std::fs::write(&file, format!("a:{key}\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    refused_in_one_line(&[], folder.path(), "can be read by others", key);
+    assert!(!data.join("vault.db").exists(), "a store was made");
+}
+
+/// It ends by itself, so that nothing listens, and says why in one line that shows nothing of the key.
+fn refused_in_one_line(variables: &[(&str, &str)], folder: &Path, says: &str, key: &str) {
+    let output = run(&["serve"], variables, folder);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    let told = said.lines().filter(|line| line.starts_with("keyward: "));
+    let told: Vec<&str> = told.collect();
+    assert!(matches!(*told, [line] if line.contains(says)), "{said}");
+    assert!(!said.contains(key), "it shows the key: {said}");
+    assert!(output.stdout.is_empty(), "it said that it is ready");
 }
 
 #[test]
