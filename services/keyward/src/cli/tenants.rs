@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::arguments::{DryRun, Removal};
-use super::client::Request;
+use super::client::{Client, Request};
 use super::context::Context;
 use super::exit::{Failure, Outcome};
 use super::tiers;
@@ -133,13 +133,29 @@ pub(super) fn run(action: Action, words: Words, context: &Context) -> Outcome {
         Action::Delete { id, removal } => {
             let what = format!("This deletes the {} `{id}`{}", words.one, words.goes);
             let request = Request::delete(&[words.list, &id]);
-            context.remove(
-                &client,
-                &request,
-                removal,
-                &what,
-                &format!("Deleted `{id}`."),
-            )
+            let done = format!("Deleted `{id}`.");
+            let exit = context.remove(&client, &request, removal, &what, &done)?;
+            if !removal.dry_run {
+                note_backups(&client, context);
+            }
+            Ok(exit)
         }
     }
+}
+
+/// Which master keys still open what was deleted, from a backup. It is done whether or not this can be
+/// told.
+fn note_backups(client: &Client, context: &Context) {
+    let request = Request::get(&["vault", "master-keys"]);
+    let Ok(answer) = client.list(&request, "master_keys", None) else {
+        return;
+    };
+    let keys = answer["master_keys"].as_array().into_iter().flatten();
+    let live = keys.filter(|key| key["state"] != "destroyed");
+    let ids: Vec<&str> = live.filter_map(|key| key["id"].as_str()).collect();
+    context.output.note(format!(
+        "Older backups still open its keys with the master key that wrapped them then, one of: {}. \
+         `keyward vault keks destroy` ends one, and with it the backups that need it.",
+        ids.join(", ")
+    ));
 }
