@@ -28,7 +28,7 @@ async fn tokens_of_each_key_become_keys_that_serve() {
     let rig = Rig::start().await;
     let bob = rig.user("bob").await;
     for key in FERNET_KEYS {
-        let secret = openai_key(&format!("CANARY-{}", &key[36..40]));
+        let secret = openai_key(&format!("CANARY-{}", &key[4..8]));
         let request = proto::ImportProviderKeyRequest {
             label: "from the old system".into(),
             weight: 7,

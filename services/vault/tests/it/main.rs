@@ -23,6 +23,7 @@ mod isolation;
 mod killed;
 mod leases;
 mod master_keys;
+mod older_store;
 mod provider_keys;
 mod raw;
 mod replay;
