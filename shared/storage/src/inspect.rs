@@ -136,7 +136,8 @@ pub(crate) fn how_to_look(path: &Path) -> (PathBuf, OpenFlags) {
     }
 }
 
-fn wal(path: &Path) -> PathBuf {
+/// The write-ahead log beside a database.
+pub(crate) fn wal(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     name.into()

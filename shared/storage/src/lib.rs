@@ -8,6 +8,7 @@ mod lock;
 mod migrate;
 pub mod postgres;
 mod readers;
+mod sync;
 mod value;
 mod writer;
 
@@ -23,8 +24,10 @@ pub use lock::WriteLock;
 pub use migrate::Migration;
 pub use postgres::{Postgres, PostgresError, PostgresUrl};
 use readers::Readers;
+pub use sync::SyncTicket;
+use sync::Syncer;
 pub use value::Value;
-use writer::Writer;
+use writer::{Syncing, Writer};
 
 /// How long an open waits for another process to let go of the file.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -50,18 +53,67 @@ impl Database {
     /// [`StorageError`] if the file cannot be opened, is no database, belongs to a newer version,
     /// or stays locked for 5 s.
     pub fn open(path: &Path, migrations: &[Migration]) -> Result<Self, StorageError> {
+        Self::open_as(path, migrations, None)
+    }
+
+    /// The same, for what need not wait for the disk each time: a write has returned once it is
+    /// committed, so that it survives this process, and is on the disk at most `within` later, or
+    /// once a ticket of [`Self::sync`] says so.
+    ///
+    /// # Errors
+    /// As of [`Self::open`].
+    pub fn open_syncing_later(
+        path: &Path,
+        migrations: &[Migration],
+        within: Duration,
+    ) -> Result<Self, StorageError> {
+        Self::open_as(path, migrations, Some(within))
+    }
+
+    fn open_as(
+        path: &Path,
+        migrations: &[Migration],
+        sync_within: Option<Duration>,
+    ) -> Result<Self, StorageError> {
         let lock = WriteLock::take(path, LOCK_WAIT)?;
         create_private(path)?;
         let mut connection = connect(path, OpenFlags::default())?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         migrate::run(&mut connection, migrations)?;
+        let syncing = match sync_within {
+            None => None,
+            Some(within) => {
+                connection.pragma_update(None, "synchronous", "NORMAL")?;
+                let (syncer, thread) = Syncer::start(inspect::wal(path), within)?;
+                Some(Syncing { syncer, thread })
+            }
+        };
         let readers = Arc::new(Readers::open(path, OpenFlags::empty())?);
         Ok(Self {
-            writer: Some(Writer::start(connection, Arc::clone(&readers), lock)?),
+            writer: Some(Writer::start(
+                connection,
+                Arc::clone(&readers),
+                lock,
+                syncing,
+            )?),
             readers,
             path: Arc::new(path.to_owned()),
         })
+    }
+
+    /// Asks that everything committed so far be brought to the disk at once, and gives what tells when
+    /// it is.
+    pub fn sync(&self) -> SyncTicket {
+        let syncer = self.writer.as_ref().and_then(Writer::syncer);
+        syncer.map_or_else(SyncTicket::done, Syncer::ticket)
+    }
+
+    /// Whether commits could not be brought to the disk. It stays so until the database is opened
+    /// anew.
+    pub fn sync_has_failed(&self) -> bool {
+        let syncer = self.writer.as_ref().and_then(Writer::syncer);
+        syncer.is_some_and(Syncer::has_failed)
     }
 
     /// Opens the file for reading only, also beside a process that writes to it; creates and changes

@@ -232,3 +232,27 @@ async fn the_file_can_be_read_by_its_owner_only() {
         assert_eq!(mode & 0o077, 0, "{}", entry.path().display());
     }
 }
+
+#[tokio::test]
+async fn what_is_synced_later_is_committed_at_once_and_on_the_disk_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.db");
+    let later = |path: &std::path::Path| {
+        Database::open_syncing_later(path, MIGRATIONS, Duration::from_hours(1)).unwrap()
+    };
+    let database = later(&path);
+    add(&database, 7).await.unwrap();
+    // What a process that is killed now leaves behind: its files as they are.
+    let left = tempfile::tempdir().unwrap();
+    for name in ["test.db", "test.db-wal"] {
+        std::fs::copy(folder.path().join(name), left.path().join(name)).unwrap();
+    }
+    assert_eq!(value(&later(&left.path().join("test.db"))).await, 7);
+    database.sync().synced().await.unwrap();
+    assert!(!database.sync_has_failed());
+    add(&database, 1).await.unwrap();
+    database.close().await;
+    assert_eq!(value(&open(&folder)).await, 8);
+    // A commit of one that waits for the disk each time is there already.
+    open(&left).sync().synced().await.unwrap();
+}

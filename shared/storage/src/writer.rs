@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::StorageError;
 use crate::lock::WriteLock;
 use crate::readers::Readers;
+use crate::sync::Syncer;
 
 /// How much work may wait for the writer; callers beyond it wait in line themselves.
 const QUEUE_MAX: usize = 4096;
@@ -33,6 +34,14 @@ pub(crate) struct Writer {
     closing: Arc<AtomicBool>,
     /// Its sender is dropped when the thread ends.
     ended: watch::Receiver<()>,
+    /// Who brings commits to the disk; none where each commit does so itself.
+    syncer: Option<Syncer>,
+}
+
+/// Who brings commits to the disk later.
+pub(crate) struct Syncing {
+    pub(crate) syncer: Syncer,
+    pub(crate) thread: thread::JoinHandle<()>,
 }
 
 impl Writer {
@@ -41,15 +50,23 @@ impl Writer {
         connection: Connection,
         readers: Arc<Readers>,
         lock: WriteLock,
+        syncing: Option<Syncing>,
     ) -> Result<Self, StorageError> {
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let (alive, ended) = watch::channel(());
         let closing = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&closing);
+        let syncer = syncing.as_ref().map(|syncing| syncing.syncer.clone());
         thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || {
-                write_groups(&connection, queue, &told);
+                let syncer = syncing.as_ref().map(|syncing| &syncing.syncer);
+                write_groups(&connection, queue, &told, syncer);
+                if let Some(Syncing { syncer, thread }) = syncing {
+                    syncer.close();
+                    // Before the log goes.
+                    let _ = thread.join();
+                }
                 // The last connection to close takes the write-ahead log into the file and removes
                 // it; those that only read could not.
                 readers.close();
@@ -62,7 +79,12 @@ impl Writer {
             jobs,
             closing,
             ended,
+            syncer,
         })
+    }
+
+    pub(crate) fn syncer(&self) -> Option<&Syncer> {
+        self.syncer.as_ref()
     }
 
     /// Does what is in line already, takes in nothing more, and waits until all is closed.
@@ -145,17 +167,22 @@ fn execute(connection: &Connection, sql: &str) -> Result<(), StorageError> {
     Ok(())
 }
 
-fn write_groups(connection: &Connection, mut queue: mpsc::Receiver<Job>, closing: &AtomicBool) {
+fn write_groups(
+    connection: &Connection,
+    mut queue: mpsc::Receiver<Job>,
+    closing: &AtomicBool,
+    syncer: Option<&Syncer>,
+) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while queue.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
         if closing.load(Ordering::Acquire) {
             queue.close();
         }
-        write_group(connection, group.drain(..));
+        write_group(connection, group.drain(..), syncer);
     }
 }
 
-fn write_group(connection: &Connection, group: impl Iterator<Item = Job>) {
+fn write_group(connection: &Connection, group: impl Iterator<Item = Job>, syncer: Option<&Syncer>) {
     let begun = execute(connection, "BEGIN IMMEDIATE");
     // Outside a transaction they do nothing but say so.
     let finishes: Vec<Finish> = group.map(|job| job(connection)).collect();
@@ -168,6 +195,9 @@ fn write_group(connection: &Connection, group: impl Iterator<Item = Job>) {
             }
             error.to_string()
         });
+    if let (Ok(()), Some(syncer)) = (&committed, syncer) {
+        syncer.committed();
+    }
     for finish in finishes {
         finish(committed.as_ref().copied().map_err(String::as_str));
     }
