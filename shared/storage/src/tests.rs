@@ -114,6 +114,49 @@ async fn temporary_content_stays_in_memory() {
     assert_eq!(database.read(place).await.unwrap(), MEMORY);
 }
 
+#[tokio::test]
+async fn a_statement_is_prepared_once_whatever_is_bound_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder);
+    let prepared_anew = |connection: &rusqlite::Connection| -> Result<i32, StorageError> {
+        let mut anew = 0;
+        for bound in [1, 2, 3] {
+            let mut statement = connection.prepare_cached(
+                "SELECT value FROM counter WHERE id >= ?1 AND (?1 IS NULL OR value >= 0) LIMIT ?1",
+            )?;
+            let mut rows = statement.query([bound])?;
+            while rows.next()?.is_some() {}
+            drop(rows);
+            anew += statement.get_status(rusqlite::StatementStatus::RePrepare);
+        }
+        Ok(anew)
+    };
+    assert_eq!(database.read(prepared_anew).await.unwrap(), 0);
+    assert_eq!(database.write(prepared_anew).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_read_that_panics_harms_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder);
+    for _ in 0..8 {
+        let panics = database.read(|_| -> Result<(), StorageError> { panic!("a bug") });
+        let bad = panics.await;
+        assert!(matches!(bad, Err(StorageError::Panicked)), "{bad:?}");
+    }
+    assert_eq!(value(&database).await, 0);
+}
+
+#[tokio::test]
+async fn more_reads_than_there_are_readers_are_each_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = open(&folder);
+    add(&database, 3).await.unwrap();
+    let reads = (0..200).map(|_| value(&database));
+    let values = futures::future::join_all(reads).await;
+    assert_eq!(values, vec![3; 200]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_writes_are_each_counted_once() {
     let folder = tempfile::tempdir().unwrap();
