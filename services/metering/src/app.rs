@@ -21,7 +21,7 @@ use parking_lot::RwLock;
 pub(crate) use credits::Grant;
 use directory::AccountDirectory;
 pub(crate) use estimate::{Estimate, EstimateRequest, TierCost};
-pub(crate) use holds::PlaceHold;
+pub(crate) use holds::{ExtendHold, PlaceHold};
 pub(crate) use meters::Meters;
 use pricing::Book;
 pub(crate) use pricing::PriceFilter;

@@ -59,6 +59,9 @@ pub enum MeteringError {
     /// The same id came with something else before.
     #[error("this id was used for something else: {0}")]
     Conflict(&'static str),
+    /// Nothing is held by it any more.
+    #[error("the hold is closed already")]
+    HoldClosed,
     /// It is there already.
     #[error("there is such a {0} already")]
     Exists(&'static str),
@@ -157,7 +160,7 @@ impl ServiceError for MeteringError {
             Self::ModelUnknown { .. } => Reason::ModelNotFound,
             Self::ModelUnpriced { .. } => Reason::NoKeyForModel,
             Self::Conflict(_) | Self::Exists(_) => Reason::AlreadyExists,
-            Self::Changed(_) => Reason::PreconditionFailed,
+            Self::Changed(_) | Self::HoldClosed => Reason::PreconditionFailed,
             Self::IdempotencyMismatch => Reason::IdempotencyMismatch,
             Self::DirectoryUnavailable(_) => Reason::Overloaded,
             Self::Catalog(_) | Self::Store(_) => Reason::Internal,

@@ -65,6 +65,22 @@ pub(crate) enum Placed {
     Conflict,
 }
 
+/// What became of a hold to be raised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extended {
+    /// So much is held.
+    Held(Nanos),
+    /// The balance does not cover it.
+    Short {
+        /// What there is beyond what is held already.
+        available: Nanos,
+    },
+    /// Nothing is held by it any more.
+    Closed,
+    /// There is no such hold.
+    Unknown,
+}
+
 /// A settle of a hold, with ids for the transfers that it may make.
 #[derive(Debug, Clone)]
 pub(crate) struct Settlement {
@@ -134,6 +150,9 @@ pub(crate) trait HoldStore: Send + Sync {
 
     /// The hold of that id.
     async fn hold_get(&self, id: Uuid) -> Result<Option<Hold>, StoreError>;
+
+    /// Raises what an open hold holds to an amount if the balance covers it; never lowers it.
+    async fn hold_extend(&self, id: Uuid, amount: Nanos) -> Result<Extended, StoreError>;
 
     /// Charges an event against its hold, whatever the balance, and whether or not the hold still
     /// stands; frees what was held.

@@ -100,7 +100,7 @@ pub const METHODS: &[MethodRule] = table! {
     }
     "keyward.metering.v1.MeteringService" {
         ROUTER, Needs(Scope::Inference) => PlaceHold;
-        ROUTER, Optional => SettleUsage, VoidHold, RecordUsage;
+        ROUTER, Optional => ExtendHold, SettleUsage, VoidHold, RecordUsage;
     }
     "keyward.metering.v1.CreditService" {
         CALLERS, Needs(Scope::Usage) => GetBalance;

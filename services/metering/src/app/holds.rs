@@ -12,7 +12,7 @@ use crate::MeteringError;
 use crate::domain::charging::{Estimate, Hold, HoldRequest, Priced, Terms};
 use crate::domain::event::Event;
 use crate::domain::requester::{Requester, Subject};
-use crate::store::{NewHold, Placed, Posted, QuarantineReason, Settlement};
+use crate::store::{Extended, NewHold, Placed, Posted, QuarantineReason, Settlement};
 
 /// How long a hold stands where nothing is said: longer than any answer takes.
 const LIFETIME_DEFAULT: Duration = Duration::from_mins(10);
@@ -31,6 +31,15 @@ pub(crate) struct PlaceHold {
     pub(crate) service_tier: String,
     pub(crate) charge_cap: Option<Nanos>,
     pub(crate) lifetime: Option<Duration>,
+}
+
+/// A request for more than a hold holds.
+#[derive(Debug, Clone)]
+pub(crate) struct ExtendHold {
+    pub(crate) hold_id: Uuid,
+    /// All in all, not what is added.
+    pub(crate) estimate: Usage,
+    pub(crate) service_tier: String,
 }
 
 impl App {
@@ -87,6 +96,43 @@ impl App {
                     shortage: terms.shortage(amount, available, &estimate).into(),
                 })
             }
+        }
+    }
+
+    /// Raises a hold to what its request is now expected to use. In the name of who placed it: a
+    /// stream may last longer than the grant that began it.
+    pub(crate) async fn extend_hold(&self, asked: ExtendHold) -> Result<Nanos, MeteringError> {
+        let extended = self.extend(asked).await;
+        self.meters.extension(&extended);
+        extended
+    }
+
+    async fn extend(&self, asked: ExtendHold) -> Result<Nanos, MeteringError> {
+        let hold = self.store.hold_get(asked.hold_id).await?;
+        let hold = hold.ok_or(MeteringError::NotFound("hold"))?;
+        let estimate = Estimate {
+            usage: &asked.estimate,
+            service_tier: &asked.service_tier,
+        };
+        let amount = hold
+            .terms
+            .amount_to_hold(&estimate)
+            .map_err(|_| MeteringError::invalid("estimate", "`estimate` is too large"))?;
+        if let Some(cap) = hold.terms.cap.filter(|cap| amount > *cap) {
+            let shortage = hold.terms.shortage(amount, cap, &estimate);
+            return Err(MeteringError::CapExceeded(shortage.into()));
+        }
+        match self.store.hold_extend(asked.hold_id, amount).await? {
+            Extended::Held(amount) => Ok(amount),
+            Extended::Short { available } => {
+                let available = available.saturating_add(hold.amount);
+                Err(MeteringError::InsufficientCredits {
+                    account: hold.request.account.to_string(),
+                    shortage: hold.terms.shortage(amount, available, &estimate).into(),
+                })
+            }
+            Extended::Closed => Err(MeteringError::HoldClosed),
+            Extended::Unknown => Err(MeteringError::NotFound("hold")),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::store::{Posted, QuarantineReason};
 #[derive(Debug, Clone)]
 pub(crate) struct Meters {
     holds: Family<OutcomeLabel, Counter>,
+    extensions: Family<OutcomeLabel, Counter>,
     holds_open: Gauge,
     holds_expired: Counter,
     settles: Family<OutcomeLabel, Counter>,
@@ -38,6 +39,11 @@ impl Meters {
             holds: metrics.register(
                 "metering_holds",
                 "Holds asked for, by what became of them",
+                Family::default(),
+            ),
+            extensions: metrics.register(
+                "metering_hold_extensions",
+                "Holds asked to be raised, by what became of it",
                 Family::default(),
             ),
             holds_open: metrics.register(
@@ -69,13 +75,13 @@ impl Meters {
     }
 
     pub(super) fn hold(&self, placed: &Result<Hold, MeteringError>) {
-        let outcome = match placed {
-            Ok(_) => "placed",
-            Err(MeteringError::InsufficientCredits { .. }) => "insufficient_credits",
-            Err(MeteringError::CapExceeded(_)) => "cap_exceeded",
-            Err(_) => "failed",
-        };
-        self.holds.get_or_create(&OutcomeLabel { outcome }).inc();
+        let outcome = outcome("placed", placed);
+        self.holds.get_or_create(&outcome).inc();
+    }
+
+    pub(super) fn extension(&self, extended: &Result<Nanos, MeteringError>) {
+        let outcome = outcome("extended", extended);
+        self.extensions.get_or_create(&outcome).inc();
     }
 
     pub(super) fn settle(&self, posted: Posted) {
@@ -115,4 +121,14 @@ impl Meters {
     pub(super) fn open(&self, holds: u32) {
         self.holds_open.set(i64::from(holds));
     }
+}
+
+fn outcome<T>(done: &'static str, result: &Result<T, MeteringError>) -> OutcomeLabel {
+    let outcome = match result {
+        Ok(_) => done,
+        Err(MeteringError::InsufficientCredits { .. }) => "insufficient_credits",
+        Err(MeteringError::CapExceeded(_)) => "cap_exceeded",
+        Err(_) => "failed",
+    };
+    OutcomeLabel { outcome }
 }

@@ -6,15 +6,16 @@ use futures::{Stream, StreamExt as _};
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::metering_service_server::MeteringService;
 use keyward_proto::metering::v1::{
-    PlaceHoldRequest, PlaceHoldResponse, RecordUsageRequest, RecordUsageResponse,
-    SettleUsageRequest, SettleUsageResponse, VoidHoldRequest, VoidHoldResponse,
+    ExtendHoldRequest, ExtendHoldResponse, PlaceHoldRequest, PlaceHoldResponse, RecordUsageRequest,
+    RecordUsageResponse, SettleUsageRequest, SettleUsageResponse, VoidHoldRequest,
+    VoidHoldResponse,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use super::{Grpc, convert, requester, status};
 use crate::MeteringError;
-use crate::app::PlaceHold;
+use crate::app::{ExtendHold, PlaceHold};
 
 /// How many events that have arrived are stored together.
 const RECORD_BATCH_MAX: usize = 256;
@@ -41,6 +42,17 @@ impl MeteringService for Grpc {
             amount_nanos: hold.amount.get(),
             price_version: hold.terms.price_version,
             markup_basis_points: hold.terms.markup.get(),
+        }))
+    }
+
+    async fn extend_hold(
+        &self,
+        request: Request<ExtendHoldRequest>,
+    ) -> Result<Response<ExtendHoldResponse>, Status> {
+        let asked = extend_hold(request.into_inner()).map_err(status)?;
+        let amount = self.app.extend_hold(asked).await.map_err(status)?;
+        Ok(Response::new(ExtendHoldResponse {
+            amount_nanos: amount.get(),
         }))
     }
 
@@ -138,5 +150,14 @@ fn place_hold(request: PlaceHoldRequest) -> Result<PlaceHold, MeteringError> {
         lifetime: request
             .lifetime
             .and_then(|lifetime| Duration::try_from(lifetime).ok()),
+    })
+}
+
+fn extend_hold(request: ExtendHoldRequest) -> Result<ExtendHold, MeteringError> {
+    convert::uuid("request_id", &request.request_id)?;
+    Ok(ExtendHold {
+        hold_id: convert::uuid("hold_id", &request.hold_id)?,
+        estimate: request.estimate.unwrap_or_default().into(),
+        service_tier: request.service_tier,
     })
 }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod directory;
+mod extensions;
 mod holds;
 mod pricing;
 mod records;

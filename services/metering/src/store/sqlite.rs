@@ -13,15 +13,15 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use keyward_money::Prices;
+use keyward_money::{Nanos, Prices};
 use keyward_storage::{Database, Migration};
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    Answer, Balance, Call, CloseStore, Granted, HoldStore, LedgerStore, NewAnswer, NewGrant,
-    NewHold, NewRecord, Placed, Posted, PriceStore, RecordQuery, Reject, Settlement, StoreError,
-    SumQuery, Sums, TierStore, Transaction, UsageStore, Voided,
+    Answer, Balance, Call, CloseStore, Extended, Granted, HoldStore, LedgerStore, NewAnswer,
+    NewGrant, NewHold, NewRecord, Placed, Posted, PriceStore, RecordQuery, Reject, Settlement,
+    StoreError, SumQuery, Sums, TierStore, Transaction, UsageStore, Voided,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
@@ -85,6 +85,11 @@ impl HoldStore for SqliteStore {
 
     async fn hold_get(&self, id: Uuid) -> Result<Option<Hold>, StoreError> {
         self.read(move |connection| holds::get(connection, id))
+            .await
+    }
+
+    async fn hold_extend(&self, id: Uuid, amount: Nanos) -> Result<Extended, StoreError> {
+        self.write(move |connection| holds::extend(connection, id, amount))
             .await
     }
 

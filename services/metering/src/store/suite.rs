@@ -13,8 +13,8 @@ use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
 use super::{
-    Answer, Balance, Call, Granted, NewAnswer, NewGrant, NewHold, NewRecord, Placed, Posted,
-    QuarantineReason, RecordQuery, Settlement, Store, TransactionKind,
+    Answer, Balance, Call, Extended, Granted, NewAnswer, NewGrant, NewHold, NewRecord, Placed,
+    Posted, QuarantineReason, RecordQuery, Settlement, Store, TransactionKind,
 };
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, Priced, Terms};
@@ -33,6 +33,7 @@ macro_rules! conformance {
             a_grant_is_posted_once,
             a_hold_needs_credit_and_is_placed_once,
             a_hold_of_nothing_needs_no_credit,
+            an_open_hold_is_raised_where_the_balance_covers_it,
             a_settle_charges_what_was_used_and_frees_the_rest,
             a_settle_may_take_the_balance_below_zero,
             what_no_balance_can_hold_is_put_aside_or_refused,
@@ -273,6 +274,35 @@ pub(crate) async fn a_hold_of_nothing_needs_no_credit(store: Arc<impl Store + 's
             .expect("works"),
         []
     );
+}
+
+pub(crate) async fn an_open_hold_is_raised_where_the_balance_covers_it(
+    store: Arc<impl Store + 'static>,
+) {
+    let extend = async |id, amount| {
+        let extended = store.hold_extend(Uuid::from_u128(id), Nanos::new(amount));
+        extended.await.expect("the store works")
+    };
+    let held = |amount| Extended::Held(Nanos::new(amount));
+    let short = |available| Extended::Short {
+        available: Nanos::new(available),
+    };
+    give(&*store, account(1), 100, "k").await;
+    place(&*store, hold(1, account(1), 30)).await;
+    place(&*store, hold(2, account(1), 20)).await;
+    assert_eq!(extend(1, 70).await, held(70));
+    assert_eq!(extend(1, 70).await, held(70), "the same again");
+    assert_eq!(extend(1, 10).await, held(70), "never lowered");
+    assert_balance(&*store, 100, 90).await;
+    assert_eq!(extend(1, 81).await, short(10));
+    assert_eq!(extend(1, 80).await, held(80));
+    assert_eq!(extend(3, 1).await, Extended::Unknown);
+    assert_eq!(settle(&*store, 10, 1, 25).await, charged(25, false));
+    assert_balance(&*store, 75, 20).await;
+    assert_eq!(extend(1, 90).await, Extended::Closed);
+    store.holds_expire(time(5_000), 9).await.expect("works");
+    assert_eq!(extend(2, 30).await, Extended::Closed);
+    assert_balance(&*store, 75, 0).await;
 }
 
 pub(crate) async fn a_settle_charges_what_was_used_and_frees_the_rest(
@@ -743,6 +773,7 @@ pub(crate) async fn concurrent_holds_never_oversell(store: Arc<impl Store + 'sta
 enum Step {
     Grant(i64),
     Place(u128, i64),
+    Extend(u128, i64),
     Settle(u128, u128, i64),
     Void(u128),
     Expire,
@@ -752,6 +783,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         1 => (1..200_i64).prop_map(Step::Grant),
         4 => (1..12_u128, 0..60_i64).prop_map(|(id, amount)| Step::Place(id, amount)),
+        2 => (1..14_u128, 0..90_i64).prop_map(|(id, amount)| Step::Extend(id, amount)),
         4 => (1..16_u128, 1..14_u128, 0..80_i64)
             .prop_map(|(event, hold, tokens)| Step::Settle(event, hold, tokens)),
         2 => (1..14_u128).prop_map(Step::Void),
@@ -788,6 +820,18 @@ impl Model {
             self.holds.insert(id, (amount, true));
         }
         covered
+    }
+
+    fn extend(&mut self, id: u128, amount: i64) -> bool {
+        let free = self.balance - self.held();
+        match self.holds.get_mut(&id) {
+            Some((held, true)) if amount <= *held => true,
+            Some((held, true)) if free >= amount - *held => {
+                *held = amount;
+                true
+            }
+            _ => false,
+        }
     }
 
     fn settle(&mut self, event: u128, hold: u128, tokens: i64) -> Option<(i64, bool)> {
@@ -838,6 +882,16 @@ async fn run_history(store: &impl Store, base: u128, history: &[Step]) {
                 assert_eq!(
                     matches!(placed, Placed::Held(_)),
                     expected,
+                    "{step:?} of {history:?}"
+                );
+            }
+            Step::Extend(id, amount) => {
+                let id_there = Uuid::from_u128(base + id);
+                let extended = store.hold_extend(id_there, Nanos::new(amount));
+                let extended = extended.await.expect("works");
+                assert_eq!(
+                    matches!(extended, Extended::Held(_)),
+                    model.extend(id, amount),
                     "{step:?} of {history:?}"
                 );
             }

@@ -274,6 +274,8 @@ pub(crate) struct MeteringState {
     pub(crate) balance: Mutex<i64>,
     pub(crate) organization_keys: AtomicBool,
     pub(crate) holds: Mutex<Vec<metering::PlaceHoldRequest>>,
+    /// What holds were asked to be raised to.
+    pub(crate) extensions: Mutex<Vec<metering::ExtendHoldRequest>>,
     /// Loses the answer to who places a hold.
     pub(crate) loses_holds: AtomicBool,
     /// Holds given back without an attempt.
@@ -293,6 +295,7 @@ impl FakeMetering {
             balance: Mutex::new(1_000_000_000),
             organization_keys: AtomicBool::new(true),
             holds: Mutex::default(),
+            extensions: Mutex::default(),
             loses_holds: AtomicBool::new(false),
             given_back: Mutex::default(),
             settled: Mutex::default(),
@@ -349,6 +352,31 @@ impl MeteringService for FakeMetering {
             return Err(Status::unavailable("lost"));
         }
         Ok(Response::new(response))
+    }
+
+    async fn extend_hold(
+        &self,
+        request: Request<metering::ExtendHoldRequest>,
+    ) -> Result<Response<metering::ExtendHoldResponse>, Status> {
+        let asked = request.into_inner();
+        let held = self.0.holds.lock().iter().find_map(|hold| {
+            let is_it = hold.request_id == asked.hold_id;
+            is_it.then(|| (hold.provider.clone(), hold.model.clone()))
+        });
+        let (provider, model) = held.ok_or_else(|| Status::not_found("no such hold"))?;
+        let estimate = asked.estimate.unwrap_or_default();
+        let most = self.charge(&provider, &model, &estimate).charge.get();
+        self.0.extensions.lock().push(asked);
+        if most > *self.0.balance.lock() {
+            return Err(status(
+                Reason::InsufficientCredits,
+                "too little",
+                Vec::new(),
+            ));
+        }
+        Ok(Response::new(metering::ExtendHoldResponse {
+            amount_nanos: most,
+        }))
     }
 
     async fn settle_usage(

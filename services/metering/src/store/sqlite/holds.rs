@@ -6,7 +6,9 @@ use keyward_proto::metering::v1::UsageOwner;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use super::super::{NewHold, Placed, Posted, QuarantineReason, Settlement, StoreError, Voided};
+use super::super::{
+    Extended, NewHold, Placed, Posted, QuarantineReason, Settlement, StoreError, Voided,
+};
 use super::ledger::{self, Transfer};
 use super::{row, usage};
 use crate::domain::charging::{Hold, HoldRequest, HoldState, Priced, Terms, charge};
@@ -41,6 +43,33 @@ pub(super) fn place(connection: &Connection, new: NewHold) -> Result<Placed, Sto
         amount,
         state: HoldState::Open,
     })))
+}
+
+pub(super) fn extend(
+    connection: &Connection,
+    id: Uuid,
+    amount: Nanos,
+) -> Result<Extended, StoreError> {
+    let Some(hold) = get(connection, id)? else {
+        return Ok(Extended::Unknown);
+    };
+    if hold.state != HoldState::Open {
+        return Ok(Extended::Closed);
+    }
+    if amount <= hold.amount {
+        return Ok(Extended::Held(hold.amount));
+    }
+    let account = hold.request.account.to_string();
+    if !take(connection, &account, amount.saturating_sub(hold.amount))? {
+        let balance = ledger::balance(connection, &account)?;
+        return Ok(Extended::Short {
+            available: balance.balance.saturating_sub(balance.held),
+        });
+    }
+    connection
+        .prepare_cached("UPDATE hold SET amount = ?2 WHERE hold_id = ?1")?
+        .execute(params![id.to_string(), amount.get()])?;
+    Ok(Extended::Held(amount))
 }
 
 /// Holds an amount if the balance less what is held covers it.
