@@ -6,6 +6,7 @@ mod credits;
 pub(crate) mod directory;
 mod estimate;
 mod holds;
+mod ledger;
 mod meters;
 mod pricing;
 mod sums;
@@ -18,10 +19,11 @@ use std::sync::Arc;
 use keyward_catalog::Catalog;
 use parking_lot::RwLock;
 
-pub(crate) use credits::Grant;
+pub(crate) use credits::{Grant, Refund};
 use directory::AccountDirectory;
 pub(crate) use estimate::{Estimate, EstimateRequest, TierCost};
 pub(crate) use holds::{ExtendHold, PlaceHold};
+use ledger::Ledger;
 pub(crate) use meters::Meters;
 use pricing::Book;
 pub(crate) use pricing::PriceFilter;
@@ -42,6 +44,8 @@ const REQUEST_ID_BYTES_MAX: usize = 255;
 /// Metering's use cases.
 pub(crate) struct App {
     store: Arc<dyn Store>,
+    /// Whatever changes money or usage goes through it.
+    ledger: Ledger,
     directory: Arc<dyn AccountDirectory>,
     book: RwLock<Arc<Book>>,
     meters: Meters,
@@ -64,6 +68,7 @@ impl App {
         meters.open(store.holds_open().await?);
         complete_sums(&*store).await?;
         Ok(Self {
+            ledger: Ledger::start(&store),
             store,
             directory,
             book: RwLock::new(Arc::new(book)),
@@ -73,8 +78,9 @@ impl App {
         })
     }
 
-    /// Closes the store.
+    /// Ends what was asked for, and closes the store.
     pub(crate) async fn close(&self) {
+        self.ledger.close().await;
         self.store.close().await;
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod charging;
 pub(crate) mod event;
 pub(crate) mod filter;
+pub(crate) mod ledger;
 pub(crate) mod prices;
 pub(crate) mod receipt;
 pub(crate) mod requester;

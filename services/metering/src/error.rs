@@ -4,7 +4,7 @@ use keyward_money::Nanos;
 use keyward_runtime::error::{Reason, ServiceError, metadata};
 
 use crate::domain::charging::Shortage;
-use crate::store::StoreError;
+use crate::store::{NotWritten, StoreError};
 
 /// An error of metering.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,21 @@ pub enum MeteringError {
     /// The catalogue that this program was built with cannot be read.
     #[error("the embedded catalogue cannot be used")]
     Catalog(#[from] keyward_catalog::CatalogError),
+    /// The account's books did not add up.
+    #[error("the account's books are closed until they have been looked at")]
+    AccountFrozen,
+    /// A budget does not cover the request.
+    #[error("a budget does not cover this request")]
+    BudgetExceeded,
+    /// More is asked of the ledger than it can write.
+    #[error("there is too much to be written at present")]
+    LedgerFull,
+    /// The process stops.
+    #[error("metering is stopping")]
+    LedgerClosed,
+    /// What was asked for was not written, or nobody knows.
+    #[error("the ledger could not be written")]
+    NotWritten(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The store failed.
     #[error("the store of metering failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -149,6 +164,12 @@ impl From<StoreError> for MeteringError {
     }
 }
 
+impl From<NotWritten> for MeteringError {
+    fn from(error: NotWritten) -> Self {
+        Self::NotWritten(Box::new(error))
+    }
+}
+
 impl ServiceError for MeteringError {
     fn reason(&self) -> Reason {
         match self {
@@ -162,7 +183,12 @@ impl ServiceError for MeteringError {
             Self::Conflict(_) | Self::Exists(_) => Reason::AlreadyExists,
             Self::Changed(_) | Self::HoldClosed => Reason::PreconditionFailed,
             Self::IdempotencyMismatch => Reason::IdempotencyMismatch,
-            Self::DirectoryUnavailable(_) => Reason::Overloaded,
+            Self::BudgetExceeded => Reason::BudgetExceeded,
+            Self::DirectoryUnavailable(_)
+            | Self::AccountFrozen
+            | Self::LedgerFull
+            | Self::LedgerClosed
+            | Self::NotWritten(_) => Reason::Overloaded,
             Self::Catalog(_) | Self::Store(_) => Reason::Internal,
         }
     }

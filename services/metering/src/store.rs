@@ -1,20 +1,25 @@
-//! What is kept, by topic: holds, the ledger, usage records, tiers, the price book. One suite of
+//! What is kept, by topic: the ledger with its holds and usage records, tiers, the price book. One suite of
 //! tests (`suite`) states what every engine must do.
 
+mod batch;
 pub(crate) mod sqlite;
 #[cfg(test)]
 mod suite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
-use keyward_money::{BasisPoints, Nanos, Prices};
+use keyward_money::{Nanos, Prices};
 use keyward_storage::StorageError;
 use uuid::Uuid;
 
+pub(crate) use batch::{Batch, NotWritten, Work};
+
 use crate::domain::account::AccountKey;
-use crate::domain::charging::{Hold, HoldRequest, Priced, Terms};
-use crate::domain::event::Event;
+use crate::domain::charging::Hold;
 use crate::domain::filter::{Filter, Hour};
+use crate::domain::ledger::{Reject, TransferKind};
 use crate::domain::prices::PriceRow;
 use crate::domain::receipt::{Record, RecordPlace};
 use crate::domain::requester::Visibility;
@@ -41,178 +46,11 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// A hold to be placed.
-#[derive(Debug, Clone)]
-pub(crate) struct NewHold {
-    pub(crate) request: HoldRequest,
-    pub(crate) terms: Terms,
-    pub(crate) amount: Nanos,
-    pub(crate) create_time: Timestamp,
-    pub(crate) expire_time: Timestamp,
-}
-
-/// What became of a hold to be placed.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Placed {
-    /// It stands, from now or since before; what it pins is in it.
-    Held(Box<Hold>),
-    /// The balance does not cover it.
-    Short {
-        /// What there is.
-        available: Nanos,
-    },
-    /// There is a hold of that id for something else.
-    Conflict,
-}
-
-/// What became of a hold to be raised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extended {
-    /// So much is held.
-    Held(Nanos),
-    /// The balance does not cover it.
-    Short {
-        /// What there is beyond what is held already.
-        available: Nanos,
-    },
-    /// Nothing is held by it any more.
-    Closed,
-    /// There is no such hold.
-    Unknown,
-}
-
-/// A settle of a hold, with ids for the transfers that it may make.
-#[derive(Debug, Clone)]
-pub(crate) struct Settlement {
-    pub(crate) event: Event,
-    pub(crate) hold_id: Uuid,
-    pub(crate) charge_id: Uuid,
-    pub(crate) absorbed_id: Uuid,
-    pub(crate) time: Timestamp,
-}
-
-/// Why an event was put aside instead of counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum QuarantineReason {
-    /// The same id has come with other figures.
-    OtherFigures,
-    /// The hold was charged for another event already.
-    HoldSettled,
-    /// There is no such hold.
-    UnknownHold,
-    /// Its cost does not fit an amount, or a balance.
-    Overflow,
-    /// It is incomplete.
-    Malformed,
-}
-
-impl QuarantineReason {
-    /// Its name in the store.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::OtherFigures => "other_figures",
-            Self::HoldSettled => "hold_settled",
-            Self::UnknownHold => "unknown_hold",
-            Self::Overflow => "overflow",
-            Self::Malformed => "malformed",
-        }
-    }
-}
-
-/// What became of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Posted {
-    /// It is stored and counted, from now or since before.
-    Recorded {
-        /// What it cost.
-        priced: Priced,
-        /// Whether it had been stored before.
-        duplicate: bool,
-    },
-    /// It contradicts what is stored and was put aside.
-    Quarantined(QuarantineReason),
-}
-
-/// What became of a hold to be given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Voided {
-    /// Whether it had been closed before, or never placed.
-    pub(crate) duplicate: bool,
-    /// Why the event that came with it was put aside, if it was.
-    pub(crate) quarantined: Option<QuarantineReason>,
-}
-
-/// Holds, from placing to settling.
-#[async_trait]
-pub(crate) trait HoldStore: Send + Sync {
-    /// Places a hold if the balance covers it.
-    async fn hold_place(&self, hold: NewHold) -> Result<Placed, StoreError>;
-
-    /// The hold of that id.
-    async fn hold_get(&self, id: Uuid) -> Result<Option<Hold>, StoreError>;
-
-    /// Raises what an open hold holds to an amount if the balance covers it; never lowers it.
-    async fn hold_extend(&self, id: Uuid, amount: Nanos) -> Result<Extended, StoreError>;
-
-    /// Charges an event against its hold, whatever the balance, and whether or not the hold still
-    /// stands; frees what was held.
-    async fn hold_settle(&self, settlement: Settlement) -> Result<Posted, StoreError>;
-
-    /// Frees a hold; stores the failed attempt that came with it, if any, at no charge.
-    async fn hold_void(
-        &self,
-        id: Uuid,
-        event: Option<Event>,
-        time: Timestamp,
-    ) -> Result<Voided, StoreError>;
-
-    /// How many holds are open.
-    async fn holds_open(&self) -> Result<u32, StoreError>;
-
-    /// Frees at most `limit` holds that nobody settled in time; says how many.
-    async fn holds_expire(&self, time: Timestamp, limit: u32) -> Result<usize, StoreError>;
-}
-
-/// A grant of credits.
-#[derive(Debug, Clone)]
-pub(crate) struct NewGrant {
-    pub(crate) id: Uuid,
-    pub(crate) account: AccountKey,
-    pub(crate) amount: Nanos,
-    /// Idempotency key.
-    pub(crate) request_id: String,
-    pub(crate) note: String,
-    pub(crate) time: Timestamp,
-}
-
-/// What became of a grant.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Granted {
-    /// It is in the ledger, from now or since before.
-    Posted {
-        /// The line of the ledger.
-        transaction: Transaction,
-        /// Whether it had been there before.
-        duplicate: bool,
-    },
-    /// The same idempotency key came with another amount or note.
-    Mismatch,
-    /// With it a balance would be more than can be counted.
-    Overflow,
-}
-
 /// What an account has and holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Balance {
     pub(crate) balance: Nanos,
     pub(crate) held: Nanos,
-}
-
-/// What a line of the ledger is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TransactionKind {
-    Grant,
-    Charge,
 }
 
 /// One line of an account's ledger.
@@ -221,7 +59,7 @@ pub(crate) struct Transaction {
     pub(crate) sequence: i64,
     pub(crate) id: String,
     pub(crate) post_time: Timestamp,
-    pub(crate) kind: TransactionKind,
+    pub(crate) kind: TransferKind,
     /// What it adds to the balance; negative for a charge.
     pub(crate) amount: Nanos,
     pub(crate) inference_id: String,
@@ -237,6 +75,8 @@ pub(crate) struct Totals {
     pub(crate) balances: Nanos,
     /// All balances as the transfers say: always nothing, and the same account by account.
     pub(crate) balances_off: i64,
+    /// Accounts whose lots are not what they have: always none.
+    pub(crate) lots_off: i64,
     /// What accounts hold.
     pub(crate) held: Nanos,
     /// What open holds hold.
@@ -247,11 +87,38 @@ pub(crate) struct Totals {
     pub(crate) transfer_charges: Nanos,
 }
 
-/// The ledger: immutable transfers, and the balances that they add up to.
+/// A hold that nobody settled in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OverdueHold {
+    pub(crate) id: Uuid,
+    pub(crate) account: AccountKey,
+}
+
+/// The ledger: immutable transfers, the balances that they add up to, holds, and usage records. All
+/// of it is written in one way.
 #[async_trait]
 pub(crate) trait LedgerStore: Send + Sync {
-    /// Grants credits, once for each account and idempotency key.
-    async fn grant(&self, grant: NewGrant) -> Result<Granted, StoreError>;
+    /// Applies a batch of one shard in one transaction: loads what it names, runs it, saves what it
+    /// changed. Durable once it returns; after an error nobody knows, and the batch may be asked for
+    /// again.
+    async fn transact(&self, shard: u16, batch: Arc<Batch>) -> Result<(), StoreError>;
+
+    /// The hold of that id.
+    async fn hold_get(&self, id: Uuid) -> Result<Option<Hold>, StoreError>;
+
+    /// How many holds are open.
+    async fn holds_open(&self) -> Result<u32, StoreError>;
+
+    /// At most `limit` open holds that are to be freed by now, the oldest first.
+    async fn holds_overdue(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OverdueHold>, StoreError>;
+
+    /// At most `limit` accounts with credits that have expired and are not needed by holds.
+    async fn lots_overdue(&self, now: Timestamp, limit: u32)
+    -> Result<Vec<AccountKey>, StoreError>;
 
     /// What an account has; nothing where it was never used.
     async fn balance(&self, account: AccountKey) -> Result<Balance, StoreError>;
@@ -267,24 +134,6 @@ pub(crate) trait LedgerStore: Send + Sync {
     /// Sums that prove the store consistent.
     #[cfg(test)]
     async fn totals(&self) -> Result<Totals, StoreError>;
-}
-
-/// An attempt without a hold, priced.
-#[derive(Debug, Clone)]
-pub(crate) struct NewRecord {
-    pub(crate) event: Event,
-    pub(crate) priced: Priced,
-    pub(crate) price_version: u64,
-    pub(crate) time: Timestamp,
-}
-
-/// Something that came as an event and cannot be counted.
-#[derive(Debug, Clone)]
-pub(crate) struct Reject {
-    pub(crate) event_id: String,
-    pub(crate) reason: QuarantineReason,
-    pub(crate) body: Vec<u8>,
-    pub(crate) time: Timestamp,
 }
 
 /// Which usage records to list.
@@ -330,9 +179,6 @@ pub(crate) struct Sums {
 /// Usage records: one for each attempt.
 #[async_trait]
 pub(crate) trait UsageStore: Send + Sync {
-    /// Stores attempts that never had a hold, all or none; says what became of each.
-    async fn records_insert(&self, records: Vec<NewRecord>) -> Result<Vec<Posted>, StoreError>;
-
     /// Puts something aside.
     async fn quarantine(&self, reject: Reject) -> Result<(), StoreError>;
 
@@ -425,11 +271,18 @@ pub(crate) trait CloseStore: Send + Sync {
 
 /// All that metering keeps.
 pub(crate) trait Store:
-    HoldStore + LedgerStore + UsageStore + TierStore + PriceStore + CloseStore
+    LedgerStore + UsageStore + TierStore + PriceStore + CloseStore
 {
 }
 
-impl<T: HoldStore + LedgerStore + UsageStore + TierStore + PriceStore + CloseStore> Store for T {}
+impl<T: LedgerStore + UsageStore + TierStore + PriceStore + CloseStore> Store for T {}
 
-/// The markup of records that were not charged.
-pub(crate) const NO_MARKUP: BasisPoints = BasisPoints::ZERO;
+/// Over how many writers accounts are spread. Part of the schema: platform accounts have a row for
+/// each.
+pub(crate) const SHARDS: u16 = 8;
+
+/// The shard of an account. The last bits of an owner's id are random.
+pub(crate) fn shard_of(account: AccountKey) -> u16 {
+    let spread = account.uid.as_u128() % u128::from(SHARDS);
+    u16::try_from(spread).unwrap_or(0)
+}

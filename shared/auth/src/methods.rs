@@ -105,7 +105,7 @@ pub const METHODS: &[MethodRule] = table! {
     "keyward.metering.v1.CreditService" {
         CALLERS, Needs(Scope::Usage) => GetBalance;
         CALLERS, Needs(Scope::Billing) => ListTransactions;
-        CALLERS, Needs(Scope::Admin) => GrantCredits;
+        CALLERS, Needs(Scope::Admin) => GrantCredits, RefundCharge;
     }
     "keyward.metering.v1.UsageService" {
         CALLERS, Needs(Scope::Usage) => ListUsageRecords, GetReceipt, QueryUsage;

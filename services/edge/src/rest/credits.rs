@@ -1,9 +1,10 @@
-//! `/api/v1/credits`, `…/grants`, `…/transactions`.
+//! `/api/v1/credits`, `…/grants`, `…/refunds`, `…/transactions`.
 
 use axum::extract::State;
 use http::StatusCode;
 use keyward_proto::metering::v1::{
-    GetBalanceRequest, GrantCreditsRequest, ListTransactionsRequest, Transaction,
+    GetBalanceRequest, GrantCreditsRequest, ListTransactionsRequest, RefundChargeRequest,
+    Transaction,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -24,6 +25,7 @@ pub(super) fn router() -> OpenApiRouter<Services> {
     OpenApiRouter::default()
         .routes(routes!(balance))
         .routes(routes!(grant))
+        .routes(routes!(refund))
         .routes(routes!(transactions))
 }
 
@@ -89,20 +91,41 @@ struct NewGrant {
     idempotency_key: Option<String>,
     /// For people.
     note: Option<String>,
+    /// Grants of a lower priority are spent first; of the same, those that expire first.
+    #[serde(default)]
+    #[schema(minimum = -100, maximum = 100)]
+    priority: i32,
+    /// From when they count no more; never where absent. Requests in flight may still use them.
+    expires_at: Option<Time>,
 }
 
-impl NewGrant {
-    /// The one key of body and header.
-    fn key(&self, header: IdempotencyKey) -> Result<String, Failure> {
-        let refused = |message| Err(Failure::invalid("idempotency_key", message));
-        match (self.idempotency_key.clone(), header.into_given()) {
-            (Some(key), _) if key.is_empty() => refused("`idempotency_key` is empty"),
-            (Some(key), Some(header)) if key != header => {
-                refused("`idempotency_key` and the header `Idempotency-Key` are not the same")
-            }
-            (Some(key), _) | (None, Some(key)) => Ok(key),
-            (None, None) => refused("this field is needed: `idempotency_key`"),
+/// A charge to be given back.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewRefund {
+    /// The request that was charged.
+    #[schema(min_length = 1)]
+    request_id: String,
+    /// How much; all that is left of the charge where absent.
+    amount: Option<Amount>,
+    /// Names this refund for ever: the same key again gives nothing back again. It can stand in the
+    /// header `Idempotency-Key` instead.
+    #[schema(min_length = 1, max_length = 255)]
+    idempotency_key: Option<String>,
+    /// For people.
+    note: Option<String>,
+}
+
+/// The one key of body and header.
+fn one_key(given: Option<String>, header: IdempotencyKey) -> Result<String, Failure> {
+    let refused = |message| Err(Failure::invalid("idempotency_key", message));
+    match (given, header.into_given()) {
+        (Some(key), _) if key.is_empty() => refused("`idempotency_key` is empty"),
+        (Some(key), Some(header)) if key != header => {
+            refused("`idempotency_key` and the header `Idempotency-Key` are not the same")
         }
+        (Some(key), _) | (None, Some(key)) => Ok(key),
+        (None, None) => refused("this field is needed: `idempotency_key`"),
     }
 }
 
@@ -117,15 +140,15 @@ pub(crate) struct TransactionView {
     time: Option<Time>,
     /// What it is.
     kind: TransactionKind,
-    /// What it adds to the balance: negative for a charge.
+    /// What it adds to the balance: negative for a charge or an expiry.
     amount: Amount,
-    /// The request that it pays for.
+    /// The request that it pays for or gives back.
     #[schema(required)]
     request_id: Option<String>,
     /// For people.
     #[schema(required)]
     note: Option<String>,
-    /// The idempotency key of a grant.
+    /// The idempotency key of a grant or refund.
     #[schema(required)]
     idempotency_key: Option<String>,
 }
@@ -209,14 +232,19 @@ async fn grant(
         return Err(Failure::invalid("account", "`account` is empty"));
     }
     let request = call.request(GrantCreditsRequest {
-        request_id: new.key(header)?,
+        request_id: one_key(new.idempotency_key, header)?,
         account: new.account.clone(),
         amount_nanos: new.amount.nanos(),
         note: new.note.unwrap_or_default(),
+        priority: new.priority,
+        expire_time: new.expires_at.map(Time::to_proto),
     });
     let answer = services.credits().grant_credits(request).await;
-    let answer =
-        answer.map_err(|error| Failure::from(error).with_field("request_id", "idempotency_key"))?;
+    let answer = answer.map_err(|error| {
+        Failure::from(error)
+            .with_field("request_id", "idempotency_key")
+            .with_field("expire_time", "expires_at")
+    })?;
     let transaction = answer
         .into_inner()
         .transaction
@@ -226,6 +254,41 @@ async fn grant(
         account: new.account,
     };
     Reply::json(StatusCode::CREATED, &grant)
+}
+
+/// Refund a charge
+///
+/// For admins of the platform. Gives back what a request was charged, or a part of it, and never more
+/// than that. The same idempotency key gives back once, however often it comes.
+#[utoipa::path(
+    post, path = "/api/v1/credits/refunds", operation_id = "refundCharge", tag = "Credits",
+    params(IdempotencyKey), request_body = NewRefund,
+    responses((status = 201, description = "The refund.", body = TransactionView)),
+)]
+async fn refund(
+    State(services): State<Services>,
+    call: Call,
+    _: Query<Nothing>,
+    header: IdempotencyKey,
+    Given(new): Given<NewRefund>,
+) -> Outcome {
+    let request = call.request(RefundChargeRequest {
+        request_id: one_key(new.idempotency_key, header)?,
+        inference_id: new.request_id,
+        amount_nanos: new.amount.map(Amount::nanos),
+        note: new.note.unwrap_or_default(),
+    });
+    let answer = services.credits().refund_charge(request).await;
+    let answer = answer.map_err(|error| {
+        Failure::from(error)
+            .with_field("request_id", "idempotency_key")
+            .with_field("inference_id", "request_id")
+    })?;
+    let transaction = answer
+        .into_inner()
+        .transaction
+        .ok_or_else(|| Failure::broken_contract("no transaction in the answer"))?;
+    Reply::json(StatusCode::CREATED, &transaction.into_view())
 }
 
 /// List transactions

@@ -84,6 +84,8 @@ words!(
         Unspecified = "unknown",
         Grant = "grant",
         Charge = "charge",
+        Refund = "refund",
+        Expiry = "expiry",
     }
 );
 

@@ -201,6 +201,7 @@ scripted!(AuditService in vault {
 scripted!(CreditService in metering {
     get_balance GetBalanceRequest GetBalanceResponse
     grant_credits GrantCreditsRequest GrantCreditsResponse
+    refund_charge RefundChargeRequest RefundChargeResponse
     list_transactions ListTransactionsRequest ListTransactionsResponse
 });
 

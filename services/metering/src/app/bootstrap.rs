@@ -33,6 +33,8 @@ impl App {
         let grant = Grant {
             account: name.to_string(),
             amount: AMOUNT,
+            priority: 0,
+            expire_time: None,
             request_id: format!("first-start:{}", account.uid),
             note: "first start".to_owned(),
         };

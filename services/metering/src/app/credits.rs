@@ -1,17 +1,24 @@
 //! Balances, grants, the ledger.
 
+use jiff::Timestamp;
 use keyward_money::Nanos;
 use keyward_runtime::{ids, page, time};
 
 use super::{App, REQUEST_ID_BYTES_MAX};
 use crate::MeteringError;
 use crate::domain::account::{AccountKey, AccountName};
-use crate::domain::requester::Requester;
-use crate::store::{Balance, Granted, NewGrant, Transaction};
+use crate::domain::event::Event;
+use crate::domain::ledger::{Granted, NewGrant, NewRefund, Refunded, Transfer};
+use crate::domain::receipt::Record;
+use crate::domain::requester::{Requester, Visibility};
+use crate::store::{Balance, Transaction};
 
 /// The most credits of one grant, 100 million: a slip of the hand must not fill the 64 bits of the
 /// ledger, which never forgets a transfer.
 const GRANT_MAX: Nanos = Nanos::new(100_000_000 * Nanos::CREDIT.get());
+
+/// Which priorities grants can have.
+const PRIORITIES: std::ops::RangeInclusive<i32> = -100..=100;
 
 /// The longest note.
 const NOTE_BYTES_MAX: usize = 1_000;
@@ -21,6 +28,20 @@ const NOTE_BYTES_MAX: usize = 1_000;
 pub(crate) struct Grant {
     pub(crate) account: String,
     pub(crate) amount: Nanos,
+    /// Grants of a lower one burn first.
+    pub(crate) priority: i32,
+    /// From when it counts no more.
+    pub(crate) expire_time: Option<Timestamp>,
+    pub(crate) request_id: String,
+    pub(crate) note: String,
+}
+
+/// A refund that is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Refund {
+    pub(crate) inference_id: String,
+    /// All that is left of the charge where absent.
+    pub(crate) amount: Option<Nanos>,
     pub(crate) request_id: String,
     pub(crate) note: String,
 }
@@ -63,7 +84,7 @@ impl App {
         &self,
         requester: &Requester,
         asked: Grant,
-    ) -> Result<(Transaction, bool), MeteringError> {
+    ) -> Result<(Transfer, bool), MeteringError> {
         if !requester.is_platform_admin {
             return Err(MeteringError::NotAllowed);
         }
@@ -72,25 +93,83 @@ impl App {
         self.post_grant(account, asked).await
     }
 
-    pub(super) async fn post_grant(
+    /// Gives back what a request was charged; says whether that had been done before.
+    pub(crate) async fn refund(
         &self,
-        account: AccountKey,
-        asked: Grant,
-    ) -> Result<(Transaction, bool), MeteringError> {
-        let grant = NewGrant {
+        requester: &Requester,
+        asked: Refund,
+    ) -> Result<(Transfer, bool), MeteringError> {
+        if !requester.is_platform_admin {
+            return Err(MeteringError::NotAllowed);
+        }
+        check_words(&asked.request_id, &asked.note)?;
+        if asked.amount.is_some_and(|amount| amount <= Nanos::ZERO) {
+            let message = "`amount` must be more than zero";
+            return Err(MeteringError::invalid("amount", message));
+        }
+        let event = self.charged_event(&asked.inference_id).await?;
+        let refund = NewRefund {
             id: ids::new(),
-            account,
+            account: event.account,
+            event_id: event.id,
             amount: asked.amount,
             request_id: asked.request_id,
             note: asked.note,
             time: time::now(),
         };
-        match self.store.grant(grant).await? {
-            Granted::Posted {
-                transaction,
+        match self.ledger.run(refund).await? {
+            Refunded::Posted {
+                transfer,
                 duplicate,
-            } => Ok((transaction, duplicate)),
+            } => Ok((*transfer, duplicate)),
+            Refunded::Mismatch => Err(MeteringError::IdempotencyMismatch),
+            Refunded::NotCharged => Err(MeteringError::NotFound("charge")),
+            Refunded::Frozen => Err(MeteringError::AccountFrozen),
+            Refunded::TooMuch { left } => {
+                let message = format!("only {left} of the charge is left to be given back");
+                Err(MeteringError::invalid("amount", message))
+            }
+        }
+    }
+
+    /// The attempt of a request that was charged.
+    async fn charged_event(&self, inference_id: &str) -> Result<Event, MeteringError> {
+        let everything = Visibility {
+            account: None,
+            user_uid: None,
+        };
+        let attempts = self
+            .store
+            .attempts(inference_id.to_owned(), everything)
+            .await?;
+        let charged = |record: &Record| !record.priced.charge.is_zero();
+        let record = attempts.into_iter().find(charged);
+        let record = record.ok_or(MeteringError::NotFound("charge"))?;
+        Ok(record.event)
+    }
+
+    pub(super) async fn post_grant(
+        &self,
+        account: AccountKey,
+        asked: Grant,
+    ) -> Result<(Transfer, bool), MeteringError> {
+        let grant = NewGrant {
+            id: ids::new(),
+            account,
+            amount: asked.amount,
+            priority: asked.priority,
+            expire_time: asked.expire_time,
+            request_id: asked.request_id,
+            note: asked.note,
+            time: time::now(),
+        };
+        match self.ledger.run(grant).await? {
+            Granted::Posted {
+                transfer,
+                duplicate,
+            } => Ok((*transfer, duplicate)),
             Granted::Mismatch => Err(MeteringError::IdempotencyMismatch),
+            Granted::Frozen => Err(MeteringError::AccountFrozen),
             Granted::Overflow => {
                 let message = "with so much the balance would be more than can be counted";
                 Err(MeteringError::invalid("amount", message))
@@ -113,11 +192,26 @@ fn check(asked: &Grant) -> Result<(), MeteringError> {
         let message = format!("`amount` must not be more than {GRANT_MAX}");
         return Err(MeteringError::invalid("amount", message));
     }
-    if asked.request_id.is_empty() || asked.request_id.len() > REQUEST_ID_BYTES_MAX {
+    if !PRIORITIES.contains(&asked.priority) {
+        let message = "`priority` must be -100 to 100";
+        return Err(MeteringError::invalid("priority", message));
+    }
+    if asked
+        .expire_time
+        .is_some_and(|expires| expires <= time::now())
+    {
+        let message = "`expire_time` must be in the future";
+        return Err(MeteringError::invalid("expire_time", message));
+    }
+    check_words(&asked.request_id, &asked.note)
+}
+
+fn check_words(request_id: &str, note: &str) -> Result<(), MeteringError> {
+    if request_id.is_empty() || request_id.len() > REQUEST_ID_BYTES_MAX {
         let message = "`request_id` must have 1 to 255 bytes";
         return Err(MeteringError::invalid("request_id", message));
     }
-    if asked.note.len() > NOTE_BYTES_MAX {
+    if note.len() > NOTE_BYTES_MAX {
         return Err(MeteringError::invalid(
             "note",
             "`note` is longer than 1000 bytes",

@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use keyward_money::{MoneyError, Nanos, Usage};
 use keyward_proto::metering::v1::{UsageEvent, UsageOwner};
-use keyward_runtime::{ids, time};
+use keyward_runtime::time;
 use uuid::Uuid;
 
 use super::App;
 use crate::MeteringError;
+use crate::domain::account::AccountKey;
 use crate::domain::charging::{Estimate, Hold, HoldRequest, Priced, Terms};
 use crate::domain::event::Event;
+use crate::domain::ledger::{
+    Extended, Extension, NewHold, Placed, Posted, QuarantineReason, Settlement, VoidHold,
+};
 use crate::domain::requester::{Requester, Subject};
-use crate::store::{Extended, NewHold, Placed, Posted, QuarantineReason, Settlement};
 
 /// How long a hold stands where nothing is said: longer than any answer takes.
 const LIFETIME_DEFAULT: Duration = Duration::from_mins(10);
@@ -81,12 +84,15 @@ impl App {
             request: hold_request(requester, &asked)?,
             terms: terms.clone(),
             amount,
+            budgets: Vec::new(),
             create_time: now,
             expire_time: now.checked_add(lifetime).unwrap_or(now),
         };
-        match self.store.hold_place(new).await? {
+        match self.ledger.run(new).await? {
             Placed::Held(hold) => Ok(*hold),
             Placed::Conflict => Err(MeteringError::Conflict("a hold")),
+            Placed::Frozen => Err(MeteringError::AccountFrozen),
+            Placed::OverBudget { .. } => Err(MeteringError::BudgetExceeded),
             Placed::Short { available } => {
                 let payer = requester
                     .billing_account()
@@ -122,7 +128,13 @@ impl App {
             let shortage = hold.terms.shortage(amount, cap, &estimate);
             return Err(MeteringError::CapExceeded(shortage.into()));
         }
-        match self.store.hold_extend(asked.hold_id, amount).await? {
+        let extension = Extension {
+            id: asked.hold_id,
+            account: hold.request.account,
+            amount,
+            time: time::now(),
+        };
+        match self.ledger.run(extension).await? {
             Extended::Held(amount) => Ok(amount),
             Extended::Short { available } => {
                 let available = available.saturating_add(hold.amount);
@@ -131,8 +143,7 @@ impl App {
                     shortage: hold.terms.shortage(amount, available, &estimate).into(),
                 })
             }
-            Extended::Closed => Err(MeteringError::HoldClosed),
-            Extended::Unknown => Err(MeteringError::NotFound("hold")),
+            Extended::NotOpen => Err(MeteringError::HoldClosed),
         }
     }
 
@@ -160,19 +171,33 @@ impl App {
         event: Option<UsageEvent>,
     ) -> Result<(Priced, bool), MeteringError> {
         let event = self.event_of_hold(request_id, hold_id, event).await?;
-        let settlement = Settlement {
+        let event_id = event.id;
+        let mut settlement = Settlement {
             event,
             hold_id,
-            charge_id: ids::new(),
-            absorbed_id: ids::new(),
             time: time::now(),
         };
-        let event_id = settlement.event.id;
-        let posted = self.store.hold_settle(settlement).await?;
+        let mut posted = self.ledger.run(settlement.clone()).await?;
+        if let Posted::Elsewhere(account) = posted {
+            settlement.event.account = account;
+            posted = self.ledger.run(settlement).await?;
+        }
         self.meters.settle(posted);
+        self.recorded(event_id, Some(hold_id), posted)
+    }
+
+    /// What became of an event, as its sender is told.
+    pub(super) fn recorded(
+        &self,
+        event_id: Uuid,
+        hold_id: Option<Uuid>,
+        posted: Posted,
+    ) -> Result<(Priced, bool), MeteringError> {
         match posted {
             Posted::Recorded { priced, duplicate } => Ok((priced, duplicate)),
-            Posted::Quarantined(reason) => Err(self.put_aside(event_id, Some(hold_id), reason)),
+            Posted::Quarantined(reason) => Err(self.put_aside(event_id, hold_id, reason)),
+            Posted::Frozen => Err(MeteringError::AccountFrozen),
+            Posted::Elsewhere(_) => Err(MeteringError::NotFound("hold")),
         }
     }
 
@@ -189,25 +214,53 @@ impl App {
             event => Some(self.event_of_hold(request_id, hold_id, event).await?),
         };
         let event_id = event.as_ref().map(|event| event.id);
-        let voided = self.store.hold_void(hold_id, event, time::now()).await?;
-        match (voided.quarantined, event_id) {
-            (Some(reason), Some(event_id)) => Err(self.put_aside(event_id, Some(hold_id), reason)),
-            _ => Ok(voided.duplicate),
+        let Some(account) = self.account_of(hold_id, event.as_ref()).await? else {
+            // There is no such hold, and nothing to record.
+            return Ok(true);
+        };
+        let mut void = VoidHold {
+            id: hold_id,
+            account,
+            event,
+            time: time::now(),
+        };
+        let mut voided = self.ledger.run(void.clone()).await?;
+        if let Some(Posted::Elsewhere(account)) = voided.posted {
+            void.account = account;
+            voided = self.ledger.run(void).await?;
         }
+        if let (Some(posted), Some(event_id)) = (voided.posted, event_id) {
+            self.recorded(event_id, Some(hold_id), posted)?;
+        }
+        Ok(voided.duplicate)
     }
 
-    /// The event in the name of who placed the hold, whatever the event itself says.
+    async fn account_of(
+        &self,
+        hold_id: Uuid,
+        event: Option<&Event>,
+    ) -> Result<Option<AccountKey>, MeteringError> {
+        if let Some(event) = event {
+            return Ok(Some(event.account));
+        }
+        let hold = self.store.hold_get(hold_id).await?;
+        Ok(hold.map(|hold| hold.request.account))
+    }
+
+    /// An event that names no owner has that of its hold; whoever placed it counts in any case.
     async fn event_of_hold(
         &self,
         request_id: &str,
         hold_id: Uuid,
         event: Option<UsageEvent>,
     ) -> Result<Event, MeteringError> {
-        let owner = self
-            .store
-            .hold_get(hold_id)
-            .await?
-            .map(|hold| hold.request.owner);
+        let names_owner = event.as_ref().is_some_and(|event| event.owner.is_some());
+        let owner = if names_owner {
+            None
+        } else {
+            let hold = self.store.hold_get(hold_id).await?;
+            hold.map(|hold| hold.request.owner)
+        };
         Event::parse(request_id, event, owner)
             .map_err(|error| MeteringError::invalid("event", error))
     }

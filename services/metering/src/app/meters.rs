@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 
 use crate::MeteringError;
 use crate::domain::charging::{Hold, Priced};
-use crate::store::{Posted, QuarantineReason};
+use crate::domain::ledger::{Posted, QuarantineReason};
 
 /// The metrics of metering. Clones count into the same.
 #[derive(Debug, Clone)]
@@ -97,6 +97,7 @@ impl Meters {
                 duplicate: true, ..
             } => "duplicate",
             Posted::Quarantined(_) => "quarantined",
+            Posted::Elsewhere(_) | Posted::Frozen => "refused",
         };
         self.settles.get_or_create(&OutcomeLabel { outcome }).inc();
     }

@@ -1,5 +1,6 @@
 //! Usage records and receipts.
 
+use futures::future::try_join_all;
 use keyward_money::Prices;
 use keyward_proto::metering::v1::{RecordUsageRequest, UsageEvent};
 use keyward_runtime::{page, time};
@@ -10,9 +11,10 @@ use crate::MeteringError;
 use crate::domain::charging::price_own_key;
 use crate::domain::event::{EVENT_BYTES_MAX, Event};
 use crate::domain::filter::Filter;
+use crate::domain::ledger::{NewRecord, QuarantineReason, Reject};
 use crate::domain::receipt::{Record, RecordPlace, Summary, served, summarize};
 use crate::domain::requester::{Requester, Visibility};
-use crate::store::{NewRecord, Posted, QuarantineReason, RecordQuery, Reject};
+use crate::store::RecordQuery;
 
 /// What became of a batch of reported attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,11 +65,15 @@ impl App {
                 Err(error) => self.reject(request, &error).await?,
             }
         }
-        let event_ids: Vec<_> = records.iter().map(|record| record.event.id).collect();
-        let posted = self.store.records_insert(records).await?;
-        for (event_id, posted) in event_ids.into_iter().zip(posted) {
-            if let Posted::Quarantined(reason) = posted {
-                drop(self.put_aside(event_id, None, reason));
+        let posting = records.into_iter().map(async |record| {
+            let event_id = record.event.id;
+            Ok::<_, MeteringError>((event_id, self.ledger.run(record).await?))
+        });
+        for (event_id, posted) in try_join_all(posting).await? {
+            // What was put aside is acknowledged: sent again it would be no better.
+            if let Err(fault @ MeteringError::AccountFrozen) = self.recorded(event_id, None, posted)
+            {
+                return Err(fault);
             }
         }
         Ok(Recorded { sequence })
@@ -111,6 +117,7 @@ impl App {
         body.truncate(EVENT_BYTES_MAX);
         let reject = Reject {
             event_id: request.request_id.chars().take(64).collect(),
+            hold_id: None,
             reason: QuarantineReason::Malformed,
             body,
             time: time::now(),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 /// What kind of account it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum AccountKind {
     User,
     Organization,
@@ -80,7 +80,7 @@ impl fmt::Display for AccountName {
 
 /// An account by the internal id of its owner, which is never used again: `users/{uid}`,
 /// `organizations/{uid}`. What the ledger and usage records are bound to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AccountKey {
     pub(crate) kind: AccountKind,
     pub(crate) uid: Uuid,

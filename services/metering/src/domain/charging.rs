@@ -1,5 +1,6 @@
 //! What is held and what is charged, from what was pinned and what was measured.
 
+use jiff::Timestamp;
 use keyward_money::{
     BasisPoints, Charge, MoneyError, Nanos, Prices, Rates, Usage, affordable_output_tokens,
 };
@@ -7,6 +8,7 @@ use uuid::Uuid;
 
 use super::account::AccountKey;
 use super::event::{Event, Outcome};
+use super::ledger::HeldBudget;
 use keyward_proto::metering::v1 as wire;
 
 /// What a hold pins: whatever changes later, the request is charged by these.
@@ -36,7 +38,13 @@ pub(crate) struct Hold {
     pub(crate) request: HoldRequest,
     pub(crate) terms: Terms,
     pub(crate) amount: Nanos,
+    /// The budgets that hold the same amount.
+    pub(crate) budgets: Vec<HeldBudget>,
     pub(crate) state: HoldState,
+    /// The event that it was charged for. One that has expired keeps that state.
+    pub(crate) event_id: Option<Uuid>,
+    pub(crate) create_time: Timestamp,
+    pub(crate) expire_time: Timestamp,
 }
 
 /// What a request is expected to use at most, before it is sent.
@@ -58,6 +66,25 @@ pub(crate) enum HoldState {
     Void,
     /// Given back because nobody settled it in time. A late settle still posts.
     Expired,
+}
+
+impl HoldState {
+    const ALL: [Self; 4] = [Self::Open, Self::Settled, Self::Void, Self::Expired];
+
+    /// Its name in the store.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Settled => "settled",
+            Self::Void => "void",
+            Self::Expired => "expired",
+        }
+    }
+
+    /// By its name in the store.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
 }
 
 /// What an attempt costs.

@@ -6,9 +6,11 @@ use jiff::Timestamp;
 use keyward_money::Usage;
 use keyward_proto::metering::v1 as wire;
 use keyward_runtime::time;
+use ring::digest;
 use uuid::Uuid;
 
 use super::account::AccountKey;
+use super::charging::Hold;
 
 /// The most bytes of an event that is kept; larger ones are made by nobody honest.
 pub(crate) const EVENT_BYTES_MAX: usize = 64 * 1024;
@@ -105,12 +107,61 @@ impl Event {
         told.map_or(recorded, |told| told.min(recorded))
     }
 
+    /// The same in the name of whoever placed its hold, whatever it says itself.
+    pub(crate) fn in_the_name_of(mut self, hold: Option<&Hold>) -> Self {
+        if let Some(hold) = hold {
+            self.account = hold.request.account;
+            self.message.owner = Some(hold.request.owner.clone());
+        }
+        self
+    }
+
+    /// As it is stored.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        prost::Message::encode_to_vec(&self.message)
+    }
+
+    /// One that was stored; `None` if these bytes are none.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let message: wire::UsageEvent = prost::Message::decode(bytes).ok()?;
+        let id = message.event_id.clone();
+        Self::parse(&id, Some(message), None).ok()
+    }
+
+    /// The tags that it counts for in sums: without any, once for the empty name.
+    pub(crate) fn tags_to_sum(&self) -> Vec<(&str, &str)> {
+        let tags: Vec<_> = self.tags().into_iter().collect();
+        if tags.is_empty() {
+            vec![("", "")]
+        } else {
+            tags
+        }
+    }
+
     /// Its tags, by name.
     pub(crate) fn tags(&self) -> BTreeMap<&str, &str> {
         let tags = self.message.tags.iter();
         tags.map(|(name, value)| (name.as_str(), value.as_str()))
             .collect()
     }
+}
+
+/// An id that follows from an event's for one purpose, and from nothing else. The time of a UUIDv7
+/// stays in it, so that both lie in the same day; the rest is the SHA-256 of both (RFC 9562 §5.8).
+pub(crate) fn derived_id(event_id: Uuid, purpose: &str) -> Uuid {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(event_id.as_bytes());
+    context.update(purpose.as_bytes());
+    let digest = context.finish();
+    let mut bytes = *event_id.as_bytes();
+    for (byte, hashed) in bytes.iter_mut().zip(digest.as_ref()).skip(6) {
+        *byte = *hashed;
+    }
+    let version = event_id.get_version_num();
+    let version = if version == 7 { 0x70 } else { 0x80 };
+    bytes[6] = (bytes[6] & 0x0f) | version;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    Uuid::from_bytes(bytes)
 }
 
 fn outcome(status: wire::AttemptStatus) -> Option<Outcome> {

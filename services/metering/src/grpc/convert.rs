@@ -8,23 +8,44 @@ use uuid::Uuid;
 use crate::MeteringError;
 use crate::app::Receipt;
 use crate::domain::filter::{Filter, TagFilter};
+use crate::domain::ledger::{Transfer, TransferKind};
 use crate::domain::receipt::Record;
-use crate::store::{Transaction, TransactionKind};
+use crate::store::Transaction;
 
 pub(super) fn uuid(param: &'static str, text: &str) -> Result<Uuid, MeteringError> {
     Uuid::parse_str(text)
         .map_err(|_| MeteringError::invalid(param, format_args!("`{param}` is not a UUID")))
 }
 
+/// A transfer as its account sees it.
+pub(super) fn transfer(transfer: Transfer) -> wire::Transaction {
+    wire::Transaction {
+        transaction_id: transfer.id.to_string(),
+        post_time: Some(time::to_proto(transfer.time)),
+        kind: kind(transfer.kind).into(),
+        amount_nanos: transfer.gain().get(),
+        inference_id: transfer.inference_id,
+        note: transfer.note,
+        request_id: transfer.request_id.unwrap_or_default(),
+    }
+}
+
+fn kind(kind: TransferKind) -> wire::TransactionKind {
+    match kind {
+        TransferKind::Grant => wire::TransactionKind::Grant,
+        TransferKind::Charge => wire::TransactionKind::Charge,
+        TransferKind::Refund => wire::TransactionKind::Refund,
+        TransferKind::Expiry => wire::TransactionKind::Expiry,
+        // The platform's own business, which no account's list shows.
+        TransferKind::Absorbed => wire::TransactionKind::Unspecified,
+    }
+}
+
 pub(super) fn transaction(transaction: Transaction) -> wire::Transaction {
-    let kind = match transaction.kind {
-        TransactionKind::Grant => wire::TransactionKind::Grant,
-        TransactionKind::Charge => wire::TransactionKind::Charge,
-    };
     wire::Transaction {
         transaction_id: transaction.id,
         post_time: Some(time::to_proto(transaction.post_time)),
-        kind: kind.into(),
+        kind: kind(transaction.kind).into(),
         amount_nanos: transaction.amount.get(),
         inference_id: transaction.inference_id,
         note: transaction.note,
@@ -102,7 +123,7 @@ pub(super) fn filter(filter: Option<wire::UsageFilter>) -> Result<Filter, Meteri
     })
 }
 
-fn moment(
+pub(super) fn moment(
     param: &'static str,
     time: Option<prost_types::Timestamp>,
 ) -> Result<Option<jiff::Timestamp>, MeteringError> {

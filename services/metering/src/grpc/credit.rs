@@ -4,12 +4,12 @@ use keyward_money::Nanos;
 use keyward_proto::metering::v1::credit_service_server::CreditService;
 use keyward_proto::metering::v1::{
     GetBalanceRequest, GetBalanceResponse, GrantCreditsRequest, GrantCreditsResponse,
-    ListTransactionsRequest, ListTransactionsResponse,
+    ListTransactionsRequest, ListTransactionsResponse, RefundChargeRequest, RefundChargeResponse,
 };
 use tonic::{Request, Response, Status, async_trait};
 
 use super::{Grpc, convert, requester, status};
-use crate::app::Grant;
+use crate::app::{Grant, Refund};
 
 #[async_trait]
 impl CreditService for Grpc {
@@ -43,10 +43,32 @@ impl CreditService for Grpc {
             amount: Nanos::new(asked.amount_nanos),
             request_id: asked.request_id,
             note: asked.note,
+            priority: asked.priority,
+            expire_time: convert::moment("expire_time", asked.expire_time).map_err(status)?,
         };
-        let (transaction, duplicate) = self.app.grant(&requester, grant).await.map_err(status)?;
+        let (transfer, duplicate) = self.app.grant(&requester, grant).await.map_err(status)?;
         Ok(Response::new(GrantCreditsResponse {
-            transaction: Some(convert::transaction(transaction)),
+            transaction: Some(convert::transfer(transfer)),
+            duplicate,
+        }))
+    }
+
+    async fn refund_charge(
+        &self,
+        request: Request<RefundChargeRequest>,
+    ) -> Result<Response<RefundChargeResponse>, Status> {
+        let requester = requester(&request)?;
+        let asked = request.into_inner();
+        let refund = Refund {
+            inference_id: asked.inference_id,
+            amount: asked.amount_nanos.map(Nanos::new),
+            request_id: asked.request_id,
+            note: asked.note,
+        };
+        let refunded = self.app.refund(&requester, refund).await;
+        let (transfer, duplicate) = refunded.map_err(status)?;
+        Ok(Response::new(RefundChargeResponse {
+            transaction: Some(convert::transfer(transfer)),
             duplicate,
         }))
     }

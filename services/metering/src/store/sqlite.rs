@@ -1,6 +1,5 @@
 //! The embedded store: SQLite, every change through its one writer thread.
 
-mod holds;
 pub(crate) mod inspect;
 mod ledger;
 mod prices;
@@ -10,22 +9,22 @@ mod tiers;
 mod usage;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use keyward_money::{Nanos, Prices};
+use keyward_money::Prices;
 use keyward_storage::{Database, Migration};
 use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    Answer, Balance, Call, CloseStore, Extended, Granted, HoldStore, LedgerStore, NewAnswer,
-    NewGrant, NewHold, NewRecord, Placed, Posted, PriceStore, RecordQuery, Reject, Settlement,
-    StoreError, SumQuery, Sums, TierStore, Transaction, UsageStore, Voided,
+    Answer, Balance, Batch, Call, CloseStore, LedgerStore, NewAnswer, OverdueHold, PriceStore,
+    RecordQuery, StoreError, SumQuery, Sums, TierStore, Transaction, UsageStore,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
-use crate::domain::event::Event;
+use crate::domain::ledger::Reject;
 use crate::domain::prices::PriceRow;
 use crate::domain::receipt::Record;
 use crate::domain::requester::Visibility;
@@ -44,6 +43,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0003_tiers.sql",
         sql: include_str!("sqlite/0003_tiers.sql"),
+    },
+    Migration {
+        name: "0004_ledger.sql",
+        sql: include_str!("sqlite/0004_ledger.sql"),
     },
 ];
 
@@ -77,56 +80,42 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl HoldStore for SqliteStore {
-    async fn hold_place(&self, hold: NewHold) -> Result<Placed, StoreError> {
-        self.write(move |connection| holds::place(connection, hold))
+impl LedgerStore for SqliteStore {
+    /// The one writer thread takes batches of all shards into one commit.
+    async fn transact(&self, _shard: u16, batch: Arc<Batch>) -> Result<(), StoreError> {
+        self.write(move |connection| ledger::transact(connection, &batch))
             .await
     }
 
     async fn hold_get(&self, id: Uuid) -> Result<Option<Hold>, StoreError> {
-        self.read(move |connection| holds::get(connection, id))
-            .await
-    }
-
-    async fn hold_extend(&self, id: Uuid, amount: Nanos) -> Result<Extended, StoreError> {
-        self.write(move |connection| holds::extend(connection, id, amount))
-            .await
-    }
-
-    async fn hold_settle(&self, settlement: Settlement) -> Result<Posted, StoreError> {
-        self.write(move |connection| holds::settle(connection, &settlement))
-            .await
-    }
-
-    async fn hold_void(
-        &self,
-        id: Uuid,
-        event: Option<Event>,
-        time: Timestamp,
-    ) -> Result<Voided, StoreError> {
-        self.write(move |connection| holds::void(connection, id, event.as_ref(), time))
+        self.read(move |connection| ledger::hold(connection, id))
             .await
     }
 
     async fn holds_open(&self) -> Result<u32, StoreError> {
-        self.read(holds::count_open).await
+        self.read(ledger::count_open).await
     }
 
-    async fn holds_expire(&self, time: Timestamp, limit: u32) -> Result<usize, StoreError> {
-        self.write(move |connection| holds::expire(connection, time, limit))
+    async fn holds_overdue(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OverdueHold>, StoreError> {
+        self.read(move |connection| ledger::holds_overdue(connection, now, limit))
             .await
     }
-}
 
-#[async_trait]
-impl LedgerStore for SqliteStore {
-    async fn grant(&self, grant: NewGrant) -> Result<Granted, StoreError> {
-        self.write(move |connection| ledger::grant(connection, &grant))
+    async fn lots_overdue(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AccountKey>, StoreError> {
+        self.read(move |connection| ledger::lots_overdue(connection, now, limit))
             .await
     }
 
     async fn balance(&self, account: AccountKey) -> Result<Balance, StoreError> {
-        self.read(move |connection| ledger::balance(connection, &account.to_string()))
+        self.read(move |connection| ledger::balance(connection, account))
             .await
     }
 
@@ -148,18 +137,8 @@ impl LedgerStore for SqliteStore {
 
 #[async_trait]
 impl UsageStore for SqliteStore {
-    async fn records_insert(&self, records: Vec<NewRecord>) -> Result<Vec<Posted>, StoreError> {
-        self.write(move |connection| {
-            records
-                .iter()
-                .map(|record| usage::record(connection, record))
-                .collect()
-        })
-        .await
-    }
-
     async fn quarantine(&self, reject: Reject) -> Result<(), StoreError> {
-        self.write(move |connection| usage::quarantine(connection, &reject, None))
+        self.write(move |connection| usage::quarantine(connection, &reject))
             .await
     }
 
@@ -260,10 +239,9 @@ mod tests {
             let changed = store
                 .write(move |connection| {
                     connection.execute(
-                        "INSERT INTO transfer (transfer_id, debit_account, credit_account, amount,
-                             kind, inference_id, request_id, note, post_ms)
-                         VALUES (?1, 'platform/grants', 'platform/revenue', 5, 'grant', '', ?1, '',
-                             0)",
+                        "INSERT INTO transfer (transfer_id, kind, account, amount, inference_id,
+                             request_id, note, post_ms)
+                         VALUES (randomblob(16), 'grant', 'users/a', 5, '', ?1, '', 0)",
                         [sql],
                     )?;
                     Ok(connection.execute(sql, [])?)
@@ -370,8 +348,7 @@ mod tests {
             ),
             (super::usage::LIST_REQUEST, "usage_record_by_inference"),
             (super::usage::LIST_REQUEST, "usage_record_by_client_request"),
-            (super::ledger::TRANSACTIONS, "transfer_by_debit"),
-            (super::ledger::TRANSACTIONS, "transfer_by_credit"),
+            (super::ledger::TRANSACTIONS, "transfer_by_account"),
         ] {
             let plan = store
                 .read(move |connection| {

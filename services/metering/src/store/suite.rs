@@ -12,14 +12,15 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
-use super::{
-    Answer, Balance, Call, Extended, Granted, NewAnswer, NewGrant, NewHold, NewRecord, Placed,
-    Posted, QuarantineReason, RecordQuery, Settlement, Store, TransactionKind,
-};
+use super::{Answer, Balance, Batch, Call, NewAnswer, RecordQuery, Store, Work, shard_of};
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, Priced, Terms};
 use crate::domain::event::Event;
 use crate::domain::filter::Filter;
+use crate::domain::ledger::{
+    Command, ExpireHold, ExpireLots, Extended, Extension, Granted, NewGrant, NewHold, NewRecord,
+    Placed, Posted, QuarantineReason, Settlement, TransferKind, VoidHold, Voided,
+};
 use crate::domain::prices::PriceRow;
 use crate::domain::requester::Visibility;
 use crate::domain::tier::{self, Tier};
@@ -51,6 +52,9 @@ macro_rules! conformance {
             an_answer_is_kept_with_its_change_until_nobody_can_ask,
             price_books_stay,
             concurrent_holds_never_oversell,
+            holds_of_one_batch_stand_as_far_as_the_balance_goes,
+            credits_that_expire_are_booked_once,
+            a_hold_placed_and_settled_in_one_batch_is_whole,
             any_history_adds_up,
             sums_are_what_a_fold_of_the_records_gives,
             too_many_sums_are_refused,
@@ -106,6 +110,7 @@ fn hold(id: u128, account: AccountKey, amount: i64) -> NewHold {
         },
         terms: terms(None),
         amount: Nanos::new(amount),
+        budgets: Vec::new(),
         create_time: time(1_000),
         expire_time: time(2_000),
     }
@@ -138,18 +143,71 @@ fn settlement(event: Event, hold: u128) -> Settlement {
     Settlement {
         event,
         hold_id: Uuid::from_u128(hold),
-        charge_id: Uuid::now_v7(),
-        absorbed_id: Uuid::now_v7(),
         time: time(1_500),
     }
 }
 
+/// Runs commands as one batch, all of the first one's shard.
+async fn run_all<C: Command>(store: &impl Store, commands: Vec<C>) -> Vec<C::Answer> {
+    let Some(first) = commands.first() else {
+        return Vec::new();
+    };
+    let shard = shard_of(first.account());
+    let (works, answers): (Vec<_>, Vec<_>) = commands.into_iter().map(Work::new).unzip();
+    let batch = Arc::new(Batch::new(works));
+    let written = store.transact(shard, Arc::clone(&batch)).await;
+    written.expect("the store works");
+    batch.finish(true);
+    let mut answered = Vec::new();
+    for answer in answers {
+        answered.push(answer.await.expect("answered").expect("written"));
+    }
+    answered
+}
+
+async fn run<C: Command>(store: &impl Store, command: C) -> C::Answer {
+    let mut answers = run_all(store, vec![command]).await;
+    answers.pop().expect("one answer")
+}
+
 async fn settle(store: &impl Store, id: u128, hold: u128, tokens: i64) -> Posted {
     let event = event(id, account(1), tokens, wire::AttemptStatus::Ok);
-    store
-        .hold_settle(settlement(event, hold))
-        .await
-        .expect("the store works")
+    run(store, settlement(event, hold)).await
+}
+
+async fn void(store: &impl Store, hold: u128, who: AccountKey, event: Option<Event>) -> Voided {
+    let void = VoidHold {
+        id: Uuid::from_u128(hold),
+        account: who,
+        event,
+        time: time(1_500),
+    };
+    run(store, void).await
+}
+
+async fn extend(store: &impl Store, hold: u128, who: AccountKey, amount: i64) -> Extended {
+    let extension = Extension {
+        id: Uuid::from_u128(hold),
+        account: who,
+        amount: Nanos::new(amount),
+        time: time(1_500),
+    };
+    run(store, extension).await
+}
+
+/// Frees what is overdue, as who sweeps does.
+async fn expire(store: &impl Store, now: i64, limit: u32) -> usize {
+    let overdue = store.holds_overdue(time(now), limit).await;
+    let mut freed = 0;
+    for hold in overdue.expect("the store works") {
+        let expiry = ExpireHold {
+            id: hold.id,
+            account: hold.account,
+            time: time(now),
+        };
+        freed += usize::from(run(store, expiry).await);
+    }
+    freed
 }
 
 fn charged(amount: i64, duplicate: bool) -> Posted {
@@ -167,15 +225,17 @@ async fn give(store: &impl Store, account: AccountKey, amount: i64, key: &str) -
         id: Uuid::now_v7(),
         account,
         amount: Nanos::new(amount),
+        priority: 0,
+        expire_time: None,
         request_id: key.to_owned(),
         note: "note".to_owned(),
         time: time(1_000),
     };
-    store.grant(grant).await.expect("the store works")
+    run(store, grant).await
 }
 
 async fn place(store: &impl Store, hold: NewHold) -> Placed {
-    store.hold_place(hold).await.expect("the store works")
+    run(store, hold).await
 }
 
 #[track_caller]
@@ -199,27 +259,28 @@ async fn assert_adds_up(store: &impl Store) {
     let totals = store.totals().await.expect("the store works");
     assert_eq!(totals.balances, Nanos::ZERO, "{totals:?}");
     assert_eq!(totals.balances_off, 0, "{totals:?}");
+    assert_eq!(totals.lots_off, 0, "{totals:?}");
     assert_eq!(totals.held, totals.open_holds, "{totals:?}");
     assert_eq!(totals.record_charges, totals.transfer_charges, "{totals:?}");
 }
 
 pub(crate) async fn a_grant_is_posted_once(store: Arc<impl Store + 'static>) {
     let Granted::Posted {
-        transaction,
+        transfer,
         duplicate: false,
     } = give(&*store, account(1), 70, "k").await
     else {
         panic!("not posted");
     };
     assert_eq!(
-        (transaction.kind, transaction.amount.get()),
-        (TransactionKind::Grant, 70)
+        (transfer.kind, transfer.amount.get()),
+        (TransferKind::Grant, 70)
     );
     let again = give(&*store, account(1), 70, "k").await;
     assert_eq!(
         again,
         Granted::Posted {
-            transaction,
+            transfer,
             duplicate: true
         }
     );
@@ -279,10 +340,7 @@ pub(crate) async fn a_hold_of_nothing_needs_no_credit(store: Arc<impl Store + 's
 pub(crate) async fn an_open_hold_is_raised_where_the_balance_covers_it(
     store: Arc<impl Store + 'static>,
 ) {
-    let extend = async |id, amount| {
-        let extended = store.hold_extend(Uuid::from_u128(id), Nanos::new(amount));
-        extended.await.expect("the store works")
-    };
+    let extend = async |id, amount| extend(&*store, id, account(1), amount).await;
     let held = |amount| Extended::Held(Nanos::new(amount));
     let short = |available| Extended::Short {
         available: Nanos::new(available),
@@ -296,12 +354,12 @@ pub(crate) async fn an_open_hold_is_raised_where_the_balance_covers_it(
     assert_balance(&*store, 100, 90).await;
     assert_eq!(extend(1, 81).await, short(10));
     assert_eq!(extend(1, 80).await, held(80));
-    assert_eq!(extend(3, 1).await, Extended::Unknown);
+    assert_eq!(extend(3, 1).await, Extended::NotOpen);
     assert_eq!(settle(&*store, 10, 1, 25).await, charged(25, false));
     assert_balance(&*store, 75, 20).await;
-    assert_eq!(extend(1, 90).await, Extended::Closed);
-    store.holds_expire(time(5_000), 9).await.expect("works");
-    assert_eq!(extend(2, 30).await, Extended::Closed);
+    assert_eq!(extend(1, 90).await, Extended::NotOpen);
+    expire(&*store, 5_000, 9).await;
+    assert_eq!(extend(2, 30).await, Extended::NotOpen);
     assert_balance(&*store, 75, 0).await;
 }
 
@@ -468,54 +526,53 @@ pub(crate) async fn a_void_frees_the_hold_and_records_the_attempt(
     give(&*store, account(1), 100, "k").await;
     place(&*store, hold(1, account(1), 60)).await;
     let failed = event(10, account(1), 7, wire::AttemptStatus::Failed);
-    let void = |event| store.hold_void(Uuid::from_u128(1), event, time(1_500));
-    let first = void(Some(failed.clone())).await.expect("works");
-    assert_eq!((first.duplicate, first.quarantined), (false, None));
-    let again = void(Some(failed.clone())).await.expect("works");
-    assert_eq!((again.duplicate, again.quarantined), (true, None));
+    let first = void(&*store, 1, account(1), Some(failed.clone())).await;
+    let stored = |duplicate| {
+        let priced = Priced {
+            list_cost: Some(Nanos::new(7)),
+            ..Priced::default()
+        };
+        Some(Posted::Recorded { priced, duplicate })
+    };
+    assert_eq!((first.duplicate, first.posted), (false, stored(false)));
+    let again = void(&*store, 1, account(1), Some(failed.clone())).await;
+    assert_eq!((again.duplicate, again.posted), (true, stored(true)));
     assert_balance(&*store, 100, 0).await;
     let everything = Visibility {
         account: None,
         user_uid: None,
     };
-    let stored = store
+    let records = store
         .attempts(failed.message.inference_id.clone(), everything)
         .await;
-    let stored = stored.expect("works");
-    assert_eq!(stored.len(), 1);
-    assert_eq!(stored[0].event, failed);
-    assert_eq!(stored[0].priced.charge, Nanos::ZERO);
+    let records = records.expect("works");
+    assert_eq!(records.len(), 1);
+    assert_eq!(records[0].event, failed);
+    assert_eq!(records[0].priced.charge, Nanos::ZERO);
     assert_eq!(
         settle(&*store, 11, 1, 25).await,
         charged(25, false),
         "a late settle posts"
     );
     assert_balance(&*store, 75, 0).await;
-    let never_placed = store
-        .hold_void(Uuid::from_u128(99), None, time(1_500))
-        .await;
-    assert!(never_placed.expect("works").duplicate);
+    assert!(void(&*store, 99, account(1), None).await.duplicate);
 }
 
 pub(crate) async fn an_expired_hold_is_freed_and_still_settles(store: Arc<impl Store + 'static>) {
     give(&*store, account(1), 100, "k").await;
     place(&*store, hold(1, account(1), 60)).await;
     place(&*store, hold(2, account(1), 30)).await;
-    assert_eq!(store.holds_expire(time(1_999), 10).await.expect("works"), 0);
+    assert_eq!(expire(&*store, 1_999, 10).await, 0);
     assert_balance(&*store, 100, 90).await;
     assert_eq!(store.holds_open().await.expect("works"), 2);
-    assert_eq!(store.holds_expire(time(2_000), 1).await.expect("works"), 1);
+    assert_eq!(expire(&*store, 2_000, 1).await, 1);
     assert_eq!(store.holds_open().await.expect("works"), 1);
-    assert_eq!(store.holds_expire(time(2_000), 10).await.expect("works"), 1);
-    assert_eq!(store.holds_expire(time(9_000), 10).await.expect("works"), 0);
+    assert_eq!(expire(&*store, 2_000, 10).await, 1);
+    assert_eq!(expire(&*store, 9_000, 10).await, 0);
     assert_balance(&*store, 100, 0).await;
     assert_eq!(settle(&*store, 10, 1, 25).await, charged(25, false));
     assert_balance(&*store, 75, 0).await;
-    let voided = store
-        .hold_void(Uuid::from_u128(2), None, time(3_000))
-        .await
-        .expect("works");
-    assert!(voided.duplicate);
+    assert!(void(&*store, 2, account(1), None).await.duplicate);
     assert_balance(&*store, 75, 0).await;
 }
 
@@ -537,7 +594,7 @@ pub(crate) async fn own_key_records_are_stored_once(store: Arc<impl Store + 'sta
         record(2, account(1), 6),
         record(1, account(1), 5),
     ];
-    let posted = store.records_insert(batch).await.expect("works");
+    let posted = run_all(&*store, batch).await;
     let duplicates: Vec<_> = posted
         .iter()
         .map(|posted| {
@@ -551,11 +608,8 @@ pub(crate) async fn own_key_records_are_stored_once(store: Arc<impl Store + 'sta
         })
         .collect();
     assert_eq!(duplicates, [false, false, true]);
-    let other = store
-        .records_insert(vec![record(1, account(1), 9)])
-        .await
-        .expect("works");
-    assert_eq!(other, [Posted::Quarantined(QuarantineReason::OtherFigures)]);
+    let other = run(&*store, record(1, account(1), 9)).await;
+    assert_eq!(other, Posted::Quarantined(QuarantineReason::OtherFigures));
     assert_eq!(list(&*store, 1, None, None).await, [6, 5]);
     assert_balance(&*store, 0, 0).await;
 }
@@ -583,8 +637,8 @@ async fn list(
 }
 
 pub(crate) async fn records_are_seen_by_their_owners_only(store: Arc<impl Store + 'static>) {
-    let batch = vec![record(1, account(1), 5), record(2, account(2), 6)];
-    store.records_insert(batch).await.expect("works");
+    run(&*store, record(1, account(1), 5)).await;
+    run(&*store, record(2, account(2), 6)).await;
     assert_eq!(list(&*store, 2, None, None).await, [6]);
     assert_eq!(list(&*store, 1, None, None).await, [5]);
     assert_eq!(list(&*store, 1, Some(1), None).await, [5]);
@@ -886,9 +940,7 @@ async fn run_history(store: &impl Store, base: u128, history: &[Step]) {
                 );
             }
             Step::Extend(id, amount) => {
-                let id_there = Uuid::from_u128(base + id);
-                let extended = store.hold_extend(id_there, Nanos::new(amount));
-                let extended = extended.await.expect("works");
+                let extended = extend(store, base + id, who, amount).await;
                 assert_eq!(
                     matches!(extended, Extended::Held(_)),
                     model.extend(id, amount),
@@ -897,15 +949,12 @@ async fn run_history(store: &impl Store, base: u128, history: &[Step]) {
             }
             Step::Settle(id, of, tokens) => {
                 let event = event(base + 1_000 + id, who, tokens, wire::AttemptStatus::Ok);
-                let posted = store
-                    .hold_settle(settlement(event, base + of))
-                    .await
-                    .expect("works");
+                let posted = run(store, settlement(event, base + of)).await;
                 let actual = match posted {
                     Posted::Recorded { priced, duplicate } => {
                         Some((priced.charge.get(), duplicate))
                     }
-                    Posted::Quarantined(_) => None,
+                    _ => None,
                 };
                 assert_eq!(
                     actual,
@@ -914,17 +963,11 @@ async fn run_history(store: &impl Store, base: u128, history: &[Step]) {
                 );
             }
             Step::Void(id) => {
-                store
-                    .hold_void(Uuid::from_u128(base + id), None, time(1_500))
-                    .await
-                    .expect("works");
+                void(store, base + id, who, None).await;
                 model.close(id);
             }
             Step::Expire => {
-                store
-                    .holds_expire(time(5_000), 10_000)
-                    .await
-                    .expect("works");
+                expire(store, 5_000, 10_000).await;
                 model.holds.values_mut().for_each(|(_, open)| *open = false);
             }
         }
@@ -937,4 +980,75 @@ async fn run_history(store: &impl Store, base: u128, history: &[Step]) {
         );
     }
     assert_adds_up(store).await;
+}
+
+pub(crate) async fn holds_of_one_batch_stand_as_far_as_the_balance_goes(
+    store: Arc<impl Store + 'static>,
+) {
+    for (base, size) in [(1_u128, 1), (2, 64), (3, 1_024)] {
+        let (who, first) = (account(base), base << 32);
+        give(&*store, who, 500, "k").await;
+        let holds: Vec<_> = (0..1_000)
+            .map(|number| hold(first + number, who, 1))
+            .collect();
+        let mut placed = Vec::new();
+        for batch in holds.chunks(size) {
+            placed.extend(run_all(&*store, batch.to_vec()).await);
+        }
+        let held = placed
+            .iter()
+            .filter(|placed| matches!(placed, Placed::Held(_)));
+        assert_eq!(held.count(), 500, "batches of {size}");
+        let balance = store.balance(who).await.expect("works");
+        assert_eq!(balance.held.get(), 500);
+    }
+    assert_adds_up(&*store).await;
+}
+
+pub(crate) async fn credits_that_expire_are_booked_once(store: Arc<impl Store + 'static>) {
+    let grant = |key: &str, amount, expires: Option<i64>| NewGrant {
+        id: Uuid::now_v7(),
+        account: account(1),
+        amount: Nanos::new(amount),
+        priority: 0,
+        expire_time: expires.map(time),
+        request_id: key.to_owned(),
+        note: String::new(),
+        time: time(1_000),
+    };
+    run(&*store, grant("stays", 10, None)).await;
+    run(&*store, grant("goes", 20, Some(5_000))).await;
+    place(&*store, hold(1, account(1), 5)).await;
+    settle(&*store, 10, 1, 5).await;
+    let overdue = |now| store.lots_overdue(time(now), 10);
+    assert_eq!(overdue(4_999).await.expect("works"), []);
+    assert_eq!(overdue(5_000).await.expect("works"), [account(1)]);
+    let expiry = || ExpireLots {
+        id: Uuid::now_v7(),
+        account: account(1),
+        time: time(5_000),
+    };
+    assert_eq!(run(&*store, expiry()).await.get(), 15);
+    assert_eq!(run(&*store, expiry()).await.get(), 0);
+    assert_eq!(overdue(9_000).await.expect("works"), []);
+    assert_balance(&*store, 10, 0).await;
+}
+
+pub(crate) async fn a_hold_placed_and_settled_in_one_batch_is_whole(
+    store: Arc<impl Store + 'static>,
+) {
+    give(&*store, account(1), 100, "k").await;
+    let (place, placed) = Work::new(hold(1, account(1), 60));
+    let event = event(10, account(1), 25, wire::AttemptStatus::Ok);
+    let (settle, settled) = Work::new(settlement(event, 1));
+    let batch = Arc::new(Batch::new(vec![place, settle]));
+    let written = store
+        .transact(shard_of(account(1)), Arc::clone(&batch))
+        .await;
+    written.expect("the store works");
+    batch.finish(true);
+    assert_held(&placed.await.expect("answered").expect("written"));
+    assert_eq!(settled.await.expect("answered"), Ok(charged(25, false)));
+    assert_eq!(store.holds_open().await.expect("works"), 0);
+    assert_balance(&*store, 75, 0).await;
 }

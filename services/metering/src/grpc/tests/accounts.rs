@@ -12,6 +12,7 @@ fn grant(account: &str, nanos: i64, key: &str) -> wire::GrantCreditsRequest {
         account: account.to_owned(),
         amount_nanos: nanos,
         note: "for tests".to_owned(),
+        ..wire::GrantCreditsRequest::default()
     }
 }
 

@@ -218,6 +218,7 @@ impl World {
             account: account.to_owned(),
             amount_nanos: nanos,
             note: String::new(),
+            ..wire::GrantCreditsRequest::default()
         };
         self.credits()
             .grant_credits(by("admin", grant))

@@ -1,11 +1,12 @@
 //! Between rows and what they mean.
 
 use keyward_money::{BasisPoints, Nanos, Prices};
-use prost::Message as _;
 use uuid::Uuid;
 
 use super::super::StoreError;
+use crate::domain::account::AccountKey;
 use crate::domain::event::Event;
+use crate::domain::ledger::{HeldBudget, PeriodKey};
 
 pub(super) fn corrupt(what: &'static str) -> StoreError {
     StoreError::Corrupt { what }
@@ -41,8 +42,17 @@ pub(super) fn prices(text: &str) -> Result<Prices, StoreError> {
     serde_json::from_str(text).map_err(|_| corrupt("price"))
 }
 
-pub(super) fn event_bytes(event: &Event) -> Vec<u8> {
-    event.message.encode_to_vec()
+pub(super) fn account(text: &str) -> Result<AccountKey, StoreError> {
+    text.parse().map_err(|_| corrupt("account"))
+}
+
+/// As JSON: `[[budget, period's start, whether it blocks], ...]`.
+pub(super) fn budgets_text(budgets: &[HeldBudget]) -> Result<String, StoreError> {
+    let rows = budgets.iter().map(|budget| {
+        let PeriodKey { budget_id, start } = budget.period;
+        (budget_id, start.as_millisecond(), budget.blocks)
+    });
+    serde_json::to_string(&rows.collect::<Vec<_>>()).map_err(|_| corrupt("hold"))
 }
 
 /// The tags of an event as a JSON object.
@@ -51,8 +61,5 @@ pub(super) fn tags_text(event: &Event) -> Result<String, StoreError> {
 }
 
 pub(super) fn event(bytes: &[u8]) -> Result<Event, StoreError> {
-    let message = keyward_proto::metering::v1::UsageEvent::decode(bytes)
-        .map_err(|_| corrupt("usage event"))?;
-    let id = message.event_id.clone();
-    Event::parse(&id, Some(message), None).map_err(|_| corrupt("usage event"))
+    Event::from_bytes(bytes).ok_or(corrupt("usage event"))
 }

@@ -1,6 +1,5 @@
 //! Sums by the hour: kept with every record, and read instead of the records.
 
-use jiff::Timestamp;
 use keyward_money::{Nanos, Usage};
 use keyward_runtime::time;
 use rusqlite::types::ToSql;
@@ -9,8 +8,8 @@ use rusqlite::{Connection, Row, params};
 use super::super::{StoreError, SumQuery, Sums};
 use super::row;
 use crate::domain::charging::Priced;
-use crate::domain::event::Event;
 use crate::domain::filter::{Filter, Hour};
+use crate::domain::ledger::{Changes, SumKey};
 use crate::domain::sums::{Cell, Dimension, Groups, Sum, TooManyGroups};
 
 /// The figures of a sum, in the order in which [`figures`] gives and [`sum`] takes them.
@@ -78,47 +77,41 @@ const ADD_TAG: &str = concat!(
     add!()
 );
 
-/// Counts a record that was just stored. The only caller of this is what stores it.
-pub(super) fn add(
-    connection: &Connection,
-    event: &Event,
-    priced: &Priced,
-    recorded: Timestamp,
-) -> Result<(), StoreError> {
-    let owner = event.message.owner.clone().unwrap_or_default();
-    let (account, message) = (event.account.to_string(), &event.message);
-    let hour = Hour::of(event.dispatched(recorded)).get();
-    let figures = figures(&Sum::of(event, priced));
-    let mut values: Vec<&dyn ToSql> = vec![
-        &account,
-        &hour,
-        &owner.user_uid,
-        &owner.user,
-        &owner.project,
-        &message.provider,
-        &message.model,
-        &message.key_source,
-        &message.provider_key_id,
-    ];
-    values.extend(figures.iter().map(|figure| figure as &dyn ToSql));
-    connection.prepare_cached(ADD)?.execute(&*values)?;
-    let mut add_tag = connection.prepare_cached(ADD_TAG)?;
-    for (name, value) in tags(event) {
-        let mut values = values.clone();
-        values.extend([&name as &dyn ToSql, &value]);
-        add_tag.execute(&*values)?;
+/// Adds what a batch's records add up to. The only caller of this is what stores them.
+pub(super) fn add_all(connection: &Connection, changes: &Changes) -> Result<(), StoreError> {
+    for (key, sum) in &changes.sums {
+        add(connection, ADD, key, sum, &[])?;
+    }
+    for ((key, name, value), sum) in &changes.tag_sums {
+        add(connection, ADD_TAG, key, sum, &[name, value])?;
     }
     Ok(())
 }
 
-/// The tags that an event counts for.
-fn tags(event: &Event) -> Vec<(&str, &str)> {
-    let tags: Vec<_> = event.tags().into_iter().collect();
-    if tags.is_empty() {
-        vec![("", "")]
-    } else {
-        tags
-    }
+fn add(
+    connection: &Connection,
+    statement: &str,
+    key: &SumKey,
+    sum: &Sum,
+    tag: &[&String],
+) -> Result<(), StoreError> {
+    let (account, hour) = (key.account.to_string(), key.hour.get());
+    let figures = figures(sum);
+    let mut values: Vec<&dyn ToSql> = vec![
+        &account,
+        &hour,
+        &key.user_uid,
+        &key.user_id,
+        &key.project_id,
+        &key.provider,
+        &key.model,
+        &key.key_source,
+        &key.provider_key_id,
+    ];
+    values.extend(figures.iter().map(|figure| figure as &dyn ToSql));
+    values.extend(tag.iter().map(|text| *text as &dyn ToSql));
+    connection.prepare_cached(statement)?.execute(&*values)?;
+    Ok(())
 }
 
 fn figures(sum: &Sum) -> Vec<i64> {
@@ -307,12 +300,14 @@ pub(super) fn complete(connection: &Connection, limit: u32) -> Result<usize, Sto
         let event = row::event(&row.get::<_, Vec<u8>>(1)?)?;
         found.push((sequence, event, priced, time::from_millis(row.get(5)?)));
     }
+    let mut changes = Changes::default();
     for (sequence, event, priced, recorded) in &found {
-        add(connection, event, priced, *recorded)?;
+        changes.count(event, priced, *recorded);
         let owner = event.message.owner.clone().unwrap_or_default();
         let start_ms = event.dispatched(*recorded).as_millisecond();
         let tags = row::tags_text(event)?;
         mark.execute(params![sequence, start_ms, tags, owner.user, owner.project])?;
     }
+    add_all(connection, &changes)?;
     Ok(found.len())
 }

@@ -1,106 +1,19 @@
 //! Usage records, and events put aside.
 
 use jiff::Timestamp;
-use keyward_money::{BasisPoints, Nanos};
+use keyward_money::Nanos;
 use keyward_runtime::time;
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
-use uuid::Uuid;
+use rusqlite::{Connection, Row, named_params, params};
 
-use super::super::{
-    NO_MARKUP, NewRecord, Posted, QuarantineReason, RecordQuery, Reject, StoreError,
-};
-use super::{row, sums};
+use super::super::{RecordQuery, StoreError};
+use super::row;
 use crate::domain::charging::Priced;
-use crate::domain::event::Event;
+use crate::domain::ledger::{Reject, UsageRow};
 use crate::domain::receipt::{Record, RecordPlace};
 use crate::domain::requester::Visibility;
 
-/// A record to be stored.
-pub(super) struct Insert<'a> {
-    pub(super) event: &'a Event,
-    pub(super) hold_id: Option<Uuid>,
-    pub(super) priced: Priced,
-    pub(super) price_version: u64,
-    pub(super) markup: BasisPoints,
-    pub(super) time: Timestamp,
-}
-
-/// Stores an attempt that never had a hold.
-pub(super) fn record(connection: &Connection, new: &NewRecord) -> Result<Posted, StoreError> {
-    let insert = Insert {
-        event: &new.event,
-        hold_id: None,
-        priced: new.priced,
-        price_version: new.price_version,
-        markup: NO_MARKUP,
-        time: new.time,
-    };
-    record_or_put_aside(connection, &insert)
-}
-
-/// Stores a record, unless its id is stored already: with the same content that is the same record,
-/// with another it is put aside.
-pub(super) fn record_or_put_aside(
-    connection: &Connection,
-    new: &Insert<'_>,
-) -> Result<Posted, StoreError> {
-    match stored(connection, new.event)? {
-        Stored::Same(priced) => Ok(Posted::Recorded {
-            priced,
-            duplicate: true,
-        }),
-        Stored::Other => {
-            let reason = QuarantineReason::OtherFigures;
-            put_aside(connection, new.event, new.hold_id, reason, new.time)
-        }
-        Stored::Nothing => {
-            insert(connection, new)?;
-            Ok(Posted::Recorded {
-                priced: new.priced,
-                duplicate: false,
-            })
-        }
-    }
-}
-
-/// What is stored under an event's id.
-pub(super) enum Stored {
-    /// Nothing yet.
-    Nothing,
-    /// That very event, and what it cost.
-    Same(Priced),
-    /// Another one.
-    Other,
-}
-
-/// Looks up what is stored under an event's id.
-pub(super) fn stored(connection: &Connection, event: &Event) -> Result<Stored, StoreError> {
-    let found = connection
-        .prepare_cached(
-            "SELECT event, list_cost, charge, absorbed FROM usage_record WHERE event_id = ?1",
-        )?
-        .query_row([event.id.to_string()], |row| {
-            let priced = Priced {
-                list_cost: row::amount(row.get(1)?),
-                charge: Nanos::new(row.get(2)?),
-                absorbed: Nanos::new(row.get(3)?),
-            };
-            Ok((row.get::<_, Vec<u8>>(0)?, priced))
-        })
-        .optional()?;
-    let Some((bytes, priced)) = found else {
-        return Ok(Stored::Nothing);
-    };
-    let same = row::event(&bytes)? == *event;
-    Ok(if same {
-        Stored::Same(priced)
-    } else {
-        Stored::Other
-    })
-}
-
-/// Stores a record that is not stored yet, and counts it in the sums: the one place that does.
-pub(super) fn insert(connection: &Connection, new: &Insert<'_>) -> Result<(), StoreError> {
+/// Stores a record that is not stored yet.
+pub(super) fn insert(connection: &Connection, new: &UsageRow) -> Result<(), StoreError> {
     let message = &new.event.message;
     let owner = message.owner.clone().unwrap_or_default();
     connection
@@ -135,38 +48,17 @@ pub(super) fn insert(connection: &Connection, new: &Insert<'_>) -> Result<(), St
             row::signed(new.price_version)?,
             new.markup.get(),
             new.time.as_millisecond(),
-            row::event_bytes(new.event),
+            new.event.to_bytes(),
             new.event.dispatched(new.time).as_millisecond(),
             owner.user,
             owner.project,
-            row::tags_text(new.event)?,
+            row::tags_text(&new.event)?,
         ])?;
-    sums::add(connection, new.event, &new.priced, new.time)
+    Ok(())
 }
 
-/// Keeps an event aside, outside of all sums.
-pub(super) fn put_aside(
-    connection: &Connection,
-    event: &Event,
-    hold_id: Option<Uuid>,
-    reason: QuarantineReason,
-    time: Timestamp,
-) -> Result<Posted, StoreError> {
-    let reject = Reject {
-        event_id: event.id.to_string(),
-        reason,
-        body: row::event_bytes(event),
-        time,
-    };
-    quarantine(connection, &reject, hold_id)?;
-    Ok(Posted::Quarantined(reason))
-}
-
-pub(super) fn quarantine(
-    connection: &Connection,
-    reject: &Reject,
-    hold_id: Option<Uuid>,
-) -> Result<(), StoreError> {
+/// Keeps something aside, outside of all sums.
+pub(super) fn quarantine(connection: &Connection, reject: &Reject) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT OR IGNORE INTO quarantine (event_id, hold_id, reason, body, quarantine_ms)
@@ -174,7 +66,7 @@ pub(super) fn quarantine(
         )?
         .execute(params![
             reject.event_id,
-            hold_id.map(|id| id.to_string()),
+            reject.hold_id.map(|id| id.to_string()),
             reject.reason.name(),
             reject.body,
             reject.time.as_millisecond(),

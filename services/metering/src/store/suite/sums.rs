@@ -12,12 +12,15 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
-use super::{account, event, give, hold, owner, place, settlement, terms, time};
+use super::{
+    account, event, expire, give, hold, owner, place, run, run_all, settlement, terms, time,
+};
 use crate::domain::charging::Priced;
 use crate::domain::event::{Event, Outcome};
 use crate::domain::filter::{Filter, Hour, TagFilter};
+use crate::domain::ledger::{NewRecord, VoidHold};
 use crate::domain::sums::{Dimension, Group, GroupSum, Sum, TooManyGroups};
-use crate::store::{NewRecord, Store, SumQuery, Sums};
+use crate::store::{Store, SumQuery, Sums};
 
 const HOUR_MS: i64 = 3_600_000;
 const DIMENSIONS: [Dimension; 9] = [
@@ -272,10 +275,7 @@ async fn store_one(store: &impl Store, number: u128, event: Event) -> Fact {
             priced: record.priced,
         };
         for _ in 0..=u8::from(again) {
-            store
-                .records_insert(vec![record.clone()])
-                .await
-                .expect("works");
+            run(store, record.clone()).await;
         }
         return fact;
     }
@@ -284,10 +284,7 @@ async fn store_one(store: &impl Store, number: u128, event: Event) -> Fact {
     hold.request.owner = event.message.owner.clone().expect("given");
     place(store, hold).await;
     if number.is_multiple_of(4) {
-        store
-            .holds_expire(time(RECORDED), 1_000)
-            .await
-            .expect("works");
+        expire(store, RECORDED, 1_000).await;
     }
     let usage = event.usage;
     let cost = Charge::of(&usage, &terms(None).prices, BasisPoints::ZERO).expect("priced");
@@ -297,13 +294,18 @@ async fn store_one(store: &impl Store, number: u128, event: Event) -> Fact {
     };
     for _ in 0..=u8::from(again) {
         if event.outcome == Outcome::Failed {
-            let voided = store.hold_void(Uuid::from_u128(id), Some(event.clone()), time(RECORDED));
-            voided.await.expect("works");
+            let void = VoidHold {
+                id: Uuid::from_u128(id),
+                account: event.account,
+                event: Some(event.clone()),
+                time: time(RECORDED),
+            };
+            run(store, void).await;
         } else {
             priced.charge = cost.charge;
             let mut settlement = settlement(event.clone(), id);
             settlement.time = time(RECORDED);
-            store.hold_settle(settlement).await.expect("works");
+            run(store, settlement).await;
         }
     }
     Fact { event, priced }
@@ -327,7 +329,7 @@ pub(crate) async fn sums_are_what_a_fold_of_the_records_gives(store: Arc<impl St
     let mut twisted = own_key(facts[0].event.clone());
     twisted.event.usage.input_tokens += 1;
     twisted.event.message.usage = Some(twisted.event.usage.into());
-    store.records_insert(vec![twisted]).await.expect("works");
+    run(&*store, twisted).await;
     let mut runner = TestRunner::new(Config::default());
     let mut seen = 0;
     for _ in 0..300 {
@@ -358,8 +360,7 @@ pub(crate) async fn too_many_sums_are_refused(store: Arc<impl Store + 'static>) 
         record.event.message.model = format!("model-{number}");
         record
     });
-    let records = records.collect();
-    store.records_insert(records).await.expect("works");
+    run_all(&*store, records.collect()).await;
     let by_model = everything(&[Dimension::Model]);
     let refused = store.usage_sums(by_model).await.expect("works");
     assert_eq!(refused, Err(TooManyGroups));
@@ -373,7 +374,7 @@ pub(crate) async fn figures_that_do_not_fit_stop_neither_records_nor_sums(
     for id in [1, 2] {
         let mut record = own_key(event(id, account(1), i64::MAX, wire::AttemptStatus::Ok));
         record.priced.list_cost = Some(Nanos::MAX);
-        store.records_insert(vec![record]).await.expect("stored");
+        run(&*store, record).await;
     }
     let sums = store.usage_sums(everything(&[])).await.expect("works");
     let total = sums.expect("one").total;

@@ -1,0 +1,100 @@
+//! Group commit: one writer for each shard of accounts takes what has arrived while its last batch
+//! was being committed, and commits that as one.
+
+use std::sync::Arc;
+
+use keyward_runtime::error;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::MeteringError;
+use crate::domain::ledger::Command;
+use crate::store::{Batch, SHARDS, Store, Work, shard_of};
+
+/// How many commands may wait for a shard's writer: some seconds of work. Beyond, callers are told
+/// at once that there is too much to do.
+const QUEUE_MAX: usize = 65_536;
+
+/// How many commands one commit takes in: enough to spread an fsync thin, little enough that the
+/// first does not wait long for the last.
+const BATCH_MAX: usize = 1_024;
+
+/// The ways in to the writers.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    shards: Vec<mpsc::Sender<Work>>,
+    closing: CancellationToken,
+    writers: TaskTracker,
+}
+
+impl Ledger {
+    /// Starts a writer for each shard.
+    pub(crate) fn start(store: &Arc<dyn Store>) -> Self {
+        let (closing, writers) = (CancellationToken::new(), TaskTracker::new());
+        let shards = (0..SHARDS).map(|shard| {
+            let (way_in, queue) = mpsc::channel(QUEUE_MAX);
+            writers.spawn(write(shard, Arc::clone(store), queue, closing.clone()));
+            way_in
+        });
+        let shards = shards.collect();
+        writers.close();
+        Self {
+            shards,
+            closing,
+            writers,
+        }
+    }
+
+    /// Does something, and says what became of it once that is durable. A caller that goes away does
+    /// not stop it.
+    pub(crate) async fn run<C: Command>(&self, command: C) -> Result<C::Answer, MeteringError> {
+        let shard = usize::from(shard_of(command.account()));
+        let (work, answer) = Work::new(command);
+        let way_in = self.shards.get(shard).ok_or(MeteringError::LedgerClosed)?;
+        way_in.try_send(work).map_err(|refused| match refused {
+            TrySendError::Full(_) => MeteringError::LedgerFull,
+            TrySendError::Closed(_) => MeteringError::LedgerClosed,
+        })?;
+        let answered = answer.await.map_err(|_| MeteringError::LedgerClosed)?;
+        Ok(answered?)
+    }
+
+    /// Does what is in line already, and takes in nothing more.
+    pub(crate) async fn close(&self) {
+        self.closing.cancel();
+        self.writers.wait().await;
+    }
+}
+
+async fn write(
+    shard: u16,
+    store: Arc<dyn Store>,
+    mut queue: mpsc::Receiver<Work>,
+    closing: CancellationToken,
+) {
+    let mut group = Vec::with_capacity(BATCH_MAX);
+    loop {
+        let taken = tokio::select! {
+            taken = queue.recv_many(&mut group, BATCH_MAX) => taken,
+            () = closing.cancelled(), if !queue.is_closed() => {
+                queue.close();
+                continue;
+            }
+        };
+        if taken == 0 {
+            return;
+        }
+        let batch = Arc::new(Batch::new(std::mem::take(&mut group)));
+        let written = store.transact(shard, Arc::clone(&batch)).await;
+        if let Err(fault) = &written {
+            tracing::error!(
+                error.chain = %error::chain(fault),
+                commands = taken,
+                "the ledger cannot be written"
+            );
+        }
+        batch.finish(written.is_ok());
+    }
+}
