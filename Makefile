@@ -23,7 +23,7 @@ TARGETS ?= records fernet access_keys grants
 SECONDS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help run build postgres test test-sdk test-api fuzz check-deploy bench catalog check fmt
+.PHONY: help run build servers test test-sdk test-api fuzz check-deploy bench catalog check fmt
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -35,11 +35,11 @@ build: ## Build the binary that the system tests run
 	$(CARGO) build --workspace --bin keyward
 
 # Tests start servers of their own from it; none that runs already is touched.
-postgres: ## Make sure that Postgres' programs are there (as root, on Debian and its kin, installs them)
-	scripts/find-postgres
+servers: ## Make sure that the programs of Postgres and Redis are there (as root, on Debian and its kin, installs them)
+	scripts/find-servers
 
 # One test holds a thousand connections at once, on both sides.
-test: build postgres ## Run the whole test suite (needs Postgres' programs)
+test: build servers ## Run the whole test suite (needs the programs of Postgres and Redis)
 	$(CARGO) test --workspace --doc
 	ulimit -Sn 8192 2>/dev/null || true; \
 		$(CARGO) test --workspace --lib --bins --tests --no-fail-fast

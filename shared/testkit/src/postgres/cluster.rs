@@ -1,41 +1,19 @@
-//! One cluster: made, started, and ended by a shell that watches over it. The shell reads from a
-//! pipe that this process alone holds; when the process ends, however that happens, the pipe closes,
-//! and the shell stops Postgres and removes the folder.
+//! One cluster: made, started, and ended by a shell that watches over it.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
-use parking_lot::Mutex;
 use tokio_postgres::Config;
 
 use super::programs::{self, User};
 use super::{block, with};
 use crate::gateway::ports;
+use crate::loopback;
 use crate::wait::DEADLINE;
-
-/// Starts a program, stops and starts it as it is told, and in the end kills it and removes a folder.
-/// Nothing of what it holds must stay.
-const WATCHDOG: &str = r#"
-folder=$1
-shift
-start() { "$@" >>"$folder/log" 2>&1 & child=$!; }
-start "$@"
-while read -r word; do
-    case $word in
-        stop) kill -INT "$child"; wait "$child" ;;
-        start) start "$@" ;;
-    esac
-    echo done
-done
-kill -QUIT "$child" 2>/dev/null
-wait "$child"
-rm -rf "$folder"
-"#;
+use crate::watchdog::Watchdog;
 
 /// Whether what is committed stays, whatever happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +55,7 @@ const ACCESS: &str = "local all postgres trust\nhost all all 127.0.0.1/32 scram-
 pub(super) struct Cluster {
     folder: PathBuf,
     port: u16,
-    _watchdog: Child,
-    pipes: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    watchdog: Watchdog,
 }
 
 impl Cluster {
@@ -92,14 +69,11 @@ impl Cluster {
         user.own(&folder);
         make(&programs, user, &folder);
         let port = ports::free();
-        let mut watchdog = watch(&programs, user, (&folder, port), durability);
-        let stdin = watchdog.stdin.take().expect("a pipe");
-        let stdout = BufReader::new(watchdog.stdout.take().expect("a pipe"));
+        let watchdog = watch(&programs, user, (&folder, port), durability);
         let cluster = Self {
             folder,
             port,
-            _watchdog: watchdog,
-            pipes: Mutex::new((stdin, stdout)),
+            watchdog,
         };
         cluster.wait_until_it_answers();
         cluster
@@ -124,13 +98,8 @@ impl Cluster {
         config
     }
 
-    /// Tells the watchdog something, and waits until it has done it.
     pub(super) fn tell(&self, word: &str) {
-        let mut pipes = self.pipes.lock();
-        writeln!(pipes.0, "{word}").expect("the watchdog lives");
-        let mut answer = String::new();
-        pipes.1.read_line(&mut answer).expect("the watchdog lives");
-        assert_eq!(answer, "done\n");
+        self.watchdog.tell(word);
     }
 
     pub(super) fn wait_until_it_answers(&self) {
@@ -170,23 +139,10 @@ fn make(programs: &Path, user: User, folder: &Path) {
     certify(user, folder, &data);
 }
 
-/// A certificate for the loopback address, signed by an authority made for it alone.
 fn certify(user: User, folder: &Path, data: &Path) {
-    let authority_key = rcgen::KeyPair::generate().expect("a key");
-    let mut authority = rcgen::CertificateParams::new(Vec::new()).expect("parameters");
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let certificate = authority
-        .self_signed(&authority_key)
-        .expect("a certificate");
-    fs::write(folder.join("authority.crt"), certificate.pem()).expect("a file");
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate().expect("a key");
-    let server = rcgen::CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
-    let server = server.signed_by(&key, &issuer).expect("a certificate");
-    for (name, text) in [
-        ("server.crt", server.pem()),
-        ("server.key", key.serialize_pem()),
-    ] {
+    let made = loopback::certificate();
+    fs::write(folder.join("authority.crt"), made.authority).expect("a file");
+    for (name, text) in [("server.crt", made.certificate), ("server.key", made.key)] {
         let path = data.join(name);
         fs::write(&path, text).expect("a file");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("a mode");
@@ -199,26 +155,18 @@ fn watch(
     user: User,
     (folder, port): (&Path, u16),
     durability: Durability,
-) -> Child {
-    let mut shell = Command::new("/bin/sh");
-    user.run(&mut shell);
-    shell
-        .current_dir(folder)
-        .args(["-c", WATCHDOG, "watchdog"])
-        .arg(folder);
-    shell
-        .arg(programs.join("postgres"))
-        .arg("-D")
-        .arg(folder.join("data"));
-    shell.arg("-k").arg(folder).arg("-p").arg(port.to_string());
+) -> Watchdog {
+    let mut postgres = Command::new(programs.join("postgres"));
+    postgres.arg("-D").arg(folder.join("data"));
+    postgres
+        .arg("-k")
+        .arg(folder)
+        .arg("-p")
+        .arg(port.to_string());
     for setting in SETTINGS.iter().chain(durability.settings()) {
-        shell.args(["-c", setting]);
+        postgres.args(["-c", setting]);
     }
-    // A group of its own: a terminal's interrupt is for the tests, and ends this by the pipe.
-    shell.process_group(0);
-    shell
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null());
-    shell.spawn().expect("a shell starts")
+    Watchdog::start(folder, &postgres, |shell| {
+        user.run(shell);
+    })
 }
