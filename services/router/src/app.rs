@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Timeouts;
 use crate::domain::plan::Policy;
 use crate::domain::providers::Providers;
-use crate::egress::Egress;
+use crate::upstream::Egress;
 pub(crate) use behalf::Behalf;
 use closing::Closing;
 pub(crate) use error::RouteError;

@@ -7,7 +7,6 @@
 mod app;
 pub mod config;
 pub mod domain;
-pub mod egress;
 mod grpc;
 mod router;
 mod sandbox;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use keyward_auth::{Authenticator, Connection};
 use keyward_catalog::CatalogHandle;
+use keyward_egress::EgressError;
 use keyward_proto::router::v1::router_service_server::RouterServiceServer;
 use keyward_runtime::serve::Process;
 
@@ -14,8 +15,8 @@ use crate::app::vault::{LeaseMeters, VaultPort};
 use crate::app::{Core, HealthBook};
 use crate::config::RouterConfig;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
-use crate::egress::{Egress, EgressError};
 use crate::grpc::RouterApi;
+use crate::upstream::Egress;
 
 /// Why a router could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Request, Response, Uri, header};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use keyward_catalog::Dialect;
+use keyward_egress::SendError;
 use keyward_runtime::trace::TraceContext;
 use keyward_secret::Secret;
 use url::Url;
@@ -16,7 +17,6 @@ use zeroize::Zeroizing;
 
 use crate::domain::providers::Provider;
 use crate::domain::request::UpstreamBody;
-use crate::egress::{Egress, SendError};
 use crate::sandbox::{self, SandboxBody};
 
 /// How we introduce ourselves.
@@ -24,6 +24,9 @@ const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("keyward/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// The way out to providers that are reached by HTTP.
+pub(crate) type Egress = keyward_egress::Egress<UpstreamBody>;
 
 /// A call of a provider.
 pub(crate) struct Call<'a> {

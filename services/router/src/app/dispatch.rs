@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use http::{HeaderMap, Response};
+use keyward_egress::SendError;
 use keyward_proto::metering::v1::{KeySource, PlaceHoldRequest};
 use keyward_runtime::error::{Reason, ServiceError as _, metadata};
 use keyward_runtime::telemetry::names;
@@ -27,7 +28,6 @@ use crate::domain::failure::Failure;
 use crate::domain::plan::{Candidate, CandidateKey, Plan, Refusal};
 use crate::domain::providers::{OPENROUTER, Provider, SANDBOX};
 use crate::domain::request::{ChatRequest, Splice};
-use crate::egress::SendError;
 use crate::upstream::{self, AnswerBody, Call};
 
 /// A hold stands for the longest answer there is.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use keyward_catalog::Catalog;
+use keyward_egress::Prober;
 use keyward_router::domain::providers::SANDBOX;
-use keyward_router::egress::Prober;
 use keyward_vault::inspect::Destination;
 use url::Url;
 

@@ -1,10 +1,11 @@
-//! Sends requests to providers.
+//! Sends requests.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
@@ -15,7 +16,6 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use super::connector::{ConnectError, Connector};
-use crate::domain::request::UpstreamBody;
 
 /// Idle connections are closed before most servers do, so that a request seldom meets a dead one.
 const POOL_IDLE: Duration = Duration::from_secs(55);
@@ -32,7 +32,7 @@ pub enum EgressError {
         path: PathBuf,
         /// What is wrong with it.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Fault,
     },
     /// The cryptography offers no version of TLS that is wanted.
     #[error("no usable version of TLS")]
@@ -41,7 +41,7 @@ pub enum EgressError {
 
 /// Why a request got no answer.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum SendError {
+pub enum SendError {
     /// It could not be connected to, so it has not seen the request.
     #[error("{0}")]
     Connect(String),
@@ -50,26 +50,42 @@ pub(crate) enum SendError {
     Broken(#[source] hyper_util::client::legacy::Error),
 }
 
-type HttpsClient = Client<HttpsConnector<Connector>, UpstreamBody>;
+type HttpsClient<B> = Client<HttpsConnector<Connector>, B>;
+type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// The two clients.
-#[derive(Clone)]
-pub(crate) struct Egress {
+/// The two clients, for requests with bodies of one kind.
+pub struct Egress<B> {
     /// For addresses from the operator's settings.
-    trusted: HttpsClient,
+    trusted: HttpsClient<B>,
     /// For all others.
-    guarded: HttpsClient,
+    guarded: HttpsClient<B>,
 }
 
-impl std::fmt::Debug for Egress {
+impl<B> Clone for Egress<B> {
+    fn clone(&self) -> Self {
+        Self {
+            trusted: self.trusted.clone(),
+            guarded: self.guarded.clone(),
+        }
+    }
+}
+
+impl<B> std::fmt::Debug for Egress<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Egress").finish_non_exhaustive()
     }
 }
 
-impl Egress {
-    /// Sets both clients up.
-    pub(crate) fn new(
+impl<B> Egress<B>
+where
+    B: Body<Data: Send, Error: Into<Fault>> + Send + Unpin + 'static,
+{
+    /// Sets both clients up. They trust the authorities of the public internet and those in
+    /// `ca_file`; connecting takes at most `connect_timeout`.
+    ///
+    /// # Errors
+    /// [`EgressError`] if the file of further authorities is no good.
+    pub fn new(
         exceptions: PrivateAllow,
         ca_file: Option<&Path>,
         connect_timeout: Duration,
@@ -82,10 +98,14 @@ impl Egress {
         })
     }
 
-    /// Sends a request and waits for the head of its answer.
-    pub(crate) async fn send(
+    /// Sends a request and waits for the head of its answer. An address from the operator's settings
+    /// may be any, others are guarded.
+    ///
+    /// # Errors
+    /// [`SendError`]: whether the other side may have seen the request.
+    pub async fn send(
         &self,
-        request: Request<UpstreamBody>,
+        request: Request<B>,
         is_operators_address: bool,
     ) -> Result<Response<Incoming>, SendError> {
         let client = if is_operators_address {
@@ -116,7 +136,10 @@ fn connect_cause(error: &hyper_util::client::legacy::Error) -> Option<&ConnectEr
     None
 }
 
-fn client(tls: &ClientConfig, connector: Connector) -> HttpsClient {
+fn client<B>(tls: &ClientConfig, connector: Connector) -> HttpsClient<B>
+where
+    B: Body<Data: Send> + Send,
+{
     Client::builder(TokioExecutor::new())
         .pool_idle_timeout(POOL_IDLE)
         .pool_max_idle_per_host(POOL_IDLE_PER_HOST)
@@ -152,10 +175,7 @@ pub(super) fn tls_config(ca_file: Option<&Path>) -> Result<ClientConfig, EgressE
         .with_no_client_auth())
 }
 
-fn add_roots(
-    roots: &mut RootCertStore,
-    path: &Path,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), Fault> {
     let before = roots.len();
     for certificate in CertificateDer::pem_file_iter(path)? {
         roots.add(certificate?)?;

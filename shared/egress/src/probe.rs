@@ -1,4 +1,4 @@
-//! Whether a provider can be reached: resolves its name, connects and shakes hands as a request
+//! Whether an address can be reached: resolves its name, connects and shakes hands as a request
 //! would, by the same rules, and sends nothing.
 
 use std::path::Path;
@@ -37,7 +37,7 @@ pub enum ProbeError {
     Handshake(String),
 }
 
-/// Tries addresses of providers.
+/// Tries addresses.
 #[derive(Clone)]
 pub struct Prober {
     tls: ClientConfig,

@@ -1,4 +1,4 @@
-//! Dials providers. A name is resolved once, every address is checked, and what was checked is what
+//! Dials. A name is resolved once, every address is checked, and what was checked is what
 //! is connected to, so that a name cannot change its mind in between.
 
 use std::future::Future;

@@ -1,5 +1,5 @@
-//! Which addresses a base URL of a key's owner may lead to: public ones, and those that the
-//! operator names.
+//! Which addresses a URL that a customer gave may lead to: public ones, and those that the operator
+//! names.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
