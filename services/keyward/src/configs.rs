@@ -10,7 +10,8 @@ use keyward_router::RouterConfig;
 use keyward_router::domain::plan;
 use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
 use keyward_runtime::settings::{
-    Cipher, MasterKey, Prefer, ProviderSettings, Settings, SettingsError, TransitSettings,
+    Cipher, MasterKey, OnCreditExhausted, Prefer, ProviderSettings, Settings, SettingsError,
+    TransitSettings,
 };
 use keyward_secret::Secret;
 use keyward_vault::domain::envelope;
@@ -187,6 +188,10 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
         },
         fallback_to_credits: routing.fallback_to_credits,
         fallback_max_charge: routing.fallback_max_charge,
+        on_credit_exhausted: match routing.on_credit_exhausted {
+            OnCreditExhausted::Finish => keyward_router::OnCreditExhausted::Finish,
+            OnCreditExhausted::Cut => keyward_router::OnCreditExhausted::Cut,
+        },
         private_allow: settings.providers.private_allow.clone(),
         ca_file: settings.providers.ca_file.clone(),
         revocation_bound: settings.vault.revocation_bound,

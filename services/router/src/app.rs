@@ -7,11 +7,14 @@ mod behalf;
 mod body;
 pub(crate) mod closing;
 mod dispatch;
+mod drains;
 mod error;
 mod explain;
+mod growth;
 mod health;
 mod invoke;
 mod ledger;
+mod lengths;
 pub(crate) mod metering;
 pub(crate) mod meters;
 mod plain;
@@ -19,6 +22,8 @@ mod providers;
 mod serve;
 mod spans;
 mod streamed;
+mod tokens;
+mod usage;
 pub(crate) mod vault;
 
 use std::sync::Arc;
@@ -26,18 +31,21 @@ use std::sync::Arc;
 use keyward_catalog::CatalogHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Timeouts;
+use crate::config::{OnCreditExhausted, Timeouts};
 use crate::domain::plan::Policy;
 use crate::domain::providers::Providers;
 use crate::upstream::Egress;
 pub(crate) use behalf::Behalf;
 use closing::Closing;
+pub(crate) use drains::Drains;
 pub(crate) use error::RouteError;
 pub(crate) use health::HealthBook;
 pub(crate) use invoke::{Invocation, Options};
+pub(crate) use lengths::LengthBook;
 use metering::MeteringPort;
 use meters::Meters;
 pub(crate) use providers::ProviderView;
+pub(crate) use tokens::Tokens;
 use vault::VaultPort;
 
 /// What all requests share. Nothing in it is locked across an await.
@@ -52,6 +60,10 @@ pub(crate) struct Core {
     pub(crate) egress: Egress,
     pub(crate) timeouts: Timeouts,
     pub(crate) meters: Meters,
+    pub(crate) tokens: Tokens,
+    pub(crate) lengths: LengthBook,
+    pub(crate) drains: Drains,
+    pub(crate) on_credit_exhausted: OnCreditExhausted,
     pub(crate) closing: Closing,
     /// Whether providers are told of the trace.
     pub(crate) trace_providers: bool,

@@ -27,6 +27,8 @@ pub struct RouterConfig {
     pub fallback_to_credits: bool,
     /// `routing.fallback_max_charge`.
     pub fallback_max_charge: Nanos,
+    /// `routing.on_credit_exhausted`.
+    pub on_credit_exhausted: OnCreditExhausted,
     /// `providers.private_allow` and `providers.allow_private_base_urls`.
     pub private_allow: PrivateAllow,
     /// `providers.ca_file`.
@@ -49,6 +51,7 @@ impl Default for RouterConfig {
             prefer: Prefer::OpenRouter,
             fallback_to_credits: true,
             fallback_max_charge: Nanos::new(50_000_000),
+            on_credit_exhausted: OnCreditExhausted::Finish,
             private_allow: PrivateAllow::default(),
             ca_file: None,
             revocation_bound: Duration::from_secs(1),
@@ -67,6 +70,16 @@ impl RouterConfig {
             fallback_max_charge: self.fallback_max_charge,
         }
     }
+}
+
+/// What becomes of a stream that is about to use more than is held for it, where the balance does not
+/// cover more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnCreditExhausted {
+    /// It goes on, and the balance may fall below zero.
+    Finish,
+    /// It ends with what is held, as at a limit of its length.
+    Cut,
 }
 
 /// How long providers are waited for.

@@ -12,7 +12,7 @@ mod router;
 mod sandbox;
 mod upstream;
 
-pub use config::{RouterConfig, Timeouts};
+pub use config::{OnCreditExhausted, RouterConfig, Timeouts};
 pub use domain::plan::Prefer;
 pub use domain::providers::ProviderOverride;
 pub use grpc::RouterApi;

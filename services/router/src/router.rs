@@ -12,7 +12,7 @@ use crate::app::closing::Closing;
 use crate::app::metering::MeteringPort;
 use crate::app::meters::Meters;
 use crate::app::vault::{LeaseMeters, VaultPort};
-use crate::app::{Core, HealthBook};
+use crate::app::{Core, Drains, HealthBook, LengthBook, Tokens};
 use crate::config::RouterConfig;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
 use crate::grpc::RouterApi;
@@ -90,6 +90,10 @@ impl Router {
             egress,
             timeouts: config.timeouts,
             meters,
+            tokens: Tokens::new(),
+            lengths: LengthBook::new(),
+            drains: Drains::new(),
+            on_credit_exhausted: config.on_credit_exhausted,
             closing: Closing::new(process.stopping.clone(), config.shutdown_grace),
             trace_providers: config.trace_providers,
             tracker,

@@ -165,6 +165,20 @@ pub struct RoutingSettings {
     pub fallback_to_credits: bool,
     /// The most that such a request may cost its account.
     pub fallback_max_charge: Nanos,
+    /// What becomes of a stream that the credits do not cover to its end.
+    pub on_credit_exhausted: OnCreditExhausted,
+}
+
+/// What becomes of a stream that is about to use more than is held for it, where the balance does not
+/// cover more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnCreditExhausted {
+    /// It goes on; the balance may fall below zero.
+    #[default]
+    Finish,
+    /// It ends with what is held.
+    Cut,
 }
 
 /// Which of a user's own keys goes first.

@@ -69,6 +69,7 @@ pub(crate) struct Gone;
 pub(crate) struct AnswerSender {
     closing: Arc<Closing>,
     head: Option<oneshot::Sender<Result<AnswerHead, RouteError>>>,
+    has_begun: bool,
     parts: mpsc::Sender<Part>,
 }
 
@@ -86,6 +87,7 @@ pub(crate) fn channel(closing: Arc<Closing>) -> (AnswerSender, AnswerReceiver) {
         AnswerSender {
             closing,
             head: Some(head_sender),
+            has_begun: false,
             parts: sender,
         },
         AnswerReceiver { head, parts },
@@ -106,6 +108,11 @@ impl AnswerSender {
         self.head.is_none()
     }
 
+    /// Whether the caller was still there when the answer began.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
     pub(crate) fn fail(&mut self, error: RouteError) {
         if let Some(head) = self.head.take() {
             let _ = head.send(Err(error));
@@ -114,9 +121,11 @@ impl AnswerSender {
 
     pub(crate) fn head(&mut self, answer: AnswerHead) -> Result<(), Gone> {
         match self.head.take() {
-            Some(head) => head.send(Ok(answer)).map_err(|_| Gone),
-            None => Ok(()),
+            Some(head) => head.send(Ok(answer)).map_err(|_| Gone)?,
+            None => return Ok(()),
         }
+        self.has_begun = true;
+        Ok(())
     }
 
     /// Sends a piece, in chunks that fit into a message; waits for a slow reader, but not for one

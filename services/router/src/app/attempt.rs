@@ -12,6 +12,7 @@ use keyward_secret::Secret;
 
 use super::metering::Hold;
 use super::vault::Lease;
+use crate::domain::estimate::{self, Expected};
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::OPENROUTER;
 
@@ -43,6 +44,8 @@ pub(super) struct Attempt {
     pub(super) candidate: Candidate,
     pub(super) key: OpenKey,
     pub(super) hold: Option<Hold>,
+    /// What was held for.
+    pub(super) expected: Option<Expected>,
     pub(super) event_id: String,
     pub(super) started: Instant,
     pub(super) start_time: jiff::Timestamp,
@@ -83,6 +86,14 @@ impl Ending {
         Self {
             status: AttemptStatus::Abandoned,
             ..Self::failed("the caller left".into())
+        }
+    }
+
+    /// The same where the caller saw nothing of the answer.
+    pub(super) fn unseen(self) -> Self {
+        match estimate::unseen(self.measured, self.source) {
+            Some(measured) => Self { measured, ..self },
+            None => Self::left(),
         }
     }
 

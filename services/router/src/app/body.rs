@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::answer::AnswerSender;
 use super::closing::Closing;
+use super::drains::Drains;
 use crate::domain::failure::Failure;
 use crate::upstream::AnswerBody;
 
@@ -16,6 +18,9 @@ use crate::upstream::AnswerBody;
 const FINISH_WAIT: Duration = Duration::from_millis(500);
 /// How long an error body may take: another candidate waits for it.
 const ERROR_BODY_WAIT: Duration = Duration::from_secs(5);
+
+/// How much of an answer is read that nobody waits for: many times a long one.
+const DRAINED_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// What reading brought.
 pub(super) enum Next {
@@ -27,7 +32,8 @@ pub(super) enum Next {
     Broken(Failure),
     /// The time for the first content is over.
     Late,
-    /// The caller left, and the rest is not worth reading: cancelling stops the billing.
+    /// The caller left, and the rest is not read: cancelling stops the billing, or too much is read
+    /// for nobody already.
     Left,
 }
 
@@ -35,28 +41,40 @@ pub(super) enum Next {
 pub(super) struct Reader {
     body: AnswerBody,
     idle: Duration,
-    drain: Duration,
-    cancel_stops_billing: bool,
+    drain: Drain,
     closing: Arc<Closing>,
     /// When an abandoned answer is given up.
     abandoned: Option<Instant>,
+    /// The place among those that are read although nobody waits for them.
+    draining: Option<OwnedSemaphorePermit>,
+    drained_bytes: usize,
+}
+
+/// What is done with an answer whose caller has gone.
+#[derive(Debug)]
+pub(super) struct Drain {
+    pub(super) drains: Drains,
+    /// How long it is read.
+    pub(super) longest: Duration,
+    /// Whether there is no need to.
+    pub(super) cancel_stops_billing: bool,
 }
 
 impl Reader {
     pub(super) fn new(
         body: AnswerBody,
         idle: Duration,
-        drain: Duration,
-        cancel_stops_billing: bool,
+        drain: Drain,
         closing: Arc<Closing>,
     ) -> Self {
         Self {
             body,
             idle,
             drain,
-            cancel_stops_billing,
             closing,
             abandoned: None,
+            draining: None,
+            drained_bytes: 0,
         }
     }
 
@@ -66,9 +84,20 @@ impl Reader {
 
     /// The caller has gone; says whether the rest is still to be read.
     pub(super) fn abandon(&mut self) -> bool {
-        self.abandoned
-            .get_or_insert_with(|| Instant::now() + self.drain);
-        !self.cancel_stops_billing
+        if self.abandoned.is_none() {
+            self.abandoned = Some(Instant::now() + self.drain.longest);
+            let bills = !self.drain.cancel_stops_billing;
+            self.draining = bills.then(|| self.drain.drains.begin()).flatten();
+        }
+        self.draining.is_some()
+    }
+
+    /// Whether so many more bytes may be read.
+    fn has_room(&mut self, bytes: usize) -> bool {
+        if self.draining.is_some() {
+            self.drained_bytes += bytes;
+        }
+        self.drained_bytes <= DRAINED_BYTES_MAX
     }
 
     /// Reads on; `late` is when the first content is due.
@@ -105,7 +134,10 @@ impl Reader {
                 Some(Ok(frame)) => {
                     // Trailers say nothing that is used here.
                     if let Ok(bytes) = frame.into_data() {
-                        return Next::Bytes(bytes);
+                        return match self.has_room(bytes.len()) {
+                            true => Next::Bytes(bytes),
+                            false => Next::Left,
+                        };
                     }
                 }
             }

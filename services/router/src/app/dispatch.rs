@@ -23,10 +23,10 @@ use super::closing::Closing;
 use super::metering::{Hold, RecordHandle};
 use super::vault::UnsealError;
 use super::{Behalf, Core, RouteError, spans};
-use crate::domain::estimate::{self, Counting, Prompt};
+use crate::domain::estimate::Expected;
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Candidate, CandidateKey, Plan, Refusal};
-use crate::domain::providers::{OPENROUTER, Provider, SANDBOX};
+use crate::domain::providers::{OPENROUTER, Provider};
 use crate::domain::request::{ChatRequest, Splice};
 use crate::upstream::{self, AnswerBody, Call};
 
@@ -175,8 +175,8 @@ impl Dispatch {
             Ok(key) => key,
             Err(outcome) => return outcome,
         };
-        let hold = match self.hold(candidate).await {
-            Ok(hold) => hold,
+        let (hold, expected) = match self.hold(candidate).await {
+            Ok(held) => held.unzip(),
             Err(error) => return Outcome::Skipped(error),
         };
         // Holding takes its time, in which a key may be revoked.
@@ -199,6 +199,7 @@ impl Dispatch {
             candidate: candidate.clone(),
             key,
             hold,
+            expected,
             event_id: ids::new_text(),
             started: Instant::now(),
             start_time: time::now(),
@@ -266,17 +267,17 @@ impl Dispatch {
         })
     }
 
-    async fn hold(&self, candidate: &Candidate) -> Result<Option<Hold>, RouteError> {
+    async fn hold(&self, candidate: &Candidate) -> Result<Option<(Hold, Expected)>, RouteError> {
         if candidate.source != KeySource::System {
             return Ok(None);
         }
-        let estimate = estimate::most(counting(candidate), &self.prompt(candidate));
+        let expected = self.expected(candidate).await;
         let request = PlaceHoldRequest {
             request_id: ids::new_text(),
             inference_id: self.inference_id.clone(),
             provider: candidate.provider.clone(),
             model: candidate.model.clone(),
-            estimate: Some(estimate.into()),
+            estimate: Some(expected.usage.into()),
             service_tier: self.request.service_tier().unwrap_or_default().to_owned(),
             charge_cap_nanos: candidate.charge_cap.map(keyward_money::Nanos::get),
             lifetime: Some(prost_types::Duration {
@@ -285,7 +286,7 @@ impl Dispatch {
             }),
         };
         let held = self.core.metering.hold(request, &self.behalf).await;
-        held.map(Some)
+        held.map(|hold| Some((hold, expected)))
             .map_err(|error| Self::about(error, candidate))
     }
 
@@ -321,9 +322,10 @@ impl Dispatch {
                 return Sent::Failed(Failure::Overloaded, "this gateway is stopping".to_owned());
             }
             () = self.answer.closed() => {
-                if provider.cancel_stops_billing {
+                let bills = !provider.cancel_stops_billing;
+                let Some(_drain) = bills.then(|| self.core.drains.begin()).flatten() else {
                     return Sent::Left;
-                }
+                };
                 tokio::time::timeout(timeouts.drain.min(limit), &mut sending).await
             }
         };
@@ -399,37 +401,14 @@ impl Dispatch {
             client_request_id: &self.client_request_id,
         }
     }
-
-    pub(super) fn prompt<'a>(&'a self, candidate: &'a Candidate) -> Prompt<'a> {
-        let catalog = self.core.catalog.current();
-        let model = catalog.resolve(&candidate.model);
-        let known = |tokens: Option<i64>| u64::try_from(tokens.unwrap_or(0)).unwrap_or(0);
-        Prompt {
-            body_bytes: self.request.body_bytes(),
-            messages: self.request.messages(),
-            upstream_model: &candidate.upstream_model,
-            max_output_tokens: self.request.max_output_tokens(),
-            model_output_tokens: known(model.and_then(|model| model.max_output_tokens)),
-            model_context_tokens: known(model.and_then(|model| model.context_tokens)),
-            choices: self.request.choices(),
-        }
-    }
 }
 
 /// What came of sending.
 enum Sent {
     Answered(Response<AnswerBody>),
     Failed(Failure, String),
-    /// The caller left, and the provider stops billing when cancelled.
+    /// The caller left, and nobody waits for the answer.
     Left,
-}
-
-pub(super) fn counting(candidate: &Candidate) -> Counting {
-    if candidate.provider == SANDBOX {
-        Counting::Words
-    } else {
-        Counting::Bytes
-    }
 }
 
 /// In words that do not tell what is wrong with the platform's key.

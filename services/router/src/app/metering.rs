@@ -1,6 +1,7 @@
 //! The port to metering: holds and settles, usage records with their acknowledgements, and what a
 //! tier means. Usage is a fact: once there is some, it is told until it is heard.
 
+mod extension;
 mod recorder;
 
 use std::time::Duration;

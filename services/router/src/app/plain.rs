@@ -8,10 +8,11 @@ use keyward_proto::metering::v1::{AttemptStatus, UsageSource};
 
 use super::attempt::{Attempt, Ending};
 use super::body::{Next, Reader};
-use super::dispatch::{Dispatch, Outcome, counting};
+use super::dispatch::{Dispatch, Outcome};
 use super::spans;
+use crate::domain::estimate::BYTES_PER_TOKEN;
 use crate::domain::failure::{self, Failure};
-use crate::domain::{estimate, metadata, service_tier, usage};
+use crate::domain::{metadata, service_tier, usage};
 
 /// The largest answer that is held.
 const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -49,9 +50,10 @@ impl Dispatch {
             return self.failed(attempt, failure, said, None).await;
         }
         spans::answering_model(attempt, &body);
-        let mut ending = self.whole(attempt, usage::read(&body), body.len());
+        let (measured, source) = self.used_by_answer(&attempt.candidate, &body).await;
+        let mut ending = whole(attempt, measured, source);
         ending.service_tier = service_tier::read(&body).unwrap_or_default();
-        if reader.is_abandoned() {
+        if reader.is_abandoned() || self.answer.is_closed() {
             return self.left(attempt, ending).await;
         }
         self.deliver(attempt, headers, body, &ending).await;
@@ -65,6 +67,7 @@ impl Dispatch {
         body: Bytes,
         ending: &Ending,
     ) {
+        self.learn(attempt, ending);
         let (closed, ()) = tokio::join!(self.close(attempt, ending), self.note_success(attempt));
         let candidate = &attempt.candidate;
         let head = self.head(candidate, attempt.http_status, headers, closed.charge);
@@ -118,7 +121,14 @@ impl Dispatch {
                 Next::Left | Next::Broken(_) => broken = true,
             }
         }
-        let mut ending = self.whole(attempt, usage::read_tail(&tail), length);
+        let (measured, source) = match usage::read_tail(&tail) {
+            Some(reported) => (reported, UsageSource::Reported),
+            None => {
+                let delivered = (length as u64).div_ceil(BYTES_PER_TOKEN);
+                self.estimated(&attempt.candidate, delivered).await
+            }
+        };
+        let mut ending = whole(attempt, measured, source);
         ending.service_tier = service_tier::read_tail(&tail).unwrap_or_default();
         if broken {
             ending.status = AttemptStatus::Cut;
@@ -133,34 +143,20 @@ impl Dispatch {
             tokio::join!(self.close(attempt, &ending), noted);
             return Outcome::Over;
         }
+        self.learn(attempt, &ending);
         let (closed, ()) = tokio::join!(self.close(attempt, &ending), self.note_success(attempt));
         self.answer.finish(closed.summary).await;
         Outcome::Over
     }
+}
 
-    fn whole(&self, attempt: &Attempt, usage: Option<MeasuredUsage>, length: usize) -> Ending {
-        let (measured, source) = usage.map_or_else(
-            || {
-                let prompt = self.prompt(&attempt.candidate);
-                let counting = counting(&attempt.candidate);
-                let usage = estimate::delivered(counting, &prompt, length, 0);
-                (
-                    MeasuredUsage {
-                        usage,
-                        inconsistent: false,
-                    },
-                    UsageSource::Estimated,
-                )
-            },
-            |usage| (usage, UsageSource::Reported),
-        );
-        Ending {
-            status: AttemptStatus::Ok,
-            measured,
-            source,
-            service_tier: String::new(),
-            reason: attempt.candidate.reason.clone(),
-            delivered: true,
-        }
+fn whole(attempt: &Attempt, measured: MeasuredUsage, source: UsageSource) -> Ending {
+    Ending {
+        status: AttemptStatus::Ok,
+        measured,
+        source,
+        service_tier: String::new(),
+        reason: attempt.candidate.reason.clone(),
+        delivered: true,
     }
 }

@@ -12,7 +12,7 @@ use memchr::memmem;
 
 use super::answer::AnswerHead;
 use super::attempt::{Attempt, Ending};
-use super::body::Reader;
+use super::body::{Drain, Reader};
 use super::dispatch::{Dispatch, Outcome, ProviderAnswer};
 use crate::domain::failure::{self, Answer, Failure};
 use crate::domain::plan::Candidate;
@@ -35,8 +35,11 @@ impl Dispatch {
         let mut reader = Reader::new(
             body,
             timeouts.idle,
-            timeouts.drain,
-            provider.cancel_stops_billing,
+            Drain {
+                drains: self.core.drains.clone(),
+                longest: timeouts.drain,
+                cancel_stops_billing: provider.cancel_stops_billing,
+            },
             Arc::clone(&self.closing),
         );
         if !parts.status.is_success() {
@@ -125,7 +128,11 @@ impl Dispatch {
     }
 
     /// The caller left: what was delivered until then is what counts.
+    /// With the platform's key nobody pays for an answer of which it saw nothing.
     pub(super) async fn left(&self, attempt: &Attempt, mut ending: Ending) -> Outcome {
+        if attempt.hold.is_some() && !self.answer.has_begun() {
+            ending = ending.unseen();
+        }
         ending.status = AttemptStatus::Abandoned;
         "the caller left".clone_into(&mut ending.reason);
         self.close(attempt, &ending).await;

@@ -3,22 +3,25 @@
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
-use keyward_money::{MeasuredUsage, Nanos};
-use keyward_proto::metering::v1::{AttemptStatus, UsageSource};
+use keyward_money::Nanos;
+use keyward_proto::metering::v1::AttemptStatus;
 use keyward_secret::{Secret, redact};
 use memchr::memmem;
 use tokio::time::Instant;
 
 use super::attempt::{Attempt, Ending};
 use super::body::{Next, Reader};
-use super::dispatch::{Dispatch, Outcome, counting};
+use super::dispatch::{Dispatch, Outcome};
+use super::growth::Growth;
 use super::spans;
 use crate::domain::failure::{self, Failure};
+use crate::domain::metadata;
 use crate::domain::stream::{self, Pushed, StreamWatch};
-use crate::domain::{estimate, metadata};
 
 /// What is said of a stream whose connection broke.
 const BROKE_OFF: &str = "its answer broke off";
+/// What is said of a stream that was ended for want of credits.
+const EXHAUSTED: &str = "ended at its length: the credits do not reach for more";
 
 /// How reading a stream ended.
 enum End {
@@ -28,6 +31,8 @@ enum End {
     Broken(Failure, String),
     /// The caller left.
     Left,
+    /// The credits do not reach for more; with the last that was passed on.
+    Exhausted(Vec<Bytes>),
 }
 
 impl Dispatch {
@@ -49,11 +54,17 @@ impl Dispatch {
             }
             End::Left if !watch.is_committed() => self.left(attempt, Ending::left()).await,
             _ if reader.is_abandoned() || matches!(end, End::Left) => {
-                let ending = self.ending(attempt, &watch, AttemptStatus::Abandoned);
+                let ending = self.ending(attempt, &watch, AttemptStatus::Abandoned).await;
                 self.left(attempt, ending).await
             }
             End::Broken(failure, said) => {
                 self.finish_broken(attempt, headers, watch, failure, &said)
+                    .await
+            }
+            End::Exhausted(passed) => {
+                // Nobody pays for what would come.
+                drop(reader);
+                self.finish_exhausted(attempt, headers, watch, &passed)
                     .await
             }
             End::Whole | End::Left => {
@@ -74,6 +85,7 @@ impl Dispatch {
     ) -> End {
         let late = Instant::now() + self.core.timeouts.commit;
         let mut begun = false;
+        let mut growth = Growth::of(self, attempt);
         loop {
             let due = (!watch.is_committed()).then_some(late);
             let mut broken = None;
@@ -96,6 +108,14 @@ impl Dispatch {
                 Ok(pushed) => pushed,
                 Err(broken) => return reported(&broken.error),
             };
+            let is_exhausted = growth
+                .as_mut()
+                .is_some_and(|growth| growth.delivered(watch.text().tokens_at_least()));
+            let is_cut = is_exhausted && watch.can_be_cut() && !reader.is_abandoned();
+            let passed = match is_cut {
+                true => pushed.forward.clone(),
+                false => Vec::new(),
+            };
             if watch.is_committed()
                 && !reader.is_abandoned()
                 && !self
@@ -104,6 +124,9 @@ impl Dispatch {
                 && !reader.abandon()
             {
                 return End::Left;
+            }
+            if is_cut && !reader.is_abandoned() {
+                return End::Exhausted(passed);
             }
             if !ended && !pushed.done {
                 continue;
@@ -144,7 +167,8 @@ impl Dispatch {
         headers: &HeaderMap,
         mut watch: StreamWatch,
     ) {
-        let ending = self.ending(attempt, &watch, AttemptStatus::Ok);
+        let ending = self.ending(attempt, &watch, AttemptStatus::Ok).await;
+        self.learn(attempt, &ending);
         let (closed, ()) = tokio::join!(self.close(attempt, &ending), self.note_success(attempt));
         let last = self.last(attempt, &mut watch, closed.charge);
         if self.forward(attempt, headers, last).await {
@@ -192,7 +216,12 @@ impl Dispatch {
         let said = redact(said, &[attempt.key.secret()]);
         let provider = &attempt.candidate.provider;
         spans::failed(attempt, failure);
-        let mut ending = self.ending(attempt, &watch, AttemptStatus::Cut);
+        let mut ending = self.ending(attempt, &watch, AttemptStatus::Cut).await;
+        if watch.text().is_empty() {
+            // Nothing of an answer was delivered: nobody pays for that.
+            ending.status = AttemptStatus::Failed;
+            ending.delivered = false;
+        }
         ending.reason = format!("{provider} {}: {said}", failure.words());
         let (closed, ()) = tokio::join!(
             self.close(attempt, &ending),
@@ -221,34 +250,41 @@ impl Dispatch {
         Outcome::Over
     }
 
-    fn ending(&self, attempt: &Attempt, watch: &StreamWatch, status: AttemptStatus) -> Ending {
-        let (measured, source) = match watch.usage() {
-            Some(usage) if watch.is_whole() => (usage, UsageSource::Reported),
-            Some(usage) => (usage, UsageSource::Opening),
-            None => {
-                let usage = estimate::delivered(
-                    counting(&attempt.candidate),
-                    &self.prompt(&attempt.candidate),
-                    watch.delivered_bytes(),
-                    watch.delivered_chunks(),
-                );
-                let inconsistent = watch.usage_unreadable();
-                (
-                    MeasuredUsage {
-                        usage,
-                        inconsistent,
-                    },
-                    UsageSource::Estimated,
-                )
-            }
-        };
-        let reason = attempt.candidate.reason.clone();
+    /// Ends a stream for its length, as its model would.
+    async fn finish_exhausted(
+        &mut self,
+        attempt: &Attempt,
+        headers: &HeaderMap,
+        watch: StreamWatch,
+        passed: &[Bytes],
+    ) -> Outcome {
+        let mut ending = self.ending(attempt, &watch, AttemptStatus::Cut).await;
+        EXHAUSTED.clone_into(&mut ending.reason);
+        let (closed, ()) = tokio::join!(self.close(attempt, &ending), self.note_success(attempt));
+        let usage = ending.usage();
+        let usage = self.request.asks_usage().then_some(&usage);
+        let mut last = vec![stream::cut_short(passed, self.request.choices(), usage)];
+        last.extend(closed.charge.map(stream::charge_comment));
+        last.push(Bytes::from_static(b"data: [DONE]\n\n"));
+        if self.forward(attempt, headers, last).await {
+            self.answer.finish(closed.summary).await;
+        }
+        Outcome::Over
+    }
+
+    async fn ending(
+        &self,
+        attempt: &Attempt,
+        watch: &StreamWatch,
+        status: AttemptStatus,
+    ) -> Ending {
+        let (measured, source) = self.used_by_stream(&attempt.candidate, watch).await;
         Ending {
             status,
             measured,
             source,
             service_tier: watch.service_tier().to_owned(),
-            reason,
+            reason: attempt.candidate.reason.clone(),
             delivered: true,
         }
     }

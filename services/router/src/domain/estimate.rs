@@ -1,105 +1,58 @@
-//! What a request is expected to use at most, for its hold; and what a broken stream is taken to
-//! have used, where the provider did not say.
+//! What a request is expected to use at most, for its hold. Tokens are counted where a vocabulary is
+//! at hand and otherwise taken from bytes, on the safe side; an answer's length is what the caller
+//! and the model allow, else what the model's answers were like.
 
-use std::fmt;
+mod answer;
+mod counter;
+mod known;
+mod lengths;
+mod media;
+mod prompt;
+pub(crate) mod sandbox;
+
+pub(crate) use answer::{AnswerBound, AnswerLimits, OutputKind, output};
+pub(crate) use counter::{CountTokens, Counter, Vocabulary};
+pub(crate) use known::{Known, known, text_of, unseen};
+pub(crate) use lengths::Lengths;
+pub(crate) use prompt::{PromptText, measure};
 
 use keyward_money::Usage;
-use serde::de::{SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 
-/// An answer whose length nobody bounded: until answers of the model have been seen.
-const OUTPUT_TOKENS_DEFAULT: u64 = 1024;
-/// Bytes of a prompt per token, on the safe side.
-const PROMPT_BYTES_PER_TOKEN: u64 = 3;
-/// Bytes of text per token, as it is on average: what was delivered is not padded.
-const BYTES_PER_TOKEN: u64 = 4;
+/// Bytes of a prompt per token, on the safe side: for holds.
+pub(crate) const BYTES_PER_TOKEN_HELD: u64 = 3;
+/// Bytes of text per token, as it is on average: what is charged is not padded.
+pub(crate) const BYTES_PER_TOKEN: u64 = 4;
 
-/// How tokens are counted for a provider.
+/// What a request is expected to use at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Counting {
-    /// By bytes, as nothing better is known.
-    Bytes,
-    /// By words: the sandbox, whose answers can be foreseen exactly.
-    Words,
+pub(crate) struct Expected {
+    /// What to hold for.
+    pub(crate) usage: Usage,
+    /// What of it is the answer.
+    pub(crate) answer: AnswerBound,
 }
 
-/// What estimates are made from.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Prompt<'a> {
-    /// The body's length.
-    pub(crate) body_bytes: usize,
-    /// The messages, as JSON text.
-    pub(crate) messages: &'a str,
-    /// The name of the model at the provider.
-    pub(crate) upstream_model: &'a str,
-    /// The bound on one answer that the caller set.
-    pub(crate) max_output_tokens: Option<u64>,
-    /// The model's own bound; 0 where unknown.
-    pub(crate) model_output_tokens: u64,
-    /// The most that the model takes in; 0 where unknown. An image in the body has far more bytes
-    /// than tokens.
-    pub(crate) model_context_tokens: u64,
-    /// How many answers are asked for.
-    pub(crate) choices: u64,
-}
-
-/// The most that a request is expected to use.
-pub(crate) fn most(counting: Counting, prompt: &Prompt<'_>) -> Usage {
-    match counting {
-        Counting::Words => words(prompt),
-        Counting::Bytes => {
-            let bound = known_or_max(prompt.model_output_tokens);
-            let each = prompt
-                .max_output_tokens
-                .unwrap_or(OUTPUT_TOKENS_DEFAULT)
-                .min(bound);
-            let input = input_tokens(prompt, PROMPT_BYTES_PER_TOKEN);
-            usage(input, each.saturating_mul(prompt.choices))
+impl Expected {
+    /// What a prompt and its answer use.
+    pub(crate) fn new(prompt: Usage, answer: AnswerBound) -> Self {
+        Self {
+            usage: answer.kind.of(prompt, answer.held),
+            answer,
         }
+    }
+
+    /// The same with another bound of the answer.
+    pub(crate) fn with(&self, answer: AnswerBound) -> Self {
+        Self::new(self.usage.without_output(), answer)
     }
 }
 
-fn words(prompt: &Prompt<'_>) -> Usage {
-    let asked = SandboxPrompt::read(prompt.messages);
-    let output = match crate::sandbox::Behaviour::of(prompt.upstream_model) {
-        Some(crate::sandbox::Behaviour::Lorem) => prompt
-            .max_output_tokens
-            .unwrap_or(crate::sandbox::LOREM_WORDS_DEFAULT)
-            .min(crate::sandbox::LOREM_WORDS_MAX),
-        _ => asked.echo.split_whitespace().count() as u64,
-    };
-    usage(asked.words, output)
-}
-
-/// What was delivered of an answer that broke off, and the prompt it was to.
-pub(crate) fn delivered(
-    counting: Counting,
-    prompt: &Prompt<'_>,
-    text_bytes: usize,
-    chunks: u64,
-) -> Usage {
-    match counting {
-        // The sandbox sends a word a chunk.
-        Counting::Words => Usage {
-            output_tokens: signed(chunks),
-            ..most(counting, prompt)
-        },
-        Counting::Bytes => {
-            let output = (text_bytes as u64)
-                .div_ceil(BYTES_PER_TOKEN)
-                .max(chunks.min(1));
-            usage(input_tokens(prompt, BYTES_PER_TOKEN), output)
-        }
-    }
-}
-
-fn input_tokens(prompt: &Prompt<'_>, bytes_per_token: u64) -> u64 {
-    let by_length = (prompt.body_bytes as u64).div_ceil(bytes_per_token);
-    by_length.min(known_or_max(prompt.model_context_tokens))
-}
-
-fn known_or_max(tokens: u64) -> u64 {
-    if tokens == 0 { u64::MAX } else { tokens }
+/// A prompt as far as its model can have read it: an image or a file has more bytes than tokens.
+pub(crate) fn within_context(mut prompt: Usage, context_tokens: Option<i64>) -> Usage {
+    let context = signed(known_or_max(context_tokens));
+    prompt.input_tokens = prompt.input_tokens.min(context);
+    prompt.input_audio_tokens = prompt.input_audio_tokens.min(context - prompt.input_tokens);
+    prompt
 }
 
 fn usage(input: u64, output: u64) -> Usage {
@@ -114,169 +67,31 @@ fn signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The messages as the sandbox reads them, without keeping them.
-#[derive(Debug, Default)]
-pub(crate) struct SandboxPrompt {
-    /// How many words there are in all of them: what white space separates.
-    pub(crate) words: u64,
-    /// The text of the last user message.
-    pub(crate) echo: String,
-}
-
-impl SandboxPrompt {
-    /// Reads messages; nothing where they are no messages.
-    fn read(messages: &str) -> Self {
-        serde_json::from_str(messages).unwrap_or_default()
-    }
-}
-
-impl<'de> Deserialize<'de> for SandboxPrompt {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(PromptVisitor)
-    }
-}
-
-struct PromptVisitor;
-
-impl<'de> Visitor<'de> for PromptVisitor {
-    type Value = SandboxPrompt;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of messages")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut messages: A) -> Result<SandboxPrompt, A::Error> {
-        let mut prompt = SandboxPrompt::default();
-        while let Some(SandboxMessage { role, content }) = messages.next_element()? {
-            prompt.words += content.0.split_whitespace().count() as u64;
-            if role == "user" {
-                prompt.echo = content.0;
-            }
-        }
-        Ok(prompt)
-    }
-}
-
-#[derive(Deserialize)]
-struct SandboxMessage {
-    #[serde(default)]
-    role: String,
-    #[serde(default)]
-    content: SandboxText,
-}
-
-/// The text of a message: a string, nothing, or parts of which some have a text.
-#[derive(Default)]
-struct SandboxText(String);
-
-#[derive(Deserialize)]
-struct SandboxPart {
-    #[serde(default)]
-    text: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for SandboxText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextVisitor)
-    }
-}
-
-struct TextVisitor;
-
-impl<'de> Visitor<'de> for TextVisitor {
-    type Value = SandboxText;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, null or a list of parts")
-    }
-
-    fn visit_unit<E>(self) -> Result<SandboxText, E> {
-        Ok(SandboxText::default())
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<SandboxText, E> {
-        Ok(SandboxText(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<SandboxText, A::Error> {
-        let mut all = String::new();
-        while let Some(SandboxPart { text }) = parts.next_element()? {
-            let Some(text) = text else { continue };
-            if !all.is_empty() {
-                all.push(' ');
-            }
-            all.push_str(&text);
-        }
-        Ok(SandboxText(all))
-    }
+/// A limit as the catalogue knows it; none where that says nothing or nonsense.
+fn known_or_max(tokens: Option<i64>) -> u64 {
+    let known = tokens.and_then(|tokens| u64::try_from(tokens).ok());
+    known.filter(|tokens| *tokens > 0).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn prompt<'a>(model: &'a str, messages: &'a str) -> Prompt<'a> {
-        Prompt {
-            body_bytes: 300,
-            messages,
-            upstream_model: model,
-            max_output_tokens: None,
-            model_output_tokens: 0,
-            model_context_tokens: 0,
-            choices: 1,
+    #[test]
+    fn a_prompt_is_never_more_than_the_context() {
+        for (input, audio, context, expect) in [
+            (100, 5, Some(128_000), (100, 5)),
+            (3_000_000, 5, Some(128_000), (128_000, 0)),
+            (100, 900, Some(128), (100, 28)),
+            (3_000_000, 5, None, (3_000_000, 5)),
+            (3_000_000, 5, Some(0), (3_000_000, 5)),
+        ] {
+            let prompt = Usage {
+                input_audio_tokens: audio,
+                ..usage(input, 0)
+            };
+            let within = within_context(prompt, context);
+            assert_eq!((within.input_tokens, within.input_audio_tokens), expect);
         }
-    }
-
-    #[test]
-    fn bytes_are_counted_on_the_safe_side() {
-        let base = prompt("m", "[]");
-        assert_eq!(most(Counting::Bytes, &base), usage(100, 1024));
-        let asked = Prompt {
-            max_output_tokens: Some(5000),
-            model_output_tokens: 4096,
-            ..base
-        };
-        assert_eq!(most(Counting::Bytes, &asked), usage(100, 4096));
-        let image = Prompt {
-            body_bytes: 9_000_000,
-            model_context_tokens: 128_000,
-            ..base
-        };
-        assert_eq!(most(Counting::Bytes, &image), usage(128_000, 1024));
-        let many = Prompt {
-            max_output_tokens: Some(10),
-            choices: 3,
-            ..base
-        };
-        assert_eq!(most(Counting::Bytes, &many), usage(100, 30));
-    }
-
-    #[test]
-    fn the_sandbox_is_foreseen_to_the_word() {
-        let messages = r#"[{"role":"system","content":"be brief"},
-            {"role":"user","content":[{"type":"text","text":"one  two"},{"type":"image"}]},
-            {"role":"assistant","content":null}]"#;
-        assert_eq!(
-            most(Counting::Words, &prompt("echo", messages)),
-            usage(4, 2)
-        );
-        assert_eq!(
-            most(Counting::Words, &prompt("lorem", messages)),
-            usage(4, 64)
-        );
-        let asked = Prompt {
-            max_output_tokens: Some(7),
-            ..prompt("lorem", messages)
-        };
-        assert_eq!(most(Counting::Words, &asked), usage(4, 7));
-    }
-
-    #[test]
-    fn what_was_delivered_is_charged_and_no_more() {
-        let base = prompt("m", "[]");
-        assert_eq!(delivered(Counting::Bytes, &base, 0, 0), usage(75, 0));
-        assert_eq!(delivered(Counting::Bytes, &base, 9, 3), usage(75, 3));
-        let echo = prompt("echo", r#"[{"role":"user","content":"a b c"}]"#);
-        assert_eq!(delivered(Counting::Words, &echo, 99, 2), usage(3, 2));
     }
 }

@@ -10,6 +10,7 @@ use keyward_secret::Secret;
 use members::{Member, Members};
 pub use splice::{Splice, UpstreamBody};
 
+use super::estimate::PromptText;
 use super::service_tier;
 
 /// More choices than this are a mistake, and would make every estimate absurd; OpenAI's own limit.
@@ -140,9 +141,24 @@ impl ChatRequest {
         self.inline_key.take()
     }
 
-    /// How many bytes the messages and tools take: what a prompt's estimate is made of.
-    pub fn body_bytes(&self) -> usize {
-        self.body.len()
+    /// What of it the model reads: what a prompt's estimate is made of.
+    pub(crate) fn prompt_text(&self) -> PromptText {
+        let bytes = |member| {
+            let span = self.members.span(member)?;
+            self.body.get(span.clone())?;
+            Some(self.body.slice(span.clone()))
+        };
+        let definitions = [Member::Tools, Member::Functions, Member::ResponseFormat];
+        PromptText {
+            messages: bytes(Member::Messages).unwrap_or_default(),
+            definitions: definitions.into_iter().filter_map(bytes).collect(),
+        }
+    }
+
+    /// Whether the answer may be spoken.
+    pub(crate) fn asks_audio(&self) -> bool {
+        let span = self.members.span(Member::Modalities);
+        span.is_some_and(|span| self.text(span).contains("\"audio\""))
     }
 
     /// The messages, as JSON text.

@@ -2,10 +2,15 @@
 //! what was used, how it ended. Bytes are passed on as they came but for what is held back on
 //! purpose: the usage chunk nobody asked for, and the end, which the charge comment goes before.
 
+mod cut;
 mod event;
 mod split;
+mod text;
 mod watch;
 
+pub(crate) use cut::cut_short;
+pub(crate) use event::delivered_texts;
+pub(crate) use text::DeliveredText;
 pub(crate) use watch::{Pushed, StreamWatch};
 
 /// The event with which a stream ends that could not be finished. No `[DONE]` follows it.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::body::{SandboxBody, Step};
 use super::words::Words;
 use super::{LOREM_WORDS_DEFAULT, LOREM_WORDS_MAX, MODEL_PREFIX, bare_name};
-use crate::domain::estimate::SandboxPrompt;
+use crate::domain::estimate::sandbox::SandboxPrompt;
 
 /// Answers are the same each time, so they are from no time in particular.
 const CREATED: u64 = 1_700_000_000;

@@ -16,4 +16,5 @@ mod panics;
 mod providers;
 mod revocation;
 mod serving;
+mod streams;
 mod upstream;

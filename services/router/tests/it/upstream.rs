@@ -23,6 +23,10 @@ pub(crate) struct Scripted {
     pub(crate) pause: Duration,
     /// Breaks off instead of ending.
     pub(crate) cut: bool,
+    /// Says nothing more instead of ending.
+    pub(crate) hangs: bool,
+    /// How long it thinks before it says anything.
+    pub(crate) thinks: Duration,
 }
 
 impl Scripted {
@@ -33,6 +37,8 @@ impl Scripted {
             chunks: vec![body.into()],
             pause: Duration::ZERO,
             cut: false,
+            hangs: false,
+            thinks: Duration::ZERO,
         }
     }
 
@@ -58,6 +64,16 @@ impl Scripted {
 
     pub(crate) fn cut(mut self) -> Self {
         self.cut = true;
+        self
+    }
+
+    pub(crate) fn hanging(mut self) -> Self {
+        self.hangs = true;
+        self
+    }
+
+    pub(crate) fn thinking(mut self, thinks: Duration) -> Self {
+        self.thinks = thinks;
         self
     }
 
@@ -158,6 +174,7 @@ impl Upstream {
                 script[0].clone()
             }
         };
+        tokio::time::sleep(scripted.thinks).await;
         let mut response = http::Response::builder().status(scripted.status);
         for (name, value) in &scripted.headers {
             response = response.header(*name, value);
@@ -167,7 +184,7 @@ impl Upstream {
 }
 
 fn body_of(scripted: Scripted) -> UnsyncBoxBody<Bytes, std::io::Error> {
-    let (pause, cut) = (scripted.pause, scripted.cut);
+    let (pause, cut, hangs) = (scripted.pause, scripted.cut, scripted.hangs);
     let chunks = scripted
         .chunks
         .into_iter()
@@ -178,5 +195,12 @@ fn body_of(scripted: Scripted) -> UnsyncBoxBody<Bytes, std::io::Error> {
         tokio::time::sleep(pause).await;
         step.map(Frame::data)
     });
-    StreamBody::new(paced).boxed_unsync()
+    let rest = futures::stream::once(async move {
+        match hangs {
+            true => std::future::pending().await,
+            false => None,
+        }
+    });
+    let rest = futures::StreamExt::filter_map(rest, std::future::ready);
+    StreamBody::new(futures::StreamExt::chain(paced, rest)).boxed_unsync()
 }

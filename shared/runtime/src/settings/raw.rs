@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::providers::RawProvider;
 use super::sources::Gathered;
 use super::values::{duration, secret, secrets, text};
-use super::{Cipher, LogFormat, Prefer, SettingsError};
+use super::{Cipher, LogFormat, OnCreditExhausted, Prefer, SettingsError};
 
 /// Declares a section: fields that are all optional, others refused.
 macro_rules! section {
@@ -101,6 +101,7 @@ section!(RawRouting {
     fallback_to_credits: Option<bool>,
     #[serde(deserialize_with = "text")]
     fallback_max_charge: Option<String>,
+    on_credit_exhausted: Option<OnCreditExhausted>,
 });
 section!(RawLog { format: Option<LogFormat>, filter: Option<String>, });
 

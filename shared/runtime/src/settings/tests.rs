@@ -181,6 +181,11 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             &["routing.fallback_max_charge", "zero or more"],
         ),
         (
+            &[("KEYWARD_ROUTING__ON_CREDIT_EXHAUSTED", "stop")],
+            None,
+            &["routing.on_credit_exhausted", "finish", "cut"],
+        ),
+        (
             &[("KEYWARD_GRPC__LISTEN", "0.0.0.0:1")],
             None,
             &["grpc.listen", "grpc.insecure", "tls.cert"],

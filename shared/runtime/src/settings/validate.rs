@@ -85,6 +85,7 @@ pub(super) fn validate(
             prefer: raw.routing.prefer.unwrap_or(Prefer::Openrouter),
             fallback_to_credits: raw.routing.fallback_to_credits.unwrap_or(true),
             fallback_max_charge: fallback_max_charge(raw.routing.fallback_max_charge)?,
+            on_credit_exhausted: raw.routing.on_credit_exhausted.unwrap_or_default(),
         },
         log: LogSettings {
             format: raw.log.format.unwrap_or(LogFormat::Auto),

@@ -23,9 +23,13 @@ pub(super) enum Member {
     Models,
     Provider,
     ServiceTier,
+    Tools,
+    Functions,
+    ResponseFormat,
+    Modalities,
 }
 
-const MEMBERS: [Member; 11] = [
+const MEMBERS: [Member; 15] = [
     Member::Model,
     Member::Messages,
     Member::Stream,
@@ -37,6 +41,10 @@ const MEMBERS: [Member; 11] = [
     Member::Models,
     Member::Provider,
     Member::ServiceTier,
+    Member::Tools,
+    Member::Functions,
+    Member::ResponseFormat,
+    Member::Modalities,
 ];
 
 impl Member {
@@ -53,6 +61,10 @@ impl Member {
             Self::Models => "models",
             Self::Provider => "provider",
             Self::ServiceTier => "service_tier",
+            Self::Tools => "tools",
+            Self::Functions => "functions",
+            Self::ResponseFormat => "response_format",
+            Self::Modalities => "modalities",
         }
     }
 

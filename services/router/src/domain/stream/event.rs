@@ -149,9 +149,9 @@ fn says(value: Option<&RawValue>) -> bool {
     value.is_some_and(|value| !matches!(value.get(), "null" | "\"\"" | "[]" | "{}"))
 }
 
-/// Bytes of text that a chunk delivers, found by scanning: what a stream that broke off is charged
-/// by. Counts content, reasoning and arguments of tool calls.
-pub(super) fn delivered_bytes(data: &[u8]) -> usize {
+/// The texts that a chunk or an answer delivers, as they are written in JSON, found by scanning: what
+/// a stream that broke off is charged by. Content, reasoning and arguments of tool calls.
+pub(crate) fn delivered_texts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
     [
         &b"\"content\":"[..],
         b"\"reasoning_content\":",
@@ -160,24 +160,24 @@ pub(super) fn delivered_bytes(data: &[u8]) -> usize {
     ]
     .into_iter()
     .flat_map(|name| memmem::find_iter(data, name).map(move |at| at + name.len()))
-    .map(|at| string_bytes(&data[at..]))
-    .sum()
+    .map(|at| string(&data[at..]))
 }
 
-fn string_bytes(value: &[u8]) -> usize {
+/// A JSON string without its quotes; nothing where there is none.
+fn string(value: &[u8]) -> &[u8] {
     let Some(text) = value.trim_ascii_start().strip_prefix(b"\"") else {
-        return 0;
+        return b"";
     };
     let mut escaped = false;
     for (at, byte) in text.iter().enumerate() {
         match byte {
             _ if escaped => escaped = false,
             b'\\' => escaped = true,
-            b'"' => return at,
+            b'"' => return &text[..at],
             _ => {}
         }
     }
-    text.len()
+    text
 }
 
 #[cfg(test)]
@@ -247,9 +247,10 @@ mod tests {
     }
 
     #[test]
-    fn delivered_text_is_measured() {
+    fn delivered_text_is_found() {
         let chunk = br#"{"choices":[{"delta":{"content":"ab\"c","reasoning":"xy"}}]}"#;
-        assert_eq!(delivered_bytes(chunk), 7);
-        assert_eq!(delivered_bytes(br#"{"delta":{"content":null}}"#), 0);
+        let texts: Vec<_> = delivered_texts(chunk).collect();
+        assert_eq!(texts, [&br#"ab\"c"#[..], b"xy"]);
+        assert!(delivered_texts(br#"{"delta":{"content":null}}"#).all(<[u8]>::is_empty));
     }
 }

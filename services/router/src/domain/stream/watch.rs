@@ -5,6 +5,7 @@ use keyward_money::MeasuredUsage;
 
 use super::event::{self, Chunk};
 use super::split::Splitter;
+use super::text::DeliveredText;
 use crate::domain::{service_tier, usage};
 
 /// What may wait before the first content: comments and role-only chunks are small; more than this
@@ -51,8 +52,7 @@ pub(crate) struct StreamWatch {
     /// The error that the provider reported once the answer was committed, as JSON.
     failure: Option<String>,
     done_event: Option<Bytes>,
-    delivered_bytes: usize,
-    delivered_chunks: u64,
+    text: DeliveredText,
 }
 
 impl StreamWatch {
@@ -73,8 +73,7 @@ impl StreamWatch {
             finished: false,
             failure: None,
             done_event: None,
-            delivered_bytes: 0,
-            delivered_chunks: 0,
+            text: DeliveredText::default(),
         }
     }
 
@@ -172,9 +171,9 @@ impl StreamWatch {
         let may_fail = is_error || memchr::memmem::find(&data, b"\"error\"").is_some();
         let may_finish =
             !self.finished && memchr::memmem::find(&data, b"\"finish_reason\"").is_some();
-        self.delivered_bytes += event::delivered_bytes(&data);
+        event::delivered_texts(&data).for_each(|text| self.text.push(text));
         if self.committed && !reports_usage && !may_fail && !may_finish {
-            self.delivered_chunks += 1;
+            self.text.chunk();
             return Ok(true);
         }
         let parsed = Chunk::read(&data);
@@ -196,7 +195,9 @@ impl StreamWatch {
         self.finished |= parsed.finishes();
         let commits = parsed.commits();
         self.committed |= commits;
-        self.delivered_chunks += u64::from(commits);
+        if commits {
+            self.text.chunk();
+        }
         if !reports_usage {
             return Ok(true);
         }
@@ -212,7 +213,10 @@ impl StreamWatch {
     fn take_usage(&mut self, data: &[u8]) {
         self.committed = true;
         match usage::read(data) {
-            Some(usage) => self.usage = Some(usage),
+            Some(usage) => {
+                self.usage = Some(usage);
+                self.text.reported();
+            }
             None => self.usage_unreadable = true,
         }
     }
@@ -301,14 +305,14 @@ impl StreamWatch {
         self.done_event.take()
     }
 
-    /// Bytes of text delivered so far.
-    pub(crate) fn delivered_bytes(&self) -> usize {
-        self.delivered_bytes
+    /// What was delivered so far.
+    pub(crate) fn text(&self) -> &DeliveredText {
+        &self.text
     }
 
-    /// Chunks with content delivered so far.
-    pub(crate) fn delivered_chunks(&self) -> u64 {
-        self.delivered_chunks
+    /// Whether it can be ended here: in the midst of an answer, and between two events.
+    pub(crate) fn can_be_cut(&self) -> bool {
+        self.committed && !self.passing && !self.finished && self.done_event.is_none()
     }
 }
 

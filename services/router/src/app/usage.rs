@@ -1,0 +1,174 @@
+//! What an attempt is expected to use, and what it is taken to have used in the end.
+
+use keyward_catalog::Model;
+use keyward_money::{MeasuredUsage, Usage};
+use keyward_proto::metering::v1::UsageSource;
+
+use super::attempt::{Attempt, Ending};
+use super::dispatch::Dispatch;
+use crate::domain::estimate::{
+    self, AnswerBound, AnswerLimits, BYTES_PER_TOKEN, BYTES_PER_TOKEN_HELD, Expected, Known,
+    OutputKind, sandbox, within_context,
+};
+use crate::domain::plan::Candidate;
+use crate::domain::providers::SANDBOX;
+use crate::domain::stream::{DeliveredText, StreamWatch, delivered_texts};
+use crate::domain::usage;
+
+impl Dispatch {
+    /// The most that a candidate is expected to use.
+    pub(super) async fn expected(&self, candidate: &Candidate) -> Expected {
+        let asked = self.request.max_output_tokens();
+        if candidate.provider == SANDBOX {
+            let messages = self.request.messages();
+            let usage = sandbox::foreseen(messages, &candidate.upstream_model, asked);
+            let answer = AnswerBound::exactly(usage.output_tokens);
+            return Expected { usage, answer };
+        }
+        let prompt = self.prompt(candidate, BYTES_PER_TOKEN_HELD).await;
+        let model = self.limits_of(candidate);
+        let limits = AnswerLimits {
+            asked,
+            model_output_tokens: model.output_tokens,
+            model_context_tokens: model.context_tokens,
+            expected: self.core.lengths.expected(&candidate.model),
+            choices: self.request.choices(),
+        };
+        let answer = limits.bound(self.output_kind(candidate, &prompt));
+        Expected::new(prompt, answer)
+    }
+
+    /// The tokens of the prompt as a candidate counts them.
+    async fn prompt(&self, candidate: &Candidate, bytes_per_token: u64) -> Usage {
+        let text = self.request.prompt_text();
+        let tokens = &self.core.tokens;
+        let prompt = tokens.of_prompt(text, &candidate.model, bytes_per_token);
+        within_context(prompt.await, self.limits_of(candidate).context_tokens)
+    }
+
+    fn limits_of(&self, candidate: &Candidate) -> Limits {
+        let catalog = self.core.catalog.current();
+        let model = catalog.resolve(&candidate.model);
+        model.map_or_else(Limits::default, Limits::of)
+    }
+
+    /// At the prices of the tier and of the length that are asked for.
+    fn output_kind(&self, candidate: &Candidate, prompt: &Usage) -> OutputKind {
+        let catalog = self.core.catalog.current();
+        let Some(prices) = catalog.prices(&candidate.provider, &candidate.model) else {
+            return OutputKind::Text;
+        };
+        let tier = self.request.service_tier().unwrap_or_default();
+        let rates = prices.rates_for(prompt.prompt_tokens(), tier);
+        estimate::output(&rates, self.request.asks_audio())
+    }
+
+    /// What a stream has used, as it ended.
+    pub(super) async fn used_by_stream(
+        &self,
+        candidate: &Candidate,
+        watch: &StreamWatch,
+    ) -> (MeasuredUsage, UsageSource) {
+        let (reported, is_final) = (watch.usage(), watch.is_whole());
+        if reported.is_none() && candidate.provider == SANDBOX {
+            let usage = sandbox::delivered(self.request.messages(), watch.text().chunks());
+            return (measured(usage), UsageSource::Estimated);
+        }
+        let prompt = match reported {
+            Some(_) => Usage::default(),
+            None => self.prompt(candidate, BYTES_PER_TOKEN).await,
+        };
+        let delivered = match reported {
+            Some(_) if is_final => 0,
+            _ => self.delivered(candidate, watch.text()).await,
+        };
+        estimate::known(&Known {
+            reported,
+            is_final,
+            is_unreadable: watch.usage_unreadable(),
+            prompt,
+            delivered,
+            is_opening: watch.text().is_uncounted(),
+        })
+    }
+
+    /// The tokens of what was delivered and not reported; one at least where anything was.
+    async fn delivered(&self, candidate: &Candidate, text: &DeliveredText) -> u64 {
+        let (kept, beyond) = text.uncounted();
+        let kept = estimate::text_of(kept);
+        let tokens = &self.core.tokens;
+        let kept = tokens.of_text(kept, &candidate.model, BYTES_PER_TOKEN);
+        let tokens = kept.await + (beyond as u64).div_ceil(BYTES_PER_TOKEN);
+        match text.is_uncounted() {
+            true => tokens.max(text.chunks().min(1)),
+            false => tokens,
+        }
+    }
+
+    /// What a plain answer has used.
+    pub(super) async fn used_by_answer(
+        &self,
+        candidate: &Candidate,
+        body: &[u8],
+    ) -> (MeasuredUsage, UsageSource) {
+        if let Some(reported) = usage::read(body) {
+            return (reported, UsageSource::Reported);
+        }
+        let mut text = Vec::new();
+        delivered_texts(body).for_each(|piece| text.extend_from_slice(piece));
+        let text = estimate::text_of(&text);
+        let tokens = &self.core.tokens;
+        let delivered = tokens.of_text(text, &candidate.model, BYTES_PER_TOKEN);
+        self.estimated(candidate, delivered.await).await
+    }
+
+    /// What an answer of so many tokens has used of which the provider said nothing.
+    pub(super) async fn estimated(
+        &self,
+        candidate: &Candidate,
+        delivered: u64,
+    ) -> (MeasuredUsage, UsageSource) {
+        estimate::known(&Known {
+            reported: None,
+            is_final: true,
+            is_unreadable: false,
+            prompt: self.prompt(candidate, BYTES_PER_TOKEN).await,
+            delivered,
+            is_opening: true,
+        })
+    }
+
+    /// Remembers how long a whole answer was. What a key's owner runs itself says nothing of others'
+    /// answers.
+    pub(super) fn learn(&self, attempt: &Attempt, ending: &Ending) {
+        let candidate = &attempt.candidate;
+        if ending.source == UsageSource::Reported && candidate.base_url.is_none() {
+            let choices = self.request.choices();
+            let lengths = &self.core.lengths;
+            lengths.note(&candidate.model, &ending.usage(), choices);
+        }
+    }
+}
+
+/// What the catalogue says that a model takes and gives.
+#[derive(Debug, Clone, Copy, Default)]
+struct Limits {
+    output_tokens: Option<i64>,
+    context_tokens: Option<i64>,
+}
+
+impl Limits {
+    fn of(model: &Model) -> Self {
+        Self {
+            output_tokens: model.max_output_tokens,
+            context_tokens: model.context_tokens,
+        }
+    }
+}
+
+fn measured(usage: Usage) -> MeasuredUsage {
+    MeasuredUsage {
+        usage,
+        inconsistent: false,
+    }
+}
