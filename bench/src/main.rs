@@ -10,6 +10,7 @@ mod audit;
 mod cpu;
 mod custody;
 mod latencies;
+mod ledger;
 mod load;
 mod mock;
 mod proxy;
@@ -87,6 +88,18 @@ enum Command {
         #[arg(long, default_value_t = 8)]
         callers: usize,
     },
+    /// Holds and settles a second of one account that everybody uses.
+    Ledger {
+        /// Where the store is made: on the disk that is to be measured.
+        #[arg(long, default_value = ".")]
+        folder: PathBuf,
+        /// How many callers at once.
+        #[arg(long, default_value_t = 1024)]
+        callers: usize,
+        /// How many holds, each of which is settled.
+        #[arg(long, default_value_t = 60_000)]
+        requests: usize,
+    },
     /// The cost of the in-process gRPC alone.
     Rpc {
         /// How many calls.
@@ -119,6 +132,14 @@ async fn main() -> anyhow::Result<()> {
             keys,
             callers,
         } => custody::measure(&postgres, owners, keys, callers).await,
+        Command::Ledger {
+            folder,
+            callers,
+            requests,
+        } => {
+            println!("{}", ledger::measure(&folder, callers, requests).await?);
+            Ok(())
+        }
         Command::Rpc { calls } => {
             println!("{}", rpc::measure(calls).await?);
             Ok(())

@@ -1,6 +1,10 @@
 //! A vault in this process, and ways to call it through its gRPC.
 
-use keyward_auth::{AuthLayer, Authenticator, Connection, LocalServices, Peer};
+use std::sync::Arc;
+
+use keyward_auth::{
+    AuthLayer, Authenticator, Connection, CredentialExchanger, LocalServices, Peer,
+};
 use keyward_secret::Secret;
 use keyward_vault::{Vault, VaultConfig};
 use tokio_util::sync::CancellationToken;
@@ -39,6 +43,11 @@ impl Running {
     /// A connection of that role.
     pub(crate) fn connection(&self, peer: Peer) -> Connection {
         Connection::local(self.services.clone(), peer)
+    }
+
+    /// What exchanges credentials for grants.
+    pub(crate) fn exchanger(&self) -> Arc<dyn CredentialExchanger> {
+        self.vault.exchanger()
     }
 
     pub(crate) async fn stop(self) {
