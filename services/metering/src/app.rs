@@ -23,7 +23,7 @@ pub(crate) use credits::{Grant, Refund};
 use directory::AccountDirectory;
 pub(crate) use estimate::{Estimate, EstimateRequest, TierCost};
 pub(crate) use holds::{ExtendHold, PlaceHold};
-use ledger::Ledger;
+pub(crate) use ledger::Ledger;
 pub(crate) use meters::Meters;
 use pricing::Book;
 pub(crate) use pricing::PriceFilter;
@@ -33,7 +33,7 @@ pub(crate) use usage::{Receipt, RecordsRequest};
 
 use crate::MeteringError;
 use crate::domain::tier::Tiers;
-use crate::store::Store;
+use crate::store::{BatchStore, Store};
 
 /// How many old records are added to the sums in one transaction: one takes a fraction of a second.
 const SUMS_PIECE: u32 = 10_000;
@@ -68,7 +68,7 @@ impl App {
         meters.open(store.holds_open().await?);
         complete_sums(&*store).await?;
         Ok(Self {
-            ledger: Ledger::start(&store),
+            ledger: Ledger::start(&(Arc::clone(&store) as Arc<dyn BatchStore>)),
             store,
             directory,
             book: RwLock::new(Arc::new(book)),

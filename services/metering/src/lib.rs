@@ -10,6 +10,8 @@ mod error;
 mod grpc;
 pub mod inspect;
 mod service;
+#[cfg(test)]
+mod simulation;
 mod store;
 
 pub use error::MeteringError;

@@ -94,15 +94,19 @@ pub(crate) struct OverdueHold {
     pub(crate) account: AccountKey,
 }
 
-/// The ledger: immutable transfers, the balances that they add up to, holds, and usage records. All
-/// of it is written in one way.
+/// How all of the ledger is written: transfers, the balances that they add up to, holds, and usage
+/// records.
 #[async_trait]
-pub(crate) trait LedgerStore: Send + Sync {
+pub(crate) trait BatchStore: Send + Sync {
     /// Applies a batch of one shard in one transaction: loads what it names, runs it, saves what it
     /// changed. Durable once it returns; after an error nobody knows, and the batch may be asked for
     /// again.
     async fn transact(&self, shard: u16, batch: Arc<Batch>) -> Result<(), StoreError>;
+}
 
+/// What is read of the ledger.
+#[async_trait]
+pub(crate) trait LedgerStore: Send + Sync {
     /// The hold of that id.
     async fn hold_get(&self, id: Uuid) -> Result<Option<Hold>, StoreError>;
 
@@ -271,11 +275,11 @@ pub(crate) trait CloseStore: Send + Sync {
 
 /// All that metering keeps.
 pub(crate) trait Store:
-    LedgerStore + UsageStore + TierStore + PriceStore + CloseStore
+    BatchStore + LedgerStore + UsageStore + TierStore + PriceStore + CloseStore
 {
 }
 
-impl<T: LedgerStore + UsageStore + TierStore + PriceStore + CloseStore> Store for T {}
+impl<T: BatchStore + LedgerStore + UsageStore + TierStore + PriceStore + CloseStore> Store for T {}
 
 /// Over how many writers accounts are spread. Part of the schema: platform accounts have a row for
 /// each.

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::MeteringError;
 use crate::domain::ledger::Command;
-use crate::store::{Batch, SHARDS, Store, Work, shard_of};
+use crate::store::{Batch, BatchStore, SHARDS, Work, shard_of};
 
 /// How many commands may wait for a shard's writer: some seconds of work. Beyond, callers are told
 /// at once that there is too much to do.
@@ -31,7 +31,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Starts a writer for each shard.
-    pub(crate) fn start(store: &Arc<dyn Store>) -> Self {
+    pub(crate) fn start(store: &Arc<dyn BatchStore>) -> Self {
         let (closing, writers) = (CancellationToken::new(), TaskTracker::new());
         let shards = (0..SHARDS).map(|shard| {
             let (way_in, queue) = mpsc::channel(QUEUE_MAX);
@@ -70,7 +70,7 @@ impl Ledger {
 
 async fn write(
     shard: u16,
-    store: Arc<dyn Store>,
+    store: Arc<dyn BatchStore>,
     mut queue: mpsc::Receiver<Work>,
     closing: CancellationToken,
 ) {

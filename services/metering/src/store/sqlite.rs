@@ -19,8 +19,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::{
-    Answer, Balance, Batch, Call, CloseStore, LedgerStore, NewAnswer, OverdueHold, PriceStore,
-    RecordQuery, StoreError, SumQuery, Sums, TierStore, Transaction, UsageStore,
+    Answer, Balance, Batch, BatchStore, Call, CloseStore, LedgerStore, NewAnswer, OverdueHold,
+    PriceStore, RecordQuery, StoreError, SumQuery, Sums, TierStore, Transaction, UsageStore,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
@@ -80,13 +80,16 @@ impl SqliteStore {
 }
 
 #[async_trait]
-impl LedgerStore for SqliteStore {
+impl BatchStore for SqliteStore {
     /// The one writer thread takes batches of all shards into one commit.
     async fn transact(&self, _shard: u16, batch: Arc<Batch>) -> Result<(), StoreError> {
         self.write(move |connection| ledger::transact(connection, &batch))
             .await
     }
+}
 
+#[async_trait]
+impl LedgerStore for SqliteStore {
     async fn hold_get(&self, id: Uuid) -> Result<Option<Hold>, StoreError> {
         self.read(move |connection| ledger::hold(connection, id))
             .await

@@ -27,7 +27,7 @@ pub(crate) struct StoredEvent {
 }
 
 /// The books of a shard, as far as a batch needs them. What is absent does not exist.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Books {
     pub(crate) accounts: HashMap<AccountKey, Account>,
     pub(crate) platform: BTreeMap<Platform, Nanos>,

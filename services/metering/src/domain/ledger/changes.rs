@@ -187,7 +187,7 @@ pub(crate) struct Crossing {
 }
 
 /// What a batch changed: new rows, and which of those that the books hold have another content now.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
     pub(crate) accounts: BTreeSet<AccountKey>,
     /// Lots that are new or have less in them.
