@@ -11,6 +11,7 @@ use proptest::test_runner::TestRng;
 
 use super::oracle::assert_adds_up;
 use super::world::{chance, rng};
+use crate::MeteringError;
 use crate::app::Ledger;
 use crate::domain::ledger::{Books, Command};
 use crate::store::{Batch, BatchStore, SHARDS, StoreError};
@@ -95,7 +96,10 @@ impl Written {
 #[async_trait]
 impl Port for Written {
     async fn ask<C: Command>(&self, command: C) -> Result<C::Answer, Unheard> {
-        self.ledger.run(command).await.map_err(|_| Unheard)
+        self.ledger.run(command).await.map_err(|error| match error {
+            MeteringError::NotWritten(_) => Unheard,
+            error => panic!("the writer is gone: {error}"),
+        })
     }
 
     fn written(&self) -> Vec<Arc<Mutex<Books>>> {

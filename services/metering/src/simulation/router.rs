@@ -5,21 +5,12 @@ use uuid::Uuid;
 use crate::domain::event::Event;
 use crate::domain::ledger::NewHold;
 
-/// What a request has come to.
-#[derive(Debug, Clone)]
-pub(super) enum Stage {
-    /// The hold was asked for, and perhaps answered.
-    Asked,
-    /// The provider was called: from here on there must be a record. `event` is the one that the
-    /// intent in the spool names.
-    Dispatched { event: Event },
-}
-
-/// A request that a router serves.
+/// A request that was dispatched.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) hold: NewHold,
-    pub(super) stage: Stage,
+    /// What its intent in the spool says was used, while nothing better is known.
+    pub(super) intent: Event,
 }
 
 /// An event in the spool, to be told until it is acknowledged.
@@ -33,7 +24,7 @@ pub(super) struct Told {
 /// A router.
 #[derive(Debug, Default)]
 pub(super) struct Router {
-    /// Lost in a crash, but for what was dispatched, of which the spool has the intent.
+    /// Lost in a crash, but for the intents.
     pub(super) serving: Vec<Request>,
     /// Kept.
     pub(super) spool: Vec<Told>,

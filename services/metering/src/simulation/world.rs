@@ -1,23 +1,27 @@
 //! A few routers, accounts and clocks, and what happens to them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 use keyward_money::{BasisPoints, Nanos, Prices};
 use keyward_proto::metering::v1 as wire;
+use parking_lot::Mutex;
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use ring::digest;
 use uuid::Uuid;
 
+use super::oracle::assert_adds_up;
 use super::port::{Port, Unheard};
-use super::router::{Request, Router, Stage, Told};
+use super::router::{Request, Router, Told};
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, Terms, price_own_key};
 use crate::domain::event::{Event, Outcome};
 use crate::domain::ledger::{
-    ExpireHold, ExpireLots, Extension, Granted, NewGrant, NewHold, NewRecord, Placed, Posted,
-    Settlement, VoidHold,
+    Books, ExpireHold, ExpireLots, Extension, Granted, NewGrant, NewHold, NewRecord, Placed,
+    Posted, Settlement, TransferKind, VoidHold,
 };
 
 /// How many things happen in a history.
@@ -129,9 +133,48 @@ impl<P: Port> World<P> {
         *self.granted.entry(account).or_default() += amount;
     }
 
+    /// Requests of one account arrive together. So many of their holds stand as are covered, and
+    /// none is refused that would be.
     async fn place(&mut self, router: usize) {
-        let (account, id, amount) = (self.account(), self.id(), self.amount(120));
-        let hold = NewHold {
+        let (account, burst) = (self.account(), 1 + self.below(5));
+        let holds: Vec<_> = (0..burst).map(|_| self.new_hold(account)).collect();
+        let asking = holds.iter().map(|hold| self.port.ask(hold.clone()));
+        let answers = join_all(asking).await;
+        let left = self.available(account);
+        for (hold, placed) in holds.into_iter().zip(answers) {
+            let is_free = hold.amount.is_zero();
+            match placed {
+                Ok(Placed::Held(_)) => {
+                    assert!(
+                        is_free || left >= Nanos::ZERO,
+                        "more is held than was there"
+                    );
+                    self.dispatch(router, hold);
+                }
+                Ok(Placed::Short { available }) => {
+                    assert!(left <= available, "what is held is not there any more");
+                    assert!(!is_free && available < hold.amount, "it was there");
+                }
+                Ok(other) => panic!("a new hold is not {other:?}"),
+                // Not dispatched; it expires.
+                Err(Unheard) => {}
+            }
+        }
+    }
+
+    fn available(&self, account: AccountKey) -> Nanos {
+        let find = |books: &Arc<Mutex<Books>>| {
+            let books = books.lock();
+            let found = books.accounts.get(&account);
+            found.map(|account| account.available(self.now))
+        };
+        let found = self.port.written().iter().find_map(find);
+        found.unwrap_or_default()
+    }
+
+    fn new_hold(&mut self, account: AccountKey) -> NewHold {
+        let (id, amount) = (self.id(), self.amount(120));
+        NewHold {
             request: HoldRequest {
                 id,
                 account,
@@ -148,19 +191,6 @@ impl<P: Port> World<P> {
                 .now
                 .checked_add(SignedDuration::from_mins(10))
                 .expect("in range"),
-        };
-        let request = Request {
-            hold: hold.clone(),
-            stage: Stage::Asked,
-        };
-        match self.port.ask(hold).await {
-            Ok(Placed::Held(_)) => self.dispatch(router, request),
-            Ok(Placed::Short { available }) => {
-                assert!(available < Nanos::new(amount), "it was there");
-            }
-            Ok(other) => panic!("a new hold is not {other:?}"),
-            // Not dispatched; it is given back, or expires.
-            Err(Unheard) => self.routers[router].serving.push(request),
         }
     }
 
@@ -173,19 +203,12 @@ impl<P: Port> World<P> {
         }
     }
 
-    fn dispatch(&mut self, router: usize, mut request: Request) {
-        let id = self.id();
-        let account = request.hold.request.account;
+    /// The provider is called: from here on there must be a record.
+    fn dispatch(&mut self, router: usize, hold: NewHold) {
+        let (id, account) = (self.id(), hold.request.account);
         // What the intent says: the prompt, until more is known.
-        let event = event(
-            id,
-            &request.hold.request.inference_id,
-            account,
-            20,
-            System::Used,
-        );
-        request.stage = Stage::Dispatched { event };
-        self.routers[router].serving.push(request);
+        let intent = event(id, &hold.request.inference_id, account, 20, System::Used);
+        self.routers[router].serving.push(Request { hold, intent });
     }
 
     /// A request that needs no hold.
@@ -224,22 +247,12 @@ impl<P: Port> World<P> {
         if self.routers[router].serving.is_empty() {
             return;
         }
-        let request = self.routers[router].serving.remove(0);
-        let Stage::Dispatched { event: intent } = request.stage else {
-            // Never dispatched, so it leaves no record.
-            return;
-        };
+        let Request { hold, intent } = self.routers[router].serving.remove(0);
         let (tokens, failed) = (self.amount(150), chance(&mut self.rng, 20));
         let kind = if failed { System::Failed } else { System::Used };
-        let account = request.hold.request.account;
-        let event = event(
-            intent.id,
-            &intent.message.inference_id,
-            account,
-            tokens,
-            kind,
-        );
-        self.spool(router, event, &request.hold);
+        let inference_id = &intent.message.inference_id;
+        let event = event(intent.id, inference_id, hold.request.account, tokens, kind);
+        self.spool(router, event, &hold);
     }
 
     fn spool(&mut self, router: usize, event: Event, hold: &NewHold) {
@@ -311,10 +324,8 @@ impl<P: Port> World<P> {
     /// A router dies: what it served is in its spool as intents, and settled by those when it is
     /// back.
     fn crash(&mut self, router: usize) {
-        for request in std::mem::take(&mut self.routers[router].serving) {
-            if let Stage::Dispatched { event } = request.stage {
-                self.spool(router, event, &request.hold);
-            }
+        for Request { hold, intent } in std::mem::take(&mut self.routers[router].serving) {
+            self.spool(router, intent, &hold);
         }
     }
 
@@ -325,7 +336,7 @@ impl<P: Port> World<P> {
         let _ = self.port.ask(ExpireLots { id, account, time }).await;
         let holds: Vec<_> = {
             let books = self.port.written();
-            let of = |books: &std::sync::Arc<parking_lot::Mutex<_>>| open_holds(&books.lock());
+            let of = |books: &Arc<Mutex<_>>| open_holds(&books.lock());
             books.iter().flat_map(of).collect()
         };
         for (id, account) in holds {
@@ -360,7 +371,7 @@ impl<P: Port> World<P> {
         let mut expired: HashMap<AccountKey, i64> = HashMap::new();
         for books in self.port.written() {
             let books = books.lock();
-            super::oracle::assert_adds_up(&books);
+            assert_adds_up(&books);
             assert!(
                 books.changes.rejects.is_empty(),
                 "nothing was told that contradicts itself"
@@ -369,7 +380,7 @@ impl<P: Port> World<P> {
             let all = books.accounts.iter();
             balances.extend(all.map(|(key, account)| (*key, account.balance.get())));
             for transfer in &books.changes.transfers {
-                if transfer.kind == crate::domain::ledger::TransferKind::Expiry {
+                if transfer.kind == TransferKind::Expiry {
                     *expired.entry(transfer.account).or_default() += transfer.amount.get();
                 }
             }
@@ -395,7 +406,7 @@ impl<P: Port> World<P> {
     }
 }
 
-fn open_holds(books: &crate::domain::ledger::Books) -> Vec<(Uuid, AccountKey)> {
+fn open_holds(books: &Books) -> Vec<(Uuid, AccountKey)> {
     let holds = books.holds.values();
     let mut open: Vec<_> = holds
         .map(|hold| (hold.request.id, hold.request.account))
