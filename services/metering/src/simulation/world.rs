@@ -365,7 +365,7 @@ impl<P: Port> World<P> {
 
     /// Each use has its one record, with the figures that were told, and was charged once, by what
     /// its hold had pinned; nothing else was charged.
-    pub(super) async fn check(&mut self) {
+    pub(super) fn check(&self) {
         let mut stored = HashMap::new();
         let mut balances: HashMap<AccountKey, i64> = HashMap::new();
         let mut expired: HashMap<AccountKey, i64> = HashMap::new();
