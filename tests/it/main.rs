@@ -11,6 +11,7 @@
 mod arithmetic;
 mod audit;
 mod bad_input;
+mod books;
 mod canary;
 mod certificates;
 mod concurrency;

@@ -9,6 +9,7 @@ mod holds;
 mod ledger;
 mod meters;
 mod pricing;
+pub(crate) mod proof;
 mod sums;
 mod sweeper;
 mod tiers;

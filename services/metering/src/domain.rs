@@ -6,6 +6,7 @@ pub(crate) mod event;
 pub(crate) mod filter;
 pub(crate) mod ledger;
 pub(crate) mod prices;
+pub(crate) mod proof;
 pub(crate) mod receipt;
 pub(crate) mod requester;
 pub(crate) mod sums;

@@ -8,7 +8,9 @@ use keyward_proto::metering::v1::{KeySource, UsageEvent};
 use keyward_storage::{Inspector, StorageError, StoreFacts};
 use prost::Message as _;
 
-use crate::store::sqlite::inspect;
+use crate::MeteringError;
+use crate::app::proof;
+use crate::store::sqlite::{SqliteStore, inspect};
 
 /// What was found of a store that is there.
 #[derive(Debug)]
@@ -32,6 +34,37 @@ pub fn inspect(path: &Path, limit: Duration) -> Option<Result<Inspection, Storag
             // What a store of another version does not tell is left out.
             last_write: inspect::last_write(inspector.connection()).unwrap_or_default(),
         })
+    })
+}
+
+/// What a proof of the books has found.
+#[derive(Debug)]
+pub struct BooksProof {
+    /// How many records were priced anew.
+    pub records: u64,
+    /// Where the books do not add up, for people; none where they do.
+    pub faults: Vec<String>,
+}
+
+/// Proves that the books of a store add up: balances, holds, budgets, sums, and what each record
+/// cost. Reads beside a running gateway, or without one.
+///
+/// # Errors
+/// [`MeteringError`] if the store cannot be read.
+pub async fn prove(path: &Path) -> Result<BooksProof, MeteringError> {
+    let path = path.to_owned();
+    let opening = tokio::task::spawn_blocking(move || SqliteStore::look(&path));
+    let store = opening
+        .await
+        .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
+    let proof = proof::prove(&store).await?;
+    Ok(BooksProof {
+        records: proof.records,
+        faults: proof
+            .discrepancies
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     })
 }
 

@@ -69,6 +69,9 @@ impl Metering {
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
         process.spawn(async move { app.sweep_until(stop).await });
 
+        let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
+        process.spawn(async move { app.prove_until(stop).await });
+
         let ready = process
             .readiness
             .condition("metering.vault", "the vault has not answered yet");

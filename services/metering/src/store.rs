@@ -2,6 +2,7 @@
 //! tests (`suite`) states what every engine must do.
 
 mod batch;
+mod proof;
 pub(crate) mod sqlite;
 #[cfg(test)]
 mod suite;
@@ -15,6 +16,7 @@ use keyward_storage::StorageError;
 use uuid::Uuid;
 
 pub(crate) use batch::{Batch, NotWritten, Work};
+pub(crate) use proof::ProofStore;
 
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
@@ -275,11 +277,14 @@ pub(crate) trait CloseStore: Send + Sync {
 
 /// All that metering keeps.
 pub(crate) trait Store:
-    BatchStore + LedgerStore + UsageStore + TierStore + PriceStore + CloseStore
+    BatchStore + LedgerStore + ProofStore + UsageStore + TierStore + PriceStore + CloseStore
 {
 }
 
-impl<T: BatchStore + LedgerStore + UsageStore + TierStore + PriceStore + CloseStore> Store for T {}
+impl<T> Store for T where
+    T: BatchStore + LedgerStore + ProofStore + UsageStore + TierStore + PriceStore + CloseStore
+{
+}
 
 /// Over how many writers accounts are spread. Part of the schema: platform accounts have a row for
 /// each.

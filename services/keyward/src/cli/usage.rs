@@ -2,6 +2,7 @@
 
 mod receipt;
 mod sums;
+mod verify;
 
 use std::io;
 
@@ -24,7 +25,9 @@ Examples:
   keyward usage sum --by user --organization acme
   keyward usage records --limit 20
   keyward usage records --csv --from 2026-11-01 > november.csv
-  keyward usage receipt REQUEST_ID                     the id is in an answer's x-request-id"
+  keyward usage receipt REQUEST_ID                     the id is in an answer's x-request-id
+  keyward usage verify                                 exit 0: the books add up; 1: they do not, says where;
+                                                       2: could not check"
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -47,6 +50,8 @@ enum Action {
         /// The request's id, from an answer's `x-request-id`
         request_id: String,
     },
+    /// Prove that the books add up: reads metering's store itself, no gateway needed
+    Verify,
 }
 
 /// Which usage.
@@ -130,6 +135,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
         Some(Action::Sum(sum)) => sums::run(&sum, context),
         Some(Action::Records(records)) => run_records(&records, context),
         Some(Action::Receipt { request_id }) => receipt::run(&request_id, context),
+        Some(Action::Verify) => verify::verify(context),
     }
 }
 

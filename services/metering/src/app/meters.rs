@@ -21,6 +21,7 @@ pub(crate) struct Meters {
     settles: Family<OutcomeLabel, Counter>,
     charged_nanos: Counter,
     quarantined: Family<ReasonLabel, Counter>,
+    discrepancies: Gauge,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -71,6 +72,11 @@ impl Meters {
                 "Usage events put aside instead of counted, by why",
                 Family::default(),
             ),
+            discrepancies: metrics.register(
+                "metering_discrepancies",
+                "Where the books did not add up when they were proven last: nothing is well but 0",
+                Gauge::default(),
+            ),
         }
     }
 
@@ -117,6 +123,11 @@ impl Meters {
 
     pub(super) fn expired(&self, holds: usize) {
         self.holds_expired.inc_by(holds as u64);
+    }
+
+    pub(super) fn discrepancies(&self, found: usize) {
+        self.discrepancies
+            .set(i64::try_from(found).unwrap_or(i64::MAX));
     }
 
     pub(super) fn open(&self, holds: u32) {

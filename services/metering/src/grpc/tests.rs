@@ -6,6 +6,7 @@ mod directory;
 mod extensions;
 mod holds;
 mod pricing;
+mod proof;
 mod records;
 mod sums;
 mod world;

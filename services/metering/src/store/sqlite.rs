@@ -3,6 +3,7 @@
 pub(crate) mod inspect;
 mod ledger;
 mod prices;
+mod proof;
 mod row;
 mod sums;
 mod tiers;
@@ -20,12 +21,14 @@ use uuid::Uuid;
 
 use super::{
     Answer, Balance, Batch, BatchStore, Call, CloseStore, LedgerStore, NewAnswer, OverdueHold,
-    PriceStore, RecordQuery, StoreError, SumQuery, Sums, TierStore, Transaction, UsageStore,
+    PriceStore, ProofStore, RecordQuery, StoreError, SumQuery, Sums, TierStore, Transaction,
+    UsageStore,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
 use crate::domain::ledger::Reject;
 use crate::domain::prices::PriceRow;
+use crate::domain::proof::{Discrepancy, Priceable};
 use crate::domain::receipt::Record;
 use crate::domain::requester::Visibility;
 use crate::domain::sums::TooManyGroups;
@@ -62,6 +65,20 @@ impl SqliteStore {
         Ok(Self {
             database: Database::open(path, MIGRATIONS)?,
         })
+    }
+
+    /// Opens the file for reading only, also beside a process that writes to it. Blocks.
+    pub(crate) fn look(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self {
+            database: Database::look(path, MIGRATIONS)?,
+        })
+    }
+
+    /// Changes something behind the program's back; says how many rows.
+    #[cfg(test)]
+    pub(crate) async fn tamper(&self, sql: &'static str) -> usize {
+        let changed = self.write(move |connection| Ok(connection.execute(sql, [])?));
+        changed.await.expect("the store works")
     }
 
     async fn write<T: Send + 'static>(
@@ -171,6 +188,22 @@ impl UsageStore for SqliteStore {
 }
 
 #[async_trait]
+impl ProofStore for SqliteStore {
+    async fn discrepancies(&self) -> Result<Vec<Discrepancy>, StoreError> {
+        self.read(proof::discrepancies).await
+    }
+
+    async fn priceables(&self, after: i64, limit: u32) -> Result<Vec<Priceable>, StoreError> {
+        self.read(move |connection| proof::priceables(connection, after, limit))
+            .await
+    }
+
+    async fn frozen(&self) -> Result<Vec<AccountKey>, StoreError> {
+        self.read(proof::frozen).await
+    }
+}
+
+#[async_trait]
 impl TierStore for SqliteStore {
     async fn tiers(&self) -> Result<Vec<Tier>, StoreError> {
         self.read(tiers::all).await
@@ -252,6 +285,71 @@ mod tests {
                 .await;
             let error = changed.expect_err("transfers are immutable");
             assert!(format!("{error:?}").contains("immutable"), "{error:?}");
+        }
+    }
+
+    /// What is changed behind the program's back is found, and named.
+    #[tokio::test]
+    async fn whatever_is_changed_by_hand_breaks_the_proof() {
+        for (sql, of, words) in [
+            (
+                "UPDATE account SET balance = balance + 1 WHERE name LIKE 'users/%'",
+                "users/",
+                "its transfers",
+            ),
+            (
+                "UPDATE lot SET remaining = remaining + 1",
+                "users/",
+                "what is left of its grants",
+            ),
+            (
+                "UPDATE account SET held = held + 1 WHERE name LIKE 'users/%'",
+                "users/",
+                "its open holds",
+            ),
+            (
+                "UPDATE hold SET amount = amount + 1",
+                "users/",
+                "its open holds",
+            ),
+            (
+                "UPDATE usage_record SET charge = charge + 1",
+                "users/",
+                "the transfers of charges",
+            ),
+            (
+                "UPDATE usage_record SET charge = charge + 1",
+                "record ",
+                "its prices and figures",
+            ),
+            (
+                "UPDATE usage_record SET list_cost = list_cost + 1",
+                "record ",
+                "its prices and figures",
+            ),
+            (
+                "UPDATE usage_hour SET attempts = attempts + 1",
+                "users/",
+                "the sums",
+            ),
+            (
+                "DELETE FROM usage_record",
+                "users/",
+                "the transfers of charges",
+            ),
+        ] {
+            let (store, _folder) = open();
+            let store = std::sync::Arc::new(store);
+            crate::store::suite::some_books(&*store).await;
+            assert!(store.tamper(sql).await > 0, "{sql}");
+            let proof = crate::app::proof::prove(&*store).await.expect("works");
+            let found: Vec<_> = proof
+                .discrepancies
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            let named = |text: &&String| text.starts_with(of) && text.contains(words);
+            assert!(found.iter().any(|text| named(&text)), "{sql}: {found:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What every engine must do, whatever it is. An engine runs all of it with [`conformance!`].
 
+mod proof;
 mod sums;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::domain::prices::PriceRow;
 use crate::domain::requester::Visibility;
 use crate::domain::tier::{self, Tier};
 
+pub(crate) use proof::*;
 pub(crate) use sums::*;
 
 /// Runs the suite on an engine: `open` makes an empty store, with what must outlive it.
@@ -56,6 +58,8 @@ macro_rules! conformance {
             credits_that_expire_are_booked_once,
             a_hold_placed_and_settled_in_one_batch_is_whole,
             any_history_adds_up,
+            books_that_add_up_are_proven,
+            an_account_is_closed_and_opened_again,
             sums_are_what_a_fold_of_the_records_gives,
             too_many_sums_are_refused,
             figures_that_do_not_fit_stop_neither_records_nor_sums,

@@ -121,12 +121,11 @@ impl Dispatch {
                 Next::Left | Next::Broken(_) => broken = true,
             }
         }
-        let (measured, source) = match usage::read_tail(&tail) {
-            Some(reported) => (reported, UsageSource::Reported),
-            None => {
-                let delivered = (length as u64).div_ceil(BYTES_PER_TOKEN);
-                self.estimated(&attempt.candidate, delivered).await
-            }
+        let (measured, source) = if let Some(reported) = usage::read_tail(&tail) {
+            (reported, UsageSource::Reported)
+        } else {
+            let delivered = (length as u64).div_ceil(BYTES_PER_TOKEN);
+            self.estimated(&attempt.candidate, delivered).await
         };
         let mut ending = whole(attempt, measured, source);
         ending.service_tier = service_tier::read_tail(&tail).unwrap_or_default();

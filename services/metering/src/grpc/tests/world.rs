@@ -153,6 +153,7 @@ pub(super) struct World {
     pub(super) metering: Metering,
     pub(super) stopping: CancellationToken,
     pub(super) metrics: Metrics,
+    pub(super) store: SqliteStore,
     services: LocalServices,
     _folder: tempfile::TempDir,
 }
@@ -166,9 +167,14 @@ impl World {
         });
         let catalog = Arc::new(Catalog::embedded().expect("a catalogue"));
         let metrics = Metrics::new();
-        let app = App::open(Arc::new(store), directory, catalog, Meters::new(&metrics))
-            .await
-            .expect("it opens");
+        let app = App::open(
+            Arc::new(store.clone()),
+            directory,
+            catalog,
+            Meters::new(&metrics),
+        )
+        .await
+        .expect("it opens");
         let stopping = CancellationToken::new();
         let metering = Metering::over(app, stopping.clone());
         let signer = GrantSigner::from_seed("k1", &[7; 32]).expect("a seed");
@@ -182,6 +188,7 @@ impl World {
             metering,
             stopping,
             metrics,
+            store,
             services,
             _folder: folder,
         }

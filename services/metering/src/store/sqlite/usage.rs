@@ -190,7 +190,7 @@ fn collect(rows: &mut rusqlite::Rows<'_>) -> Result<Vec<Record>, StoreError> {
     Ok(records)
 }
 
-fn to_record(row: &Row<'_>) -> Result<Record, StoreError> {
+pub(super) fn to_record(row: &Row<'_>) -> Result<Record, StoreError> {
     Ok(Record {
         place: RecordPlace {
             start_ms: row.get(8)?,

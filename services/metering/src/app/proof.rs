@@ -1,0 +1,105 @@
+//! The proof that the books add up, made again and again. Where they do not, there is an alarm, and
+//! the account's books are closed until they do.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keyward_runtime::error;
+use tokio_util::sync::CancellationToken;
+
+use super::App;
+use crate::MeteringError;
+use crate::domain::account::AccountKey;
+use crate::domain::ledger::Freeze;
+use crate::domain::proof::{Discrepancy, Priceable};
+use crate::store::{ProofStore, StoreError};
+
+/// How long after the start the books are proven, and how often from then on.
+const FIRST: Duration = Duration::from_mins(1);
+const EVERY: Duration = Duration::from_hours(1);
+
+/// How many records are priced anew at a time.
+const PAGE: u32 = 1_000;
+
+/// What a proof has found.
+#[derive(Debug, Default)]
+pub(crate) struct Proof {
+    /// How many records were priced anew.
+    pub(crate) records: u64,
+    pub(crate) discrepancies: Vec<Discrepancy>,
+}
+
+/// Proves all books of a store.
+pub(crate) async fn prove(store: &dyn ProofStore) -> Result<Proof, StoreError> {
+    let mut proof = Proof {
+        records: 0,
+        discrepancies: store.discrepancies().await?,
+    };
+    let mut after = 0;
+    loop {
+        let page = store.priceables(after, PAGE).await?;
+        let Some(last) = page.last() else {
+            return Ok(proof);
+        };
+        after = last.record.place.sequence;
+        proof.records += page.len() as u64;
+        let wrong = page.iter().filter_map(Priceable::discrepancy);
+        proof.discrepancies.extend(wrong);
+    }
+}
+
+impl App {
+    /// Proves the books every hour, until told to stop.
+    pub(crate) async fn prove_until(&self, stop: CancellationToken) {
+        let mut wait = FIRST;
+        while stop
+            .run_until_cancelled(tokio::time::sleep(wait))
+            .await
+            .is_some()
+        {
+            wait = EVERY;
+            let proving = stop.run_until_cancelled(self.prove_and_freeze()).await;
+            if let Some(Err(fault)) = proving {
+                tracing::error!(error.chain = %error::chain(&fault), "cannot prove the books");
+            }
+        }
+    }
+
+    /// Proves the books; closes those of accounts that do not add up, and opens those that do again.
+    pub(crate) async fn prove_and_freeze(&self) -> Result<(), MeteringError> {
+        let proof = prove(&*self.store).await?;
+        self.meters.discrepancies(proof.discrepancies.len());
+        for discrepancy in &proof.discrepancies {
+            tracing::error!(%discrepancy, "the books do not add up");
+        }
+        let of_money = proof.discrepancies.iter();
+        let of_money = of_money.filter(|found| found.check.is_of_money());
+        let wrong: BTreeSet<AccountKey> = of_money
+            .filter_map(|found| found.account.parse().ok())
+            .collect();
+        for account in &wrong {
+            self.freeze(*account, true).await?;
+        }
+        for account in self.store.frozen().await? {
+            if !wrong.contains(&account) {
+                self.freeze(account, false).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn freeze(&self, account: AccountKey, frozen: bool) -> Result<(), MeteringError> {
+        match (self.ledger.run(Freeze { account, frozen }).await?, frozen) {
+            (true, true) => tracing::error!(
+                account.key = %account,
+                "nothing is written to this account until its books add up again"
+            ),
+            (true, false) => tracing::warn!(
+                account.key = %account,
+                "this account's books add up again, and are open"
+            ),
+            (false, _) => {}
+        }
+        Ok(())
+    }
+}

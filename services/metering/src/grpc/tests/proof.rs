@@ -1,0 +1,38 @@
+//! Books that do not add up are closed, lose nothing, and are opened once they do.
+
+use keyward_runtime::error::Reason;
+
+use super::world::{World, by, hold, refused, served, settle, words};
+
+async fn prove(world: &World) {
+    let proving = world.metering.app().prove_and_freeze();
+    proving.await.expect("the store works");
+}
+
+#[tokio::test]
+async fn an_account_whose_books_do_not_add_up_is_closed_until_they_do() {
+    let world = World::new().await;
+    world.give("users/bob", 1_000_000).await;
+    let placed = hold(words(10, 10));
+    let placing = world.metering().place_hold(by("bob", placed.clone()));
+    placing.await.expect("placed");
+    prove(&world).await;
+
+    let more = "UPDATE account SET balance = balance + 5 WHERE held > 0";
+    assert_eq!(world.store.tamper(more).await, 1);
+    prove(&world).await;
+    let refusing = world.metering().place_hold(by("bob", hold(words(1, 1))));
+    refused(refusing.await, Reason::Overloaded);
+    let usage = settle(&placed, served(&placed, words(10, 10)));
+    let told = world.metering().settle_usage(usage).await;
+    refused(told, Reason::Overloaded);
+    let others = world.metering().place_hold(by("admin", hold(words(1, 1))));
+    others.await.expect("others' books are open");
+
+    let less = "UPDATE account SET balance = balance - 5 WHERE frozen";
+    assert_eq!(world.store.tamper(less).await, 1);
+    prove(&world).await;
+    let usage = settle(&placed, served(&placed, words(10, 10)));
+    let told = world.metering().settle_usage(usage).await;
+    told.expect("nothing was lost");
+}
