@@ -22,10 +22,10 @@ async fn an_account_whose_books_do_not_add_up_is_closed_until_they_do() {
     assert_eq!(world.store.tamper(more).await, 1);
     prove(&world).await;
     let refusing = world.metering().place_hold(by("bob", hold(words(1, 1))));
-    refused(refusing.await, Reason::Overloaded);
+    assert_eq!(refused(refusing.await).0, Reason::Overloaded);
     let usage = settle(&placed, served(&placed, words(10, 10)));
     let told = world.metering().settle_usage(usage).await;
-    refused(told, Reason::Overloaded);
+    assert_eq!(refused(told).0, Reason::Overloaded);
     let others = world.metering().place_hold(by("admin", hold(words(1, 1))));
     others.await.expect("others' books are open");
 

@@ -280,7 +280,8 @@ mod tests {
     #[test]
     fn what_is_not_understood_counts_by_its_bytes() {
         for messages in [r#"{"a":1}"#, r#""hello""#, "nonsense"] {
-            check(messages, &[], (3 + messages.len().div_ceil(3) as i64, 0));
+            let bytes = i64::try_from(messages.len()).expect("few");
+            check(messages, &[], (3 + (bytes + 2) / 3, 0));
         }
         check("[7, [1,2]]", &[], (3 + 1 + 2, 0));
         check(r#"[{"role":"user","content":12345678}]"#, &[], (7 + 3, 0));
