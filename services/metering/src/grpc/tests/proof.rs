@@ -14,25 +14,26 @@ async fn an_account_whose_books_do_not_add_up_is_closed_until_they_do() {
     let world = World::new().await;
     world.give("users/bob", 1_000_000).await;
     let placed = hold(words(10, 10));
-    let placing = world.metering().place_hold(by("bob", placed.clone()));
-    placing.await.expect("placed");
+    let mut metering = world.metering();
+    let placing = metering.place_hold(by("bob", placed.clone())).await;
+    placing.expect("placed");
     prove(&world).await;
 
     let more = "UPDATE account SET balance = balance + 5 WHERE held > 0";
     assert_eq!(world.store.tamper(more).await, 1);
     prove(&world).await;
-    let refusing = world.metering().place_hold(by("bob", hold(words(1, 1))));
-    assert_eq!(refused(refusing.await).0, Reason::Overloaded);
+    let refusing = metering.place_hold(by("bob", hold(words(1, 1)))).await;
+    assert_eq!(refused(refusing).0, Reason::Overloaded);
     let usage = settle(&placed, served(&placed, words(10, 10)));
-    let told = world.metering().settle_usage(usage).await;
+    let told = metering.settle_usage(usage).await;
     assert_eq!(refused(told).0, Reason::Overloaded);
-    let others = world.metering().place_hold(by("admin", hold(words(1, 1))));
-    others.await.expect("others' books are open");
+    let others = metering.place_hold(by("admin", hold(words(1, 1)))).await;
+    others.expect("others' books are open");
 
     let less = "UPDATE account SET balance = balance - 5 WHERE frozen";
     assert_eq!(world.store.tamper(less).await, 1);
     prove(&world).await;
     let usage = settle(&placed, served(&placed, words(10, 10)));
-    let told = world.metering().settle_usage(usage).await;
+    let told = metering.settle_usage(usage).await;
     told.expect("nothing was lost");
 }
