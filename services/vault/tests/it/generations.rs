@@ -32,14 +32,14 @@ fn bobs(database: &Connection, column: &str) -> i64 {
 }
 
 /// As if it had sealed that many.
-fn wear_out(database: &Connection, seals: u64) {
+pub(crate) fn wear_out(database: &Connection, seals: u64) {
     let sql = "UPDATE data_keys SET seals = ?1
         WHERE owner_uid = (SELECT uid FROM accounts WHERE id = 'bob')";
     assert_eq!(database.execute(sql, [seals.cast_signed()]).unwrap(), 1);
 }
 
 /// Waits until Bob's older data keys are destroyed.
-async fn swept(database: &Connection, minimum: i64) {
+pub(crate) async fn swept(database: &Connection, minimum: i64) {
     let sql = "SELECT coalesce(max(minimum), 0) FROM data_key_floors
         WHERE owner_uid = (SELECT uid FROM accounts WHERE id = 'bob')";
     let waiting = async {

@@ -1,9 +1,16 @@
 //! Sealing and unsealing the vault.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use keyward_proto::vault::v1 as proto;
 use keyward_runtime::error::Reason;
 use tonic::{Response, Status};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::custody::database;
+use crate::generations::{swept, wear_out};
 use crate::rig::{ADMIN_KEY, Rig, new_key, ok, openai_key, reason, with};
 
 async fn seal(rig: &Rig) -> proto::SealVaultResponse {
@@ -53,6 +60,57 @@ async fn a_sealed_vault_opens_nothing_until_it_is_unsealed_and_goes_on_otherwise
     for action in ["vault.seal", "vault.unseal"] {
         assert!(actions.iter().any(|done| done == action), "{action}");
     }
+}
+
+/// Where warnings come from, of those given in a test's own thread.
+#[derive(Debug, Clone, Default)]
+struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Warnings {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= Level::WARN
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let target = event.metadata().target().to_owned();
+        self.0.lock().unwrap().push(target);
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn while_it_is_sealed_nothing_is_said_of_older_data_keys_round_after_round() {
+    let rig = Rig::start_with(|config| {
+        config.seals_max = 20;
+        config.sweep_every = Duration::from_hours(1);
+    });
+    let rig = rig.await;
+    let bob = rig.user("bob").await;
+    let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
+    wear_out(&database(&rig), 20);
+    rig.store_key(&bob, &openai_key("other")).await;
+    seal(&rig).await;
+    let warnings = Warnings::default();
+    let listening = tracing::subscriber::set_default(warnings.clone());
+    let rig = rig.restart().await;
+    for _ in 0..20 {
+        assert_eq!(reason(rig.serve(&bob, &id).await), Reason::VaultSealed);
+    }
+    drop(listening);
+    let said = warnings.0.lock().unwrap().clone();
+    assert!(!said.is_empty(), "that it is sealed is said");
+    let of_sweeps = said.iter().filter(|target| target.ends_with("::sweep"));
+    assert_eq!(of_sweeps.count(), 0, "{said:?}");
+    unseal(&rig).await.unwrap();
+    swept(&database(&rig), 2).await;
 }
 
 #[tokio::test]

@@ -50,6 +50,10 @@ impl Core {
     /// Replaces data keys by age, and seals anew what older ones sealed. What cannot be, stays for
     /// the next time, and is no reason to leave the rest.
     pub(crate) async fn sweep_once(&self) -> Result<()> {
+        // Nothing can be opened: it is not worth a word each round.
+        if self.masters.is_sealed() {
+            return Ok(());
+        }
         self.replace_aged().await?;
         let mut after = None;
         loop {
