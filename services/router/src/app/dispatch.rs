@@ -263,6 +263,7 @@ impl Dispatch {
                     candidate.provider
                 ),
             )),
+            UnsealError::Sealed => Outcome::Stop(RouteError::sealed()),
             UnsealError::Away => Outcome::Stop(RouteError::away("the vault")),
         })
     }

@@ -5,6 +5,9 @@ use keyward_runtime::error::{Reason, ServiceError, metadata};
 use crate::domain::plan::Refusal;
 use crate::domain::request::RequestError;
 
+/// When it is worth asking again whether the vault is unsealed: people do that, and take their time.
+const SEALED_RETRY_MS: &str = "30000";
+
 /// A failure with what the caller can act on.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -46,6 +49,12 @@ impl RouteError {
     pub(crate) fn away(what: &str) -> Self {
         let message = format!("{what} cannot be reached; try again shortly");
         Self::new(Reason::Overloaded, message).with(metadata::RETRY_AFTER_MS, "1000")
+    }
+
+    /// The vault is there and opens nothing. An operator did that, and has to undo it.
+    pub(crate) fn sealed() -> Self {
+        let message = "the vault is sealed: no stored key is used until it is unsealed";
+        Self::new(Reason::VaultSealed, message).with(metadata::RETRY_AFTER_MS, SEALED_RETRY_MS)
     }
 
     /// What another service refused with, in its own words.

@@ -47,6 +47,8 @@ pub(crate) enum UnsealError {
     Broken,
     /// It was disabled or deleted since it was listed: no candidate any more.
     Gone,
+    /// The vault opens nothing until it is unsealed.
+    Sealed,
     /// The vault cannot be asked.
     Away,
 }
@@ -289,6 +291,7 @@ fn unseal_error(status: &tonic::Status) -> UnsealError {
     let wire = WireError::from(status);
     match wire.reason {
         Reason::ProviderKeyUnavailable => UnsealError::Broken,
+        Reason::VaultSealed => UnsealError::Sealed,
         Reason::Overloaded | Reason::SecretCeiling | Reason::Internal => UnsealError::Away,
         _ => match status.code() {
             Cancelled | DeadlineExceeded | Unavailable | Unknown | Unauthenticated => {
