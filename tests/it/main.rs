@@ -15,6 +15,7 @@ mod books;
 mod canary;
 mod certificates;
 mod concurrency;
+mod damaged;
 mod doctor;
 mod drain;
 mod failover;

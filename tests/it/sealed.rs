@@ -9,10 +9,10 @@ use crate::served::{MODEL, Served};
 use crate::system::{System, both};
 
 /// Within this every router has dropped what it held.
-const STOPS_WITHIN: Duration = Duration::from_secs(1);
+pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs `keyward vault …` as the admin.
-fn vault(system: &System, arguments: &[&str]) {
+pub(crate) fn vault(system: &System, arguments: &[&str]) {
     let (key, url) = (system.gateway.admin_key(), system.gateway.url());
     let variables = [
         ("KEYWARD_ACCESS_KEY", key.as_str()),
@@ -51,6 +51,11 @@ async fn what_a_router_holds_serves_no_more_once_the_vault_is_sealed(topology: T
     for model in [MODEL, "sandbox/echo"] {
         let answer = tenant.client.chat(model, "sealed").await;
         assert_eq!(answer.error(503), "overloaded", "{model}");
+        assert!(
+            answer.message().contains("the vault is sealed"),
+            "{model}: {}",
+            answer.message()
+        );
     }
     let openai = &system.providers.openai;
     let own = &system.providers.system_key;

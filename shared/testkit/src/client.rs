@@ -71,12 +71,28 @@ impl Client {
         }
     }
 
+    /// Whether `GET` succeeds; not where nobody answers, or goes away in the middle of it.
+    pub async fn is_ok(&self, path: &str) -> bool {
+        let sent = self.try_open(Method::GET, path, Bytes::new()).await;
+        sent.is_ok_and(|response| response.status().is_success())
+    }
+
     async fn open(
         &self,
         method: Method,
         path: &str,
         body: Bytes,
     ) -> http::Response<hyper::body::Incoming> {
+        let sent = self.try_open(method, path, body).await;
+        sent.unwrap_or_else(|error| panic!("the gateway gave no answer to {path}: {error:?}"))
+    }
+
+    async fn try_open(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<http::Response<hyper::body::Incoming>, hyper_util::client::legacy::Error> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base));
@@ -90,8 +106,7 @@ impl Client {
             request = request.header(name, value);
         }
         let request = request.body(Full::new(body)).expect("a valid request");
-        let sent = self.http.request(request).await;
-        sent.unwrap_or_else(|error| panic!("the gateway gave no answer to {path}: {error:?}"))
+        self.http.request(request).await
     }
 
     /// `GET`.

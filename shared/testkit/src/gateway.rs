@@ -150,7 +150,6 @@ impl Gateway {
         let label = self.label(index);
         let place = &mut self.places[index];
         let start = Instant::now();
-        let address = ("127.0.0.1", place.ops);
         loop {
             let process = place.process.as_mut().expect("it was started");
             if let Some(status) = process.exited() {
@@ -164,11 +163,8 @@ impl Gateway {
                 "{label} is not ready; its log ends with\n{}",
                 process.log_end()
             );
-            if std::net::TcpStream::connect(address).is_ok() {
-                let answer = ops(place.ops).get("/readyz").await;
-                if answer.status.is_success() {
-                    return;
-                }
+            if ops(place.ops).is_ok("/readyz").await {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
