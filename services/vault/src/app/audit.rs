@@ -6,6 +6,7 @@ mod file;
 mod meters;
 mod notes;
 pub(crate) mod start;
+mod torn;
 pub(crate) mod verify;
 mod writer;
 

@@ -110,6 +110,35 @@ async fn an_event_that_was_edited_deleted_moved_or_cut_off_is_named() {
     assert!(report.checkpoints > 0);
 }
 
+#[tokio::test]
+async fn a_log_without_a_single_checkpoint_is_not_proven_whatever_its_end() {
+    let (folder, ..) = eventful().await;
+    let whole = offline(folder.path()).await;
+    let chain = &whole.chains[0];
+    assert!(whole.is_proven() && chain.signed == chain.head.sequence);
+    edit(
+        folder.path(),
+        "DELETE FROM audit_events WHERE sequence >= 5;
+         UPDATE audit_chains SET sequence = 4,
+            hash = (SELECT hash FROM audit_events WHERE sequence = 4);
+         DELETE FROM provider_keys;",
+    );
+    let checkpoints = folder.path().join("audit-checkpoints");
+    for file in fs::read_dir(checkpoints).unwrap() {
+        let path = file.unwrap().path();
+        if path.extension().is_some_and(|end| end == "checkpoints") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let report = offline(folder.path()).await;
+    assert_eq!((report.checkpoints, report.chains[0].signed), (0, 0));
+    let faults: Vec<_> = report.faults.iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(&faults[..], [fault] if fault.starts_with("nothing signed vouches")),
+        "{faults:?}"
+    );
+}
+
 async fn offline(folder: &Path) -> keyward_vault::audit_log::AuditProof {
     let source = keyward_vault::audit_log::Source {
         data_dir: folder.to_owned(),

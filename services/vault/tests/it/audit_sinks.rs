@@ -225,3 +225,44 @@ async fn without_a_folder_for_checkpoints_nothing_starts() {
     until("the first one has closed the store", async || true).await;
     open(config).await.unwrap();
 }
+
+/// What a power loss may leave behind what was on disk for good.
+fn torn_ends() -> [Vec<u8>; 4] {
+    let hole = vec![0; 4096];
+    let line = br#"{"instance":"vault-","sequence":7}"#;
+    [
+        hole.clone(),
+        // Longer than what is read of the end at first.
+        vec![0; 3 << 20],
+        [&line[..20], &hole, b"\n"].concat(),
+        [&hole[..], &line[20..], b"\n"].concat(),
+    ]
+}
+
+#[tokio::test]
+async fn zeros_that_a_power_loss_left_in_the_files_are_cut_off_and_the_log_goes_on() {
+    let rig = Rig::start().await;
+    let bob = rig.user("bob").await;
+    let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
+    let mut folder = rig.stop().await;
+    for end in torn_ends() {
+        let events = log_file(folder.path());
+        for file in [&events, &events.with_extension("checkpoints")] {
+            let mut file = fs::OpenOptions::new().append(true).open(file).unwrap();
+            std::io::Write::write_all(&mut file, &end).unwrap();
+        }
+        for _ in 0..2 {
+            let rig = Rig::start_in(folder).await;
+            let lease = rig.serve(&bob, &id).await.unwrap().lease_id;
+            let proof = rig.verify_linked().await;
+            assert!(proof.proven, "{:?}", proof.faults);
+            until("the file has all of the log", async || {
+                let text = fs::read(&events).unwrap();
+                let text = String::from_utf8(text).unwrap();
+                !text.contains('\0') && text.contains(&lease)
+            })
+            .await;
+            folder = rig.stop().await;
+        }
+    }
+}

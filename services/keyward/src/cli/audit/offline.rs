@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use keyward_runtime::settings::Settings;
-use keyward_vault::audit_log::{self, AuditProof, CheckError, Source};
+use keyward_vault::audit_log::{self, AuditProof, CheckError, ProvenChain, Source};
 use serde_json::{Value, json};
 
 use super::uses::{Leases, UsesProof};
@@ -137,11 +137,12 @@ fn faults(proof: &AuditProof, uses: Option<&UsesProof>) -> Vec<String> {
 }
 
 fn to_json(proof: &AuditProof, uses: Option<&UsesProof>, faults: &[String]) -> Value {
-    let chain = |chain: &audit_log::ProvenChain| {
+    let chain = |chain: &ProvenChain| {
         json!({
             "instance": chain.instance,
             "events": chain.head.sequence,
             "head_hash": chain.head.hash.to_string(),
+            "signed_events": chain.signed,
         })
     };
     let usage = uses.map(|uses| json!({"matched": uses.matched, "leases_unused": uses.unused}));
@@ -162,8 +163,11 @@ fn to_text(proof: &AuditProof, uses: Option<&UsesProof>, faults: &[String]) -> S
         let head = chain.head;
         let _ = writeln!(
             text,
-            "{}: {} events, head {}",
-            chain.instance, head.sequence, head.hash
+            "{}: {} events, head {}; {}",
+            chain.instance,
+            head.sequence,
+            head.hash,
+            vouched(chain)
         );
     }
     let _ = writeln!(text, "{} checkpoints agree", proof.checkpoints);
@@ -188,6 +192,15 @@ fn to_text(proof: &AuditProof, uses: Option<&UsesProof>, faults: &[String]) -> S
         text.push_str("The log is whole.\n");
     }
     text
+}
+
+/// What of a chain nobody can have cut off unseen.
+fn vouched(chain: &ProvenChain) -> String {
+    match chain.signed {
+        0 => "nothing signed vouches for any of them".to_owned(),
+        all if all >= chain.head.sequence => "all signed for".to_owned(),
+        some => format!("signed for up to event {some}, nothing vouches for those after it"),
+    }
 }
 
 /// Prints the events of all chains as they are hashed.

@@ -52,9 +52,10 @@ pub(super) fn all(folder: &Path) -> Result<Vec<Vec<SignedNote>>, NotesError> {
             .extension()
             .is_some_and(|extension| extension == EXTENSION)
         {
-            let text = fs::read_to_string(&path).map_err(read(&path))?;
-            let notes =
-                parse_all(&text).map_err(|source| NotesError::Malformed { path, source })?;
+            // What follows the last whole note may be torn in the middle of a character.
+            let bytes = fs::read(&path).map_err(read(&path))?;
+            let notes = parse_all(&String::from_utf8_lossy(&bytes))
+                .map_err(|source| NotesError::Malformed { path, source })?;
             files.push(notes);
         }
     }
@@ -81,6 +82,14 @@ pub(super) fn publish(folder: &Path, public_key: &[u8; 32]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     let mut file = options.create(true).append(true).mode(0o644).open(&path)?;
     writeln!(file, "{}", STANDARD.encode(public_key))?;
+    file.sync_all()
+}
+
+/// Adds a note to a file, for good.
+pub(super) fn append(path: &Path, note: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let mut file = options.create(true).append(true).mode(0o600).open(path)?;
+    file.write_all(note.as_bytes())?;
     file.sync_all()
 }
 

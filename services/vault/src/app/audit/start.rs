@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::file::{self, FileSink};
 use super::meters::AuditMeters;
 use super::notes::{self, NotesError};
+use super::torn;
 use super::writer::Writer;
 use super::{AuditConfig, AuditLog};
 use crate::app::{Clock, Context};
@@ -128,6 +129,9 @@ pub(crate) async fn start(ground: Ground) -> Result<AuditLog, AuditStartError> {
     let own = chains.iter().find(|chain| chain.instance == instance);
     let head = own.map_or(genesis, |chain| chain.head);
     if own.is_none() {
+        if let Some(folder) = folder {
+            sign_beginning(folder, &instance, &key)?;
+        }
         let chain = Chain {
             instance: instance.clone(),
             head,
@@ -178,7 +182,26 @@ async fn behind(
     Ok(behind)
 }
 
+/// A chain that has just begun is signed for, empty as it is: where no checkpoint is found later,
+/// somebody has taken them away.
+fn sign_beginning(
+    folder: &Path,
+    instance: &str,
+    key: &Ed25519KeyPair,
+) -> Result<(), AuditStartError> {
+    let beginning = Checkpoint {
+        instance: instance.to_owned(),
+        head: Head::genesis(instance),
+    };
+    let path = file::checkpoints_path(folder, instance);
+    notes::append(&path, &beginning.sign(key))
+        .map_err(|source| AuditStartError::Folder { path, source })
+}
+
 async fn event_at(store: &dyn Store, note: &Checkpoint) -> Result<Option<Head>, AuditStartError> {
+    if note.head.sequence == 0 {
+        return Ok(Some(Head::genesis(&note.instance)));
+    }
     let before = note.head.sequence.saturating_sub(1);
     let events = store.audit_chain(&note.instance, before, 1).await?;
     Ok(events.first().map(|linked| linked.head))
@@ -247,6 +270,12 @@ fn writer(
             source,
         };
         file = Some(FileSink::start(folder, &instance).map_err(fault)?);
+        let notes = file::checkpoints_path(folder, &instance);
+        torn::cut_events(&path).map_err(fault)?;
+        torn::cut_notes(&notes).map_err(|source| AuditStartError::Folder {
+            path: notes.clone(),
+            source,
+        })?;
         if path.metadata().map_or(true, |found| found.is_file()) {
             (backlog, file_head) = tail(&path, head).map_err(fault)?;
         }

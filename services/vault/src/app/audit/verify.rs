@@ -48,6 +48,8 @@ pub struct ProvenChain {
     pub instance: String,
     /// Its length and last hash.
     pub head: Head,
+    /// Up to which event a checkpoint vouches for it; 0 where none does.
+    pub signed: u64,
 }
 
 /// Something that is wrong.
@@ -57,6 +59,8 @@ pub enum AuditFault {
     Chain(Break),
     /// A checkpoint that none of the known keys has signed.
     Unsigned(Checkpoint),
+    /// There are events, and not one checkpoint: somebody took them away, since every chain begins with one.
+    NothingSigned,
     /// A key that is older than what was last said of it: its row was set back.
     SetBack {
         /// Which key.
@@ -96,6 +100,10 @@ impl fmt::Display for AuditFault {
                 "the checkpoint of {instance} at event {} was not signed with a known key",
                 head.sequence
             ),
+            Self::NothingSigned => f.write_str(
+                "nothing signed vouches for the log: there is no checkpoint, though every chain \
+                 begins with one, so that events at its end may be gone unseen",
+            ),
             Self::SetBack {
                 id,
                 stored,
@@ -126,6 +134,8 @@ impl fmt::Display for AuditFault {
 /// What a log is held against.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
+    /// Whether there is a folder that checkpoints belong into.
+    has_folder: bool,
     notes: Vec<SignedNote>,
     public_keys: Vec<[u8; 32]>,
 }
@@ -145,7 +155,11 @@ impl Evidence {
             }
             false => given,
         };
-        Ok(Self { notes, public_keys })
+        Ok(Self {
+            has_folder: true,
+            notes,
+            public_keys,
+        })
     }
 
     fn sort(self, proof: &mut AuditProof) -> BTreeMap<String, Vec<Checkpoint>> {
@@ -250,6 +264,7 @@ pub(crate) async fn prove(
         checkpoints: 0,
         faults: Vec::new(),
     };
+    let is_unsigned = evidence.has_folder && evidence.notes.is_empty();
     let mut checkpoints = evidence.sort(&mut proof);
     let mut account = Account::default();
     let mut read = Vec::new();
@@ -271,17 +286,20 @@ pub(crate) async fn prove(
                 each(&chain.instance, linked);
             }
         }
-        read.push((chain, chain_proof));
+        read.push((chain, signed, chain_proof));
+    }
+    if is_unsigned && read.iter().any(|(chain, ..)| chain.head.sequence > 0) {
+        proof.faults.push(AuditFault::NothingSigned);
     }
     // Chains of which the store knows nothing.
     for (instance, known) in checkpoints {
-        read.push((lost(&instance), ChainProof::new(&instance, known)));
+        read.push((lost(&instance), None, ChainProof::new(&instance, known)));
     }
     for event in store.audit_unlinked(PAGE).await? {
         proof.unlinked += 1;
         account.read(&event);
     }
-    for (chain, mut chain_proof) in read {
+    for (chain, signed, mut chain_proof) in read {
         let at = (chain.instance.clone(), chain.head.sequence);
         if account.accepted.contains(&at) {
             chain_proof.accept(chain.head.sequence);
@@ -290,6 +308,7 @@ pub(crate) async fn prove(
             Ok(head) => proof.chains.push(ProvenChain {
                 instance: chain.instance,
                 head,
+                signed: signed.unwrap_or(0),
             }),
             Err(at) => proof.faults.push(AuditFault::Chain(at)),
         }

@@ -131,6 +131,18 @@ pub fn parse_all(text: &str) -> Result<Vec<SignedNote>, NoteError> {
     Ok(notes)
 }
 
+/// Where the last whole note ends, in bytes.
+pub fn end_of_last_note(text: &str) -> usize {
+    let (mut end, mut whole) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        end += line.len();
+        if line.starts_with(SIGNATURE) && line.ends_with('\n') {
+            whole = end;
+        }
+    }
+    whole
+}
+
 fn key_id(origin: &str, public_key: &[u8]) -> [u8; 4] {
     let name = [origin.as_bytes(), b"\n", &[ED25519_KIND], public_key].concat();
     let mut id = [0; 4];
