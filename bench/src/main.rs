@@ -81,8 +81,8 @@ enum Command {
         /// How many owners.
         #[arg(long, default_value_t = 50_000)]
         owners: usize,
-        /// How many provider keys each has.
-        #[arg(long, default_value_t = 4)]
+        /// How many provider keys each of the owners has: 50,000 owners with 4 are 200,000 keys.
+        #[arg(long, value_name = "KEYS_PER_OWNER", default_value_t = 4)]
         keys: usize,
         /// How many open keys at once.
         #[arg(long, default_value_t = 8)]
