@@ -108,14 +108,8 @@ impl Dispatch {
                 Ok(pushed) => pushed,
                 Err(broken) => return reported(&broken.error),
             };
-            let is_exhausted = growth
-                .as_mut()
-                .is_some_and(|growth| growth.delivered(watch.text().tokens_at_least()));
-            let is_cut = is_exhausted && watch.can_be_cut() && !reader.is_abandoned();
-            let passed = match is_cut {
-                true => pushed.forward.clone(),
-                false => Vec::new(),
-            };
+            let ended = ended || pushed.done;
+            let last = exhausted(growth.as_mut().filter(|_| !ended), watch, &pushed);
             if watch.is_committed()
                 && !reader.is_abandoned()
                 && !self
@@ -125,18 +119,11 @@ impl Dispatch {
             {
                 return End::Left;
             }
-            if is_cut && !reader.is_abandoned() {
-                return End::Exhausted(passed);
+            match last {
+                Some(last) if !reader.is_abandoned() => return End::Exhausted(last),
+                _ if ended => return end(watch, broken),
+                _ => {}
             }
-            if !ended && !pushed.done {
-                continue;
-            }
-            return match (watch.failure(), broken) {
-                (Some(error), _) => reported(error),
-                (None, Some(failure)) => End::Broken(failure, BROKE_OFF.to_owned()),
-                (None, None) if watch.is_whole() => End::Whole,
-                (None, None) => End::Broken(Failure::Broken, BROKE_OFF.to_owned()),
-            };
         }
     }
 
@@ -287,6 +274,26 @@ impl Dispatch {
             reason: attempt.candidate.reason.clone(),
             delivered: true,
         }
+    }
+}
+
+/// What is passed on last of a stream for which the credits do not reach any further.
+fn exhausted(
+    growth: Option<&mut Growth>,
+    watch: &StreamWatch,
+    pushed: &Pushed,
+) -> Option<Vec<Bytes>> {
+    let is_exhausted = growth?.delivered(watch.text().tokens_at_least());
+    (is_exhausted && watch.can_be_cut()).then(|| pushed.forward.clone())
+}
+
+/// How a stream ended of which there is no more.
+fn end(watch: &StreamWatch, broken: Option<Failure>) -> End {
+    match (watch.failure(), broken) {
+        (Some(error), _) => reported(error),
+        (None, Some(failure)) => End::Broken(failure, BROKE_OFF.to_owned()),
+        (None, None) if watch.is_whole() => End::Whole,
+        (None, None) => End::Broken(Failure::Broken, BROKE_OFF.to_owned()),
     }
 }
 

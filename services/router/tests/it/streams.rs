@@ -368,3 +368,18 @@ async fn only_so_many_answers_are_read_that_nobody_waits_for() {
     );
     assert_eq!(settled(&harness).len(), 1, "the others are still read");
 }
+
+#[tokio::test]
+async fn only_so_much_of_an_answer_is_read_that_nobody_waits_for() {
+    let harness = serving("openrouter").await;
+    let piece = ONE.replace(" one", &" two".repeat(64 * 1024));
+    let events = [vec![ONE, ONE], vec![&piece; 96]].concat();
+    let endless = Scripted::stream(&events).hanging();
+    harness.upstream.script("openrouter", [endless]);
+    leaves_after(&harness, 2).await;
+    until(|| !settled(&harness).is_empty()).await;
+    let event = settled(&harness)[0].clone();
+    assert_eq!(event.status(), AttemptStatus::Abandoned);
+    let (_, output) = used(&event);
+    assert!(output > 1_000_000, "what came is charged: {output}");
+}

@@ -120,3 +120,18 @@ async fn a_hold_is_not_raised_beyond_its_cap() {
     assert_eq!(reason, Reason::FallbackCapExceeded);
     assert_eq!(world.balance("bob").await, (100_000_000, 7_875_000));
 }
+
+#[tokio::test]
+async fn a_long_prompt_is_held_for_at_its_own_price() {
+    let world = World::new().await;
+    world.give("users/bob", 10_000_000_000).await;
+    // 1.25 and 10.00 for a million tokens up to 200,000, then 2.50 and 15.00.
+    for (input_tokens, amount) in [(200_000, 273_000_000), (200_001, 540_752_625)] {
+        let request = wire::PlaceHoldRequest {
+            provider: "google".to_owned(),
+            model: "google/gemini-2.5-pro".to_owned(),
+            ..hold(words(input_tokens, 1_000))
+        };
+        assert_eq!(placed(&world, &request).await, amount, "{input_tokens}");
+    }
+}

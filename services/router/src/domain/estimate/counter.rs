@@ -3,8 +3,8 @@
 
 use tiktoken_rs::tokenizer::{Tokenizer, get_tokenizer};
 
-/// Text beyond this is counted by bytes: some 10 ms of work, at the end of which a hold's size hardly
-/// changes.
+/// Text beyond this is counted by bytes: some 5 ms of work, and 30 for text that is made to be slow,
+/// at the end of which a hold's size hardly changes.
 const COUNTED_BYTES_MAX: usize = 128 * 1024;
 /// The most that is looked at in one go: text without spaces costs more than its length.
 const PIECE_BYTES_MAX: usize = 8 * 1024;

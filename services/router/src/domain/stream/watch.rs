@@ -150,6 +150,7 @@ impl StreamWatch {
         if self.open.len() > EVENT_BYTES_MAX {
             self.passing = true;
             self.committed = true;
+            self.text.chunk();
             out.insert(self.open.split().freeze());
         }
     }
@@ -312,7 +313,8 @@ impl StreamWatch {
 
     /// Whether it can be ended here: in the midst of an answer, and between two events.
     pub(crate) fn can_be_cut(&self) -> bool {
-        self.committed && !self.passing && !self.finished && self.done_event.is_none()
+        let has_ended = self.finished || self.failure.is_some() || self.done_event.is_some();
+        self.committed && !self.passing && !has_ended
     }
 }
 

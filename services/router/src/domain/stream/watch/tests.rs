@@ -189,6 +189,7 @@ fn an_endless_event_passes_and_the_next_is_read_again() {
         "x".repeat(EVENT_BYTES_MAX)
     );
     assert_eq!(push(&mut watch, &huge).0.len(), huge.len());
+    assert!(!watch.text().is_empty() && !watch.can_be_cut());
     assert_eq!(push(&mut watch, "yz").0, "yz");
     assert_eq!(push(&mut watch, "\"}}]}\n\n").0, "\"}}]}\n\n");
     assert!(push(&mut watch, &[USAGE, DONE].concat()).1);
