@@ -16,6 +16,7 @@ const ATTEMPTS: &[Column] = &[
     Column("status", "status", Kind::Status),
     Column("input", "usage/input", Kind::Number),
     Column("output", "usage/output", Kind::Number),
+    Column("figures", "usage_source", Kind::Text),
     Column("list cost", "list_cost", Kind::Number),
     Column("charge", "charge", Kind::Number),
     Column("reason", "reason", Kind::Text),
