@@ -3,6 +3,7 @@
 //! in the own name.
 
 mod file;
+mod follower;
 mod meters;
 mod notes;
 pub(crate) mod start;

@@ -131,6 +131,48 @@ async fn what_only_the_file_has_is_in_the_store_after_the_next_start() {
     assert!(rig.verify().await.proven);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_leaves_the_file_with_all_of_the_log_in_its_order() {
+    let rig = Rig::start().await;
+    let bob = rig.user("bob").await;
+    let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
+    let mut leases = Vec::new();
+    for _ in 0..4 {
+        let served = (0..100).map(|_| rig.serve(&bob, &id));
+        for served in futures::future::join_all(served).await {
+            leases.push(served.unwrap().lease_id);
+        }
+    }
+    let folder = rig.stop().await;
+    let text = fs::read_to_string(log_file(folder.path())).unwrap();
+    let sequence = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["sequence"].as_u64().unwrap()
+    };
+    let sequences: Vec<u64> = text.lines().map(sequence).collect();
+    let store = Connection::open(folder.path().join("vault.db")).unwrap();
+    let length = "SELECT sequence FROM audit_chains";
+    let length: u64 = store.query_row(length, [], |row| row.get(0)).unwrap();
+    assert_eq!(sequences, (1..=length).collect::<Vec<_>>());
+    for lease in leases {
+        assert!(text.contains(&lease), "{lease}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_in_the_store_before_its_answer_whatever_the_file_has() {
+    let rig = Rig::start().await;
+    let bob = rig.user("bob").await;
+    let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
+    let store = database(&rig);
+    for _ in 0..20 {
+        let lease = rig.serve(&bob, &id).await.unwrap().lease_id;
+        let placed = "SELECT sequence IS NOT NULL FROM audit_events WHERE lease_id = ?1";
+        let placed: bool = store.query_row(placed, [lease], |row| row.get(0)).unwrap();
+        assert!(placed);
+    }
+}
+
 #[tokio::test]
 async fn a_long_outage_of_the_store_is_made_up_for() {
     let rig = Rig::start().await;

@@ -14,6 +14,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use tokio::time::Instant;
 
 use super::file::{self, FileSink};
+use super::follower::Follower;
 use super::meters::AuditMeters;
 use super::notes::{self, NotesError};
 use super::torn;
@@ -280,19 +281,25 @@ fn writer(
             (backlog, file_head) = tail(&path, head).map_err(fault)?;
         }
     }
+    let (store, meters) = (Arc::clone(&ground.store), AuditMeters::new(&ground.metrics));
+    let follower = Follower::new(
+        &instance,
+        Arc::clone(&store),
+        file,
+        file_head,
+        meters.clone(),
+    );
     Ok(Writer {
         head: backlog.last().map_or(head, |linked| linked.head),
         instance,
-        store: Arc::clone(&ground.store),
-        file,
-        file_head,
+        store,
+        follower,
         key,
         clock: ground.clock.clone(),
-        meters: AuditMeters::new(&ground.metrics),
+        meters,
         backlog,
         hung: None,
         retry_at: None,
-        file_failed: false,
         checkpointed: (0, Instant::now()),
         unlinked_check_at: Instant::now(),
     })
