@@ -147,12 +147,12 @@ async fn a_stop_leaves_the_file_with_all_of_the_log_in_its_order() {
     let text = fs::read_to_string(log_file(folder.path())).unwrap();
     let sequence = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        line["sequence"].as_u64().unwrap()
+        line["sequence"].as_i64().unwrap()
     };
-    let sequences: Vec<u64> = text.lines().map(sequence).collect();
+    let sequences: Vec<i64> = text.lines().map(sequence).collect();
     let store = Connection::open(folder.path().join("vault.db")).unwrap();
     let length = "SELECT sequence FROM audit_chains";
-    let length: u64 = store.query_row(length, [], |row| row.get(0)).unwrap();
+    let length: i64 = store.query_row(length, [], |row| row.get(0)).unwrap();
     assert_eq!(sequences, (1..=length).collect::<Vec<_>>());
     for lease in leases {
         assert!(text.contains(&lease), "{lease}");
