@@ -9,6 +9,7 @@ mod credits;
 mod idempotency;
 mod location;
 mod members;
+mod notices;
 mod organizations;
 mod parameters;
 mod prices;
@@ -24,6 +25,7 @@ mod usage;
 mod users;
 mod values;
 mod vault;
+mod webhooks;
 pub(crate) mod words;
 
 use std::time::Duration;
@@ -61,6 +63,8 @@ pub(crate) fn router() -> OpenApiRouter<Services> {
         .merge(tiers::router())
         .merge(prices::router())
         .merge(costs::router())
+        .merge(notices::router())
+        .merge(webhooks::router())
         .merge(audit_events::router())
         .merge(vault::router())
         .merge(still_to_come())

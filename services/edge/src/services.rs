@@ -2,6 +2,7 @@
 
 use keyward_auth::Connection;
 use keyward_proto::metering::v1::credit_service_client::CreditServiceClient;
+use keyward_proto::metering::v1::notice_service_client::NoticeServiceClient;
 use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
 use keyward_proto::metering::v1::usage_service_client::UsageServiceClient;
 use keyward_proto::router::v1::router_service_client::RouterServiceClient;
@@ -30,6 +31,7 @@ pub(crate) struct Services {
     credits: CreditServiceClient<Connection>,
     usage: UsageServiceClient<Connection>,
     pricing: PricingServiceClient<Connection>,
+    notices: NoticeServiceClient<Connection>,
 }
 
 impl Services {
@@ -50,7 +52,8 @@ impl Services {
             credits: CreditServiceClient::new(metering.clone()),
             usage: UsageServiceClient::new(metering.clone())
                 .max_decoding_message_size(USAGE_PAGE_BYTES_MAX),
-            pricing: PricingServiceClient::new(metering),
+            pricing: PricingServiceClient::new(metering.clone()),
+            notices: NoticeServiceClient::new(metering),
         }
     }
 
@@ -89,6 +92,10 @@ impl Services {
 
     pub(crate) fn usage(&self) -> UsageServiceClient<Connection> {
         self.usage.clone()
+    }
+
+    pub(crate) fn notices(&self) -> NoticeServiceClient<Connection> {
+        self.notices.clone()
     }
 
     pub(crate) fn pricing(&self) -> PricingServiceClient<Connection> {

@@ -15,6 +15,7 @@ pub(crate) mod exit;
 mod health;
 mod help;
 mod keys;
+mod notices;
 mod orgs;
 pub(crate) mod output;
 mod prices;
@@ -31,6 +32,7 @@ mod usage;
 mod users;
 mod vault;
 mod view;
+mod webhooks;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -105,6 +107,10 @@ enum Command {
     Credits(credits::Arguments),
     /// See what was used: sums, records, receipts
     Usage(usage::Arguments),
+    /// See what your account should know of: a low balance, budgets used up
+    Notices(notices::Arguments),
+    /// Have notices sent to a server or by mail: add, list, test, remove
+    Webhooks(webhooks::Arguments),
     /// See prices, and what something would cost
     Prices(prices::Arguments),
     /// See models and where their prices are from; take newer ones; go back
@@ -139,6 +145,8 @@ impl Command {
             Self::Projects(arguments) => projects::run(arguments, context),
             Self::Credits(arguments) => credits::run(arguments, context),
             Self::Usage(arguments) => usage::run(arguments, context),
+            Self::Notices(arguments) => notices::run(&arguments, context),
+            Self::Webhooks(arguments) => webhooks::run(arguments, context),
             Self::Prices(arguments) => prices::run(arguments, context),
             Self::Catalog(arguments) => catalog::run(arguments, context),
             Self::Tiers(arguments) => tiers::run(arguments, context),

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use keyward_auth::access_key;
 use keyward_catalog::{CatalogError, CatalogFile};
-use keyward_metering::Config as MeteringConfig;
+use keyward_metering::{Config as MeteringConfig, CourierConfig, MailConfig};
 use keyward_router::RouterConfig;
 use keyward_router::domain::plan;
 use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
 use keyward_runtime::settings::{
-    Cipher, MasterKey, OnCreditExhausted, Prefer, ProviderSettings, Settings, SettingsError,
-    TransitSettings,
+    Cipher, MailSettings, MailTls, MasterKey, OnCreditExhausted, Prefer, ProviderSettings,
+    Settings, SettingsError, TransitSettings,
 };
 use keyward_secret::Secret;
 use keyward_vault::domain::envelope;
@@ -166,6 +166,25 @@ fn transit(settings: &TransitSettings) -> Option<TransitSetting> {
 pub(crate) fn metering(settings: &Settings) -> MeteringConfig {
     MeteringConfig {
         database: settings.data_dir.join("metering.db"),
+        courier: CourierConfig {
+            private_allow: settings.providers.private_allow.clone(),
+            ca_file: settings.providers.ca_file.clone(),
+            mail: settings.mail.as_ref().map(mail),
+        },
+    }
+}
+
+fn mail(settings: &MailSettings) -> MailConfig {
+    MailConfig {
+        host: settings.host.clone(),
+        port: settings.port,
+        login: settings.login.clone(),
+        from: settings.from.clone(),
+        tls: match settings.tls {
+            MailTls::Required => keyward_metering::MailTls::Required,
+            MailTls::Implicit => keyward_metering::MailTls::Implicit,
+            MailTls::None => keyward_metering::MailTls::None,
+        },
     }
 }
 

@@ -8,12 +8,16 @@ mod estimate;
 mod holds;
 mod ledger;
 mod meters;
+mod notices;
+mod once;
+mod outbox;
 mod pricing;
 pub(crate) mod proof;
 mod sums;
 mod sweeper;
 mod tiers;
 mod usage;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -26,13 +30,15 @@ pub(crate) use estimate::{Estimate, EstimateRequest, TierCost};
 pub(crate) use holds::{ExtendHold, PlaceHold};
 pub(crate) use ledger::Ledger;
 pub(crate) use meters::Meters;
+pub(crate) use once::Once;
 use pricing::Book;
 pub(crate) use pricing::PriceFilter;
 pub(crate) use sums::{SumPage, SumRequest};
-pub(crate) use tiers::Once;
 pub(crate) use usage::{Receipt, RecordsRequest};
+pub(crate) use webhooks::wire_kind;
 
 use crate::MeteringError;
+use crate::courier::Courier;
 use crate::domain::tier::Tiers;
 use crate::store::{BatchStore, Store};
 
@@ -54,6 +60,10 @@ pub(crate) struct App {
     tiers: RwLock<Arc<Tiers>>,
     /// Held while one of them is changed.
     tier_changes: tokio::sync::Mutex<()>,
+    courier: Courier,
+    /// Held while a webhook is changed, so that of two calls under one id the second finds the
+    /// first's answer.
+    webhook_changes: tokio::sync::Mutex<()>,
 }
 
 impl App {
@@ -62,6 +72,7 @@ impl App {
         store: Arc<dyn Store>,
         directory: Arc<dyn AccountDirectory>,
         catalog: Arc<Catalog>,
+        courier: Courier,
         meters: Meters,
     ) -> Result<Self, MeteringError> {
         let book = Book::install(&*store, catalog).await?;
@@ -76,6 +87,8 @@ impl App {
             meters,
             tiers: RwLock::new(Arc::new(tiers)),
             tier_changes: tokio::sync::Mutex::new(()),
+            courier,
+            webhook_changes: tokio::sync::Mutex::new(()),
         })
     }
 

@@ -2,12 +2,16 @@
 
 pub(crate) mod account;
 pub(crate) mod charging;
+pub(crate) mod delivery;
 pub(crate) mod event;
 pub(crate) mod filter;
 pub(crate) mod ledger;
+pub(crate) mod notice;
 pub(crate) mod prices;
 pub(crate) mod proof;
 pub(crate) mod receipt;
 pub(crate) mod requester;
+pub(crate) mod signature;
 pub(crate) mod sums;
 pub(crate) mod tier;
+pub(crate) mod webhook;

@@ -3,6 +3,7 @@
 use keyward_money::Nanos;
 use keyward_runtime::error::{Reason, ServiceError, metadata};
 
+use crate::courier::CourierError;
 use crate::domain::charging::Shortage;
 use crate::store::{NotWritten, StoreError};
 
@@ -68,6 +69,15 @@ pub enum MeteringError {
     /// It is not as it was when the caller saw it.
     #[error("this {0} was changed meanwhile; read it again")]
     Changed(&'static str),
+    /// It was asked for too often.
+    #[error("{0}")]
+    TooSoon(&'static str),
+    /// The system gives no random bytes.
+    #[error("there is no randomness")]
+    NoRandomness,
+    /// Notices cannot be sent as the settings have it.
+    #[error(transparent)]
+    Courier(#[from] CourierError),
     /// The same idempotency key came with another request before.
     #[error("this `request_id` was used for another request")]
     IdempotencyMismatch,
@@ -189,7 +199,10 @@ impl ServiceError for MeteringError {
             | Self::LedgerFull
             | Self::LedgerClosed
             | Self::NotWritten(_) => Reason::Overloaded,
-            Self::Catalog(_) | Self::Store(_) => Reason::Internal,
+            Self::TooSoon(_) => Reason::RateLimitExceeded,
+            Self::NoRandomness | Self::Courier(_) | Self::Catalog(_) | Self::Store(_) => {
+                Reason::Internal
+            }
         }
     }
 

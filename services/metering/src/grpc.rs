@@ -6,6 +6,7 @@ mod credit;
 pub(crate) mod directory;
 mod estimate;
 mod metering;
+mod notices;
 mod pricing;
 mod sums;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use keyward_auth::{AuthLayer, Caller, LocalServices, OrganizationRole};
 use keyward_proto::metering::v1::credit_service_server::CreditServiceServer;
 use keyward_proto::metering::v1::metering_service_server::MeteringServiceServer;
+use keyward_proto::metering::v1::notice_service_server::NoticeServiceServer;
 use keyward_proto::metering::v1::pricing_service_server::PricingServiceServer;
 use keyward_proto::metering::v1::usage_service_server::UsageServiceServer;
 use keyward_runtime::error::to_status;
@@ -25,7 +27,7 @@ use tonic::{Request, Status};
 use tower::Layer as _;
 use uuid::Uuid;
 
-use crate::app::App;
+use crate::app::{App, Once};
 use crate::domain::requester::{Requester, Subject, sees_all};
 use crate::{Metering, MeteringError};
 
@@ -54,6 +56,7 @@ impl Metering {
             .with(layer.layer(CreditServiceServer::new(grpc.clone())))
             .with(layer.layer(UsageServiceServer::new(grpc.clone())))
             .with(layer.layer(PricingServiceServer::new(grpc.clone())))
+            .with(layer.layer(NoticeServiceServer::new(grpc.clone())))
     }
 }
 
@@ -89,6 +92,14 @@ fn requester_of(caller: &Caller) -> Result<Requester, MeteringError> {
 
 fn uid(text: &str) -> Result<Uuid, MeteringError> {
     Uuid::parse_str(text).map_err(|_| MeteringError::NotFound("account"))
+}
+
+/// What a change is known by, should it come again.
+fn once(request_id: &str, request: &impl prost::Message) -> Once {
+    Once {
+        request_id: request_id.to_owned(),
+        request: request.encode_to_vec(),
+    }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` passes")]

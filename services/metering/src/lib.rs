@@ -5,6 +5,7 @@
 //! [`Metering::add_services`] puts those behind the authenticating layer.
 
 mod app;
+mod courier;
 mod domain;
 mod error;
 mod grpc;
@@ -14,5 +15,6 @@ mod service;
 mod simulation;
 mod store;
 
+pub use courier::{CourierConfig, CourierError, MailConfig, MailError, MailTls};
 pub use error::MeteringError;
 pub use service::{Config, Metering};

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::MeteringError;
 use crate::app::{App, Meters};
+use crate::courier::{Courier, CourierConfig};
 use crate::grpc::Grpc;
 use crate::grpc::directory::VaultDirectory;
 use crate::store::sqlite::SqliteStore;
@@ -20,6 +21,8 @@ use crate::store::sqlite::SqliteStore;
 pub struct Config {
     /// The SQLite file that it keeps everything in; created where there is none.
     pub database: PathBuf,
+    /// How notices are sent.
+    pub courier: CourierConfig,
 }
 
 /// The metering role, opened.
@@ -37,7 +40,7 @@ impl fmt::Debug for Metering {
 
 impl Metering {
     /// Opens the store, installs the catalogue's prices, and starts what runs beside the servers:
-    /// freeing holds that expire, and granting the first credits as soon as the vault answers. The
+    /// freeing holds that expire, sending notices, and granting the first credits as soon as the vault answers. The
     /// process is not ready before that. `vault` is how metering asks who an account belongs to; it
     /// may not answer yet.
     pub async fn open(
@@ -46,12 +49,21 @@ impl Metering {
         catalog: &CatalogHandle,
         process: &Process,
     ) -> Result<Self, MeteringError> {
-        let store = tokio::task::spawn_blocking(move || SqliteStore::open(&config.database))
+        let courier = Courier::new(config.courier)?;
+        let database = config.database;
+        let store = tokio::task::spawn_blocking(move || SqliteStore::open(&database))
             .await
             .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
         let directory = Arc::new(VaultDirectory::new(vault));
         let meters = Meters::new(&process.metrics);
-        let app = App::open(Arc::new(store), directory, catalog.current(), meters).await?;
+        let app = App::open(
+            Arc::new(store),
+            directory,
+            catalog.current(),
+            courier,
+            meters,
+        )
+        .await?;
         let metering = Self::over(app, process.stopping.clone());
         metering.start(process);
         Ok(metering)
@@ -68,6 +80,10 @@ impl Metering {
     fn start(&self, process: &Process) {
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
         process.spawn(async move { app.sweep_until(stop).await });
+        let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
+        process.spawn(async move { app.send_notices_until(stop).await });
+        let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
+        process.spawn(async move { app.tidy_notices_until(stop).await });
 
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
         process.spawn(async move { app.prove_until(stop).await });
@@ -122,6 +138,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let config = Config {
             database: folder.path().join("metering.db"),
+            courier: CourierConfig::default(),
         };
         let catalog = CatalogHandle::new(Catalog::embedded().expect("a catalogue"));
         for _ in 0..2 {

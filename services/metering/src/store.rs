@@ -2,10 +2,12 @@
 //! tests (`suite`) states what every engine must do.
 
 mod batch;
+pub(crate) mod notices;
 mod proof;
 pub(crate) mod sqlite;
 #[cfg(test)]
 mod suite;
+mod text;
 
 use std::sync::Arc;
 
@@ -27,6 +29,7 @@ use crate::domain::receipt::{Record, RecordPlace};
 use crate::domain::requester::Visibility;
 use crate::domain::sums::{Dimensions, GroupSum, Sum, TooManyGroups};
 use crate::domain::tier::Tier;
+use notices::{NoticeStore, OutboxStore, WebhookStore};
 
 /// What goes wrong with the store itself.
 #[derive(Debug, thiserror::Error)]
@@ -277,12 +280,30 @@ pub(crate) trait CloseStore: Send + Sync {
 
 /// All that metering keeps.
 pub(crate) trait Store:
-    BatchStore + LedgerStore + ProofStore + UsageStore + TierStore + PriceStore + CloseStore
+    BatchStore
+    + LedgerStore
+    + ProofStore
+    + UsageStore
+    + TierStore
+    + PriceStore
+    + NoticeStore
+    + WebhookStore
+    + OutboxStore
+    + CloseStore
 {
 }
 
 impl<T> Store for T where
-    T: BatchStore + LedgerStore + ProofStore + UsageStore + TierStore + PriceStore + CloseStore
+    T: BatchStore
+        + LedgerStore
+        + ProofStore
+        + UsageStore
+        + TierStore
+        + PriceStore
+        + NoticeStore
+        + WebhookStore
+        + OutboxStore
+        + CloseStore
 {
 }
 

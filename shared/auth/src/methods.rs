@@ -111,6 +111,10 @@ pub const METHODS: &[MethodRule] = table! {
         CALLERS, Needs(Scope::Usage) => ListUsageRecords, GetReceipt, QueryUsage;
         CALLERS, Any => EstimateCost;
     }
+    "keyward.metering.v1.NoticeService" {
+        CALLERS, Needs(Scope::Billing) => ListNotices, CreateWebhook, GetWebhook, ListWebhooks,
+            UpdateWebhook, DeleteWebhook, TestWebhook;
+    }
     "keyward.metering.v1.PricingService" {
         CALLERS_AND_SERVICES, Optional => ListTiers, GetTier, GetPrice, ListPrices;
         CALLERS, Needs(Scope::Admin) => CreateTier, UpdateTier;

@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::metering::v1 as metering;
 use crate::router::v1 as router;
 use crate::vault::v1 as vault;
 
@@ -84,6 +85,15 @@ impl fmt::Debug for vault::CreateAccessKeyResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CreateAccessKeyResponse")
             .field("access_key", &self.access_key)
+            .field("secret", &REDACTED)
+            .finish()
+    }
+}
+
+impl fmt::Debug for metering::CreateWebhookResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateWebhookResponse")
+            .field("webhook", &self.webhook)
             .field("secret", &REDACTED)
             .finish()
     }

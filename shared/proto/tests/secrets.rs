@@ -16,8 +16,10 @@ const CANARY: &str = "sk-proj-canary";
 /// The one field by which a provider's key leaves a service.
 const PROVIDER_KEY_OUT: &str = "keyward.vault.v1.UnsealProviderKeyResponse.secret";
 
-/// Further answers with a secret: an access key, shown once, and the signed statement of a caller.
-const OTHERS_OUT: [&str; 2] = [
+/// Further answers with a secret: an access key and what a webhook's requests are signed with, both
+/// shown once, and the signed statement of a caller.
+const OTHERS_OUT: [&str; 3] = [
+    "keyward.metering.v1.CreateWebhookResponse.secret",
     "keyward.vault.v1.CreateAccessKeyResponse.secret",
     "keyward.vault.v1.ExchangeCredentialResponse.grant",
 ];

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use url::{Host, Url};
 
 /// The operator's exceptions. By default there are none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +19,26 @@ pub struct PrivateAllow {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no address, network or host name, such as `10.0.0.0/8` or `*.svc.cluster.local`")]
 pub struct InvalidEntry(pub String);
+
+/// Why a URL that a customer gave is not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RefusedUrl {
+    /// No host in it.
+    #[error("the URL must name a host")]
+    Host,
+    /// Not https.
+    #[error("the URL must start with https://")]
+    Scheme,
+    /// A name or password within it.
+    #[error("the URL must not have a user name or password in it")]
+    UserInfo,
+    /// An address instead of a name.
+    #[error("the URL must name a host, not an IP address")]
+    Literal,
+    /// Another port than 443.
+    #[error("the URL must not name a port")]
+    Port,
+}
 
 impl PrivateAllow {
     /// Every address and every name; for tests.
@@ -63,6 +84,32 @@ impl PrivateAllow {
         }
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         self.names.iter().any(|pattern| fits(pattern, &host))
+    }
+
+    /// Checks a URL that a customer gave, as far as can be said without resolving names: https, a
+    /// name, no port, nobody's password. What the operator names may be http, of any port, and an
+    /// address.
+    ///
+    /// # Errors
+    /// [`RefusedUrl`], which says what is wrong with it.
+    pub fn check(&self, url: &Url) -> Result<(), RefusedUrl> {
+        let host = url.host().ok_or(RefusedUrl::Host)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(RefusedUrl::UserInfo);
+        }
+        let excepted = url.host_str().is_some_and(|host| self.names(host));
+        match url.scheme() {
+            "https" => {}
+            "http" if excepted => {}
+            _ => return Err(RefusedUrl::Scheme),
+        }
+        if !excepted && !matches!(host, Host::Domain(_)) {
+            return Err(RefusedUrl::Literal);
+        }
+        if !excepted && url.port().is_some() {
+            return Err(RefusedUrl::Port);
+        }
+        Ok(())
     }
 
     /// Whether an address is excepted, whatever name led to it.

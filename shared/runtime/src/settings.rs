@@ -4,6 +4,7 @@
 //! uses: nothing unknown, nothing optional that has a default, every value of its own type.
 
 mod error;
+mod mail;
 mod providers;
 mod raw;
 mod sources;
@@ -24,6 +25,7 @@ use url::Url;
 use crate::tls::Files;
 
 pub use error::SettingsError;
+pub use mail::{MailSettings, MailTls};
 pub use providers::{ProviderSettings, ProvidersSettings};
 pub use sources::Environment;
 pub use telemetry::{ExportSettings, TelemetrySettings};
@@ -56,6 +58,8 @@ pub struct Settings {
     pub providers: ProvidersSettings,
     /// Whose key goes first, and what may follow.
     pub routing: RoutingSettings,
+    /// Mail, if there is a server for it.
+    pub mail: Option<MailSettings>,
     /// Logging.
     pub log: LogSettings,
     /// Traces.

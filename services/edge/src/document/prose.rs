@@ -52,6 +52,10 @@ pub(super) fn tags() -> Value {
         ),
         tag("Credits", "What accounts have, and their ledger."),
         tag(
+            "Notices",
+            "What accounts should know of, and where that is sent."
+        ),
+        tag(
             "Usage",
             "What was used and what it cost: sums, records, receipts."
         ),

@@ -5,6 +5,7 @@ use std::fmt;
 
 use keyward_auth::{OrganizationRole, Scope};
 use keyward_money::Nanos;
+use keyward_proto::metering::v1::NoticeKind;
 use keyward_runtime::time;
 use keyward_secret::Secret;
 use prost_types::{FieldMask, Timestamp};
@@ -14,6 +15,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::words::{self, NOTICE_KINDS};
 use crate::failure::Failure;
 
 /// A text, or `None` where it is empty: protobuf has no other way to say that it is absent.
@@ -275,6 +277,28 @@ documented!(
     text_schema("What an access key lets its bearer do.", "inference")
         .enum_values(Some(Scope::ALL.map(Scope::as_str)))
 );
+
+/// A kind of notice that a webhook can be made for, by its name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NoticeKindName(pub(crate) NoticeKind);
+
+from_text!(
+    NoticeKindName,
+    "one of `budget_threshold`, `low_balance`, `fallback_to_credits`",
+    |text| notice_kind(text).map(NoticeKindName)
+);
+
+documented!(
+    NoticeKindName,
+    text_schema("What a notice is about.", "low_balance").enum_values(Some(
+        NOTICE_KINDS.map(|kind| words::NoticeKind::of(kind.into()).as_str())
+    ))
+);
+
+fn notice_kind(name: &str) -> Option<NoticeKind> {
+    let is_named = |kind: &NoticeKind| words::NoticeKind::of((*kind).into()).as_str() == name;
+    NOTICE_KINDS.into_iter().find(is_named)
+}
 
 /// A role in an organisation, by its name.
 #[derive(Debug, Clone, Copy)]

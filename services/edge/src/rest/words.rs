@@ -90,6 +90,22 @@ words!(
 );
 
 words!(
+    /// What a notice is about: a budget used up to a share, a balance that is low or used up, a key
+    /// that its provider refuses, one that is due for another secret or expires soon, credits that
+    /// paid where an own key failed, or a test.
+    NoticeKind of metering::v1::NoticeKind {
+        Unspecified = "unknown",
+        BudgetThreshold = "budget_threshold",
+        LowBalance = "low_balance",
+        KeyFailing = "key_failing",
+        KeyRotationDue = "key_rotation_due",
+        FallbackToCredits = "fallback_to_credits",
+        Test = "test",
+        KeyExpiring = "key_expiring",
+    }
+);
+
+words!(
     /// How a provider key stands.
     KeyStatus of vault::v1::KeyStatus {
         Unspecified = "unknown",
@@ -147,6 +163,13 @@ const KEY_SOURCES: [(metering::v1::KeySource, &str); 5] = {
         (KeySource::System, "system"),
     ]
 };
+
+/// The kinds of notices that webhooks can be made for: those that there are so far.
+pub(crate) const NOTICE_KINDS: [metering::v1::NoticeKind; 3] = [
+    metering::v1::NoticeKind::BudgetThreshold,
+    metering::v1::NoticeKind::LowBalance,
+    metering::v1::NoticeKind::FallbackToCredits,
+];
 
 /// Whose key, without saying where; `None` where there is none.
 pub(crate) fn key_source_word(source: i32) -> Option<&'static str> {

@@ -39,7 +39,9 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     (
         "Money and usage",
-        &["credits", "usage", "prices", "catalog", "tiers"],
+        &[
+            "credits", "usage", "notices", "webhooks", "prices", "catalog", "tiers",
+        ],
     ),
     (
         "Operate it",

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::App;
 use crate::MeteringError;
 use crate::domain::account::{AccountKey, AccountKind, AccountName};
-use crate::domain::requester::{Requester, sees_all};
+use crate::domain::requester::{Requester, manages, sees_all};
 
 /// An account that somebody may look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub(crate) struct Access {
     pub(crate) key: AccountKey,
     /// The only user whose usage they may see there; everybody's where absent.
     pub(crate) only_user: Option<Uuid>,
+    /// Whether they may say what happens there, and not only look.
+    pub(crate) manages: bool,
 }
 
 impl App {
@@ -36,14 +38,14 @@ impl App {
         if let Some(key) = requester.own_account(&name) {
             return Ok(own(requester, name, key));
         }
-        let only_user = match requester.alone() {
-            _ if requester.is_platform_admin => None,
+        let (only_user, manages) = match requester.alone() {
+            _ if requester.is_platform_admin => (None, true),
             Some(user) if name.kind == AccountKind::Organization => {
                 // The vault is asked in the caller's name, every time: it decides who sees an
                 // organisation, and a member that was removed is none at once.
                 let directory = &self.directory;
                 let role = directory.role(&requester.grant, &name.id, &user.id).await?;
-                Some(user.uid).filter(|_| !sees_all(role))
+                (Some(user.uid).filter(|_| !sees_all(role)), manages(role))
             }
             _ => return Err(NOT_FOUND),
         };
@@ -52,7 +54,21 @@ impl App {
             name,
             key,
             only_user,
+            manages,
         })
+    }
+
+    /// The same, for who manages it.
+    pub(super) async fn managed(
+        &self,
+        requester: &Requester,
+        name: &str,
+    ) -> Result<Access, MeteringError> {
+        let access = self.access(requester, name).await?;
+        match access.manages {
+            true => Ok(access),
+            false => Err(MeteringError::RoleNotAllowed("manage it")),
+        }
     }
 }
 
@@ -61,5 +77,6 @@ fn own(requester: &Requester, name: AccountName, key: AccountKey) -> Access {
         name,
         key,
         only_user: requester.visibility_in(key).user_uid,
+        manages: requester.manages(key),
     }
 }

@@ -221,7 +221,7 @@ fn check_words(request_id: &str, note: &str) -> Result<(), MeteringError> {
 }
 
 /// The sequence that a page ends before.
-fn before(page_token: &str) -> Result<Option<i64>, MeteringError> {
+pub(super) fn before(page_token: &str) -> Result<Option<i64>, MeteringError> {
     let key = page::key(page_token).map_err(|error| MeteringError::invalid("page_token", error))?;
     key.map(|key| key.parse())
         .transpose()

@@ -7,6 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
+use super::outbox::OutboxMeters;
 use crate::MeteringError;
 use crate::domain::charging::{Hold, Priced};
 use crate::domain::ledger::{Posted, QuarantineReason};
@@ -14,6 +15,7 @@ use crate::domain::ledger::{Posted, QuarantineReason};
 /// The metrics of metering. Clones count into the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Meters {
+    pub(super) outbox: OutboxMeters,
     holds: Family<OutcomeLabel, Counter>,
     extensions: Family<OutcomeLabel, Counter>,
     holds_open: Gauge,
@@ -37,6 +39,7 @@ struct ReasonLabel {
 impl Meters {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         Self {
+            outbox: OutboxMeters::new(metrics),
             holds: metrics.register(
                 "metering_holds",
                 "Holds asked for, by what became of them",

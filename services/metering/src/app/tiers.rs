@@ -2,28 +2,14 @@
 
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use keyward_proto::metering::v1 as wire;
 use keyward_runtime::{page, time};
-use prost::Message as _;
 
-use super::{App, REQUEST_ID_BYTES_MAX};
+use super::{App, Once};
 use crate::MeteringError;
 use crate::domain::requester::Requester;
 use crate::domain::tier::{InvalidTier, Terms, TermsPatch, Tier, Tiers};
-use crate::store::{Answer, Call, NewAnswer};
-
-/// How long a request is known by its id.
-const REMEMBERED: SignedDuration = SignedDuration::from_hours(24);
-
-/// What a request is known by, should it come again.
-#[derive(Debug, Clone)]
-pub(crate) struct Once {
-    /// The id that the caller gave it; empty for none.
-    pub(crate) request_id: String,
-    /// What it asks for, encoded.
-    pub(crate) request: Vec<u8>,
-}
 
 /// A tier as it is answered, now or again.
 pub(crate) type Answered = wire::Tier;
@@ -110,28 +96,16 @@ impl App {
         if !requester.is_platform_admin {
             return Err(MeteringError::NotAllowed);
         }
-        let call = call(requester, method, &once)?;
         let _one_at_a_time = self.tier_changes.lock().await;
         self.reload_tiers().await?;
-        // As the store keeps it, so that the first answer is that of all that come after it.
-        let now = time::from_millis(time::now().as_millisecond());
-        let since = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
-        if let Some(call) = &call
-            && let Some(before) = self.store.answer(call.clone(), since).await?
-        {
-            return again(&before, &once);
-        }
-        let tier = change(&self.current_tiers(), now)?;
+        let begun = self.begin(requester, method, once, time::now()).await?;
+        let made = match begun {
+            Ok(answered_before) => return Ok(answered_before),
+            Err(made) => made,
+        };
+        let tier = change(&self.current_tiers(), made.now)?;
         let answer = answered(&tier);
-        let kept = call.map(|call| NewAnswer {
-            call,
-            answer: Answer {
-                request: once.request,
-                answer: answer.encode_to_vec(),
-            },
-            time: now,
-            forget_before: since,
-        });
+        let kept = made.answered(&answer);
         self.store.tier_put(tier, kept).await?;
         self.reload_tiers().await?;
         Ok(answer)
@@ -151,31 +125,6 @@ impl App {
         *self.tiers.write() = Arc::new(tiers);
         Ok(())
     }
-}
-
-/// The answer that was given, if the same was asked for.
-fn again(before: &Answer, once: &Once) -> Result<Answered, MeteringError> {
-    if before.request != once.request {
-        return Err(MeteringError::IdempotencyMismatch);
-    }
-    wire::Tier::decode(&*before.answer).map_err(|error| MeteringError::Store(Box::new(error)))
-}
-
-fn call(
-    requester: &Requester,
-    method: &'static str,
-    once: &Once,
-) -> Result<Option<Call>, MeteringError> {
-    if once.request_id.len() > REQUEST_ID_BYTES_MAX {
-        let message = "`request_id` has at most 255 bytes";
-        return Err(MeteringError::invalid("request_id", message));
-    }
-    let asked = (!once.request_id.is_empty()).then(|| Call {
-        caller: requester.caller(),
-        method,
-        request_id: once.request_id.clone(),
-    });
-    Ok(asked)
 }
 
 fn invalid(error: InvalidTier) -> MeteringError {

@@ -18,7 +18,7 @@ mod tests;
 
 pub(crate) use account::{Account, Lot};
 pub(crate) use books::{Books, StoredEvent};
-pub(crate) use changes::{Changes, Crossing, Platform, SumKey, Transfer, TransferKind, UsageRow};
+pub(crate) use changes::{Changes, Platform, SumKey, Transfer, TransferKind, UsageRow};
 pub(crate) use command::{Command, Needs, PostingKey};
 pub(crate) use freezing::Freeze;
 pub(crate) use granting::{ExpireLots, Granted, NewGrant, Posting};

@@ -18,6 +18,11 @@ pub(crate) fn sees_all(role: OrganizationRole) -> bool {
     role != OrganizationRole::Member
 }
 
+/// Whether a role lets its bearer say what happens in the organisation.
+pub(crate) fn manages(role: OrganizationRole) -> bool {
+    matches!(role, OrganizationRole::Admin | OrganizationRole::Owner)
+}
+
 /// Who asks, as far as money and usage are concerned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Requester {
@@ -86,6 +91,16 @@ impl Requester {
         Visibility {
             account: Some(account),
             user_uid,
+        }
+    }
+
+    /// Whether they may say what happens in an account of their own: in an organisation, by their
+    /// role there; otherwise those who act as themselves.
+    pub(crate) fn manages(&self, account: AccountKey) -> bool {
+        let by_role = self.sees_whole_organization && self.may_spend;
+        match account.kind {
+            AccountKind::Organization => by_role,
+            AccountKind::User => self.alone().is_some() || self.is_platform_admin,
         }
     }
 

@@ -9,9 +9,9 @@ use keyward_proto::metering::v1::{
 };
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Grpc, convert, requester, status};
+use super::{Grpc, convert, once, requester, status};
 use crate::MeteringError;
-use crate::app::{Once, PriceFilter};
+use crate::app::PriceFilter;
 use crate::domain::prices::ByProvider;
 use crate::domain::tier::{self, Terms, TermsPatch};
 
@@ -123,13 +123,6 @@ fn model_prices(model: String, prices: &ByProvider) -> ModelPrices {
 }
 
 /// What a request is known by: its id, and all that it says.
-fn once(request_id: &str, request: &impl prost::Message) -> Once {
-    Once {
-        request_id: request_id.to_owned(),
-        request: request.encode_to_vec(),
-    }
-}
-
 fn given(tier: Option<Tier>) -> Result<Tier, MeteringError> {
     tier.ok_or_else(|| MeteringError::invalid("tier", "`tier` is missing"))
 }

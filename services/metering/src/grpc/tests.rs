@@ -5,6 +5,7 @@ mod accounts;
 mod directory;
 mod extensions;
 mod holds;
+mod notices;
 mod pricing;
 mod proof;
 mod records;

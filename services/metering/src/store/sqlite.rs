@@ -2,12 +2,15 @@
 
 pub(crate) mod inspect;
 mod ledger;
+mod notices;
+mod outbox;
 mod prices;
 mod proof;
 mod row;
 mod sums;
 mod tiers;
 mod usage;
+mod webhooks;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -19,6 +22,10 @@ use keyward_storage::{Database, Migration};
 use rusqlite::Connection;
 use uuid::Uuid;
 
+use super::notices::{
+    Endpoint, ListedNotice, NewWebhook, NoticeStore, OutboxDepth, OutboxStore, Outgoing, TryEnd,
+    WebhookStore,
+};
 use super::{
     Answer, Balance, Batch, BatchStore, Call, CloseStore, LedgerStore, NewAnswer, OverdueHold,
     PriceStore, ProofStore, RecordQuery, StoreError, SumQuery, Sums, TierStore, Transaction,
@@ -33,6 +40,7 @@ use crate::domain::receipt::Record;
 use crate::domain::requester::Visibility;
 use crate::domain::sums::TooManyGroups;
 use crate::domain::tier::Tier;
+use crate::domain::webhook::Webhook;
 
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -50,6 +58,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0004_ledger.sql",
         sql: include_str!("sqlite/0004_ledger.sql"),
+    },
+    Migration {
+        name: "0005_notices.sql",
+        sql: include_str!("sqlite/0005_notices.sql"),
     },
 ];
 
@@ -240,6 +252,121 @@ impl PriceStore for SqliteStore {
     ) -> Result<Option<Prices>, StoreError> {
         self.read(move |connection| prices::get(connection, version, &provider, &model))
             .await
+    }
+}
+
+#[async_trait]
+impl NoticeStore for SqliteStore {
+    #[cfg(test)]
+    async fn notice_insert(
+        &self,
+        notice: crate::domain::notice::NewNotice,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| notices::insert(connection, &notice))
+            .await
+    }
+
+    async fn notices(
+        &self,
+        account: AccountKey,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<ListedNotice>, StoreError> {
+        self.read(move |connection| notices::list(connection, account, before, limit))
+            .await
+    }
+
+    async fn notices_forget(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.write(move |connection| notices::forget(connection, before, limit))
+            .await
+    }
+}
+
+#[async_trait]
+impl WebhookStore for SqliteStore {
+    async fn webhook_insert(
+        &self,
+        new: NewWebhook,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| webhooks::insert(connection, &new, answer.as_ref()))
+            .await
+    }
+
+    async fn webhook_get(&self, id: Uuid) -> Result<Option<Endpoint>, StoreError> {
+        self.read(move |connection| webhooks::get(connection, id))
+            .await
+    }
+
+    async fn webhooks(
+        &self,
+        account: AccountKey,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Webhook>, StoreError> {
+        self.read(move |connection| webhooks::list(connection, account, before, limit))
+            .await
+    }
+
+    async fn webhook_update(
+        &self,
+        webhook: Webhook,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| webhooks::update(connection, &webhook, answer.as_ref()))
+            .await
+    }
+
+    async fn webhook_delete(
+        &self,
+        id: Uuid,
+        revision: u64,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| webhooks::delete(connection, id, revision, answer.as_ref()))
+            .await
+    }
+
+    async fn webhook_test(
+        &self,
+        id: Uuid,
+        now: Timestamp,
+        not_since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| webhooks::test(connection, id, now, not_since))
+            .await
+    }
+}
+
+#[async_trait]
+impl OutboxStore for SqliteStore {
+    async fn outbox_is_due(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.read(move |connection| outbox::is_due(connection, now))
+            .await
+    }
+
+    async fn outbox_take(
+        &self,
+        now: Timestamp,
+        claimed_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        self.write(move |connection| outbox::take(connection, now, claimed_until, limit))
+            .await
+    }
+
+    async fn outbox_end(&self, end: TryEnd) -> Result<bool, StoreError> {
+        self.write(move |connection| outbox::end(connection, &end))
+            .await
+    }
+
+    async fn outbox_give_up(&self, before: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
+        self.write(move |connection| outbox::give_up(connection, before, now))
+            .await
+    }
+
+    async fn outbox_depth(&self) -> Result<OutboxDepth, StoreError> {
+        self.read(outbox::depth).await
     }
 }
 

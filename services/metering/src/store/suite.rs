@@ -1,5 +1,6 @@
 //! What every engine must do, whatever it is. An engine runs all of it with [`conformance!`].
 
+mod notices;
 mod proof;
 mod sums;
 
@@ -26,6 +27,7 @@ use crate::domain::prices::PriceRow;
 use crate::domain::requester::Visibility;
 use crate::domain::tier::{self, Tier};
 
+pub(crate) use notices::*;
 pub(crate) use proof::*;
 pub(crate) use sums::*;
 
@@ -64,6 +66,16 @@ macro_rules! conformance {
             too_many_sums_are_refused,
             figures_that_do_not_fit_stop_neither_records_nor_sums,
             records_are_listed_by_what_is_asked_for,
+            an_occasion_has_one_notice_however_often_it_is_found,
+            notices_are_listed_newest_first_and_by_account,
+            a_webhook_is_kept_changed_and_deleted_as_it_was_seen,
+            an_account_has_so_many_webhooks_and_no_more,
+            a_webhook_is_tried_out_now_and_then,
+            a_notice_goes_to_the_webhooks_of_its_account_that_want_it,
+            what_is_taken_is_taken_once_until_the_claim_runs_out,
+            of_a_webhook_one_thing_is_under_way_and_the_first_comes_first,
+            what_cannot_be_delivered_is_given_up,
+            old_notices_are_forgotten_with_what_was_sent_of_them,
         );
     };
     ($open:expr; $($case:ident,)+) => {

@@ -1,8 +1,8 @@
 //! Which addresses the owner of a key may send it to. Names are not resolved here: the router
 //! checks addresses at every connect.
 
-use keyward_runtime::private_allow::PrivateAllow;
-use url::{Host, Url};
+use keyward_runtime::private_allow::{PrivateAllow, RefusedUrl};
+use url::Url;
 
 /// The longest base URL: far above any provider's.
 const URL_BYTES_MAX: usize = 1024;
@@ -30,6 +30,18 @@ pub enum BaseUrlError {
     Port,
 }
 
+impl From<RefusedUrl> for BaseUrlError {
+    fn from(refused: RefusedUrl) -> Self {
+        match refused {
+            RefusedUrl::Host => Self::Form,
+            RefusedUrl::Scheme => Self::Scheme,
+            RefusedUrl::UserInfo => Self::UserInfo,
+            RefusedUrl::Literal => Self::Literal,
+            RefusedUrl::Port => Self::Port,
+        }
+    }
+}
+
 /// Checks a base URL, and returns it in its normal form without a slash at the end.
 ///
 /// # Errors
@@ -40,25 +52,10 @@ pub fn check_base_url(text: &str, allow: &PrivateAllow) -> Result<String, BaseUr
         return Err(BaseUrlError::Form);
     }
     let url = Url::parse(text).map_err(|_| BaseUrlError::Form)?;
-    let host = url.host().ok_or(BaseUrlError::Form)?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(BaseUrlError::UserInfo);
-    }
     if url.query().is_some() || url.fragment().is_some() {
         return Err(BaseUrlError::Query);
     }
-    let excepted = url.host_str().is_some_and(|host| allow.names(host));
-    match url.scheme() {
-        "https" => {}
-        "http" if excepted => {}
-        _ => return Err(BaseUrlError::Scheme),
-    }
-    if !excepted && !matches!(host, Host::Domain(_)) {
-        return Err(BaseUrlError::Literal);
-    }
-    if !excepted && url.port().is_some() {
-        return Err(BaseUrlError::Port);
-    }
+    allow.check(&url)?;
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::providers::RawProvider;
 use super::sources::Gathered;
 use super::values::{duration, secret, secrets, text};
-use super::{Cipher, LogFormat, OnCreditExhausted, Prefer, SettingsError};
+use super::{Cipher, LogFormat, MailTls, OnCreditExhausted, Prefer, SettingsError};
 
 /// Declares a section: fields that are all optional, others refused.
 macro_rules! section {
@@ -43,6 +43,7 @@ section!(RawSettings {
     routing: RawRouting,
     telemetry: RawTelemetry,
     log: RawLog,
+    mail: RawMail,
     compat: RawCompat,
     shutdown: RawShutdown,
     #[serde(skip)]
@@ -102,6 +103,15 @@ section!(RawRouting {
     #[serde(deserialize_with = "text")]
     fallback_max_charge: Option<String>,
     on_credit_exhausted: Option<OnCreditExhausted>,
+});
+section!(RawMail {
+    host: Option<String>,
+    port: Option<u16>,
+    user: Option<String>,
+    #[serde(deserialize_with = "secret")]
+    password: Option<Secret>,
+    from: Option<String>,
+    tls: Option<MailTls>,
 });
 section!(RawLog { format: Option<LogFormat>, filter: Option<String>, });
 

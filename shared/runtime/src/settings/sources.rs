@@ -25,7 +25,13 @@ const PLAIN: [&str; 5] = [
 ];
 
 /// Settings that may be given as the path of a file, with `_file` at the end of their name.
-const SECRETS: [&str; 4] = ["admin_key", "system_key", "master_keys", "fernet_keys"];
+const SECRETS: [&str; 5] = [
+    "admin_key",
+    "system_key",
+    "master_keys",
+    "fernet_keys",
+    "password",
+];
 
 /// The file that is read where none is named and it exists.
 const DEFAULT_FILE: &str = "keyward.toml";

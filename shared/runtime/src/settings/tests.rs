@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Environment, Prefer, Settings};
+use super::{Environment, MailTls, Prefer, Settings};
 use crate::trace::Sampler;
 
 fn load(variables: &[(&str, &str)], file: Option<&str>) -> Result<Settings, String> {
@@ -410,5 +410,33 @@ fn the_standard_variables_say_how_traces_are_exported() {
         }
         let error = with(&variables).unwrap_err();
         assert!(error.contains(name), "{name}: {error}");
+    }
+}
+
+#[test]
+fn mail_needs_a_server_and_somebody_who_writes() {
+    let host = ("KEYWARD_MAIL__HOST", "smtp.example");
+    let from = ("KEYWARD_MAIL__FROM", "Keyward <keyward@example.com>");
+    let user = ("KEYWARD_MAIL__USER", "keyward");
+    let password = ("KEYWARD_MAIL__PASSWORD", "canary");
+    let plain = ("KEYWARD_MAIL__TLS", "none");
+    assert!(load(&[], None).unwrap().mail.is_none());
+    let mail = load(&[host, from], None).unwrap().mail.unwrap();
+    assert_eq!((mail.port, mail.tls), (587, MailTls::Required));
+    let mail = load(&[host, from, plain], None).unwrap().mail.unwrap();
+    assert_eq!(mail.port, 25);
+    let mail = load(&[host, from, user, password], None).unwrap().mail;
+    let (login, secret) = mail.unwrap().login.unwrap();
+    assert_eq!((login.as_str(), secret.expose()), ("keyward", "canary"));
+    for (set, names) in [
+        (vec![from], "mail.host"),
+        (vec![host], "mail.from"),
+        (vec![host, from, user], "mail.user"),
+        (vec![host, from, user, password, plain], "mail.tls"),
+        (vec![host, from, ("KEYWARD_MAIL__TLS", "some")], "mail.tls"),
+    ] {
+        let refusal = load(&set, None).unwrap_err();
+        assert!(refusal.contains(names), "{refusal}");
+        assert!(!refusal.contains("canary"), "{refusal}");
     }
 }

@@ -87,6 +87,7 @@ pub(super) fn validate(
             fallback_max_charge: fallback_max_charge(raw.routing.fallback_max_charge)?,
             on_credit_exhausted: raw.routing.on_credit_exhausted.unwrap_or_default(),
         },
+        mail: super::mail::validate(raw.mail)?,
         log: LogSettings {
             format: raw.log.format.unwrap_or(LogFormat::Auto),
             filter: raw

@@ -7,15 +7,13 @@ use keyward_money::Nanos;
 use uuid::Uuid;
 
 use super::{
-    Account, Changes, Crossing, HeldBudget, Lot, Period, PeriodKey, Platform, Posting, PostingKey,
-    Transfer, TransferKind,
+    Account, Changes, HeldBudget, Lot, Period, PeriodKey, Platform, Posting, PostingKey, Transfer,
+    TransferKind,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::charging::{Hold, HoldState, Priced};
 use crate::domain::event::Event;
-
-/// At which shares of a budget somebody is told, in per cent.
-const THRESHOLDS: [u32; 3] = [50, 80, 100];
+use crate::domain::notice::{BalanceMove, BudgetUse};
 
 /// An event that is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,8 +85,15 @@ impl Books {
         match (transfer.kind, lot) {
             (TransferKind::Absorbed, _) => self.move_platform(Platform::Revenue, amount),
             (TransferKind::Charge, _) => {
+                let before = self.account(account).balance;
                 let burnt = self.account(account).burn(amount, time);
+                let moved = BalanceMove {
+                    account,
+                    before,
+                    after: self.account(account).balance,
+                };
                 self.touch_lots(account, burnt);
+                self.changes.notices.extend(moved.notice(time));
             }
             (_, Some(lot)) => {
                 self.touch_lots(account, [lot.id]);
@@ -154,31 +159,22 @@ impl Books {
         }
     }
 
-    /// Counts a charge in the budgets that its hold counted for, and says which shares were reached
-    /// by it.
-    pub(super) fn spend(&mut self, hold: &Hold, charge: Nanos) {
+    /// Counts a charge in the budgets that its hold counted for, and tells of the shares that were
+    /// reached by it.
+    pub(super) fn spend(&mut self, hold: &Hold, charge: Nanos, time: Timestamp) {
         for HeldBudget { period: key, .. } in hold.budgets.iter().copied() {
             let period = self.period(key, Nanos::ZERO);
             let before = period.spent;
             period.spent = period.spent.saturating_add(charge);
-            let (limit, spent) = (period.limit, period.spent);
-            let reached = THRESHOLDS
-                .into_iter()
-                .filter(|percent| !has_reached(before, limit, *percent))
-                .filter(|percent| has_reached(spent, limit, *percent));
-            self.changes
-                .crossings
-                .extend(reached.map(|percent| Crossing {
-                    account: hold.request.account,
-                    period: key,
-                    limit,
-                    spent,
-                    percent,
-                }));
+            let used = BudgetUse {
+                account: hold.request.account,
+                budget_id: key.budget_id,
+                period_start: key.start,
+                amount: period.limit,
+                before,
+                after: period.spent,
+            };
+            self.changes.notices.extend(used.notices(time));
         }
     }
-}
-
-fn has_reached(spent: Nanos, limit: Nanos, percent: u32) -> bool {
-    i128::from(spent.get()) * 100 >= i128::from(limit.get()) * i128::from(percent)
 }

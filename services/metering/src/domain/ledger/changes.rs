@@ -11,6 +11,7 @@ use crate::domain::account::AccountKey;
 use crate::domain::charging::Priced;
 use crate::domain::event::Event;
 use crate::domain::filter::Hour;
+use crate::domain::notice::NewNotice;
 use crate::domain::sums::Sum;
 
 /// The platform's own accounts.
@@ -175,17 +176,6 @@ impl SumKey {
     }
 }
 
-/// A share of a budget was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Crossing {
-    pub(crate) account: AccountKey,
-    pub(crate) period: PeriodKey,
-    pub(crate) limit: Nanos,
-    pub(crate) spent: Nanos,
-    /// The share that was reached, in per cent.
-    pub(crate) percent: u32,
-}
-
 /// What a batch changed: new rows, and which of those that the books hold have another content now.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
@@ -206,7 +196,8 @@ pub(crate) struct Changes {
     /// The same by name and value of a tag, empty for records without tags.
     pub(crate) tag_sums: HashMap<(SumKey, String, String), Sum>,
     pub(crate) rejects: Vec<Reject>,
-    pub(crate) crossings: Vec<Crossing>,
+    /// What accounts should know of. An occasion that was told of before is left out by the store.
+    pub(crate) notices: Vec<NewNotice>,
 }
 
 impl Changes {

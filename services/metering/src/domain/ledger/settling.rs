@@ -8,6 +8,7 @@ use super::{Books, Command, Needs, Posted, QuarantineReason, Transfer, TransferK
 use crate::domain::account::AccountKey;
 use crate::domain::charging::{Hold, HoldState, Priced, charge};
 use crate::domain::event::{Event, derived_id};
+use crate::domain::notice::{Fallback, NewNotice};
 
 /// A settle of a hold. Usage is a fact: neither an empty balance nor a hold that has expired stops it.
 #[derive(Debug, Clone)]
@@ -84,7 +85,8 @@ impl Settlement {
         };
         books.post(charge, None);
         books.post(absorbed, None);
-        books.spend(hold, priced.charge);
+        books.spend(hold, priced.charge, self.time);
+        books.changes.notices.extend(self.fallback(hold, priced));
         books.record(UsageRow {
             event,
             hold_id: Some(self.hold_id),
@@ -93,6 +95,21 @@ impl Settlement {
             markup: hold.terms.markup,
             time: self.time,
         });
+    }
+}
+
+impl Settlement {
+    /// Only a request that falls back from an own key has a cap.
+    fn fallback(&self, hold: &Hold, priced: Priced) -> Option<NewNotice> {
+        hold.terms.cap.filter(|_| priced.charge > Nanos::ZERO)?;
+        let fallback = Fallback {
+            account: hold.request.account,
+            inference_id: &hold.request.inference_id,
+            provider: &hold.request.provider,
+            model: &hold.request.model,
+            charge: priced.charge,
+        };
+        Some(fallback.notice(self.time))
     }
 }
 

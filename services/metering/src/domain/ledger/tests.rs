@@ -224,15 +224,37 @@ fn the_tightest_of_balance_and_budgets_binds_and_a_refusal_touches_neither() {
     let spent = |budget| books.periods[&share(budget, 0, true).period].spent.get();
     assert_eq!((spent(90), spent(91), spent(92)), (450, 450, 450));
     let reached = |budget| {
-        let crossings = books.changes.crossings.iter();
-        let of_budget = crossings.filter(|crossing| crossing.period.budget_id == id(budget));
+        let notices = books.changes.notices.iter();
+        let of_budget =
+            notices.filter(|new| new.occasion.rule == format!("budgets/{}", id(budget)));
         of_budget
-            .map(|crossing| crossing.percent)
+            .map(|new| new.occasion.threshold)
             .collect::<Vec<_>>()
     };
     assert_eq!((reached(90), reached(91)), (vec![50], vec![50, 80]));
     assert_eq!(reached(92), [50, 80, 100], "one that only tells is passed");
     assert_adds_up(&books);
+}
+
+#[test]
+fn what_an_account_should_know_of_is_written_with_what_caused_it() {
+    use crate::domain::notice::NoticeKind::{FallbackToCredits, LowBalance};
+    let (mut books, payer) = (Books::default(), account(1));
+    grant(1, payer, 100).apply(&mut books);
+    let kinds = |books: &Books| {
+        let notices = books.changes.notices.iter();
+        notices.map(|new| new.notice.kind).collect::<Vec<_>>()
+    };
+    new_hold(2, payer, 10).apply(&mut books);
+    settlement(3, 2, payer, 10).apply(&mut books);
+    assert_eq!(kinds(&books), []);
+    let mut fallback = new_hold(4, payer, 90);
+    fallback.terms.cap = Some(nanos(90));
+    fallback.apply(&mut books);
+    settlement(5, 4, payer, 90).apply(&mut books);
+    assert_eq!(kinds(&books), [LowBalance, FallbackToCredits]);
+    settlement(5, 4, payer, 90).apply(&mut books);
+    assert_eq!(kinds(&books).len(), 2, "the same again tells of nothing");
 }
 
 #[test]

@@ -13,11 +13,13 @@ use keyward_catalog::Catalog;
 use keyward_proto::metering::v1 as wire;
 use keyward_proto::metering::v1::credit_service_client::CreditServiceClient;
 use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
+use keyward_proto::metering::v1::notice_service_client::NoticeServiceClient;
 use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
 use keyward_proto::metering::v1::usage_service_client::UsageServiceClient;
 use keyward_proto::vault::v1::GrantKey;
 use keyward_runtime::error::{Reason, WireError};
 use keyward_runtime::metrics::Metrics;
+use keyward_runtime::private_allow::PrivateAllow;
 use keyward_runtime::{ids, time};
 use keyward_secret::Secret;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,7 @@ use uuid::Uuid;
 
 use crate::app::directory::AccountDirectory;
 use crate::app::{App, Meters};
+use crate::courier::{Courier, CourierConfig};
 use crate::domain::account::{AccountKey, AccountName};
 use crate::store::sqlite::SqliteStore;
 use crate::{Metering, MeteringError};
@@ -148,6 +151,15 @@ impl AccountDirectory for Directory {
     }
 }
 
+/// Sends anywhere, and has no mail.
+fn courier() -> Courier {
+    let config = CourierConfig {
+        private_allow: PrivateAllow::everything(),
+        ..CourierConfig::default()
+    };
+    Courier::new(config).expect("a courier")
+}
+
 /// A metering role, opened.
 pub(super) struct World {
     pub(super) metering: Metering,
@@ -171,6 +183,7 @@ impl World {
             Arc::new(store.clone()),
             directory,
             catalog,
+            courier(),
             Meters::new(&metrics),
         )
         .await
@@ -212,6 +225,10 @@ impl World {
 
     pub(super) fn usage(&self) -> UsageServiceClient<Connection> {
         UsageServiceClient::new(self.edge())
+    }
+
+    pub(super) fn notices(&self) -> NoticeServiceClient<Connection> {
+        NoticeServiceClient::new(self.edge())
     }
 
     pub(super) fn pricing(&self) -> PricingServiceClient<Connection> {

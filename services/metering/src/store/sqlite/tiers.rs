@@ -77,7 +77,7 @@ pub(super) fn put(
 }
 
 /// Keeps an answer, and lets go of those that nobody can ask for any more.
-fn remember(connection: &Connection, new: &NewAnswer) -> Result<(), StoreError> {
+pub(super) fn remember(connection: &Connection, new: &NewAnswer) -> Result<(), StoreError> {
     connection
         .prepare_cached("DELETE FROM answer WHERE answer_ms < ?1")?
         .execute([new.forget_before.as_millisecond()])?;

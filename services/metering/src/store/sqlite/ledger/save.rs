@@ -4,7 +4,7 @@ use keyward_money::Nanos;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::super::{row, sums, usage};
+use super::super::{notices, row, sums, usage};
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
 use crate::domain::ledger::{Account, Books, Period, PeriodKey, Platform, Transfer};
@@ -49,6 +49,9 @@ pub(super) fn changes(connection: &Connection, books: &Books) -> Result<(), Stor
     sums::add_all(connection, changes)?;
     for reject in &changes.rejects {
         usage::quarantine(connection, reject)?;
+    }
+    for new in &changes.notices {
+        notices::insert(connection, new)?;
     }
     Ok(())
 }

@@ -1,0 +1,218 @@
+//! Notices as mail, in plain text.
+
+use keyward_secret::Secret;
+use lettre::message::{Mailbox, Message};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+
+use super::{TIMEOUT, Undelivered};
+use crate::domain::notice::Notice;
+
+/// The server that takes mail.
+#[derive(Debug, Clone)]
+pub struct MailConfig {
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// As whom to log in, and with which password; without them nobody does.
+    pub login: Option<(String, Secret)>,
+    /// Who writes, `name@host` or `Name <name@host>`.
+    pub from: String,
+    /// Whether the connection is encrypted.
+    pub tls: MailTls,
+}
+
+/// How a connection to a mail server is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailTls {
+    /// By STARTTLS; without it nothing is sent.
+    Required,
+    /// From its first byte.
+    Implicit,
+    /// Not at all: for a relay on the same machine.
+    None,
+}
+
+/// Why mail cannot be sent.
+#[derive(Debug, thiserror::Error)]
+pub enum MailError {
+    /// `mail.from` is no address.
+    #[error("mail.from is no address such as `Keyward <keyward@example.com>`")]
+    From,
+    /// `mail.host` is no name that a certificate could have.
+    #[error("mail.host is no name of a server")]
+    Host,
+}
+
+/// Sends mail.
+#[derive(Debug)]
+pub(super) struct MailCourier {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+}
+
+impl MailCourier {
+    pub(super) fn new(config: MailConfig) -> Result<Self, MailError> {
+        let parameters = || TlsParameters::new(config.host.clone()).map_err(|_| MailError::Host);
+        let tls = match config.tls {
+            MailTls::Required => Tls::Required(parameters()?),
+            MailTls::Implicit => Tls::Wrapper(parameters()?),
+            MailTls::None => Tls::None,
+        };
+        let mut transport =
+            AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(config.host.as_str())
+                .port(config.port)
+                .tls(tls)
+                .timeout(Some(TIMEOUT));
+        if let Some((user, password)) = config.login {
+            let password = password.expose().to_owned();
+            transport = transport.credentials(Credentials::new(user, password));
+        }
+        Ok(Self {
+            transport: transport.build(),
+            from: config.from.parse().map_err(|_| MailError::From)?,
+        })
+    }
+
+    pub(super) async fn send(
+        &self,
+        to: &Address,
+        account: &str,
+        notice: &Notice,
+    ) -> Result<(), Undelivered> {
+        let message = message(&self.from, to, account, notice)
+            .map_err(|_| Undelivered::without_answer("no mail can be made of it".to_owned()))?;
+        match self.transport.send(message).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Undelivered::without_answer(reason(&error))),
+        }
+    }
+}
+
+/// What the server answered, without its words: they may repeat addresses.
+fn reason(error: &lettre::transport::smtp::Error) -> String {
+    match error.status() {
+        Some(code) => format!("the mail server answered {code}"),
+        None => "the mail server cannot be reached".to_owned(),
+    }
+}
+
+fn message(
+    from: &Mailbox,
+    to: &Address,
+    account: &str,
+    notice: &Notice,
+) -> Result<Message, lettre::error::Error> {
+    // The same for every try, so that a mailbox that got it twice can tell.
+    let id = format!("<{}@{}>", notice.id, from.email.domain());
+    Message::builder()
+        .message_id(Some(id))
+        .from(from.clone())
+        .to(Mailbox::new(None, to.clone()))
+        .subject(format!("Keyward: {} ({account})", words(notice)))
+        .body(text(account, notice))
+}
+
+/// The kind in words.
+fn words(notice: &Notice) -> String {
+    notice.kind.name().replace('_', " ")
+}
+
+fn text(account: &str, notice: &Notice) -> String {
+    let mut text = format!("{}\n\nAccount: {account}\n", notice.message);
+    for (name, value) in &notice.data {
+        if !value.is_empty() {
+            text.push_str(&format!("{}: {value}\n", name.replace('_', " ")));
+        }
+    }
+    text.push_str(&format!("Time: {}\nNotice: {}\n", notice.time, notice.id));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::TcpListener;
+    use uuid::Uuid;
+
+    use super::*;
+
+    /// Takes one mail as a server would, and answers its recipient with `verdict`; gives what it was
+    /// told.
+    async fn serve(listener: TcpListener, verdict: &str) -> Vec<String> {
+        let (stream, _) = listener.accept().await.expect("a client");
+        let mut stream = BufReader::new(stream);
+        stream.write_all(b"220 ready\r\n").await.expect("written");
+        let (mut told, mut in_data) = (Vec::new(), false);
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+                return told;
+            }
+            let line = line.trim_end().to_owned();
+            let answer = match line.split(' ').next().unwrap_or_default() {
+                "." if in_data => "250 taken\r\n".to_owned(),
+                _ if in_data => String::new(),
+                "EHLO" => "250 here\r\n".to_owned(),
+                "RCPT" => format!("{verdict}\r\n"),
+                "DATA" => "354 go on\r\n".to_owned(),
+                "QUIT" => "221 bye\r\n".to_owned(),
+                _ => "250 fine\r\n".to_owned(),
+            };
+            in_data = (in_data || line == "DATA") && line != ".";
+            told.push(line);
+            stream.write_all(answer.as_bytes()).await.expect("written");
+        }
+    }
+
+    async fn sent(verdict: &str) -> (Result<(), Undelivered>, Vec<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let courier = MailCourier::new(MailConfig {
+            host: "127.0.0.1".to_owned(),
+            port: listener.local_addr().expect("an address").port(),
+            login: None,
+            from: "Keyward <keyward@example.com>".to_owned(),
+            tls: MailTls::None,
+        });
+        let courier = courier.expect("a courier");
+        let to = "bob@example.com".parse().expect("an address");
+        let notice = Notice::test(
+            Uuid::from_u128(1),
+            Uuid::from_u128(2),
+            Timestamp::UNIX_EPOCH,
+        );
+        let sending = async {
+            let sent = courier.send(&to, "users/bob", &notice).await;
+            drop(courier);
+            sent
+        };
+        tokio::join!(sending, serve(listener, verdict))
+    }
+
+    #[tokio::test]
+    async fn a_notice_arrives_as_plain_text_under_its_id() {
+        let (sent, told) = sent("250 fine").await;
+        assert_eq!(sent, Ok(()));
+        for line in [
+            "MAIL FROM:<keyward@example.com>",
+            "RCPT TO:<bob@example.com>",
+            "To: bob@example.com",
+            "Subject: Keyward: test (users/bob)",
+            "Message-ID: <00000000-0000-0000-0000-000000000001@example.com>",
+            "This is a test: notices of this account arrive here.",
+            "Account: users/bob",
+        ] {
+            assert!(told.iter().any(|told| told == line), "{line}: {told:#?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_without_the_servers_words() {
+        let (sent, _) = sent("550 no bob@example.com here").await;
+        let message = sent.expect_err("refused").message;
+        assert_eq!(message, "the mail server answered 550");
+    }
+}
