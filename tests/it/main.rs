@@ -45,6 +45,7 @@ mod routers;
 mod sealed;
 mod served;
 mod settings;
+mod spool;
 mod start;
 mod streams;
 mod system;

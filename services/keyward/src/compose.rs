@@ -49,12 +49,17 @@ pub(crate) struct Composed {
 pub(crate) struct Stores {
     vault: Option<Vault>,
     metering: Option<Metering>,
+    router: Option<Router>,
 }
 
 impl Stores {
     /// Closes them, once nothing uses them any more: what was written is in the files then, without
     /// logs beside them.
     pub(crate) async fn close(&self) {
+        // First: what its spool holds can be told metering for as long as that is there.
+        if let Some(router) = &self.router {
+            router.close().await;
+        }
         if let Some(metering) = &self.metering {
             metering.close().await;
         }
@@ -86,7 +91,7 @@ pub(crate) async fn compose(
         parts.metering().await?;
     }
     if roles.has(Role::Router) {
-        parts.router()?;
+        parts.router().await?;
     }
     parts.watch_catalog();
     let edge = match roles.has(Role::Edge) {
@@ -94,6 +99,24 @@ pub(crate) async fn compose(
         false => None,
     };
     parts.finish(edge).await
+}
+
+/// Metering as a router reaches it, for a command that does a router's work: over the wire, where the
+/// settings say that metering is, or at the gRPC port of this machine's gateway.
+pub(crate) fn metering_of_a_router(
+    settings: &Settings,
+    process: &Process,
+) -> anyhow::Result<Connection> {
+    let roles = Roles::of(&[Role::Router]);
+    let tls = Tls::load(settings, &roles, process)?;
+    let mut parts = Parts::new(settings, &roles, process);
+    parts.certificates = tls.between_roles();
+    let here = || Url::parse(&format!("http://{}", settings.grpc.listen));
+    let url = match &settings.urls.metering {
+        Some(url) => url.clone(),
+        None => here().context("setting `grpc.listen`")?,
+    };
+    parts.dial(Role::Metering, &url, Peer::Router)
 }
 
 /// Creates or upgrades the stores' schemas: embedded ones by opening them.
@@ -214,19 +237,22 @@ impl<'a> Parts<'a> {
         Ok(())
     }
 
-    fn router(&mut self) -> anyhow::Result<()> {
+    async fn router(&mut self) -> anyhow::Result<()> {
         let connections = RouterConnections {
             vault: self.connect(Role::Vault, Peer::Router)?,
             metering: self.connect(Role::Metering, Peer::Router)?,
         };
         let layer = self.layer()?;
+        let config = configs::router(self.settings);
         let router = Router::open(
-            &configs::router(self.settings),
+            &config,
             connections,
             self.authenticator()?,
             self.catalog()?,
             self.process,
-        )?;
+        );
+        let router = router.await?;
+        self.stores.router = Some(router.clone());
         ready::watch_router(self.process, router.clone());
         self.services = std::mem::take(&mut self.services).with(layer.layer(router.server()));
         Ok(())

@@ -2,6 +2,7 @@
 //! the platform's own provider keys go to the vault alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use keyward_auth::access_key;
 use keyward_catalog::{CatalogError, CatalogFile};
@@ -216,8 +217,13 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
         revocation_bound: settings.vault.revocation_bound,
         shutdown_grace: settings.shutdown_grace,
         trace_providers: settings.telemetry.propagate_to_providers,
-        ..RouterConfig::default()
+        ..RouterConfig::new(spool(settings))
     }
+}
+
+/// The file of the router's spool.
+pub(crate) fn spool(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("spool.db")
 }
 
 /// The providers of the catalogue, in its order; no version of it changes them.

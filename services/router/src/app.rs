@@ -5,6 +5,7 @@ pub(crate) mod answer;
 mod attempt;
 mod behalf;
 mod body;
+mod checkpoints;
 pub(crate) mod closing;
 mod dispatch;
 mod drains;

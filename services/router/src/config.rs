@@ -9,6 +9,7 @@ use keyward_runtime::private_allow::PrivateAllow;
 
 use crate::domain::plan::{Policy, Prefer};
 use crate::domain::providers::ProviderOverride;
+use crate::spool::SpoolLimits;
 
 /// Settings of a router. There is no outbound proxy yet: a binary that is given one must refuse it.
 #[derive(Debug, Clone)]
@@ -41,10 +42,15 @@ pub struct RouterConfig {
     pub trace_providers: bool,
     /// How long providers are waited for.
     pub timeouts: Timeouts,
+    /// The file of the spool: of this router alone.
+    pub spool: PathBuf,
+    /// How much the spool takes in.
+    pub spool_limits: SpoolLimits,
 }
 
-impl Default for RouterConfig {
-    fn default() -> Self {
+impl RouterConfig {
+    /// What holds where nothing else is said, with the spool in this file.
+    pub fn new(spool: PathBuf) -> Self {
         Self {
             providers: BTreeMap::new(),
             sandbox_enabled: true,
@@ -58,11 +64,11 @@ impl Default for RouterConfig {
             shutdown_grace: Duration::from_secs(30),
             trace_providers: false,
             timeouts: Timeouts::default(),
+            spool,
+            spool_limits: SpoolLimits::default(),
         }
     }
-}
 
-impl RouterConfig {
     pub(crate) fn policy(&self) -> Policy {
         Policy {
             prefer: self.prefer,

@@ -6,6 +6,7 @@ pub(crate) mod failure;
 pub(crate) mod health;
 pub(crate) mod keyring;
 pub(crate) mod metadata;
+pub(crate) mod parcel;
 pub mod plan;
 pub(crate) mod provider_health;
 pub mod providers;

@@ -10,6 +10,7 @@ pub mod domain;
 mod grpc;
 mod router;
 mod sandbox;
+pub mod spool;
 mod upstream;
 
 pub use config::{OnCreditExhausted, RouterConfig, Timeouts};

@@ -7,6 +7,7 @@ use keyward_catalog::CatalogHandle;
 use keyward_egress::EgressError;
 use keyward_proto::router::v1::router_service_server::RouterServiceServer;
 use keyward_runtime::serve::Process;
+use keyward_storage::StorageError;
 
 use crate::app::closing::Closing;
 use crate::app::metering::MeteringPort;
@@ -16,6 +17,7 @@ use crate::app::{Core, Drains, HealthBook, LengthBook, Tokens};
 use crate::config::RouterConfig;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
 use crate::grpc::RouterApi;
+use crate::spool::Spool;
 use crate::upstream::Egress;
 
 /// Why a router could not be set up.
@@ -27,6 +29,9 @@ pub enum RouterError {
     /// The way out could not be set up.
     #[error(transparent)]
     Egress(#[from] EgressError),
+    /// The spool could not be opened, or another router has it.
+    #[error("the usage spool cannot be opened")]
+    Spool(#[from] StorageError),
 }
 
 /// The roles that a router calls.
@@ -46,10 +51,11 @@ pub struct Router {
 
 impl Router {
     /// Sets a router up and starts what runs beside requests: watching the vault for changes and
-    /// telling metering of usage. Both end as the process stops, which waits for them and for every
-    /// request in flight. `authenticator` is the one of the layer in front: it is told what to
+    /// telling metering of usage, from what lies in the spool on. The former ends as the process stops,
+    /// which waits for it and for every request in flight; the latter at [`Self::close`].
+    /// `authenticator` is the one of the layer in front: it is told what to
     /// forget. `catalog` may be replaced at any time; its providers are those of the start.
-    pub fn open(
+    pub async fn open(
         config: &RouterConfig,
         connections: RouterConnections,
         authenticator: Authenticator,
@@ -72,12 +78,8 @@ impl Router {
         let vault = Arc::new(vault);
         let (tracker, stopping) = (process.tracker.clone(), process.stopping.clone());
         let meters = Meters::new(&process.metrics);
-        let metering = MeteringPort::new(
-            connections.metering,
-            meters.records_waiting(),
-            tracker.clone(),
-            stopping.clone(),
-        );
+        let spool = Spool::open(&config.spool, config.spool_limits, meters.spool()).await?;
+        let metering = MeteringPort::new(connections.metering, spool, tracker.clone());
         tracker.spawn(Arc::clone(&vault).sweep(stopping.clone()));
         tracker.spawn(Arc::clone(&vault).watch(authenticator, stopping));
         let core = Core {
@@ -106,6 +108,12 @@ impl Router {
     /// The gRPC service.
     pub fn server(&self) -> RouterServiceServer<RouterApi> {
         RouterServiceServer::new(RouterApi::new(Arc::clone(&self.core)))
+    }
+
+    /// Tells metering what it can be told still, and closes the spool: what is left stays there. To be
+    /// called once nothing is in flight any more, and before metering closes.
+    pub async fn close(&self) {
+        self.core.metering.close().await;
     }
 
     /// Whether it can serve: the vault's changes are heard.

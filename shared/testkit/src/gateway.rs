@@ -142,7 +142,9 @@ impl Gateway {
             .join(format!("{}.log", self.label(index)));
         let arguments = self.arguments(&self.places[index]);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let process = Process::start(&arguments, &environment, self.folder.path(), log);
+        let limit = self.launch.router_file_kib;
+        let limit = limit.filter(|_| self.places[index].roles.contains(&Role::Router));
+        let process = Process::start(&arguments, &environment, self.folder.path(), log, limit);
         self.places[index].process = Some(process);
     }
 
@@ -250,6 +252,12 @@ impl Gateway {
             role.name(),
             process.log_end()
         );
+    }
+
+    /// Ends the process of a role at once.
+    pub fn kill_role(&mut self, role: Role) {
+        let process = &mut self.place_mut(role).process;
+        process.as_mut().expect("it runs").kill();
     }
 
     /// Ends every process at once, as a power cut does.

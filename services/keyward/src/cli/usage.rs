@@ -1,6 +1,7 @@
 //! `keyward usage`: sums, records, receipts.
 
 mod receipt;
+mod spool;
 mod sums;
 mod verify;
 
@@ -26,6 +27,7 @@ Examples:
   keyward usage records --limit 20
   keyward usage records --csv --from 2026-11-01 > november.csv
   keyward usage receipt REQUEST_ID                     the id is in an answer's x-request-id
+  keyward usage spool                                  what metering has not been told yet
   keyward usage verify                                 exit 0: the books add up; 1: they do not, says where;
                                                        2: could not check"
 )]
@@ -52,6 +54,8 @@ enum Action {
     },
     /// Prove that the books add up: reads metering's store itself, no gateway needed
     Verify,
+    /// See what the router of this machine has not told metering yet; tell it what another left
+    Spool(spool::Arguments),
 }
 
 /// Which usage.
@@ -137,6 +141,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
         Some(Action::Records(records)) => run_records(&records, context),
         Some(Action::Receipt { request_id }) => receipt::run(&request_id, context),
         Some(Action::Verify) => verify::verify(context),
+        Some(Action::Spool(arguments)) => spool::run(arguments, context),
     }
 }
 

@@ -10,7 +10,7 @@ use keyward_proto::metering::v1::{AttemptStatus, KeySource, UsageEvent, UsageOwn
 use keyward_runtime::trace::Span;
 use keyward_secret::Secret;
 
-use super::metering::Hold;
+use super::metering::{Entry, Hold};
 use super::vault::Lease;
 use crate::domain::estimate::{self, Expected};
 use crate::domain::plan::{Candidate, CandidateKey};
@@ -46,6 +46,7 @@ pub(super) struct Attempt {
     pub(super) hold: Option<Hold>,
     /// What was held for.
     pub(super) expected: Option<Expected>,
+    pub(super) entry: Entry,
     pub(super) event_id: String,
     pub(super) started: Instant,
     pub(super) start_time: jiff::Timestamp,

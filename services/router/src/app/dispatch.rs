@@ -20,7 +20,7 @@ use keyward_secret::{Secret, redact};
 use super::answer::AnswerSender;
 use super::attempt::{Attempt, Ending, OpenKey, RequestFacts, key_source_text};
 use super::closing::Closing;
-use super::metering::{Hold, RecordHandle};
+use super::metering::Hold;
 use super::vault::UnsealError;
 use super::{Behalf, Core, RouteError, spans};
 use crate::domain::estimate::Expected;
@@ -50,7 +50,6 @@ pub(super) struct Dispatch {
     pub(super) body_metadata: bool,
     pub(super) answer: AnswerSender,
     pub(super) closing: Arc<Closing>,
-    pub(super) records: RecordHandle,
     pub(super) attempts: u32,
     /// The span of the request as it was asked.
     pub(super) span: Span,
@@ -190,23 +189,9 @@ impl Dispatch {
                 }
             },
         };
-        self.attempts += 1;
-        if candidate.charge_cap.is_some() {
-            core.meters.fallback();
-        }
-        let mut attempt = Attempt {
-            number: self.attempts,
-            candidate: candidate.clone(),
-            key,
-            hold,
-            expected,
-            event_id: ids::new_text(),
-            started: Instant::now(),
-            start_time: time::now(),
-            first_byte: None,
-            http_status: 0,
-            is_closed: AtomicBool::new(false),
-            span: spans::attempt(self.attempts, candidate, provider, self.request.is_stream()),
+        let mut attempt = match self.begin(candidate, provider, key, hold, expected) {
+            Ok(attempt) => attempt,
+            Err(error) => return Outcome::Stop(Self::about(error, candidate)),
         };
         let attempted = AssertUnwindSafe(self.attempt(&mut attempt, provider)).catch_unwind();
         let Ok(outcome) = attempted.await else {
@@ -220,11 +205,62 @@ impl Dispatch {
         outcome
     }
 
+    /// Begins an attempt, with its place in the spool: nothing is dispatched that could not be
+    /// recorded.
+    fn begin(
+        &mut self,
+        candidate: &Candidate,
+        provider: &Provider,
+        key: OpenKey,
+        hold: Option<Hold>,
+        expected: Option<Expected>,
+    ) -> Result<Attempt, RouteError> {
+        let metering = &self.core.metering;
+        let place = metering.place();
+        let place = place.inspect_err(|_| {
+            if let Some(hold) = &hold {
+                metering.give_back(hold.id.clone());
+            }
+        });
+        let entry = place?;
+        self.attempts += 1;
+        if candidate.charge_cap.is_some() {
+            self.core.meters.fallback();
+        }
+        let mut attempt = Attempt {
+            number: self.attempts,
+            candidate: candidate.clone(),
+            key,
+            hold,
+            expected,
+            entry,
+            event_id: ids::new_text(),
+            started: Instant::now(),
+            start_time: time::now(),
+            first_byte: None,
+            http_status: 0,
+            is_closed: AtomicBool::new(false),
+            span: spans::attempt(self.attempts, candidate, provider, self.request.is_stream()),
+        };
+        let intent = attempt.event(self.facts(), &Ending::failed(String::new()));
+        let Attempt { entry, hold, .. } = &mut attempt;
+        self.core
+            .metering
+            .dispatching(entry, hold.as_ref(), &intent);
+        Ok(attempt)
+    }
+
     async fn attempt(&mut self, attempt: &mut Attempt, provider: &Provider) -> Outcome {
         match self.send(attempt, provider).await {
             Sent::Answered(response) => {
                 attempt.first_byte = Some(Instant::now());
                 attempt.http_status = response.status().as_u16();
+                // What it waits for was under way while the provider was thinking.
+                if let Err(error) = attempt.entry.safe().await {
+                    let ending = Ending::failed("it could not be recorded in time".to_owned());
+                    self.close(attempt, &ending).await;
+                    return Outcome::Stop(Self::about(error, &attempt.candidate));
+                }
                 self.serve(attempt, provider, response).await
             }
             Sent::Failed(failure, why) => self.failed(attempt, failure, why, None).await,

@@ -67,10 +67,7 @@ impl Core {
         } = invocation;
         let mut request = ChatRequest::parse(body)?;
         let inline_key = inline_key(options.inline_key, request.take_inline_key())?;
-        let records = self
-            .metering
-            .record_handle()
-            .ok_or_else(|| RouteError::away("metering"))?;
+        self.metering.admits()?;
         let route = RouteRequest {
             model: request.model().to_owned(),
             models: request.models().to_vec(),
@@ -98,7 +95,6 @@ impl Core {
             body_metadata,
             answer: sender,
             closing,
-            records,
             attempts: 0,
             span,
         };

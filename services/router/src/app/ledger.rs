@@ -1,7 +1,6 @@
 //! Closes attempts: exactly one usage event each, what is charged, and what it said about the key.
 
 use keyward_money::{BasisPoints, Charge, Nanos};
-use keyward_proto::metering::v1 as metering;
 use keyward_proto::vault::v1::{KeyOutcome, ReportKeyOutcomeRequest};
 use keyward_runtime::ids;
 
@@ -10,6 +9,7 @@ use super::attempt::{Attempt, Ending};
 use super::dispatch::Dispatch;
 use super::spans;
 use crate::domain::failure::Failure;
+use crate::domain::parcel::{Kind, Parcel};
 use crate::domain::plan::CandidateKey;
 use crate::domain::provider_health::Fared;
 use crate::domain::providers::SANDBOX;
@@ -31,40 +31,20 @@ impl Dispatch {
         let meters = &self.core.meters;
         meters.attempt(&attempt.candidate, ending.status, took);
         let list_cost = self.list_cost(attempt, ending);
-        if attempt.hold.is_some() {
-            attempt.closed();
+        let hold_id = attempt.hold.as_ref().map_or("", |hold| hold.id.as_str());
+        let parcel = Parcel::closing(hold_id, event, ending.delivered);
+        let is_charged = parcel.kind() == Kind::Settle;
+        attempt.closed();
+        let metering = &self.core.metering;
+        let settled = metering.close_books(&attempt.entry, parcel).await;
+        if !is_charged {
+            return Closed::new(Some(Nanos::ZERO), list_cost, ending);
         }
-        let charge = match &attempt.hold {
-            None => {
-                let stored = self.records.record(event).await;
-                attempt.closed();
-                stored.within_bounds().await;
-                Some(Nanos::ZERO)
-            }
-            Some(hold) if !ending.delivered => {
-                let void = metering::VoidHoldRequest {
-                    request_id: attempt.event_id.clone(),
-                    hold_id: hold.id.clone(),
-                    event: Some(event),
-                };
-                self.core.metering.void(void).await;
-                Some(Nanos::ZERO)
-            }
-            Some(hold) => {
-                let settle = metering::SettleUsageRequest {
-                    request_id: attempt.event_id.clone(),
-                    hold_id: hold.id.clone(),
-                    event: Some(event),
-                };
-                let settled = self.core.metering.settle(settle).await;
-                return Closed::new(
-                    settled.map(|settled| settled.charge),
-                    settled.and_then(|settled| settled.list_cost).or(list_cost),
-                    ending,
-                );
-            }
-        };
-        Closed::new(charge, list_cost, ending)
+        Closed::new(
+            settled.map(|settled| settled.charge),
+            settled.and_then(|settled| settled.list_cost).or(list_cost),
+            ending,
+        )
     }
 
     fn list_cost(&self, attempt: &Attempt, ending: &Ending) -> Option<Nanos> {

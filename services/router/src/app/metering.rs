@@ -1,41 +1,47 @@
 //! The port to metering: holds and settles, usage records with their acknowledgements, and what a
-//! tier means. Usage is a fact: once there is some, it is told until it is heard.
+//! tier means. Usage is a fact: once there is some, it is written down, and told until it is heard.
 
+mod courier;
+mod delivery;
 mod extension;
-mod recorder;
+mod replay;
 
 use std::time::Duration;
 
 use keyward_auth::Connection;
-use keyward_money::Nanos;
 use keyward_proto::metering::v1 as proto;
 use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
 use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
-use keyward_runtime::error::{Reason, ServiceError as _};
+use keyward_runtime::error::{Reason, ServiceError as _, metadata};
 use keyward_runtime::ids;
-use keyward_runtime::trace::carry;
+use keyward_runtime::trace::{TraceContext, carry};
 use moka::sync::Cache;
-use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Behalf, RouteError};
-pub(crate) use recorder::RecordHandle;
-use recorder::{Recorder, Stored};
+use crate::domain::parcel::{Kind, Parcel};
+use crate::spool::{Safety, Spool, SpoolError, Writing};
+use courier::{Courier, Fresh};
+use delivery::Settled;
+pub use replay::Replayed;
+pub(crate) use replay::replay;
 
 /// How long metering is waited for, once.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer is held back for its settle, which says what it cost; the settle goes on in
 /// the background after.
 const SETTLE_WAIT: Duration = Duration::from_secs(10);
-/// How long an answer with an own key is held back for its record: nothing depends on it, so metering
-/// being away shall hardly be felt.
+/// How long an answer with an own key is held back for its record, where metering is slow: nothing
+/// depends on it.
 const RECORD_WAIT: Duration = Duration::from_secs(2);
-/// The first pause before a settle is tried again; doubled up to the longest.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(5);
 /// How long the terms of a tier are taken for known.
 const TIER_FRESH: Duration = Duration::from_secs(5);
+/// Events on their way to the courier, which takes them at once.
+const FRESH_MAX: usize = 4_096;
+
+type Client = MeteringServiceClient<Connection>;
 
 /// A hold that stands.
 #[derive(Debug, Clone)]
@@ -43,24 +49,35 @@ pub(crate) struct Hold {
     pub(crate) id: String,
 }
 
-/// What a settle came to.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Settled {
-    pub(crate) charge: Nanos,
-    pub(crate) list_cost: Option<Nanos>,
+/// The place of an attempt in the spool.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    sequence: i64,
+    /// Its intent on the way to the disk, where that is waited for.
+    writing: Result<Option<Writing>, SpoolError>,
 }
 
 /// The port.
 pub(crate) struct MeteringPort {
-    client: MeteringServiceClient<Connection>,
+    client: Client,
     pricing: PricingServiceClient<Connection>,
     /// What tiers say of keys of organisations, as known lately.
     tiers_fresh: Cache<String, bool>,
     /// The same, as known last: metering being away does not take keys away.
     tiers_last: Cache<String, bool>,
-    recorder: Recorder,
+    teller: Teller,
+    /// What tells metering, until it is closed.
+    courier: TaskTracker,
+    closing: CancellationToken,
+}
+
+/// Writes events down and hands them to the courier.
+#[derive(Debug, Clone)]
+struct Teller {
+    spool: Spool,
+    fresh: mpsc::Sender<Fresh>,
+    /// Of the process, which waits for what is being written.
     tracker: TaskTracker,
-    stopping: CancellationToken,
 }
 
 impl std::fmt::Debug for MeteringPort {
@@ -70,14 +87,17 @@ impl std::fmt::Debug for MeteringPort {
 }
 
 impl MeteringPort {
-    pub(crate) fn new(
-        connection: Connection,
-        records_waiting: Gauge,
-        tracker: TaskTracker,
-        stopping: CancellationToken,
-    ) -> Self {
-        let client = MeteringServiceClient::new(connection.clone());
-        let recorder = Recorder::start(client.clone(), records_waiting, &tracker, stopping.clone());
+    /// A port whose events go through `spool`; what lies there is told from now on. `tracker` is of
+    /// the process.
+    pub(crate) fn new(connection: Connection, spool: Spool, tracker: TaskTracker) -> Self {
+        let client = Client::new(connection.clone());
+        let (fresh, arriving) = mpsc::channel(FRESH_MAX);
+        let closing = CancellationToken::new();
+        let tells = Courier::new(spool.clone(), client.clone(), arriving, closing.clone());
+        // It outlives the requests, so it is none of the process's tasks.
+        let courier = TaskTracker::new();
+        courier.spawn(tells.run());
+        courier.close();
         Self {
             client,
             pricing: PricingServiceClient::new(connection),
@@ -86,15 +106,78 @@ impl MeteringPort {
                 .time_to_live(TIER_FRESH)
                 .build(),
             tiers_last: Cache::builder().max_capacity(100).build(),
-            recorder,
-            tracker,
-            stopping,
+            teller: Teller {
+                spool,
+                fresh,
+                tracker,
+            },
+            courier,
+            closing,
         }
     }
 
-    /// A way to record what a request does; `None` where no more could be kept.
-    pub(crate) fn record_handle(&self) -> Option<RecordHandle> {
-        self.recorder.handle()
+    /// Tells metering what it can be told still, and closes the spool. To be called once no request
+    /// is in flight.
+    pub(crate) async fn close(&self) {
+        self.closing.cancel();
+        self.courier.wait().await;
+        self.teller.spool.close().await;
+    }
+
+    /// Whether work can be taken on: what could not be recorded is not begun.
+    pub(crate) fn admits(&self) -> Result<(), RouteError> {
+        self.teller.spool.admits().map_err(unrecorded)
+    }
+
+    /// A place in the spool for an attempt that is about to be dispatched.
+    pub(crate) fn place(&self) -> Result<Entry, RouteError> {
+        self.admits()?;
+        Ok(Entry {
+            sequence: self.teller.spool.sequence(),
+            writing: Ok(None),
+        })
+    }
+
+    /// Begins to write that an attempt is dispatched. `event` is what is known of it by now.
+    pub(crate) fn dispatching(
+        &self,
+        entry: &mut Entry,
+        hold: Option<&Hold>,
+        event: &proto::UsageEvent,
+    ) {
+        let spool = &self.teller.spool;
+        let (hold_id, safety) = match hold {
+            Some(hold) => (hold.id.as_str(), Safety::Power),
+            None => ("", Safety::Kill),
+        };
+        entry.writing = match spool.intent(entry.sequence, hold_id, event, safety) {
+            // It was let in, so it is served; its event is kept in memory if it comes to that.
+            Err(_) if hold.is_none() => Ok(None),
+            writing => writing,
+        };
+    }
+
+    /// Something is about to be delivered, and so much was used until now. With the platform's key it
+    /// is waited for until that survives this process: what a caller has got is charged.
+    pub(crate) async fn delivering(&self, entry: &Entry, hold: Option<&Hold>, usage: proto::Usage) {
+        let spool = &self.teller.spool;
+        if hold.is_none() {
+            return spool.note_checkpoint(entry.sequence, &usage);
+        }
+        // That it cannot be written is seen by the event at the end, too, which is kept in memory.
+        let _ = spool.checkpoint(entry.sequence, &usage).await;
+    }
+
+    /// So much was used until now.
+    pub(crate) fn delivered(&self, entry: &Entry, usage: proto::Usage) {
+        let spool = &self.teller.spool;
+        spool.note_checkpoint(entry.sequence, &usage);
+    }
+
+    /// Closes the books of an attempt. Of a settle it says what it came to, if metering could be told
+    /// in time; it is told later else.
+    pub(crate) async fn close_books(&self, entry: &Entry, parcel: Parcel) -> Option<Settled> {
+        self.teller.tell(entry.sequence, parcel).await
     }
 
     /// Whether a tier has keys of organisations.
@@ -147,110 +230,67 @@ impl MeteringPort {
 
     /// Gives a hold back that nobody waits for.
     pub(crate) fn give_back(&self, hold_id: String) {
-        let client = self.client.clone();
-        let stopping = self.stopping.clone();
-        let void = move || {
-            let mut client = client.clone();
-            let request = proto::VoidHoldRequest {
-                request_id: ids::new_text(),
-                hold_id: hold_id.clone(),
-                event: None,
-            };
-            async move {
-                match client.void_hold(request).await {
-                    Err(status) if status.code() != tonic::Code::NotFound => Err(status),
-                    // There was none.
-                    _ => Ok(()),
-                }
-            }
-        };
-        self.tracker
-            .spawn(carry(async move { until_done(void, &stopping).await }));
-    }
-
-    /// Charges what was used. `None` if metering could not be told in time; it is told later then.
-    pub(crate) async fn settle(&self, request: proto::SettleUsageRequest) -> Option<Settled> {
-        let client = self.client.clone();
-        let settled = self.persist(move || {
-            let (mut client, request) = (client.clone(), request.clone());
-            async move {
-                let response = client.settle_usage(request).await?.into_inner();
-                Ok(Settled {
-                    charge: Nanos::new(response.charge_nanos),
-                    list_cost: response.list_cost_nanos.map(Nanos::new),
-                })
-            }
+        let teller = self.teller.clone();
+        let void = Parcel::Void(proto::VoidHoldRequest {
+            request_id: ids::new_text(),
+            hold_id,
+            event: None,
         });
-        settled.await
-    }
-
-    /// Gives a hold back.
-    pub(crate) async fn void(&self, request: proto::VoidHoldRequest) {
-        let client = self.client.clone();
-        let voided = self.persist(move || {
-            let (mut client, request) = (client.clone(), request.clone());
-            async move { client.void_hold(request).await.map(|_| ()) }
-        });
-        voided.await;
-    }
-
-    /// Does something until it is done, in a task that outlives the waiting.
-    async fn persist<T, F, A>(&self, act: F) -> Option<T>
-    where
-        T: Send + 'static,
-        F: Fn() -> A + Send + 'static,
-        A: Future<Output = Result<T, tonic::Status>> + Send,
-    {
-        let stopping = self.stopping.clone();
-        let task = self
-            .tracker
-            .spawn(carry(async move { until_done(act, &stopping).await }));
-        tokio::time::timeout(SETTLE_WAIT, task).await.ok()?.ok()?
-    }
-}
-
-impl Stored {
-    /// Waits until a record is stored, within bounds.
-    pub(crate) async fn within_bounds(self) {
-        if tokio::time::timeout(RECORD_WAIT, self.0).await.is_err() {
-            tracing::warn!("a usage record is not stored yet; it is kept until it is");
-        }
-    }
-}
-
-async fn until_done<T, F, A>(act: F, stopping: &CancellationToken) -> Option<T>
-where
-    F: Fn() -> A,
-    A: Future<Output = Result<T, tonic::Status>>,
-{
-    let mut pause = RETRY_PAUSE;
-    loop {
-        let failure = match tokio::time::timeout(CALL_TIMEOUT, act()).await {
-            Ok(Ok(done)) => return Some(done),
-            Ok(Err(status)) => status,
-            Err(_) => tonic::Status::deadline_exceeded("metering took too long"),
+        let sequence = teller.spool.sequence();
+        let told = async move {
+            teller.tell(sequence, void).await;
         };
-        if !may_mend(&failure) {
-            tracing::error!(code = ?failure.code(), error = %failure.message(), "metering refused a settle");
-            return None;
-        }
-        // A stopping process tries once more as it leaves; what is lost then is settled by the
-        // hold's expiry.
-        if stopping.is_cancelled() && pause > RETRY_PAUSE {
-            tracing::error!(error = %failure.message(), "a settle could not be told before the end");
-            return None;
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(RETRY_PAUSE_MAX);
+        self.teller.tracker.spawn(carry(told));
     }
 }
 
-/// Whether telling it again may help: all but what metering says of the message itself. Not to be
-/// let in says nothing of the message, and usage that was refused so would be lost.
-fn may_mend(status: &tonic::Status) -> bool {
-    use tonic::Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
-    !matches!(
-        status.code(),
-        AlreadyExists | FailedPrecondition | InvalidArgument | NotFound
-    )
+impl Entry {
+    /// Waits until the intent is as safe as it has to be before anything is delivered.
+    pub(crate) async fn safe(&mut self) -> Result<(), RouteError> {
+        match std::mem::replace(&mut self.writing, Ok(None)) {
+            Ok(Some(writing)) => writing.safe().await.map_err(unrecorded),
+            Ok(None) => Ok(()),
+            Err(error) => Err(unrecorded(error)),
+        }
+    }
+}
+
+impl Teller {
+    /// Writes something down and has metering told; waits for that for a while.
+    async fn tell(&self, sequence: i64, parcel: Parcel) -> Option<Settled> {
+        let wait = match parcel.kind() {
+            Kind::Record => RECORD_WAIT,
+            Kind::Settle | Kind::Void => SETTLE_WAIT,
+        };
+        let (waiting, told) = oneshot::channel();
+        let handing = self.clone().hand_over(sequence, parcel, waiting);
+        // In a task of its own: who waits may go, and what is written is handed on all the same.
+        self.tracker.spawn(carry(handing)).await.ok()?;
+        tokio::time::timeout(wait, told).await.ok()?.ok()?
+    }
+
+    /// What cannot be written is told all the same, and kept in memory until it is.
+    async fn hand_over(
+        self,
+        sequence: i64,
+        parcel: Parcel,
+        waiting: oneshot::Sender<Option<Settled>>,
+    ) {
+        let is_written = self.spool.event(sequence, &parcel).await.is_ok();
+        let fresh = Fresh {
+            sequence,
+            parcel,
+            waiting,
+            is_written,
+            trace: TraceContext::current(),
+        };
+        if self.fresh.send(fresh).await.is_err() && !is_written {
+            tracing::error!("usage came after the end, and could not be written");
+        }
+    }
+}
+
+fn unrecorded(error: SpoolError) -> RouteError {
+    let message = format!("{error}, so that nothing new can be recorded; try again shortly");
+    RouteError::new(Reason::Overloaded, message).with(metadata::RETRY_AFTER_MS, "1000")
 }

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use crate::domain::plan::Candidate;
+use crate::spool::SpoolGauges;
 
 /// Upper bounds of attempts, in seconds: from the sandbox to a long stream. As the edge's, so that one
 /// can be read beside the other.
@@ -26,7 +27,7 @@ pub(crate) struct Meters {
     attempts: Family<AttemptLabels, Counter>,
     durations: Family<ProviderLabel, Histogram>,
     key_failures: Family<KeyFailureLabels, Counter>,
-    records_waiting: Gauge,
+    spool: SpoolGauges,
     fallbacks: Counter,
     streams_open: Gauge,
 }
@@ -49,13 +50,12 @@ struct KeyFailureLabels {
     outcome: &'static str,
 }
 
-/// One more in a gauge, for as long as this lives: a stream that is being passed on, or a record that
-/// metering has not got yet.
+/// One more in a gauge, for as long as this lives: a stream that is being passed on.
 #[derive(Debug)]
-pub(crate) struct Counted(Gauge);
+pub(super) struct Counted(Gauge);
 
 impl Counted {
-    pub(crate) fn one_of(gauge: &Gauge) -> Self {
+    fn one_of(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
@@ -82,11 +82,7 @@ impl Meters {
                 "Stored keys that a provider refused, or that have no quota left",
                 Family::default(),
             ),
-            records_waiting: metrics.register(
-                "router_records_waiting",
-                "Usage records that metering has not acknowledged",
-                Gauge::default(),
-            ),
+            spool: spool_gauges(metrics),
             fallbacks: metrics.register(
                 "router_fallbacks_to_credits",
                 "Attempts with the platform's key in the stead of an own one",
@@ -127,9 +123,9 @@ impl Meters {
             .inc();
     }
 
-    /// The gauge of records that metering has not acknowledged.
-    pub(crate) fn records_waiting(&self) -> Gauge {
-        self.records_waiting.clone()
+    /// The gauges of the spool.
+    pub(crate) fn spool(&self) -> SpoolGauges {
+        self.spool.clone()
     }
 
     pub(super) fn fallback(&self) {
@@ -138,6 +134,24 @@ impl Meters {
 
     pub(super) fn stream(&self) -> Counted {
         Counted::one_of(&self.streams_open)
+    }
+}
+
+fn spool_gauges(metrics: &Metrics) -> SpoolGauges {
+    let gauge = |name, help| metrics.register(name, help, Gauge::default());
+    SpoolGauges {
+        depth: gauge(
+            "router_spool_depth",
+            "Settles, voids and usage records that metering has not acknowledged",
+        ),
+        oldest_seconds: gauge(
+            "router_spool_oldest_seconds",
+            "The age of the oldest of them",
+        ),
+        quarantined: gauge(
+            "router_spool_quarantined",
+            "Those that metering refused for good, kept for somebody to look at",
+        ),
     }
 }
 

@@ -8,6 +8,7 @@ use keyward_proto::metering::v1::{AttemptStatus, UsageSource};
 
 use super::attempt::{Attempt, Ending};
 use super::body::{Next, Reader};
+use super::checkpoints::Checkpoints;
 use super::dispatch::{Dispatch, Outcome};
 use super::spans;
 use crate::domain::estimate::BYTES_PER_TOKEN;
@@ -96,6 +97,10 @@ impl Dispatch {
         mut reader: Reader,
         held: Bytes,
     ) -> Outcome {
+        let usage = || self.used_by_bytes(&attempt.candidate, None, held.len());
+        Checkpoints::default()
+            .passing(&self.core.metering, attempt, usage)
+            .await;
         let head = self.head(&attempt.candidate, attempt.http_status, headers, None);
         let mut length = held.len();
         let mut tail = BytesMut::from(&held[held.len().saturating_sub(TAIL_BYTES)..]);

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::attempt::{Attempt, Ending};
 use super::body::{Next, Reader};
+use super::checkpoints::Checkpoints;
 use super::dispatch::{Dispatch, Outcome};
 use super::growth::Growth;
 use super::spans;
@@ -85,6 +86,7 @@ impl Dispatch {
     ) -> End {
         let late = Instant::now() + self.core.timeouts.commit;
         let mut begun = false;
+        let mut checkpoints = Checkpoints::default();
         let mut growth = Growth::of(self, attempt);
         loop {
             let due = (!watch.is_committed()).then_some(late);
@@ -108,6 +110,12 @@ impl Dispatch {
                 Ok(pushed) => pushed,
                 Err(broken) => return reported(&broken.error),
             };
+            if watch.is_committed() && !reader.is_abandoned() {
+                let usage = || self.used_so_far(&attempt.candidate, watch);
+                checkpoints
+                    .passing(&self.core.metering, attempt, usage)
+                    .await;
+            }
             let ended = ended || pushed.done;
             let last = exhausted(growth.as_mut().filter(|_| !ended), watch, &pushed);
             if watch.is_committed()

@@ -92,6 +92,39 @@ impl Dispatch {
         })
     }
 
+    /// What a stream has used by now, with what no report has counted taken by its bytes: quick, for
+    /// what is written down while it goes on.
+    pub(super) fn used_so_far(&self, candidate: &Candidate, watch: &StreamWatch) -> Usage {
+        let text = watch.text();
+        let reported = watch.usage();
+        if reported.is_none() && candidate.provider == SANDBOX {
+            return sandbox::delivered(self.request.messages(), text.chunks());
+        }
+        let (kept, beyond) = text.uncounted();
+        let reported = reported.map(|reported| (reported, text.is_uncounted()));
+        self.used_by_bytes(candidate, reported, kept.len() + beyond)
+    }
+
+    /// What was used by an answer of which so many bytes were delivered since the provider reported,
+    /// which it may have done before all content; or in all where it did not.
+    pub(super) fn used_by_bytes(
+        &self,
+        candidate: &Candidate,
+        reported: Option<(MeasuredUsage, bool)>,
+        bytes: usize,
+    ) -> Usage {
+        let prompt = self.request.prompt_text().by_bytes(BYTES_PER_TOKEN);
+        let (measured, _) = estimate::known(&Known {
+            reported: reported.map(|(reported, _)| reported),
+            is_final: false,
+            is_unreadable: false,
+            prompt: within_context(prompt, self.limits_of(candidate).context_tokens),
+            delivered: (bytes as u64).div_ceil(BYTES_PER_TOKEN),
+            is_opening: reported.is_none_or(|(_, is_opening)| is_opening),
+        });
+        measured.usage
+    }
+
     /// The tokens of what was delivered and not reported; one at least where anything was.
     async fn delivered(&self, candidate: &Candidate, text: &DeliveredText) -> u64 {
         let (kept, beyond) = text.uncounted();

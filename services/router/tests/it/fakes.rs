@@ -278,6 +278,8 @@ pub(crate) struct MeteringState {
     pub(crate) extensions: Mutex<Vec<metering::ExtendHoldRequest>>,
     /// Loses the answer to who places a hold.
     pub(crate) loses_holds: AtomicBool,
+    /// Takes nothing of what was used.
+    pub(crate) is_away: AtomicBool,
     /// Holds given back without an attempt.
     pub(crate) given_back: Mutex<Vec<String>>,
     /// Charged.
@@ -297,11 +299,19 @@ impl FakeMetering {
             holds: Mutex::default(),
             extensions: Mutex::default(),
             loses_holds: AtomicBool::new(false),
+            is_away: AtomicBool::new(false),
             given_back: Mutex::default(),
             settled: Mutex::default(),
             voided: Mutex::default(),
             recorded: Mutex::default(),
         }))
+    }
+
+    fn answers(&self) -> Result<(), Status> {
+        match self.0.is_away.load(Ordering::SeqCst) {
+            true => Err(Status::unavailable("away")),
+            false => Ok(()),
+        }
     }
 
     fn charge(&self, provider: &str, model: &str, usage: &metering::Usage) -> Charge {
@@ -383,6 +393,7 @@ impl MeteringService for FakeMetering {
         &self,
         request: Request<metering::SettleUsageRequest>,
     ) -> Result<Response<metering::SettleUsageResponse>, Status> {
+        self.answers()?;
         let event = request.into_inner().event.unwrap();
         let charge = self.charge(&event.provider, &event.model, &event.usage.unwrap());
         *self.0.balance.lock() -= charge.charge.get();
@@ -398,6 +409,7 @@ impl MeteringService for FakeMetering {
         &self,
         request: Request<metering::VoidHoldRequest>,
     ) -> Result<Response<metering::VoidHoldResponse>, Status> {
+        self.answers()?;
         let void = request.into_inner();
         match void.event {
             Some(event) => self.0.voided.lock().push(event),
@@ -414,6 +426,7 @@ impl MeteringService for FakeMetering {
         &self,
         request: Request<Streaming<metering::RecordUsageRequest>>,
     ) -> Result<Response<Self::RecordUsageStream>, Status> {
+        self.answers()?;
         let state = Arc::clone(&self.0);
         let acknowledgements = request.into_inner().map(move |record| {
             let record = record?;

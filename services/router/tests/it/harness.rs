@@ -35,6 +35,8 @@ pub(crate) struct Harness {
     pub(crate) router: Router,
     pub(crate) client: RouterServiceClient<Connection>,
     pub(crate) process: Process,
+    /// Of the spool.
+    pub(crate) folder: tempfile::TempDir,
 }
 
 /// What a call got.
@@ -66,7 +68,8 @@ impl Harness {
     pub(crate) async fn with(change: impl FnOnce(&mut RouterConfig)) -> Self {
         let upstream = Upstream::start().await;
         let (vault, metering) = (FakeVault::new(), FakeMetering::new());
-        let mut config = RouterConfig::default();
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = RouterConfig::new(folder.path().join("spool.db"));
         for name in ["openai", "openrouter", "groq"] {
             let base_url = format!("{}/{name}/v1", upstream.origin).parse().unwrap();
             let provider = ProviderOverride {
@@ -90,7 +93,8 @@ impl Harness {
         let authenticator = Authenticator::new(Arc::new(exchanger));
         let process = Process::new();
         let catalog = CatalogHandle::new(Catalog::embedded().unwrap());
-        let router = Router::open(&config, connections, authenticator, catalog, &process).unwrap();
+        let router = Router::open(&config, connections, authenticator, catalog, &process);
+        let router = router.await.unwrap();
         let services = LocalServices::new().with(AsBob(router.server()));
         let client = RouterServiceClient::new(Connection::local(services, Peer::Edge));
         while !router.is_ready() {
@@ -103,6 +107,7 @@ impl Harness {
             router,
             client,
             process,
+            folder,
         }
     }
 
@@ -173,6 +178,19 @@ impl Harness {
         Ok(response.into_inner())
     }
 
+    pub(crate) fn spool(&self) -> std::path::PathBuf {
+        self.folder.path().join("spool.db")
+    }
+
+    /// Metering, as a router reaches it.
+    pub(crate) fn metering_connection(&self) -> Connection {
+        let metering = self.metering.clone();
+        let services = LocalServices::new()
+            .with(MeteringServiceServer::new(metering.clone()))
+            .with(PricingServiceServer::new(metering));
+        Connection::local(services, Peer::Router)
+    }
+
     /// Ends everything in flight and what runs beside it.
     pub(crate) async fn stop(self) {
         let Self {
@@ -181,8 +199,9 @@ impl Harness {
             process,
             ..
         } = self;
-        drop((router, client));
+        drop(client);
         assert!(process.drain(Duration::from_secs(10)).await);
+        router.close().await;
     }
 }
 

@@ -16,5 +16,6 @@ mod panics;
 mod providers;
 mod revocation;
 mod serving;
+mod spool;
 mod streams;
 mod upstream;

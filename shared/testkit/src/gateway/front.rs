@@ -24,19 +24,16 @@ impl Gateway {
     /// the gateway's own edge alone.
     pub async fn front(&self, vault: &str) -> Front {
         let vault = ("KEYWARD_VAULT__URL".to_owned(), vault.to_owned());
-        self.further(vec![Role::Router, Role::Edge], [vault].into())
-            .await
+        let roles = vec![Role::Router, Role::Edge];
+        self.further(roles, [vault].into()).await
     }
 
-    /// Starts another vault with the settings of the gateway's own, and a data folder of its own.
+    /// Starts another vault with the settings of the gateway's own.
     pub async fn further_vault(&self) -> Front {
-        let folder = self.folder.path().join("further-vault");
-        let private = fs::DirBuilder::new().mode(0o700).create(&folder);
-        private.expect("the further vault's data folder");
-        let folder = ("KEYWARD_DATA_DIR".to_owned(), folder.display().to_string());
-        self.further(vec![Role::Vault], [folder].into()).await
+        self.further(vec![Role::Vault], BTreeMap::new()).await
     }
 
+    /// With a data folder of its own, and the peer tokens of the gateway's.
     async fn further(&self, roles: Vec<Role>, settings: BTreeMap<String, String>) -> Front {
         let (http, grpc) = (ports::free(), ports::free());
         let place = Place {
@@ -48,11 +45,18 @@ impl Gateway {
         let mut environment = self.environment(&place);
         let listen = format!("127.0.0.1:{http}");
         environment.insert("KEYWARD_EDGE__LISTEN".to_owned(), listen);
+        let folder = self.folder.path().join(format!("further-{http}"));
+        let private = fs::DirBuilder::new().mode(0o700).create(&folder);
+        private.expect("a further process's data folder");
+        let tokens = self.data_dir().join("peers");
+        for (name, path) in [("DATA_DIR", &folder), ("PEERS__TOKEN_DIR", &tokens)] {
+            environment.insert(format!("KEYWARD_{name}"), path.display().to_string());
+        }
         environment.extend(settings);
         let arguments = self.arguments(&place);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let log = self.folder.path().join(format!("further-{http}.log"));
-        let process = Process::start(&arguments, &environment, self.folder.path(), log);
+        let process = Process::start(&arguments, &environment, self.folder.path(), log, None);
         let further = Front {
             http,
             grpc,

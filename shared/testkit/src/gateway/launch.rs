@@ -18,6 +18,8 @@ pub struct Launch {
     pub(super) settings: BTreeMap<String, String>,
     /// For the process with the vault alone.
     pub(super) vault_settings: BTreeMap<String, String>,
+    /// How large a file of the router's process may get, in KiB.
+    pub(super) router_file_kib: Option<u32>,
 }
 
 impl Launch {
@@ -29,6 +31,7 @@ impl Launch {
             admin_key: Some(format!("kw_{}", characters(40))),
             settings: BTreeMap::new(),
             vault_settings: BTreeMap::new(),
+            router_file_kib: None,
         };
         launch.set("log.filter", "trace").set("log.format", "json")
     }
@@ -65,6 +68,13 @@ impl Launch {
     #[must_use]
     pub fn vault_set(mut self, name: &str, value: &str) -> Self {
         self.vault_settings.insert(variable(name), value.to_owned());
+        self
+    }
+
+    /// Lets no file of the router's process grow beyond this, as a full disk does.
+    #[must_use]
+    pub fn router_files_up_to(mut self, kib: Option<u32>) -> Self {
+        self.router_file_kib = kib;
         self
     }
 

@@ -39,6 +39,18 @@ pub fn run(arguments: &[&str], variables: &[(&str, &str)], folder: &Path) -> Out
         .expect("the binary starts")
 }
 
+/// The binary; with a limit on the size of its files, where writing beyond fails and does not kill it.
+fn limited(file_kib: Option<u32>) -> Command {
+    let Some(kib) = file_kib else {
+        return Command::new(binary());
+    };
+    let limit = "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"";
+    let mut command = Command::new("bash");
+    command.args(["-c", limit, "limited", &kib.to_string()]);
+    command.arg(binary());
+    command
+}
+
 impl Process {
     /// Starts the binary with these arguments and nothing of this process's environment but `PATH`.
     pub(super) fn start(
@@ -46,13 +58,14 @@ impl Process {
         environment: &BTreeMap<String, String>,
         folder: &Path,
         log: PathBuf,
+        file_kib: Option<u32>,
     ) -> Self {
         let append = || -> File {
             let mut options = File::options();
             let options = options.append(true).create(true);
             options.open(&log).expect("a log file")
         };
-        let child = Command::new(binary())
+        let child = limited(file_kib)
             .args(arguments)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
