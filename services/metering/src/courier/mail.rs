@@ -121,14 +121,13 @@ fn words(notice: &Notice) -> String {
 }
 
 fn text(account: &str, notice: &Notice) -> String {
-    let mut text = format!("{}\n\nAccount: {account}\n", notice.message);
-    for (name, value) in &notice.data {
-        if !value.is_empty() {
-            text.push_str(&format!("{}: {value}\n", name.replace('_', " ")));
-        }
-    }
-    text.push_str(&format!("Time: {}\nNotice: {}\n", notice.time, notice.id));
-    text
+    let facts = notice.data.iter().filter(|(_, value)| !value.is_empty());
+    let facts = facts.map(|(name, value)| format!("{}: {value}\n", name.replace('_', " ")));
+    let facts = facts.collect::<Vec<_>>().concat();
+    format!(
+        "{}\n\nAccount: {account}\n{facts}Time: {}\nNotice: {}\n",
+        notice.message, notice.time, notice.id
+    )
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use keyward_runtime::time;
+use keyward_secret::Secret;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
@@ -9,6 +10,7 @@ use super::super::notices::{Endpoint, NewWebhook};
 use super::super::{NewAnswer, StoreError, text};
 use super::{row, tiers};
 use crate::domain::account::AccountKey;
+use crate::domain::signature::SigningSecret;
 use crate::domain::webhook::{DeliveryRecord, Terms, Webhook};
 
 /// What a webhook is read from, in this order.
@@ -33,7 +35,7 @@ pub(super) fn insert(
     answer: Option<&NewAnswer>,
 ) -> Result<bool, StoreError> {
     let (webhook, terms) = (&new.webhook, &new.webhook.terms);
-    let secret = new.secret.as_ref().map(|secret| secret.text());
+    let secret = new.secret.as_ref().map(SigningSecret::text);
     let inserted = connection
         .prepare_cached(
             "INSERT INTO webhook (webhook_id, account, account_name, url, kinds, label, enabled,
@@ -49,7 +51,7 @@ pub(super) fn insert(
             text::kinds(&terms.kinds),
             terms.label,
             terms.enabled,
-            secret.as_ref().map(|secret| secret.expose()),
+            secret.as_ref().map(Secret::expose),
             row::signed(webhook.revision)?,
             webhook.create_time.as_millisecond(),
             webhook.update_time.as_millisecond(),
