@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use keyward_auth::{AuthLayer, Authenticator, Connection, LocalServices, Peer};
 use keyward_catalog::{Catalog, CatalogHandle};
-use keyward_metering::{Config, Metering};
+use keyward_metering::{Config, CourierConfig, Metering};
 use keyward_proto::vault::v1::GetUserRequest;
 use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
 use keyward_runtime::serve::Process;
@@ -35,6 +35,7 @@ impl Role {
         let process = Process::new();
         let config = Config {
             database: kept.path().join("metering.db"),
+            courier: CourierConfig::default(),
         };
         let catalog = CatalogHandle::new(Catalog::embedded()?);
         let known = vault.connection(Peer::Metering);
