@@ -1,6 +1,8 @@
 //! The rules of metering, pure: no clock, no store, no wire. Times and ids are arguments.
 
 pub(crate) mod account;
+pub(crate) mod budget;
+pub(crate) mod calendar;
 pub(crate) mod charging;
 pub(crate) mod delivery;
 pub(crate) mod event;

@@ -1,5 +1,8 @@
 //! Which records are wanted.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use jiff::Timestamp;
 
 /// Milliseconds of an hour.
@@ -44,6 +47,23 @@ impl TagFilter {
                 name: text.to_owned(),
                 value: None,
             },
+        }
+    }
+}
+
+impl TagFilter {
+    /// Whether it is among these.
+    pub(crate) fn is_in(&self, tags: &BTreeMap<String, String>) -> bool {
+        let found = tags.get(&self.name);
+        found.is_some_and(|value| self.value.as_ref().is_none_or(|wanted| wanted == value))
+    }
+}
+
+impl fmt::Display for TagFilter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.value {
+            Some(value) => write!(formatter, "{}={value}", self.name),
+            None => formatter.write_str(&self.name),
         }
     }
 }
