@@ -2,6 +2,7 @@
 
 mod access;
 mod bootstrap;
+mod budgets;
 mod credits;
 pub(crate) mod directory;
 mod estimate;
@@ -24,6 +25,8 @@ use std::sync::Arc;
 use keyward_catalog::Catalog;
 use parking_lot::RwLock;
 
+use budgets::BudgetCache;
+pub(crate) use budgets::NewBudget;
 pub(crate) use credits::{Grant, Refund};
 use directory::AccountDirectory;
 pub(crate) use estimate::{Estimate, EstimateRequest, TierCost};
@@ -60,6 +63,9 @@ pub(crate) struct App {
     tiers: RwLock<Arc<Tiers>>,
     /// Held while one of them is changed.
     tier_changes: tokio::sync::Mutex<()>,
+    budgets: BudgetCache,
+    /// Held while one of them is changed.
+    budget_changes: tokio::sync::Mutex<()>,
     courier: Courier,
     /// Held while a webhook is changed, so that of two calls under one id the second finds the
     /// first's answer.
@@ -87,6 +93,8 @@ impl App {
             meters,
             tiers: RwLock::new(Arc::new(tiers)),
             tier_changes: tokio::sync::Mutex::new(()),
+            budgets: BudgetCache::default(),
+            budget_changes: tokio::sync::Mutex::new(()),
             courier,
             webhook_changes: tokio::sync::Mutex::new(()),
         })

@@ -1,9 +1,14 @@
 //! What metering answers instead of what was asked for.
 
+use std::fmt;
+
+use jiff::Timestamp;
 use keyward_money::Nanos;
 use keyward_runtime::error::{Reason, ServiceError, metadata};
+use uuid::Uuid;
 
 use crate::courier::CourierError;
+use crate::domain::budget::Budget;
 use crate::domain::charging::Shortage;
 use crate::store::{NotWritten, StoreError};
 
@@ -91,8 +96,8 @@ pub enum MeteringError {
     #[error("the account's books are closed until they have been looked at")]
     AccountFrozen,
     /// A budget does not cover the request.
-    #[error("a budget does not cover this request")]
-    BudgetExceeded,
+    #[error("budget exceeded: {0}")]
+    BudgetExceeded(#[doc = "Which one, and what is left of it."] BudgetRefusal),
     /// More is asked of the ledger than it can write.
     #[error("there is too much to be written at present")]
     LedgerFull,
@@ -125,6 +130,58 @@ impl From<Shortage> for HoldShortage {
             available: shortage.available,
             affordable_output_tokens: shortage.affordable_output_tokens,
         }
+    }
+}
+
+/// What a hold would have needed of a budget, and what there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetRefusal {
+    /// The budget's id.
+    pub budget_id: Uuid,
+    /// What may be spent in each period.
+    pub amount: Nanos,
+    /// How long a period is: `hour`, `day`, `week` or `month`.
+    pub period: &'static str,
+    /// When the period of now ends.
+    pub period_end: Timestamp,
+    /// What is needed.
+    pub needed: Nanos,
+    /// What is left.
+    pub available: Nanos,
+}
+
+impl BudgetRefusal {
+    pub(crate) fn new(
+        budget: &Budget,
+        (needed, available): (Nanos, Nanos),
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            budget_id: budget.id,
+            amount: budget.terms.amount,
+            period: budget.calendar.every().name(),
+            period_end: budget.period(now).end,
+            needed,
+            available: available.max(Nanos::ZERO),
+        }
+    }
+}
+
+impl fmt::Display for BudgetRefusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            budget_id,
+            amount,
+            period,
+            period_end,
+            needed,
+            available,
+        } = self;
+        write!(
+            formatter,
+            "this request may cost {needed}, and the budget {budget_id} of {amount} per {period} has \
+             {available} left until {period_end}"
+        )
     }
 }
 
@@ -193,7 +250,7 @@ impl ServiceError for MeteringError {
             Self::Conflict(_) | Self::Exists(_) => Reason::AlreadyExists,
             Self::Changed(_) | Self::HoldClosed => Reason::PreconditionFailed,
             Self::IdempotencyMismatch => Reason::IdempotencyMismatch,
-            Self::BudgetExceeded => Reason::BudgetExceeded,
+            Self::BudgetExceeded(_) => Reason::BudgetExceeded,
             Self::DirectoryUnavailable(_)
             | Self::AccountFrozen
             | Self::LedgerFull
@@ -222,6 +279,15 @@ impl ServiceError for MeteringError {
                 }
                 facts
             }
+            Self::BudgetExceeded(refusal) => vec![
+                (metadata::BUDGET_ID, refusal.budget_id.to_string()),
+                (metadata::PERIOD_END_TIME, refusal.period_end.to_string()),
+                (metadata::NEEDED_NANOS, refusal.needed.get().to_string()),
+                (
+                    metadata::AVAILABLE_NANOS,
+                    refusal.available.get().to_string(),
+                ),
+            ],
             _ => Vec::new(),
         }
     }

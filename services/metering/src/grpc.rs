@@ -1,6 +1,7 @@
 //! The services of the contract: decode, ask the application, encode. The only place that names
 //! tonic.
 
+mod budgets;
 mod convert;
 mod credit;
 pub(crate) mod directory;
@@ -16,6 +17,7 @@ mod usage;
 use std::sync::Arc;
 
 use keyward_auth::{AuthLayer, Caller, LocalServices, OrganizationRole};
+use keyward_proto::metering::v1::budget_service_server::BudgetServiceServer;
 use keyward_proto::metering::v1::credit_service_server::CreditServiceServer;
 use keyward_proto::metering::v1::metering_service_server::MeteringServiceServer;
 use keyward_proto::metering::v1::notice_service_server::NoticeServiceServer;
@@ -56,6 +58,7 @@ impl Metering {
             .with(layer.layer(CreditServiceServer::new(grpc.clone())))
             .with(layer.layer(UsageServiceServer::new(grpc.clone())))
             .with(layer.layer(PricingServiceServer::new(grpc.clone())))
+            .with(layer.layer(BudgetServiceServer::new(grpc.clone())))
             .with(layer.layer(NoticeServiceServer::new(grpc.clone())))
     }
 }

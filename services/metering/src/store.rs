@@ -1,7 +1,8 @@
-//! What is kept, by topic: the ledger with its holds and usage records, tiers, the price book. One suite of
-//! tests (`suite`) states what every engine must do.
+//! What is kept, by topic: the ledger with its holds and usage records, tiers, the price book,
+//! budgets. One suite of tests (`suite`) states what every engine must do.
 
 mod batch;
+mod budgets;
 pub(crate) mod notices;
 mod proof;
 pub(crate) mod sqlite;
@@ -18,6 +19,7 @@ use keyward_storage::StorageError;
 use uuid::Uuid;
 
 pub(crate) use batch::{Batch, NotWritten, Work};
+pub(crate) use budgets::BudgetStore;
 pub(crate) use proof::ProofStore;
 
 use crate::domain::account::AccountKey;
@@ -286,6 +288,7 @@ pub(crate) trait Store:
     + UsageStore
     + TierStore
     + PriceStore
+    + BudgetStore
     + NoticeStore
     + WebhookStore
     + OutboxStore
@@ -300,6 +303,7 @@ impl<T> Store for T where
         + UsageStore
         + TierStore
         + PriceStore
+        + BudgetStore
         + NoticeStore
         + WebhookStore
         + OutboxStore

@@ -107,6 +107,10 @@ pub const METHODS: &[MethodRule] = table! {
         CALLERS, Needs(Scope::Billing) => ListTransactions;
         CALLERS, Needs(Scope::Admin) => GrantCredits, RefundCharge;
     }
+    "keyward.metering.v1.BudgetService" {
+        CALLERS, Needs(Scope::Billing) => CreateBudget, GetBudget, ListBudgets, UpdateBudget,
+            DeleteBudget;
+    }
     "keyward.metering.v1.UsageService" {
         CALLERS, Needs(Scope::Usage) => ListUsageRecords, GetReceipt, QueryUsage;
         CALLERS, Any => EstimateCost;

@@ -40,7 +40,11 @@ pub mod metadata {
     pub const RETRY_AFTER_MS: &str = "retry_after_ms";
     /// How many output tokens the balance would pay for.
     pub const AFFORDABLE_OUTPUT_TOKENS: &str = "affordable_output_tokens";
-    /// What the balance has left, in nano-credits.
+    /// The budget that refused.
+    pub const BUDGET_ID: &str = "budget_id";
+    /// When its period ends, in RFC 3339.
+    pub const PERIOD_END_TIME: &str = "period_end_time";
+    /// What the balance or the budget has left, in nano-credits.
     pub const AVAILABLE_NANOS: &str = "available_nanos";
     /// What the request would need, in nano-credits.
     pub const NEEDED_NANOS: &str = "needed_nanos";

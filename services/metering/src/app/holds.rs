@@ -1,5 +1,6 @@
 //! Holding credits, charging what was used, giving back what was not.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keyward_money::{MoneyError, Nanos, Usage};
@@ -16,6 +17,7 @@ use crate::domain::ledger::{
     Extended, Extension, NewHold, Placed, Posted, QuarantineReason, Settlement, VoidHold,
 };
 use crate::domain::requester::{Requester, Subject};
+use crate::error::BudgetRefusal;
 
 /// How long a hold stands where nothing is said: longer than any answer takes.
 const LIFETIME_DEFAULT: Duration = Duration::from_mins(10);
@@ -34,6 +36,7 @@ pub(crate) struct PlaceHold {
     pub(crate) service_tier: String,
     pub(crate) charge_cap: Option<Nanos>,
     pub(crate) lifetime: Option<Duration>,
+    pub(crate) tags: BTreeMap<String, String>,
 }
 
 /// A request for more than a hold holds.
@@ -80,11 +83,15 @@ impl App {
         }
         let now = time::now();
         let lifetime = asked.lifetime.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
+        let request = hold_request(requester, &asked)?;
+        let budgets = self.budgets_of(request.account).await?;
+        let shares = budgets.iter();
+        let shares = shares.filter_map(|budget| budget.share(&request, &asked.tags, now));
         let new = NewHold {
-            request: hold_request(requester, &asked)?,
+            budgets: shares.collect(),
+            request,
             terms: terms.clone(),
             amount,
-            budgets: Vec::new(),
             create_time: now,
             expire_time: now.checked_add(lifetime).unwrap_or(now),
         };
@@ -92,7 +99,15 @@ impl App {
             Placed::Held(hold) => Ok(*hold),
             Placed::Conflict => Err(MeteringError::Conflict("a hold")),
             Placed::Frozen => Err(MeteringError::AccountFrozen),
-            Placed::OverBudget { .. } => Err(MeteringError::BudgetExceeded),
+            Placed::OverBudget {
+                budget_id,
+                available,
+            } => {
+                let budget = budgets.iter().find(|budget| budget.id == budget_id);
+                let budget = budget.ok_or(MeteringError::NotFound("budget"))?;
+                let refusal = BudgetRefusal::new(budget, (amount, available), now);
+                Err(MeteringError::BudgetExceeded(refusal))
+            }
             Placed::Short { available } => {
                 let payer = requester
                     .billing_account()

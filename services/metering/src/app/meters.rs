@@ -143,6 +143,7 @@ fn outcome<T>(done: &'static str, result: &Result<T, MeteringError>) -> OutcomeL
         Ok(_) => done,
         Err(MeteringError::InsufficientCredits { .. }) => "insufficient_credits",
         Err(MeteringError::CapExceeded(_)) => "cap_exceeded",
+        Err(MeteringError::BudgetExceeded(_)) => "budget_exceeded",
         Err(_) => "failed",
     };
     OutcomeLabel { outcome }

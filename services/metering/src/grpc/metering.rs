@@ -150,6 +150,7 @@ fn place_hold(request: PlaceHoldRequest) -> Result<PlaceHold, MeteringError> {
         lifetime: request
             .lifetime
             .and_then(|lifetime| Duration::try_from(lifetime).ok()),
+        tags: request.tags.into_iter().collect(),
     })
 }
 

@@ -2,6 +2,7 @@
 //! layer, on a store of their own.
 
 mod accounts;
+mod budgets;
 mod directory;
 mod extensions;
 mod holds;

@@ -1,5 +1,6 @@
 //! The embedded store: SQLite, every change through its one writer thread.
 
+mod budgets;
 pub(crate) mod inspect;
 mod ledger;
 mod notices;
@@ -27,13 +28,14 @@ use super::notices::{
     WebhookStore,
 };
 use super::{
-    Answer, Balance, Batch, BatchStore, Call, CloseStore, LedgerStore, NewAnswer, OverdueHold,
-    PriceStore, ProofStore, RecordQuery, StoreError, SumQuery, Sums, TierStore, Transaction,
-    UsageStore,
+    Answer, Balance, Batch, BatchStore, BudgetStore, Call, CloseStore, LedgerStore, NewAnswer,
+    OverdueHold, PriceStore, ProofStore, RecordQuery, StoreError, SumQuery, Sums, TierStore,
+    Transaction, UsageStore,
 };
 use crate::domain::account::AccountKey;
+use crate::domain::budget::Budget;
 use crate::domain::charging::Hold;
-use crate::domain::ledger::Reject;
+use crate::domain::ledger::{Period, PeriodKey, Reject};
 use crate::domain::prices::PriceRow;
 use crate::domain::proof::{Discrepancy, Priceable};
 use crate::domain::receipt::Record;
@@ -62,6 +64,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0005_notices.sql",
         sql: include_str!("sqlite/0005_notices.sql"),
+    },
+    Migration {
+        name: "0006_budgets.sql",
+        sql: include_str!("sqlite/0006_budgets.sql"),
     },
 ];
 
@@ -367,6 +373,47 @@ impl OutboxStore for SqliteStore {
 
     async fn outbox_depth(&self) -> Result<OutboxDepth, StoreError> {
         self.read(outbox::depth).await
+    }
+}
+
+#[async_trait]
+impl BudgetStore for SqliteStore {
+    async fn budgets(&self, account: AccountKey) -> Result<Vec<Budget>, StoreError> {
+        self.read(move |connection| budgets::of_account(connection, account))
+            .await
+    }
+
+    async fn budget(&self, id: Uuid) -> Result<Option<Budget>, StoreError> {
+        self.read(move |connection| budgets::get(connection, id))
+            .await
+    }
+
+    async fn budget_periods(
+        &self,
+        periods: Vec<PeriodKey>,
+    ) -> Result<Vec<Option<Period>>, StoreError> {
+        self.read(move |connection| budgets::periods(connection, &periods))
+            .await
+    }
+
+    async fn budget_put(
+        &self,
+        budget: Budget,
+        before: Option<u64>,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| budgets::put(connection, &budget, before, answer.as_ref()))
+            .await
+    }
+
+    async fn budget_delete(
+        &self,
+        id: Uuid,
+        before: u64,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| budgets::delete(connection, id, before, answer.as_ref()))
+            .await
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every engine must do, whatever it is. An engine runs all of it with [`conformance!`].
 
+mod budgets;
 mod notices;
 mod proof;
 mod sums;
@@ -27,6 +28,7 @@ use crate::domain::prices::PriceRow;
 use crate::domain::requester::Visibility;
 use crate::domain::tier::{self, Tier};
 
+pub(crate) use budgets::*;
 pub(crate) use notices::*;
 pub(crate) use proof::*;
 pub(crate) use sums::*;
@@ -66,6 +68,9 @@ macro_rules! conformance {
             too_many_sums_are_refused,
             figures_that_do_not_fit_stop_neither_records_nor_sums,
             records_are_listed_by_what_is_asked_for,
+            budgets_are_kept_as_they_were_made,
+            a_budget_is_changed_only_by_who_knows_it,
+            what_a_budget_has_seen_is_what_its_holds_were_charged,
             an_occasion_has_one_notice_however_often_it_is_found,
             notices_are_listed_newest_first_and_by_account,
             a_webhook_is_kept_changed_and_deleted_as_it_was_seen,

@@ -321,6 +321,7 @@ impl Dispatch {
                 seconds: HOLD_LIFETIME_SECONDS,
                 nanos: 0,
             }),
+            tags: self.tags.clone(),
         };
         let held = self.core.metering.hold(request, &self.behalf).await;
         held.map(|hold| Some((hold, expected)))

@@ -1,5 +1,6 @@
 //! A metering role with a few callers, and accounts that a pretended vault knows.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,6 +12,7 @@ use keyward_auth::{
 };
 use keyward_catalog::Catalog;
 use keyward_proto::metering::v1 as wire;
+use keyward_proto::metering::v1::budget_service_client::BudgetServiceClient;
 use keyward_proto::metering::v1::credit_service_client::CreditServiceClient;
 use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
 use keyward_proto::metering::v1::notice_service_client::NoticeServiceClient;
@@ -235,6 +237,10 @@ impl World {
         PricingServiceClient::new(self.edge())
     }
 
+    pub(super) fn budgets(&self) -> BudgetServiceClient<Connection> {
+        BudgetServiceClient::new(self.edge())
+    }
+
     /// Grants credits as the platform's admin.
     pub(super) async fn give(&self, account: &str, nanos: i64) {
         let grant = wire::GrantCreditsRequest {
@@ -304,6 +310,7 @@ pub(super) fn hold(estimate: wire::Usage) -> wire::PlaceHoldRequest {
         charge_cap_nanos: None,
         lifetime: None,
         service_tier: String::new(),
+        tags: HashMap::new(),
     }
 }
 

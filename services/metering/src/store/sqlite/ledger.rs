@@ -14,7 +14,7 @@ use super::super::{Balance, Batch, OverdueHold, StoreError, Transaction};
 use super::row::{self, corrupt};
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
-use crate::domain::ledger::TransferKind;
+use crate::domain::ledger::{Period, PeriodKey, TransferKind};
 
 /// Runs a batch.
 pub(super) fn transact(connection: &Connection, batch: &Batch) -> Result<(), StoreError> {
@@ -25,6 +25,13 @@ pub(super) fn transact(connection: &Connection, batch: &Batch) -> Result<(), Sto
 
 pub(super) fn hold(connection: &Connection, id: Uuid) -> Result<Option<Hold>, StoreError> {
     load::hold(connection, id)
+}
+
+pub(super) fn period(
+    connection: &Connection,
+    key: PeriodKey,
+) -> Result<Option<Period>, StoreError> {
+    load::period(connection, key)
 }
 
 pub(super) fn balance(connection: &Connection, account: AccountKey) -> Result<Balance, StoreError> {

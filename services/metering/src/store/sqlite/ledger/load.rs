@@ -214,7 +214,10 @@ fn to_posting(row: &Row<'_>, account: AccountKey, request_id: &str) -> Result<Po
     })
 }
 
-fn period(connection: &Connection, key: PeriodKey) -> Result<Option<Period>, StoreError> {
+pub(super) fn period(
+    connection: &Connection,
+    key: PeriodKey,
+) -> Result<Option<Period>, StoreError> {
     let start: Timestamp = key.start;
     let found = connection
         .prepare_cached(
