@@ -12,6 +12,7 @@ mod arithmetic;
 mod audit;
 mod bad_input;
 mod books;
+mod budgets;
 mod canary;
 mod certificates;
 mod concurrency;

@@ -4,6 +4,7 @@
 mod access_keys;
 mod audit_events;
 mod body;
+mod budgets;
 mod costs;
 mod credits;
 mod idempotency;
@@ -58,6 +59,7 @@ pub(crate) fn router() -> OpenApiRouter<Services> {
         .merge(providers::router())
         .merge(routes::router())
         .merge(credits::router())
+        .merge(budgets::router())
         .merge(usage::router())
         .merge(requests::router())
         .merge(tiers::router())

@@ -1,6 +1,7 @@
 //! The generated clients of the services, made once.
 
 use keyward_auth::Connection;
+use keyward_proto::metering::v1::budget_service_client::BudgetServiceClient;
 use keyward_proto::metering::v1::credit_service_client::CreditServiceClient;
 use keyward_proto::metering::v1::notice_service_client::NoticeServiceClient;
 use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
@@ -29,6 +30,7 @@ pub(crate) struct Services {
     master_keys: MasterKeyServiceClient<Connection>,
     vault: VaultServiceClient<Connection>,
     credits: CreditServiceClient<Connection>,
+    budgets: BudgetServiceClient<Connection>,
     usage: UsageServiceClient<Connection>,
     pricing: PricingServiceClient<Connection>,
     notices: NoticeServiceClient<Connection>,
@@ -50,6 +52,7 @@ impl Services {
             master_keys: MasterKeyServiceClient::new(vault.clone()),
             vault: VaultServiceClient::new(vault),
             credits: CreditServiceClient::new(metering.clone()),
+            budgets: BudgetServiceClient::new(metering.clone()),
             usage: UsageServiceClient::new(metering.clone())
                 .max_decoding_message_size(USAGE_PAGE_BYTES_MAX),
             pricing: PricingServiceClient::new(metering.clone()),
@@ -88,6 +91,10 @@ impl Services {
 
     pub(crate) fn credits(&self) -> CreditServiceClient<Connection> {
         self.credits.clone()
+    }
+
+    pub(crate) fn budgets(&self) -> BudgetServiceClient<Connection> {
+        self.budgets.clone()
     }
 
     pub(crate) fn usage(&self) -> UsageServiceClient<Connection> {

@@ -4,6 +4,7 @@ mod access;
 mod arguments;
 mod ask;
 mod audit;
+mod budgets;
 mod catalog;
 mod certs;
 mod client;
@@ -105,6 +106,8 @@ enum Command {
     Projects(projects::Arguments),
     /// See the balance; grant credits; read the ledger
     Credits(credits::Arguments),
+    /// See and set budgets: what may be spent by the hour, day, week or month
+    Budgets(budgets::Arguments),
     /// See what was used: sums, records, receipts
     Usage(usage::Arguments),
     /// See what your account should know of: a low balance, budgets used up
@@ -144,6 +147,7 @@ impl Command {
             Self::Orgs(arguments) => orgs::run(arguments, context),
             Self::Projects(arguments) => projects::run(arguments, context),
             Self::Credits(arguments) => credits::run(arguments, context),
+            Self::Budgets(arguments) => budgets::run(arguments, context),
             Self::Usage(arguments) => usage::run(arguments, context),
             Self::Notices(arguments) => notices::run(&arguments, context),
             Self::Webhooks(arguments) => webhooks::run(arguments, context),

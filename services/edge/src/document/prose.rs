@@ -52,6 +52,10 @@ pub(super) fn tags() -> Value {
         ),
         tag("Credits", "What accounts have, and their ledger."),
         tag(
+            "Budgets",
+            "What of it may be spent on what, by the hour, day, week or month."
+        ),
+        tag(
             "Notices",
             "What accounts should know of, and where that is sent."
         ),

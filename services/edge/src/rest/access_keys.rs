@@ -6,6 +6,7 @@ use std::num::NonZeroU64;
 use axum::extract::State;
 use http::StatusCode;
 use keyward_auth::Scope;
+use keyward_proto::metering::v1::{Budget, CreateBudgetRequest};
 use keyward_proto::vault::v1::{
     AccessKey, AccessKeyLimits, CreateAccessKeyRequest, GetAccessKeyRequest, ListAccessKeysRequest,
     RevokeAccessKeyRequest,
@@ -16,6 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::Given;
+use super::budgets::{AccessKeyBudget, BudgetView};
 use super::idempotency::IdempotencyKey;
 use super::location::At;
 use super::parameters::{Nothing, PageSize, Query};
@@ -54,6 +56,9 @@ struct NewAccessKey {
     allowed_models: Option<Vec<String>>,
     /// Its limits.
     limits: Option<Limits>,
+    /// What may be spent with it of the credits of the account that it spends for. It needs the scope
+    /// `billing`, and becomes one of that account's budgets.
+    budget: Option<AccessKeyBudget>,
 }
 
 /// Limits of an access key.
@@ -164,6 +169,9 @@ struct IssuedAccessKey {
     /// The key itself, shown this once.
     #[schema(read_only, format = Password)]
     secret: String,
+    /// Its budget, where it was issued with one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<BudgetView>,
 }
 
 /// Whose access keys, and which page of them.
@@ -225,7 +233,7 @@ impl Resource for AccessKey {
 /// Issue an access key
 ///
 /// The answer has its `secret`, this once (and again to the same `Idempotency-Key`). No key is
-/// given a scope that the caller's own lacks.
+/// given a scope that the caller's own lacks. Where its budget is refused, so is the key.
 #[utoipa::path(
     post, path = "/api/v1/access-keys", operation_id = "createAccessKey", tag = "Access keys",
     params(Holder, IdempotencyKey), request_body = NewAccessKey,
@@ -240,8 +248,9 @@ async fn create(
 ) -> Outcome {
     new.user = new.user.or(named.user);
     new.organization = new.organization.or(named.organization);
+    let (request_id, budget) = (key.request_id(), new.budget.take());
     let request = call.request(CreateAccessKeyRequest {
-        request_id: key.request_id(),
+        request_id: request_id.clone(),
         access_key: Some(new.into_proto()),
     });
     let answer = services.identity().create_access_key(request).await?;
@@ -249,11 +258,47 @@ async fn create(
     let access_key = answer
         .access_key
         .ok_or_else(|| Failure::broken_contract("no access key in the answer"))?;
+    let budget = match budget {
+        Some(budget) => Some(limit(&services, &call, &access_key, (budget, request_id)).await?),
+        None => None,
+    };
     let issued = IssuedAccessKey {
         access_key: access_key.into_view(),
         secret: answer.secret,
+        budget: budget.map(Resource::into_view),
     };
     Reply::json(StatusCode::CREATED, &issued)
+}
+
+/// Gives a key that was issued its budget; one that cannot have it is taken back.
+async fn limit(
+    services: &Services,
+    call: &Call,
+    access_key: &AccessKey,
+    (budget, request_id): (AccessKeyBudget, String),
+) -> Result<Budget, Failure> {
+    let id = access_key.access_key_id.clone();
+    let account = match access_key.organization.as_str() {
+        "" => format!("users/{}", access_key.user),
+        organization => format!("organizations/{organization}"),
+    };
+    let request = call.request(CreateBudgetRequest {
+        request_id,
+        budget: Some(budget.into_proto(account, id.clone())),
+    });
+    let refused = match services.budgets().create_budget(request).await {
+        Ok(answer) => {
+            let made = answer.into_inner().budget;
+            return made.ok_or_else(|| Failure::broken_contract("no budget in the answer"));
+        }
+        Err(refused) => Failure::from(refused),
+    };
+    let request = call.request(RevokeAccessKeyRequest {
+        access_key_id: id,
+        ..RevokeAccessKeyRequest::default()
+    });
+    services.identity().revoke_access_key(request).await?;
+    Err(refused)
 }
 
 /// Show an access key

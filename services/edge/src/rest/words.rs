@@ -106,6 +106,27 @@ words!(
 );
 
 words!(
+    /// How long a budget's periods are, by the calendar of its time zone.
+    BudgetPeriod of metering::v1::BudgetPeriod {
+        Unspecified = "unknown",
+        Hour = "hour",
+        Day = "day",
+        Week = "week",
+        Month = "month",
+    }
+);
+
+words!(
+    /// What a budget does about requests that may cost more than it has left: refuse them, or only
+    /// tell.
+    BudgetAction of metering::v1::BudgetAction {
+        Unspecified = "unknown",
+        Block = "block",
+        Notify = "notify",
+    }
+);
+
+words!(
     /// How a provider key stands.
     KeyStatus of vault::v1::KeyStatus {
         Unspecified = "unknown",

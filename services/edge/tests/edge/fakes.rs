@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use keyward_auth::{Connection, LocalServices, Peer};
 use keyward_proto::metering::v1 as metering;
+use keyward_proto::metering::v1::budget_service_server::{BudgetService, BudgetServiceServer};
 use keyward_proto::metering::v1::credit_service_server::{CreditService, CreditServiceServer};
 use keyward_proto::metering::v1::pricing_service_server::{PricingService, PricingServiceServer};
 use keyward_proto::metering::v1::usage_service_server::{UsageService, UsageServiceServer};
@@ -66,6 +67,7 @@ impl Fakes {
             .with(IdentityServiceServer::new(self.clone()))
             .with(AuditServiceServer::new(self.clone()))
             .with(CreditServiceServer::new(self.clone()))
+            .with(BudgetServiceServer::new(self.clone()))
             .with(UsageServiceServer::new(self.clone()))
             .with(PricingServiceServer::new(self.clone()));
         Connection::local(services, Peer::Edge)
@@ -203,6 +205,14 @@ scripted!(CreditService in metering {
     grant_credits GrantCreditsRequest GrantCreditsResponse
     refund_charge RefundChargeRequest RefundChargeResponse
     list_transactions ListTransactionsRequest ListTransactionsResponse
+});
+
+scripted!(BudgetService in metering {
+    create_budget CreateBudgetRequest CreateBudgetResponse
+    get_budget GetBudgetRequest GetBudgetResponse
+    list_budgets ListBudgetsRequest ListBudgetsResponse
+    update_budget UpdateBudgetRequest UpdateBudgetResponse
+    delete_budget DeleteBudgetRequest DeleteBudgetResponse
 });
 
 scripted!(UsageService in metering {

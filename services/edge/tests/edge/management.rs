@@ -218,6 +218,11 @@ async fn lists_are_named_after_their_route_and_paged() {
         next_page_token: token(),
     };
     fakes.answer("list_transactions", list);
+    let list = metering::ListBudgetsResponse {
+        budgets: vec![metering::Budget::default()],
+        next_page_token: token(),
+    };
+    fakes.answer("list_budgets", list);
     let list = metering::ListUsageRecordsResponse {
         records: vec![metering::UsageRecord::default()],
         next_page_token: token(),
@@ -232,6 +237,7 @@ async fn lists_are_named_after_their_route_and_paged() {
         ("provider-keys", "provider_keys"),
         ("audit-events", "audit_events"),
         ("credits/transactions", "transactions"),
+        ("budgets", "budgets"),
         ("usage/records", "records"),
     ] {
         let path = format!("/api/v1/{path}?page_size=1&page_token=abc");

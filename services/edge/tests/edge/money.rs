@@ -24,6 +24,48 @@ fn starter() -> metering::Tier {
 }
 
 #[tokio::test]
+async fn a_budget_is_shown_with_what_is_left_and_changed_under_its_etag() {
+    let fixture = Fixture::start().await;
+    let budget = metering::Budget {
+        budget_id: "b1".to_owned(),
+        account: "users/bob".to_owned(),
+        amount_nanos: 500_000_000,
+        period: metering::BudgetPeriod::Week.into(),
+        time_zone: "Asia/Tokyo".to_owned(),
+        action: metering::BudgetAction::Notify.into(),
+        tag: "team=red".to_owned(),
+        etag: "3".to_owned(),
+        spent_nanos: 400_000_000,
+        held_nanos: 150_000_000,
+        ..metering::Budget::default()
+    };
+    let answer = metering::UpdateBudgetResponse {
+        budget: Some(budget),
+    };
+    fixture.fakes.answer("update_budget", answer);
+    let headers = [("if-match", "\"2\"")];
+    let (path, body) = ("/api/v1/budgets/b1", "{\"action\":\"notify\"}");
+    let changed = fixture.call_with(Method::PATCH, path, body, &headers).await;
+    assert_eq!(changed.headers["etag"], "\"3\"");
+    let expect = json!({
+        "id": "b1", "account": "users/bob", "amount": "0.50", "period": "week",
+        "time_zone": "Asia/Tokyo", "action": "notify", "user": null, "project": null,
+        "access_key": null, "model": null, "tag": "team=red", "spent": "0.40", "held": "0.15",
+        "left": "-0.05", "period_started_at": null, "period_ends_at": null, "created_at": null,
+        "updated_at": null,
+    });
+    assert_eq!(changed.json(), expect);
+    let asked = fixture
+        .fakes
+        .asked::<metering::UpdateBudgetRequest>("update_budget")
+        .message;
+    assert_eq!(asked.etag, "2");
+    assert_eq!(asked.update_mask.unwrap().paths, ["action"]);
+    let refused = fixture.call(Method::PATCH, path, "{}").await;
+    assert_eq!(refused.status, 400);
+}
+
+#[tokio::test]
 async fn a_tier_is_shown_with_its_markup_in_per_cent_and_changed_under_its_etag() {
     let fixture = Fixture::start().await;
     let answer = metering::GetTierResponse {

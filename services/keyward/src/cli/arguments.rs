@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::client::Request;
+use super::exit::Failure;
 
 /// Whose things are meant.
 #[derive(Debug, Default, Args)]
@@ -25,6 +26,18 @@ impl Whose {
             .query("user", self.user.as_deref())
             .query("organization", self.organization.as_deref())
             .query("account", self.account.as_deref())
+    }
+
+    /// As one name; `None` for whom the gateway takes the caller to act for.
+    pub(super) fn name(&self) -> Result<Option<String>, Failure> {
+        match (&self.user, &self.organization, &self.account) {
+            (None, None, None) => Ok(None),
+            (Some(user), None, None) => Ok(Some(format!("users/{user}"))),
+            (None, Some(organization), None) => Ok(Some(format!("organizations/{organization}"))),
+            (None, None, Some(account)) => Ok(Some(account.clone())),
+            _ => Err(Failure::usage("whose is it?")
+                .hint("Give only one of `--user`, `--organization` and `--account`.")),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "Money and usage",
         &[
-            "credits", "usage", "notices", "webhooks", "prices", "catalog", "tiers",
+            "credits", "budgets", "usage", "notices", "webhooks", "prices", "catalog", "tiers",
         ],
     ),
     (

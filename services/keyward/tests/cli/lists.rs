@@ -29,6 +29,7 @@ async fn every_list_is_one_member_with_its_rows() {
         (&["orgs", "list"], "organizations"),
         (&["projects", "list"], "projects"),
         (&["credits", "transactions"], "transactions"),
+        (&["budgets", "list"], "budgets"),
         (&["usage", "records"], "records"),
         (&["audit", "list"], "audit_events"),
         (&["tiers", "list"], "tiers"),

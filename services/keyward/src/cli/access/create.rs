@@ -11,6 +11,7 @@ use keyward_secret::Secret;
 use serde_json::{Map, Value};
 
 use crate::cli::arguments::DryRun;
+use crate::cli::budgets::Every;
 use crate::cli::client::{Client, Request};
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
@@ -49,6 +50,15 @@ pub(super) struct Create {
     /// Requests that it may have in flight
     #[arg(long, value_name = "COUNT")]
     concurrency: Option<u64>,
+    /// What may be spent with it in each period, such as 0.50
+    #[arg(long, value_name = "AMOUNT", requires = "budget_every")]
+    budget: Option<String>,
+    /// How long a period of its budget is, by the calendar
+    #[arg(long, value_enum, value_name = "PERIOD", requires = "budget")]
+    budget_every: Option<Every>,
+    /// The time zone of its budget, such as Asia/Tokyo; UTC by default
+    #[arg(long, value_name = "ZONE", requires = "budget")]
+    budget_time_zone: Option<String>,
     /// Write the secret into this new file, which only you can read
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -64,7 +74,7 @@ enum Scope {
     Keys,
     /// See usage, receipts, credits
     Usage,
-    /// See the ledger
+    /// See the ledger, set budgets
     Billing,
     /// Manage everybody
     Admin,
@@ -98,6 +108,19 @@ impl Create {
                 allowed_models.filter(|models| !models.is_empty()),
             )
             .member("limits", self.limits())
+            .member("budget", self.budget())
+    }
+
+    fn budget(&self) -> Option<Map<String, Value>> {
+        let (amount, every) = (self.budget.as_ref()?, self.budget_every?);
+        let given = [
+            ("amount", Some(amount.as_str())),
+            ("period", Some(every.name())),
+            ("time_zone", self.budget_time_zone.as_deref()),
+        ];
+        let given = given.into_iter();
+        let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+        Some(given.collect())
     }
 
     fn limits(&self) -> Option<Map<String, Value>> {
