@@ -29,6 +29,7 @@ mod inline;
 mod key_entry;
 mod known;
 mod lifecycle;
+mod limits;
 mod management;
 mod memory;
 mod metadata;

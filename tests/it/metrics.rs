@@ -21,6 +21,7 @@ async fn attempts_are_counted_by_whose_key_and_how_they_ended(topology: Topology
         r#"keyward_router_attempt_duration_seconds_count{provider="openai"} 3"#,
         r#"keyward_router_key_failures_total{provider="openai",outcome="rejected"} 1"#,
         "keyward_router_fallbacks_to_credits_total 1",
+        "keyward_router_limits_local 0",
         "keyward_router_spool_depth 0",
         "keyward_router_spool_quarantined 0",
     ] {

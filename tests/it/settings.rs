@@ -89,7 +89,8 @@ fn settings_that_are_wrong_stop_the_start_and_are_named() {
             r#"["10.0.0.0/33"]"#,
             "providers.private_allow",
         ),
-        ("KEYWARD_REDIS__URL", "redis://127.0.0.1", "redis.url"),
+        ("KEYWARD_REDIS__URL", "http://127.0.0.1", "redis.url"),
+        ("KEYWARD_REDIS__ROUTERS", "3", "redis.routers"),
         (
             "KEYWARD_PROVIDERS__OPENIA__SYSTEM_KEY",
             "sk-of-a-misspelt-provider",

@@ -42,6 +42,10 @@ struct ErrorDetail<'a> {
     /// What programs tell failures apart by.
     #[schema(examples("model_not_found"))]
     code: &'a str,
+    /// Whose limit it is, where one refused: `access_key`, `user` or `organization`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(examples("access_key"))]
+    scope: Option<&'a str>,
 }
 
 /// A request that failed, here or in a service.
@@ -139,6 +143,7 @@ impl IntoResponse for Failure {
                 r#type: reason.openai_type(),
                 param: error.fact(metadata::PARAM),
                 code: reason.openai_code(),
+                scope: error.fact(metadata::LIMIT_SCOPE),
             },
         };
         let mut response = (status, Json(body)).into_response();
@@ -153,6 +158,7 @@ fn add_headers(headers: &mut HeaderMap, error: &WireError) {
     }
     if let Some(seconds) = retry_after_seconds(error) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        add_limits(headers, error);
     }
     let Some(inference_id) = error.fact(metadata::INFERENCE_ID) else {
         return;
@@ -178,6 +184,21 @@ fn add_headers(headers: &mut HeaderMap, error: &WireError) {
         headers,
         source.is_some_and(|source| !source.starts_with("system")),
     );
+}
+
+/// How limits stand, and the wait to the millisecond, where it is a limit of ours that refused.
+fn add_limits(headers: &mut HeaderMap, error: &WireError) {
+    if error.reason != Reason::RateLimitExceeded {
+        return;
+    }
+    if let Some(millis) = error.fact(metadata::RETRY_AFTER_MS) {
+        add_text(headers, names::RETRY_AFTER_MS, millis);
+    }
+    for name in metadata::RATE_LIMITS {
+        if let Some(value) = error.fact(name) {
+            add_text(headers, HeaderName::from_static(name), value);
+        }
+    }
 }
 
 /// Adds a header whose value comes from elsewhere; one that cannot be sent is left out.
@@ -231,6 +252,31 @@ mod tests {
             assert_eq!(response.headers()[name], value, "{name}");
         }
         assert!(!response.headers().contains_key("x-should-retry"));
+    }
+
+    #[tokio::test]
+    async fn a_limit_that_refused_says_whose_it_is_and_how_it_stands() {
+        let facts = vec![
+            (metadata::LIMIT_SCOPE, "access_key".to_owned()),
+            (metadata::RETRY_AFTER_MS, "120".to_owned()),
+            (metadata::RATE_LIMITS[0], "60".to_owned()),
+            (metadata::RATE_LIMITS[2], "1m0s".to_owned()),
+        ];
+        let failure = Failure::from(status(Reason::RateLimitExceeded, "slow down", facts));
+        let response = failure.into_response();
+        assert_eq!(response.status(), 429);
+        for (name, value) in [
+            ("retry-after", "1"),
+            ("retry-after-ms", "120"),
+            ("x-ratelimit-limit-requests", "60"),
+            ("x-ratelimit-reset-requests", "1m0s"),
+        ] {
+            assert_eq!(response.headers()[name], value, "{name}");
+        }
+        let body = axum::body::to_bytes(response.into_body(), 4096).await;
+        let body: serde_json::Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        assert_eq!(body["error"]["scope"], "access_key");
+        assert_eq!(body["error"]["code"], "rate_limit_exceeded");
     }
 
     #[test]

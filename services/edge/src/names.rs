@@ -20,6 +20,7 @@ pub(crate) const PROVIDER: HeaderName = HeaderName::from_static("x-provider");
 pub(crate) const PROVIDER_REQUEST_ID: HeaderName = HeaderName::from_static("x-provider-request-id");
 pub(crate) const RATE_LIMIT_BYPASS: HeaderName = HeaderName::from_static("x-ratelimit-bypass");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 pub(crate) const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 pub(crate) const TAGS: HeaderName = HeaderName::from_static("x-keyward-tags");
 pub(crate) const TRACEPARENT: HeaderName =

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 
 use keyward_auth::access_key;
 use keyward_catalog::{CatalogError, CatalogFile};
+use keyward_limits::RedisConfig;
 use keyward_metering::{Config as MeteringConfig, CourierConfig, MailConfig};
-use keyward_router::RouterConfig;
 use keyward_router::domain::plan;
 use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
+use keyward_router::{RouterConfig, SharedLimits};
 use keyward_runtime::settings::{
     Cipher, MailSettings, MailTls, MasterKey, OnCreditExhausted, Prefer, ProviderSettings,
-    Settings, SettingsError, TransitSettings,
+    RedisSettings, Settings, SettingsError, TransitSettings,
 };
 use keyward_secret::Secret;
 use keyward_vault::domain::envelope;
@@ -217,7 +218,19 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
         revocation_bound: settings.vault.revocation_bound,
         shutdown_grace: settings.shutdown_grace,
         trace_providers: settings.telemetry.propagate_to_providers,
+        shared_limits: settings.redis.as_ref().map(shared_limits),
         ..RouterConfig::new(spool(settings))
+    }
+}
+
+fn shared_limits(redis: &RedisSettings) -> SharedLimits {
+    SharedLimits {
+        redis: RedisConfig {
+            url: redis.url.clone(),
+            ca_file: redis.ca_file.clone(),
+            timeout: redis.timeout,
+        },
+        routers: redis.routers,
     }
 }
 

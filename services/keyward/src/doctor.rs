@@ -105,8 +105,9 @@ async fn examine_all(subject: Arc<Subject>) -> Vec<Check> {
     );
     // At once: what comes next may take seconds, and the clocks would seem to differ by them.
     let clock = gather::clock(kept.last_write, live.time);
-    let (transit, providers, peers, collector, route) = tokio::join!(
+    let (transit, redis, providers, peers, collector, route) = tokio::join!(
         network::transit::gather(&subject),
+        network::redis::gather(&subject),
         network::providers::gather(&subject, &kept.destinations),
         network::peers::gather(&subject),
         network::telemetry::gather(&subject),
@@ -120,6 +121,7 @@ async fn examine_all(subject: Arc<Subject>) -> Vec<Check> {
     checks.extend(kept.stores.iter().map(judge::stores::judge));
     checks.extend(kept.master_key.iter().flat_map(judge::master_key::judge));
     checks.extend(transit.iter().map(judge::transit::judge));
+    checks.extend(redis.iter().map(judge::redis::judge));
     checks.push(judge::clock::judge(&clock));
     checks.extend(gather::catalogue(&subject).map(|facts| judge::catalogue::judge(&facts)));
     checks.extend(live.listeners.iter().map(judge::listeners::judge));

@@ -16,6 +16,7 @@ mod health;
 mod invoke;
 mod ledger;
 mod lengths;
+mod limits;
 pub(crate) mod metering;
 pub(crate) mod meters;
 mod plain;
@@ -30,6 +31,7 @@ pub(crate) mod vault;
 use std::sync::Arc;
 
 use keyward_catalog::CatalogHandle;
+use keyward_limits::Gate;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{OnCreditExhausted, Timeouts};
@@ -58,6 +60,7 @@ pub(crate) struct Core {
     pub(crate) health: Arc<HealthBook>,
     pub(crate) vault: Arc<VaultPort>,
     pub(crate) metering: MeteringPort,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) egress: Egress,
     pub(crate) timeouts: Timeouts,
     pub(crate) meters: Meters,

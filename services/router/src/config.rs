@@ -1,9 +1,11 @@
 //! What the router is told at its start. The binary fills it in from its settings.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use keyward_limits::RedisConfig;
 use keyward_money::Nanos;
 use keyward_runtime::private_allow::PrivateAllow;
 
@@ -46,6 +48,17 @@ pub struct RouterConfig {
     pub spool: PathBuf,
     /// How much the spool takes in.
     pub spool_limits: SpoolLimits,
+    /// `redis.*`: where limits are counted that several routers share; in process where none.
+    pub shared_limits: Option<SharedLimits>,
+}
+
+/// Limits that several routers share.
+#[derive(Debug, Clone)]
+pub struct SharedLimits {
+    /// Where they are counted.
+    pub redis: RedisConfig,
+    /// How many routers there are: while Redis is away, each lets its part pass.
+    pub routers: NonZeroU64,
 }
 
 impl RouterConfig {
@@ -66,6 +79,7 @@ impl RouterConfig {
             timeouts: Timeouts::default(),
             spool,
             spool_limits: SpoolLimits::default(),
+            shared_limits: None,
         }
     }
 

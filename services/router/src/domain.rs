@@ -10,6 +10,7 @@ pub(crate) mod parcel;
 pub mod plan;
 pub(crate) mod provider_health;
 pub mod providers;
+pub(crate) mod rate_limits;
 pub mod request;
 pub(crate) mod service_tier;
 pub(crate) mod stream;

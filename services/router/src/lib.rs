@@ -13,7 +13,7 @@ mod sandbox;
 pub mod spool;
 mod upstream;
 
-pub use config::{OnCreditExhausted, RouterConfig, Timeouts};
+pub use config::{OnCreditExhausted, RouterConfig, SharedLimits, Timeouts};
 pub use domain::plan::Prefer;
 pub use domain::providers::ProviderOverride;
 pub use grpc::RouterApi;

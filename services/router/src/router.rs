@@ -5,9 +5,11 @@ use std::sync::Arc;
 use keyward_auth::{Authenticator, Connection};
 use keyward_catalog::CatalogHandle;
 use keyward_egress::EgressError;
+use keyward_limits::{Gate, RedisError, RedisLimiter};
 use keyward_proto::router::v1::router_service_server::RouterServiceServer;
 use keyward_runtime::serve::Process;
 use keyward_storage::StorageError;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::closing::Closing;
 use crate::app::metering::MeteringPort;
@@ -32,6 +34,9 @@ pub enum RouterError {
     /// The spool could not be opened, or another router has it.
     #[error("the usage spool cannot be opened")]
     Spool(#[from] StorageError),
+    /// The Redis of the settings cannot be used.
+    #[error(transparent)]
+    Limits(#[from] RedisError),
 }
 
 /// The roles that a router calls.
@@ -80,6 +85,8 @@ impl Router {
         let meters = Meters::new(&process.metrics);
         let spool = Spool::open(&config.spool, config.spool_limits, meters.spool()).await?;
         let metering = MeteringPort::new(connections.metering, spool, tracker.clone());
+        let gate = Arc::new(gate(config, &meters)?);
+        tracker.spawn(keep(Arc::clone(&gate), stopping.clone()));
         tracker.spawn(Arc::clone(&vault).sweep(stopping.clone()));
         tracker.spawn(Arc::clone(&vault).watch(authenticator, stopping));
         let core = Core {
@@ -89,6 +96,7 @@ impl Router {
             health,
             vault,
             metering,
+            gate,
             egress,
             timeouts: config.timeouts,
             meters,
@@ -120,6 +128,19 @@ impl Router {
     pub fn is_ready(&self) -> bool {
         self.core.vault.is_fresh()
     }
+}
+
+/// Where limits are counted.
+fn gate(config: &RouterConfig, meters: &Meters) -> Result<Gate, RedisError> {
+    let Some(shared) = &config.shared_limits else {
+        return Ok(Gate::default());
+    };
+    let redis = RedisLimiter::new(&shared.redis)?;
+    Ok(Gate::shared(redis, shared.routers, meters.limits_local()))
+}
+
+async fn keep(gate: Arc<Gate>, stopping: CancellationToken) {
+    gate.keep(stopping).await;
 }
 
 fn overrides(config: &RouterConfig) -> std::collections::BTreeMap<String, ProviderOverride> {

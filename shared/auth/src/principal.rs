@@ -189,6 +189,13 @@ pub enum Account {
 }
 
 impl Account {
+    /// Who it is.
+    pub fn subject(&self) -> &Subject {
+        match self {
+            Self::User(subject) | Self::Organization(subject) => subject,
+        }
+    }
+
     /// The name for people, `users/{id}` or `organizations/{id}`.
     pub fn name(&self) -> String {
         match self {

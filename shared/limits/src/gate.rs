@@ -2,6 +2,7 @@
 //! and it answers, else in this process.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::metrics::gauge::Gauge;
@@ -26,7 +27,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Gate {
     local: LocalLimiter,
-    held: Held,
+    held: Arc<Held>,
     shared: Option<Shared>,
 }
 
@@ -54,10 +55,7 @@ impl Gate {
         };
         if !shared.is_away() {
             match enter_at(&shared.redis, &demand, holder).await {
-                Ok(Ok(ticket)) => {
-                    shared.held.add(&ticket.slots, holder);
-                    return Ok(ticket);
-                }
+                Ok(Ok(ticket)) => return Ok(ticket.renewed_by(&shared.held)),
                 Ok(Err(refused)) => return Err(Turned::Refused(refused)),
                 Err(error) => shared.lost(&error),
             }
@@ -77,8 +75,7 @@ impl Gate {
             Ok(mut ticket) => {
                 ticket.is_local = true;
                 ticket.standings.is_degraded = is_degraded;
-                self.held.add(&ticket.slots, holder);
-                Ok(ticket)
+                Ok(ticket.renewed_by(&self.held))
             }
             Err(mut refused) => {
                 refused.standings.is_degraded = is_degraded;
@@ -88,12 +85,11 @@ impl Gate {
     }
 
     /// Takes a ticket back: its slots are free, and its tokens are what was used.
-    pub async fn leave(&self, ticket: Ticket, tokens_used: u64) {
+    pub async fn leave(&self, mut ticket: Ticket, tokens_used: u64) {
+        ticket.renewed = None;
         if ticket.is_local {
-            self.held.remove(&ticket.slots, &ticket.holder);
             let Ok(()) = leave_at(&self.local, &ticket, tokens_used).await;
         } else if let Some(shared) = &self.shared {
-            shared.held.remove(&ticket.slots, &ticket.holder);
             if shared.is_away() {
                 // Its slots expire there, and its estimate runs off.
                 return;
@@ -199,6 +195,7 @@ fn ticket(demand: &Demand, slots: Vec<Counter>, holder: &str, standings: Standin
         charges: demand.charges.clone(),
         slots,
         holder: holder.to_owned(),
+        renewed: None,
         is_local: false,
     }
 }

@@ -2,6 +2,7 @@
 //! does not, it is tried in the background until it does again.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use prometheus_client::metrics::gauge::Gauge;
@@ -13,7 +14,7 @@ use crate::redis::{RedisError, RedisLimiter};
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) redis: RedisLimiter,
-    pub(crate) held: Held,
+    pub(crate) held: Arc<Held>,
     /// How many processes share the limits, while each is by itself.
     pub(crate) processes: NonZeroU64,
     is_away: AtomicBool,
@@ -24,7 +25,7 @@ impl Shared {
     pub(crate) fn new(redis: RedisLimiter, processes: NonZeroU64, away: Gauge) -> Self {
         Self {
             redis,
-            held: Held::default(),
+            held: Arc::default(),
             processes,
             is_away: AtomicBool::new(false),
             away,

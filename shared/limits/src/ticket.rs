@@ -1,9 +1,11 @@
 //! What the gate answers: a ticket, which is handed back when the request is over, or why not.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::counter::{Counter, Kind, Scope};
 use crate::gcra::Standing;
+use crate::held::{Held, Renewed};
 use crate::limiter::Charge;
 
 /// A way in. It is to be handed back to [`crate::Gate::leave`]; one that is lost costs its slots
@@ -15,7 +17,17 @@ pub struct Ticket {
     pub(crate) charges: Vec<Charge>,
     pub(crate) slots: Vec<Counter>,
     pub(crate) holder: String,
+    /// Its slots are renewed while it lives.
+    pub(crate) renewed: Option<Renewed>,
     pub(crate) is_local: bool,
+}
+
+impl Ticket {
+    pub(crate) fn renewed_by(mut self, held: &Arc<Held>) -> Self {
+        let has_slots = !self.slots.is_empty();
+        self.renewed = has_slots.then(|| held.renew(&self.slots, &self.holder));
+        self
+    }
 }
 
 /// How limits stand, and who said so.

@@ -38,6 +38,18 @@ pub mod metadata {
     pub const ATTEMPTS: &str = "attempts";
     /// After how many milliseconds a retry may succeed.
     pub const RETRY_AFTER_MS: &str = "retry_after_ms";
+    /// Whose limit refused a request: `access_key`, `user` or `organization`.
+    pub const LIMIT_SCOPE: &str = "limit_scope";
+    /// How limits stand, under the names of the headers that say it.
+    pub const RATE_LIMITS: [&str; 7] = [
+        "x-ratelimit-limit-requests",
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",
+        "x-ratelimit-limit-tokens",
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-tokens",
+        "x-ratelimit-mode",
+    ];
     /// How many output tokens the balance would pay for.
     pub const AFFORDABLE_OUTPUT_TOKENS: &str = "affordable_output_tokens";
     /// The budget that refused.

@@ -7,6 +7,7 @@ mod error;
 mod mail;
 mod providers;
 mod raw;
+mod redis;
 mod sources;
 mod telemetry;
 mod tls;
@@ -15,6 +16,7 @@ mod validate;
 mod values;
 
 use std::net::SocketAddr;
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,6 +62,8 @@ pub struct Settings {
     pub routing: RoutingSettings,
     /// Mail, if there is a server for it.
     pub mail: Option<MailSettings>,
+    /// Where replicas share what they count.
+    pub redis: Option<RedisSettings>,
     /// Logging.
     pub log: LogSettings,
     /// Traces.
@@ -193,6 +197,19 @@ pub enum Prefer {
     Openrouter,
     /// The provider's own.
     Provider,
+}
+
+/// Where replicas share what they count.
+#[derive(Debug, Clone)]
+pub struct RedisSettings {
+    /// `redis://` or `rediss://`; it may hold a password.
+    pub url: Secret,
+    /// Certificates to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long a request waits for one step of it.
+    pub timeout: Duration,
+    /// How many routers share it: while it is away, each lets its part of a limit pass.
+    pub routers: NonZeroU64,
 }
 
 /// Settings of logging.

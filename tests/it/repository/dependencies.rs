@@ -119,7 +119,8 @@ fn pure_crates_have_no_runtime() {
 fn shared_crates_depend_on_no_service() {
     let graph = Graph::read();
     for shared in [
-        "auth", "catalog", "egress", "money", "proto", "runtime", "secret", "storage", "testkit",
+        "auth", "catalog", "egress", "limits", "money", "proto", "runtime", "secret", "storage",
+        "testkit",
     ] {
         let reached = graph.reach(&format!("keyward-{shared}"));
         for service in [

@@ -1,5 +1,6 @@
 //! What routes have in common: credentials, the errors that can come, headers.
 
+use keyward_runtime::error::metadata;
 use serde_json::{Value, json};
 
 use super::error_schemas;
@@ -182,6 +183,10 @@ fn reference(kind: &str, name: &str) -> Value {
     json!({"$ref": format!("#/components/{kind}/{name}")})
 }
 
+/// What the headers about limits have in common.
+const LIMITS: &str =
+    "How the tightest limit stands, where one applies; with an own key the provider's.";
+
 /// Headers on answers that reached routing, errors among them, and what a provider may answer itself.
 fn add_model_answers(responses: &mut Value) {
     let header = |name: &str, description: &str| {
@@ -223,6 +228,7 @@ fn add_model_answers(responses: &mut Value) {
         ),
     ]
     .into_iter()
+    .chain(metadata::RATE_LIMITS.map(|name| header(name, LIMITS)))
     .collect();
     responses["200"]["headers"] = Value::Object(headers.clone());
     responses["4XX"] = json!({
@@ -303,6 +309,15 @@ fn error_response(status: &str, description: &str) -> Value {
             "description": "Seconds to wait, where that is known.",
             "schema": {"type": "integer", "minimum": 0},
         });
+    }
+    if status == "429" {
+        headers[names::RETRY_AFTER_MS.as_str()] = json!({
+            "description": "Milliseconds to wait, where a limit refused.",
+            "schema": {"type": "integer", "minimum": 1},
+        });
+        for name in metadata::RATE_LIMITS {
+            headers[name] = json!({"description": LIMITS, "schema": {"type": "string"}});
+        }
     }
     json!({
         "description": description,

@@ -10,6 +10,7 @@ pub(crate) mod listeners;
 pub(crate) mod master_key;
 pub(crate) mod peers;
 pub(crate) mod providers;
+pub(crate) mod redis;
 pub(crate) mod route;
 pub(crate) mod secrets;
 pub(crate) mod settings;

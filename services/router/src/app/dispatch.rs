@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt as _;
 use http::{HeaderMap, Response};
 use keyward_egress::SendError;
+use keyward_money::Usage;
 use keyward_proto::metering::v1::{KeySource, PlaceHoldRequest};
 use keyward_runtime::error::{Reason, ServiceError as _, metadata};
 use keyward_runtime::telemetry::names;
@@ -20,6 +21,7 @@ use keyward_secret::{Secret, redact};
 use super::answer::AnswerSender;
 use super::attempt::{Attempt, Ending, OpenKey, RequestFacts, key_source_text};
 use super::closing::Closing;
+use super::limits::Admission;
 use super::metering::Hold;
 use super::vault::UnsealError;
 use super::{Behalf, Core, RouteError, spans};
@@ -51,6 +53,7 @@ pub(super) struct Dispatch {
     pub(super) answer: AnswerSender,
     pub(super) closing: Arc<Closing>,
     pub(super) attempts: u32,
+    pub(super) admission: Admission,
     /// The span of the request as it was asked.
     pub(super) span: Span,
 }
@@ -95,23 +98,36 @@ impl Dispatch {
     /// Serves the request, within its span.
     pub(super) async fn run(mut self, plan: Plan) {
         let trace = self.span.context().clone();
-        trace.scope(self.walk(plan)).await;
+        trace.scope(self.walk_within_limits(plan)).await;
         self.span.set(names::ATTEMPTS, i64::from(self.attempts));
     }
 
-    async fn walk(&mut self, plan: Plan) {
+    async fn walk_within_limits(&mut self, plan: Plan) {
+        let walked = match self.enter(&plan).await {
+            Ok(()) => self.walk(plan).await,
+            Err(error) => Err(error),
+        };
+        // What was not served used nothing; before the caller learns of it, and tries again.
+        self.leave(Usage::default()).await;
+        if let Err(error) = walked {
+            self.fail(error);
+        }
+    }
+
+    /// The error is to be told.
+    async fn walk(&mut self, plan: Plan) -> Result<(), RouteError> {
         let mut queue: VecDeque<Candidate> = plan.candidates.into();
         let mut told = Told::default();
         let mut patience = Patience::default();
         while let Some(candidate) = patience.next(&mut queue).await {
             if self.answer.is_closed() {
-                return;
+                return Ok(());
             }
             if self.attempts >= ATTEMPTS_MAX || self.closing.is_over() {
                 break;
             }
             match Box::pin(self.try_candidate(&candidate)).await {
-                Outcome::Over => return,
+                Outcome::Over => return Ok(()),
                 Outcome::Stop(error) => {
                     told.skipped = Some(error);
                     break;
@@ -120,7 +136,7 @@ impl Dispatch {
                     told.skipped.get_or_insert(error);
                 }
                 Outcome::Failed(failed) if !failed.failure.fails_over() => {
-                    return self.fail(failed.error);
+                    return Err(failed.error);
                 }
                 Outcome::Failed(failed) => {
                     patience.consider(&candidate, failed.failure);
@@ -135,25 +151,28 @@ impl Dispatch {
                 }
             }
         }
-        self.give_up(told, plan.refusal.as_ref()).await;
+        self.give_up(told, plan.refusal.as_ref()).await
     }
 
     /// Nothing served. What the caller learns is its own key's failure, the first one by precedence:
     /// the platform's keys were only to help.
-    async fn give_up(&mut self, told: Told, refusal: Option<&Refusal>) {
+    async fn give_up(&mut self, told: Told, refusal: Option<&Refusal>) -> Result<(), RouteError> {
         let refused = || refusal.map(|refusal| RouteError::refused(refusal, self.request.model()));
         let failed = match (told.own, refused(), told.system) {
             (Some(own), _, _) => own,
-            (None, Some(refused), _) => return self.fail(refused),
+            (None, Some(refused), _) => return Err(refused),
             (None, None, Some(system)) => system,
             (None, None, None) => {
                 let skipped = told.skipped;
-                return self.fail(skipped.unwrap_or_else(|| RouteError::away("every provider")));
+                return Err(skipped.unwrap_or_else(|| RouteError::away("every provider")));
             }
         };
         match failed.answer {
-            Some(answer) => self.pass_on(*answer).await,
-            None => self.fail(failed.error),
+            Some(answer) => {
+                self.pass_on(*answer).await;
+                Ok(())
+            }
+            None => Err(failed.error),
         }
     }
 
@@ -170,6 +189,11 @@ impl Dispatch {
         let Some(provider) = core.providers.get(&candidate.provider) else {
             return Outcome::Skipped(RouteError::away(&candidate.provider));
         };
+        if candidate.source == KeySource::System
+            && let Err(error) = self.enter_account(candidate).await
+        {
+            return Outcome::Skipped(Self::about(error, candidate));
+        }
         let key = match self.open(candidate).await {
             Ok(key) => key,
             Err(outcome) => return outcome,

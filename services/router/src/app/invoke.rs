@@ -11,6 +11,7 @@ use keyward_secret::Secret;
 
 use super::answer::{self, AnswerReceiver};
 use super::dispatch::Dispatch;
+use super::limits::Admission;
 use super::{Behalf, Core, RouteError, now_ms, spans};
 use crate::domain::plan::{
     Allowance, InlineKey, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan,
@@ -96,6 +97,7 @@ impl Core {
             answer: sender,
             closing,
             attempts: 0,
+            admission: Admission::default(),
             span,
         };
         self.tracker.spawn(Box::pin(dispatch.run(plan)));

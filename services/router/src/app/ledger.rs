@@ -20,6 +20,7 @@ impl Dispatch {
         spans::over(attempt, ending);
         let closed = self.close_books(attempt, ending).await;
         if ending.delivered {
+            self.leave(ending.usage()).await;
             spans::served(&self.span, attempt, closed.charge);
         }
         closed

@@ -9,6 +9,7 @@ mod replay;
 use std::time::Duration;
 
 use keyward_auth::Connection;
+use keyward_limits::Limits;
 use keyward_proto::metering::v1 as proto;
 use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
 use keyward_proto::metering::v1::pricing_service_client::PricingServiceClient;
@@ -43,6 +44,30 @@ const FRESH_MAX: usize = 4_096;
 
 type Client = MeteringServiceClient<Connection>;
 
+/// What metering charges a tier as that it does not know.
+const TIER_OF_THE_UNKNOWN: &str = "trial";
+
+/// What a tier means to the router.
+#[derive(Debug, Clone, Copy)]
+struct Terms {
+    organization_keys: bool,
+    limits: Limits,
+}
+
+impl From<proto::Tier> for Terms {
+    fn from(tier: proto::Tier) -> Self {
+        let limits = tier.default_limits.unwrap_or_default();
+        Self {
+            organization_keys: tier.organization_keys,
+            limits: Limits::of(
+                limits.requests_per_minute.unwrap_or(0).into(),
+                limits.tokens_per_minute.unwrap_or(0),
+                limits.concurrency.unwrap_or(0).into(),
+            ),
+        }
+    }
+}
+
 /// A hold that stands.
 #[derive(Debug, Clone)]
 pub(crate) struct Hold {
@@ -61,10 +86,10 @@ pub(crate) struct Entry {
 pub(crate) struct MeteringPort {
     client: Client,
     pricing: PricingServiceClient<Connection>,
-    /// What tiers say of keys of organisations, as known lately.
-    tiers_fresh: Cache<String, bool>,
-    /// The same, as known last: metering being away does not take keys away.
-    tiers_last: Cache<String, bool>,
+    /// What tiers mean, as known lately.
+    tiers_fresh: Cache<String, Terms>,
+    /// The same, as known last: metering being away takes no keys away and lifts no limit.
+    tiers_last: Cache<String, Terms>,
     teller: Teller,
     /// What tells metering, until it is closed.
     courier: TaskTracker,
@@ -182,8 +207,23 @@ impl MeteringPort {
 
     /// Whether a tier has keys of organisations.
     pub(crate) async fn organization_keys(&self, tier: &str) -> bool {
+        let terms = self.terms(tier).await;
+        terms.is_some_and(|terms| terms.organization_keys)
+    }
+
+    /// The limits of a tier on what the platform's keys serve. A tier that nobody knows counts as the
+    /// one that it is charged as.
+    pub(crate) async fn tier_limits(&self, tier: &str) -> Limits {
+        let terms = match self.terms(tier).await {
+            None => self.terms(TIER_OF_THE_UNKNOWN).await,
+            known => known,
+        };
+        terms.map(|terms| terms.limits).unwrap_or_default()
+    }
+
+    async fn terms(&self, tier: &str) -> Option<Terms> {
         if let Some(known) = self.tiers_fresh.get(tier) {
-            return known;
+            return Some(known);
         }
         let mut client = self.pricing.clone();
         let call = client.get_tier(proto::GetTierRequest {
@@ -191,15 +231,12 @@ impl MeteringPort {
         });
         match tokio::time::timeout(CALL_TIMEOUT, call).await {
             Ok(Ok(response)) => {
-                let known = response
-                    .into_inner()
-                    .tier
-                    .is_some_and(|terms| terms.organization_keys);
-                self.tiers_fresh.insert(tier.to_owned(), known);
-                self.tiers_last.insert(tier.to_owned(), known);
-                known
+                let terms = Terms::from(response.into_inner().tier?);
+                self.tiers_fresh.insert(tier.to_owned(), terms);
+                self.tiers_last.insert(tier.to_owned(), terms);
+                Some(terms)
             }
-            Ok(Err(_)) | Err(_) => self.tiers_last.get(tier).unwrap_or(false),
+            Ok(Err(_)) | Err(_) => self.tiers_last.get(tier),
         }
     }
 

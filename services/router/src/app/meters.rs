@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use keyward_limits::Turned;
 use keyward_proto::metering::v1::{AttemptStatus, KeySource};
 use keyward_proto::vault::v1::KeyOutcome;
 use keyward_runtime::metrics::Metrics;
@@ -30,6 +31,8 @@ pub(crate) struct Meters {
     spool: SpoolGauges,
     fallbacks: Counter,
     streams_open: Gauge,
+    limits_local: Gauge,
+    limit_refusals: Family<LimitLabels, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -37,6 +40,12 @@ struct AttemptLabels {
     provider: String,
     key_source: &'static str,
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LimitLabels {
+    scope: &'static str,
+    kind: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -93,6 +102,16 @@ impl Meters {
                 "Streams of providers that are being read",
                 Gauge::default(),
             ),
+            limits_local: metrics.register(
+                "router_limits_local",
+                "1 while limits are counted by this process alone because Redis is away",
+                Gauge::default(),
+            ),
+            limit_refusals: metrics.register(
+                "router_limit_refusals",
+                "Requests that a limit refused, by whose limit and what it counts",
+                Family::default(),
+            ),
         }
     }
 
@@ -126,6 +145,23 @@ impl Meters {
     /// The gauges of the spool.
     pub(crate) fn spool(&self) -> SpoolGauges {
         self.spool.clone()
+    }
+
+    /// The gauge that tells whether limits are counted by this process alone.
+    pub(crate) fn limits_local(&self) -> Gauge {
+        self.limits_local.clone()
+    }
+
+    /// A request was not let in.
+    pub(super) fn turned(&self, turned: &Turned) {
+        let (scope, kind) = match turned {
+            Turned::Refused(refused) => (refused.scope, refused.kind),
+            Turned::TooLarge(large) => (large.scope, large.kind),
+        };
+        let (scope, kind) = (scope.as_str(), kind.as_str());
+        self.limit_refusals
+            .get_or_create(&LimitLabels { scope, kind })
+            .inc();
     }
 
     pub(super) fn fallback(&self) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Response, header};
-use keyward_money::Nanos;
+use keyward_money::{Nanos, Usage};
 use keyward_proto::metering::v1::AttemptStatus;
 use keyward_secret::{Secret, redact};
 use memchr::memmem;
@@ -95,6 +95,7 @@ impl Dispatch {
 
     /// Passes a provider's own refusal of the request on. Its books are closed: nothing is charged.
     pub(super) async fn pass_on(&mut self, answer: ProviderAnswer) {
+        self.leave(Usage::default()).await;
         let head = self.head(
             &answer.candidate,
             answer.status,
@@ -115,10 +116,12 @@ impl Dispatch {
         charge: Option<Nanos>,
     ) -> AnswerHead {
         let is_own = candidate.source != keyward_proto::metering::v1::KeySource::System;
+        let mut passed = headers_to_pass_on(headers, is_own);
+        passed.extend(self.limit_headers(is_own));
         AnswerHead {
             inference_id: self.inference_id.clone(),
             http_status,
-            headers: headers_to_pass_on(headers, is_own),
+            headers: passed,
             provider: candidate.provider.clone(),
             upstream_model: candidate.upstream_model.clone(),
             source: candidate.source,

@@ -224,3 +224,22 @@ async fn what_redis_forgets_is_one_more_burst() {
     assert!((20..=21).contains(&passing(&gate, &asked, 60).await));
     assert_eq!(away.get(), 0, "forgotten scripts are sent again");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_stands_as_long_as_its_request_and_no_longer() {
+    let gate = Gate::default();
+    let one = ask(&[(Scope::AccessKey, limits(0, 0, 1))], 0);
+    let stopping = CancellationToken::new();
+    let test = async {
+        let long = enter(&gate, &one, 1).await.unwrap();
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        let turned = refused(enter(&gate, &one, 2).await.unwrap_err());
+        assert_eq!(turned.kind, Kind::Concurrency);
+        // Lost, as by a fault: it is not handed back.
+        drop(long);
+        tokio::time::sleep(Duration::from_secs(21)).await;
+        enter(&gate, &one, 3).await.expect("its slot expired");
+        stopping.cancel();
+    };
+    tokio::join!(gate.keep(stopping.clone()), test);
+}

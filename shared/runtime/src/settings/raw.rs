@@ -60,7 +60,15 @@ section!(RawStore {
     url: Option<Secret>,
 });
 section!(RawCatalog { overlay: Option<String>, });
-section!(RawRedis { url: Option<String>, });
+section!(RawRedis {
+    #[serde(deserialize_with = "secret")]
+    url: Option<Secret>,
+    ca_file: Option<String>,
+    #[serde(deserialize_with = "text")]
+    routers: Option<String>,
+    #[serde(deserialize_with = "duration")]
+    timeout: Option<Duration>,
+});
 section!(RawTls { cert: Option<String>, key: Option<String>, ca: Option<String>, });
 section!(RawTelemetry { otlp_endpoint: Option<String>, propagate_to_providers: Option<bool>, });
 section!(RawCompat { body_metadata: Option<bool>, });

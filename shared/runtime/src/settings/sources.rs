@@ -242,7 +242,7 @@ fn read_secret_files(
             read_secret_files(inner, &full, gathered)?;
         } else if let Some(secret) = name
             .strip_suffix("_file")
-            .filter(|secret| SECRETS.contains(secret) || is_store_url(prefix, secret))
+            .filter(|secret| SECRETS.contains(secret) || is_secret_url(prefix, secret))
         {
             let Some(Value::String(path)) = table.remove(&name) else {
                 return Err(SettingsError::Invalid {
@@ -258,9 +258,9 @@ fn read_secret_files(
     Ok(())
 }
 
-/// The address of a store has a password in it.
-fn is_store_url(section: &str, name: &str) -> bool {
-    name == "url" && section.rsplit('.').next() == Some("store")
+/// The address of a store or of Redis has a password in it.
+fn is_secret_url(section: &str, name: &str) -> bool {
+    name == "url" && matches!(section.rsplit('.').next(), Some("store" | "redis"))
 }
 
 fn read_secret_file(path: &Path, name: &str, gathered: &Gathered) -> Result<Value, SettingsError> {

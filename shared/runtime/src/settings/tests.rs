@@ -274,6 +274,46 @@ fn the_address_of_a_store_can_come_from_a_file_and_is_never_shown() {
 }
 
 #[test]
+fn the_address_of_redis_can_come_from_a_file_and_is_never_shown() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "rediss://:canary@redis.example\n").unwrap();
+    let path = file.path().to_str().unwrap();
+    let set = [
+        ("KEYWARD_REDIS__URL_FILE", path),
+        ("KEYWARD_REDIS__CA_FILE", "ca.pem"),
+        ("KEYWARD_REDIS__ROUTERS", "3"),
+    ];
+    let settings = load(&set, None).unwrap();
+    let redis = settings.redis.as_ref().unwrap();
+    assert_eq!(redis.url.expose(), "rediss://:canary@redis.example");
+    assert_eq!(redis.routers.get(), 3);
+    assert!(!format!("{settings:?}").contains("canary"));
+}
+
+#[test]
+fn a_redis_that_cannot_be_meant_is_refused_without_its_address() {
+    let ca_file = ("KEYWARD_REDIS__CA_FILE", "ca.pem");
+    let url = |url| ("KEYWARD_REDIS__URL", url);
+    for (set, named) in [
+        (vec![url("http://:canary@redis.example")], "redis.url"),
+        (vec![url("canary")], "redis.url"),
+        (vec![url("rediss://:canary@h/#insecure")], "redis.url"),
+        (vec![url("redis://:canary@h"), ca_file], "redis.ca_file"),
+        (vec![ca_file], "redis.ca_file"),
+        (vec![("KEYWARD_REDIS__ROUTERS", "2")], "redis.routers"),
+        (
+            vec![url("redis://h"), ("KEYWARD_REDIS__ROUTERS", "0")],
+            "redis.routers",
+        ),
+    ] {
+        let refused = load(&set, None).unwrap_err();
+        assert!(refused.contains(named), "{set:?}: {refused}");
+        assert!(!refused.contains("canary"), "{refused}");
+    }
+    assert!(load(&[], None).unwrap().redis.is_none());
+}
+
+#[test]
 fn a_secret_is_in_no_error() {
     let file = "[bootstrap]\nadmin_key = 'kw_canary'\nadmin_key = 'kw_canary'";
     assert!(!load(&[], Some(file)).unwrap_err().contains("canary"));

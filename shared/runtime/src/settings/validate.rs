@@ -96,6 +96,7 @@ pub(super) fn validate(
                 .or_else(|| environment.get("RUST_LOG").map(str::to_owned))
                 .unwrap_or_else(|| "info".to_owned()),
         },
+        redis: super::redis::validate(raw.redis)?,
         telemetry: super::telemetry::validate(raw.telemetry, environment)?,
         shutdown_grace: raw.shutdown.grace.unwrap_or(Duration::from_secs(30)),
         data_dir,
@@ -117,7 +118,6 @@ fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> 
             not_sqlite(raw.metering.store.as_ref()),
         ),
         ("router.store.url", not_sqlite(raw.router.store.as_ref())),
-        ("redis.url", raw.redis.url.is_some()),
         ("edge.trusted_proxies", raw.edge.trusted_proxies.is_some()),
         ("providers.proxy", raw.providers.general.proxy.is_some()),
     ];

@@ -4,6 +4,7 @@
 pub(crate) mod live;
 pub(crate) mod peers;
 pub(crate) mod providers;
+pub(crate) mod redis;
 pub(crate) mod route;
 pub(crate) mod telemetry;
 pub(crate) mod transit;
