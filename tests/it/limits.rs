@@ -59,13 +59,12 @@ async fn sixty_a_minute_pass_and_the_next_is_told_when_to_come_back(topology: To
     let system = shared(topology).await;
     for scope in ["user", "access_key"] {
         let limits = json!({"requests_per_minute": 60});
-        let client = match scope {
-            "user" => limited(&system, limits).await.client,
-            _ => {
-                let tenant = limited(&system, json!({})).await;
-                let key = tenant.access_key(json!({"limits": limits})).await;
-                system.gateway.client(&key)
-            }
+        let client = if scope == "user" {
+            limited(&system, limits).await.client
+        } else {
+            let tenant = limited(&system, json!({})).await;
+            let key = tenant.access_key(json!({"limits": limits})).await;
+            system.gateway.client(&key)
         };
         let (served, refused, took) = storm(&[&client], 80).await;
         assert!(served.len() >= 60, "{} served", served.len());

@@ -272,7 +272,7 @@ async fn lose_router(system: &mut System, topology: Topology) {
 fn is_private(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path).unwrap().permissions().mode();
-    mode & 0o077 == 0
+    mode & 0o777 == 0o600
 }
 
 /// Asks with an own key, a few at a time; gives the requests' ids.

@@ -13,7 +13,7 @@ mod notices;
 mod once;
 mod outbox;
 mod pricing;
-pub(crate) mod proof;
+mod proof;
 mod sums;
 mod sweeper;
 mod tiers;

@@ -9,7 +9,7 @@ use keyward_storage::{Inspector, StorageError, StoreFacts};
 use prost::Message as _;
 
 use crate::MeteringError;
-use crate::app::proof;
+use crate::store::prove as prove_store;
 use crate::store::sqlite::{SqliteStore, inspect};
 
 /// What was found of a store that is there.
@@ -57,7 +57,7 @@ pub async fn prove(path: &Path) -> Result<BooksProof, MeteringError> {
     let store = opening
         .await
         .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
-    let proof = proof::prove(&store).await?;
+    let proof = prove_store(&store).await?;
     Ok(BooksProof {
         records: proof.records,
         faults: proof

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub(crate) use batch::{Batch, NotWritten, Work};
 pub(crate) use budgets::BudgetStore;
-pub(crate) use proof::ProofStore;
+pub(crate) use proof::{ProofStore, prove};
 
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;

@@ -11,42 +11,11 @@ use super::App;
 use crate::MeteringError;
 use crate::domain::account::AccountKey;
 use crate::domain::ledger::Freeze;
-use crate::domain::proof::{Discrepancy, Priceable};
-use crate::store::{ProofStore, StoreError};
+use crate::store::prove;
 
 /// How long after the start the books are proven, and how often from then on.
 const FIRST: Duration = Duration::from_mins(1);
 const EVERY: Duration = Duration::from_hours(1);
-
-/// How many records are priced anew at a time.
-const PAGE: u32 = 1_000;
-
-/// What a proof has found.
-#[derive(Debug, Default)]
-pub(crate) struct Proof {
-    /// How many records were priced anew.
-    pub(crate) records: u64,
-    pub(crate) discrepancies: Vec<Discrepancy>,
-}
-
-/// Proves all books of a store.
-pub(crate) async fn prove(store: &dyn ProofStore) -> Result<Proof, StoreError> {
-    let mut proof = Proof {
-        records: 0,
-        discrepancies: store.discrepancies().await?,
-    };
-    let mut after = 0;
-    loop {
-        let page = store.priceables(after, PAGE).await?;
-        let Some(last) = page.last() else {
-            return Ok(proof);
-        };
-        after = last.record.place.sequence;
-        proof.records += page.len() as u64;
-        let wrong = page.iter().filter_map(Priceable::discrepancy);
-        proof.discrepancies.extend(wrong);
-    }
-}
 
 impl App {
     /// Proves the books every hour, until told to stop.

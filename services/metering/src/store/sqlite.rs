@@ -516,7 +516,7 @@ mod tests {
             let store = std::sync::Arc::new(store);
             crate::store::suite::some_books(&*store).await;
             assert!(store.tamper(sql).await > 0, "{sql}");
-            let proof = crate::app::proof::prove(&*store).await.expect("works");
+            let proof = crate::store::prove(&*store).await.expect("works");
             let found: Vec<_> = proof
                 .discrepancies
                 .iter()

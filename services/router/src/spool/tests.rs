@@ -96,7 +96,7 @@ enum Stands {
         hold: String,
         delivered: Option<i64>,
     },
-    Event(Parcel),
+    Event(Box<Parcel>),
     Done,
     Refused,
 }
@@ -150,7 +150,7 @@ async fn take(rig: &Rig, expected: &mut BTreeMap<i64, Stands>, step: Step) {
             };
             let parcel = Parcel::closing(hold, event(sequence), true);
             spool.event(sequence, &parcel).await.unwrap();
-            *stands = Stands::Event(parcel);
+            *stands = Stands::Event(Box::new(parcel));
         }
         (Step::Acknowledge(_), Some(stands @ Stands::Event(_))) => {
             spool.done(sequence).await;
@@ -172,7 +172,7 @@ fn to_tell(expected: &BTreeMap<i64, Stands>) -> Vec<(i64, Parcel)> {
             Stands::Intent { hold, delivered } => {
                 Parcel::recovered(hold, event(*sequence), delivered.map(tokens))
             }
-            Stands::Event(parcel) => parcel.clone(),
+            Stands::Event(parcel) => Parcel::clone(parcel),
             Stands::Done | Stands::Refused => return None,
         };
         Some((*sequence, parcel))

@@ -8,11 +8,10 @@ use uuid::Uuid;
 use super::{
     account, charged, event, give, hold, place, record, run, settle, settlement, time, void, wire,
 };
-use crate::app::proof::prove;
 use crate::domain::charging::Terms;
 use crate::domain::ledger::{BudgetShare, Freeze, NewHold, PeriodKey, Placed, Posted};
 use crate::domain::prices::PriceRow;
-use crate::store::Store;
+use crate::store::{Store, prove};
 
 /// The prices by which the suite's holds are placed, as a version of the book.
 async fn install_prices(store: &impl Store) {
