@@ -31,8 +31,8 @@ async fn the_tighter_of_balance_and_budget_binds(topology: Topology) {
     tenant.grant("1.00").await;
     let budget = json!({"amount": "0.50", "period": "day", "time_zone": "America/New_York"});
     let body = json!({"user": tenant.user, "scopes": ["inference"], "budget": budget});
-    let issued = system.gateway.admin().post("/api/v1/access-keys", body);
-    let issued = issued.await.ok().json();
+    let admin = system.gateway.admin();
+    let issued = admin.post("/api/v1/access-keys", body).await.ok().json();
     let narrow = system.gateway.client(issued["secret"].as_str().unwrap());
     let budget = &issued["budget"];
     assert_eq!(budget["account"], tenant.account());
@@ -40,7 +40,7 @@ async fn the_tighter_of_balance_and_budget_binds(topology: Topology) {
     assert_eq!(budget["action"], "block");
 
     // 0.345 of 0.50; then the balance has 0.655 and the budget 0.155.
-    ask(&narrow, 100_000).await.ok();
+    let _ = ask(&narrow, 100_000).await.ok();
     let refused = ask(&narrow, 100_000).await;
     assert_eq!(refused.error(429), "budget_exceeded");
     assert_eq!(refused.header("x-should-retry"), "false");
@@ -64,7 +64,7 @@ async fn the_tighter_of_balance_and_budget_binds(topology: Topology) {
     );
 
     // Another key of the same account is bound by the balance alone.
-    ask(&tenant.client, 100_000).await.ok();
+    let _ = ask(&tenant.client, 100_000).await.ok();
     let refused = ask(&tenant.client, 100_000).await;
     assert_eq!(refused.error(402), "insufficient_credits");
     let now = tenant.client.get(&path(budget)).await.ok().json();
@@ -88,18 +88,18 @@ async fn a_budget_counts_as_it_is_now(topology: Topology) {
 
     let shown = client.get(&path).await.ok();
     let matching = client.with("if-match", shown.header("etag"));
-    matching.patch(&path, json!({"amount": "1.00"})).await.ok();
-    ask(client, 10).await.ok();
+    let _ = matching.patch(&path, json!({"amount": "1.00"})).await.ok();
+    let _ = ask(client, 10).await.ok();
     let stale = matching.patch(&path, json!({"amount": "2.00"})).await;
     assert_eq!(stale.error(412), "precondition_failed");
-    client.patch(&path, json!({"amount": "0"})).await.ok();
+    let _ = client.patch(&path, json!({"amount": "0"})).await.ok();
     assert_eq!(ask(client, 10).await.error(429), "budget_exceeded");
-    client.patch(&path, json!({"action": "notify"})).await.ok();
-    ask(client, 10).await.ok();
-    client.patch(&path, json!({"action": "block"})).await.ok();
+    let _ = client.patch(&path, json!({"action": "notify"})).await.ok();
+    let _ = ask(client, 10).await.ok();
+    let _ = client.patch(&path, json!({"action": "block"})).await.ok();
     assert_eq!(ask(client, 10).await.error(429), "budget_exceeded");
     assert_eq!(client.delete(&path).await.ok().status, 204);
-    ask(client, 10).await.ok();
+    let _ = ask(client, 10).await.ok();
     assert_eq!(client.get(&path).await.error(404), "not_found");
 }
 
@@ -129,7 +129,7 @@ async fn requests_count_by_their_tags(topology: Topology) {
     let body = json!({"amount": "0", "period": "hour", "tag": "team=red"});
     make(&tenant.client, body).await;
     let tagged = |tags: &str| tenant.client.with("x-keyward-tags", tags);
-    ask(&tagged("team=blue"), 10).await.ok();
+    let _ = ask(&tagged("team=blue"), 10).await.ok();
     let refused = ask(&tagged("job=nightly,team=red"), 10).await;
     assert_eq!(refused.error(429), "budget_exceeded");
 }
