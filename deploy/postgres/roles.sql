@@ -1,9 +1,10 @@
--- A role for each service, and for the vault a schema that the others cannot look into. An
--- administrator runs it once, in the database that is for Keyward, before `keyward migrate`; the
+-- A role for each service, and for vault and metering a schema each that the others cannot look into.
+-- An administrator runs it once, in the database that is for Keyward, before `keyward migrate`; the
 -- passwords are set afterwards with `\password`.
 CREATE ROLE keyward_vault LOGIN;
 CREATE ROLE keyward_metering LOGIN;
 CREATE ROLE keyward_router LOGIN;
 CREATE SCHEMA keyward_vault AUTHORIZATION keyward_vault;
-REVOKE ALL ON SCHEMA keyward_vault FROM PUBLIC;
+CREATE SCHEMA keyward_metering AUTHORIZATION keyward_metering;
+REVOKE ALL ON SCHEMA keyward_vault, keyward_metering FROM PUBLIC;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;

@@ -126,24 +126,26 @@ pub(crate) async fn migrate(settings: &Settings, roles: &Roles) -> anyhow::Resul
     private::make_folder(&settings.data_dir)?;
     parts.catalog = Some(catalog::load(settings).await?);
     match configs::vault_postgres(settings)? {
-        Some(url) => migrate_postgres(&url).await?,
+        Some(url) => say_migrated("the vault", &url, keyward_vault::migrate(&url).await?),
         None => drop(parts.open_vault().await?),
     }
-    parts.metering().await?;
+    match configs::metering_postgres(settings)? {
+        Some(url) => say_migrated("metering", &url, keyward_metering::migrate(&url).await?),
+        None => parts.metering().await?,
+    }
     process.drain(settings.shutdown_grace).await;
     parts.stores.close().await;
     Ok(())
 }
 
-async fn migrate_postgres(url: &PostgresUrl) -> anyhow::Result<()> {
-    let (found, known) = keyward_vault::migrate(url).await?;
+fn say_migrated(of: &'static str, url: &PostgresUrl, (found, known): (u32, u32)) {
     tracing::info!(
         store = %url,
+        schema.of = of,
         schema.found = found,
         schema.version = known,
-        "the vault's schema is up to date"
+        "the schema is up to date"
     );
-    Ok(())
 }
 
 /// The parts that are there so far.
@@ -229,7 +231,7 @@ impl<'a> Parts<'a> {
 
     async fn metering(&mut self) -> anyhow::Result<()> {
         let vault = self.connect(Role::Vault, Peer::Metering)?;
-        let config = configs::metering(self.settings);
+        let config = configs::metering(self.settings)?;
         let metering = Metering::open(config, vault, &self.catalog()?, self.process).await?;
         let layer = self.layer()?;
         self.services = metering.add_services(std::mem::take(&mut self.services), &layer);

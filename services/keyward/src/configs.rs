@@ -13,7 +13,7 @@ use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
 use keyward_router::{RouterConfig, SharedLimits};
 use keyward_runtime::settings::{
     Cipher, MailSettings, MailTls, MasterKey, OnCreditExhausted, Prefer, ProviderSettings,
-    RedisSettings, Settings, SettingsError, TransitSettings,
+    RedisSettings, Settings, SettingsError, StoreUrl, TransitSettings,
 };
 use keyward_secret::Secret;
 use keyward_vault::domain::envelope;
@@ -59,6 +59,9 @@ pub(crate) fn check(settings: &Settings, roles: &Roles) -> Result<(), SettingsEr
     if roles.has(Role::Vault) {
         vault_postgres(settings)?;
     }
+    if roles.has(Role::Metering) {
+        metering_postgres(settings)?;
+    }
     for MasterKey { id, key } in &settings.vault.master_keys {
         vault::MasterKey::from_base64(id, key.expose())
             .map_err(|error| invalid("vault.master_keys", error.to_string()))?;
@@ -98,7 +101,7 @@ fn invalid(name: &str, message: String) -> SettingsError {
 /// # Errors
 /// [`SettingsError::Invalid`] with the setting's name.
 pub(crate) fn check_custody(settings: &Settings, roles: &Roles) -> Result<(), SettingsError> {
-    if !roles.has(Role::Vault) || settings.vault.store_url.is_none() {
+    if !roles.has(Role::Vault) || settings.vault.store.is_none() {
         return Ok(());
     }
     let needed = |name, message: &str| SettingsError::Invalid {
@@ -123,10 +126,23 @@ pub(crate) fn check_custody(settings: &Settings, roles: &Roles) -> Result<(), Se
 /// # Errors
 /// [`SettingsError::Invalid`]; the address is not in it.
 pub(crate) fn vault_postgres(settings: &Settings) -> Result<Option<PostgresUrl>, SettingsError> {
-    let url = settings.vault.store_url.as_ref();
-    url.map(|url| PostgresUrl::parse(url.expose()))
-        .transpose()
-        .map_err(|error| invalid("vault.store.url", error.to_string()))
+    postgres(settings.vault.store.as_ref())
+}
+
+/// Where metering's store is, if it is no embedded one.
+///
+/// # Errors
+/// As of [`vault_postgres`].
+pub(crate) fn metering_postgres(settings: &Settings) -> Result<Option<PostgresUrl>, SettingsError> {
+    postgres(settings.metering.store.as_ref())
+}
+
+fn postgres(store: Option<&StoreUrl>) -> Result<Option<PostgresUrl>, SettingsError> {
+    let parse = |store: &StoreUrl| {
+        let url = PostgresUrl::parse(store.url.expose());
+        url.map_err(|error| invalid(store.setting, error.to_string()))
+    };
+    store.map(parse).transpose()
 }
 
 pub(crate) fn vault(settings: &Settings) -> anyhow::Result<VaultConfig> {
@@ -165,29 +181,17 @@ fn transit(settings: &TransitSettings) -> Option<TransitSetting> {
     })
 }
 
-pub(crate) fn metering(settings: &Settings) -> MeteringConfig {
-    MeteringConfig {
-        database: settings.data_dir.join("metering.db"),
+pub(crate) fn metering(settings: &Settings) -> Result<MeteringConfig, SettingsError> {
+    Ok(MeteringConfig {
         courier: CourierConfig {
             private_allow: settings.providers.private_allow.clone(),
             ca_file: settings.providers.ca_file.clone(),
             mail: settings.mail.as_ref().map(mail),
         },
-    }
-}
-
-fn mail(settings: &MailSettings) -> MailConfig {
-    MailConfig {
-        host: settings.host.clone(),
-        port: settings.port,
-        login: settings.login.clone(),
-        from: settings.from.clone(),
-        tls: match settings.tls {
-            MailTls::Required => keyward_metering::MailTls::Required,
-            MailTls::Implicit => keyward_metering::MailTls::Implicit,
-            MailTls::None => keyward_metering::MailTls::None,
-        },
-    }
+        postgres: metering_postgres(settings)?,
+        retention_days: settings.metering.retention_days,
+        ..MeteringConfig::new(settings.data_dir.join("metering.db"))
+    })
 }
 
 pub(crate) fn router(settings: &Settings) -> RouterConfig {

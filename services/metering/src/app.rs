@@ -17,12 +17,14 @@ mod proof;
 mod sums;
 mod sweeper;
 mod tiers;
+mod upkeep;
 mod usage;
 mod webhooks;
 
 use std::sync::Arc;
 
 use keyward_catalog::Catalog;
+use keyward_runtime::time;
 use parking_lot::RwLock;
 
 use budgets::BudgetCache;
@@ -81,6 +83,7 @@ impl App {
         courier: Courier,
         meters: Meters,
     ) -> Result<Self, MeteringError> {
+        store.keep_up(time::now()).await?;
         let book = Book::install(&*store, catalog).await?;
         let tiers = store.tiers().await?.into_iter().collect::<Tiers>();
         meters.open(store.holds_open().await?);

@@ -4,6 +4,7 @@ pub(crate) mod account;
 pub(crate) mod budget;
 pub(crate) mod calendar;
 pub(crate) mod charging;
+pub(crate) mod day;
 pub(crate) mod delivery;
 pub(crate) mod event;
 pub(crate) mod filter;

@@ -5,18 +5,21 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keyward_proto::metering::v1::{KeySource, UsageEvent};
-use keyward_storage::{Inspector, StorageError, StoreFacts};
+use keyward_storage::postgres::SchemaFacts;
+use keyward_storage::{Inspector, PostgresUrl, StorageError, StoreFacts};
 use prost::Message as _;
 
 use crate::MeteringError;
-use crate::store::prove as prove_store;
+use crate::domain::day::Retention;
+use crate::store::postgres::{PostgresStore, inspect as postgres};
 use crate::store::sqlite::{SqliteStore, inspect};
+use crate::store::{ProofStore, StoreError, prove as prove_books};
 
 /// What was found of a store that is there.
 #[derive(Debug)]
-pub struct Inspection {
+pub struct Inspection<F> {
     /// The store itself.
-    pub store: StoreFacts,
+    pub store: F,
     /// When it was last written to, by its own account.
     pub last_write: Option<Timestamp>,
 }
@@ -26,7 +29,10 @@ pub struct Inspection {
 ///
 /// # Errors
 /// [`StorageError`] if it cannot be read.
-pub fn inspect(path: &Path, limit: Duration) -> Option<Result<Inspection, StorageError>> {
+pub fn inspect(
+    path: &Path,
+    limit: Duration,
+) -> Option<Result<Inspection<StoreFacts>, StorageError>> {
     path.exists().then(|| {
         let inspector = Inspector::open(path)?;
         Ok(Inspection {
@@ -34,6 +40,24 @@ pub fn inspect(path: &Path, limit: Duration) -> Option<Result<Inspection, Storag
             // What a store of another version does not tell is left out.
             last_write: inspect::last_write(inspector.connection()).unwrap_or_default(),
         })
+    })
+}
+
+/// Looks at a store in Postgres.
+///
+/// # Errors
+/// [`StorageError`] if it cannot be reached.
+pub async fn inspect_postgres(url: &PostgresUrl) -> Result<Inspection<SchemaFacts>, StorageError> {
+    let (database, facts) = postgres::open(url).await?;
+    // What an older store does not tell is left out: its version says why.
+    let last_write = match facts.found == facts.known {
+        true => postgres::last_write(&database.session().await?).await?,
+        false => None,
+    };
+    database.close();
+    Ok(Inspection {
+        store: facts,
+        last_write,
     })
 }
 
@@ -57,7 +81,20 @@ pub async fn prove(path: &Path) -> Result<BooksProof, MeteringError> {
     let store = opening
         .await
         .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
-    let proof = prove_store(&store).await?;
+    prove_store(&store).await
+}
+
+/// The same of a store in Postgres.
+///
+/// # Errors
+/// As of [`prove`].
+pub async fn prove_in_postgres(url: &PostgresUrl) -> Result<BooksProof, MeteringError> {
+    let opened = PostgresStore::look(url, Retention::new(Retention::DAYS)).await;
+    prove_store(&opened.map_err(StoreError::from)?).await
+}
+
+async fn prove_store(store: &dyn ProofStore) -> Result<BooksProof, MeteringError> {
+    let proof = prove_books(store).await?;
     Ok(BooksProof {
         records: proof.records,
         faults: proof
@@ -104,6 +141,22 @@ pub fn key_uses(path: &Path, mut each: impl FnMut(KeyUse)) -> Result<(), Storage
             .filter_map(|(_, event)| key_use(event))
             .for_each(&mut each);
     }
+}
+
+/// The same of a store in Postgres, in any order.
+///
+/// # Errors
+/// As of [`key_uses`].
+pub async fn key_uses_in_postgres(
+    url: &PostgresUrl,
+    mut each: impl FnMut(KeyUse),
+) -> Result<(), StorageError> {
+    postgres::events(url, |event| {
+        if let Some(key_use) = key_use(event) {
+            each(key_use);
+        }
+    })
+    .await
 }
 
 /// `None` for a key that came with its request: no vault ever had it.

@@ -17,4 +17,6 @@ mod store;
 
 pub use courier::{CourierConfig, CourierError, MailConfig, MailError, MailTls};
 pub use error::MeteringError;
-pub use service::{Config, Metering};
+pub use keyward_storage::PostgresUrl;
+pub use service::{Config, Metering, migrate};
+pub use store::tables::LAYOUT;

@@ -7,14 +7,18 @@ use std::sync::Arc;
 use keyward_auth::Connection;
 use keyward_catalog::{Catalog, CatalogHandle};
 use keyward_runtime::serve::Process;
+use keyward_storage::{PostgresUrl, StorageError};
 use tokio_util::sync::CancellationToken;
 
 use crate::MeteringError;
 use crate::app::{App, Meters};
 use crate::courier::{Courier, CourierConfig};
+use crate::domain::day::Retention;
 use crate::grpc::Grpc;
 use crate::grpc::directory::VaultDirectory;
+use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
 
 /// What metering has to be told.
 #[derive(Debug, Clone)]
@@ -23,6 +27,22 @@ pub struct Config {
     pub database: PathBuf,
     /// How notices are sent.
     pub courier: CourierConfig,
+    /// Where its store is, if it is no embedded one.
+    pub postgres: Option<PostgresUrl>,
+    /// How many days usage records and transfers are kept in Postgres; a file keeps all.
+    pub retention_days: u32,
+}
+
+impl Config {
+    /// The defaults for an embedded store.
+    pub fn new(database: impl Into<PathBuf>) -> Self {
+        Self {
+            database: database.into(),
+            courier: CourierConfig::default(),
+            postgres: None,
+            retention_days: Retention::DAYS,
+        }
+    }
 }
 
 /// The metering role, opened.
@@ -49,21 +69,11 @@ impl Metering {
         catalog: &CatalogHandle,
         process: &Process,
     ) -> Result<Self, MeteringError> {
-        let courier = Courier::new(config.courier)?;
-        let database = config.database;
-        let store = tokio::task::spawn_blocking(move || SqliteStore::open(&database))
-            .await
-            .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
+        let courier = Courier::new(config.courier.clone())?;
+        let store = open_store(config).await?;
         let directory = Arc::new(VaultDirectory::new(vault));
         let meters = Meters::new(&process.metrics);
-        let app = App::open(
-            Arc::new(store),
-            directory,
-            catalog.current(),
-            courier,
-            meters,
-        )
-        .await?;
+        let app = App::open(store, directory, catalog.current(), courier, meters).await?;
         let metering = Self::over(app, process.stopping.clone());
         metering.start(process);
         Ok(metering)
@@ -87,6 +97,9 @@ impl Metering {
 
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
         process.spawn(async move { app.prove_until(stop).await });
+
+        let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
+        process.spawn(async move { app.keep_up_until(stop).await });
 
         let ready = process
             .readiness
@@ -120,6 +133,28 @@ impl Metering {
     }
 }
 
+async fn open_store(config: Config) -> Result<Arc<dyn Store>, MeteringError> {
+    let fault = |fault| MeteringError::from(StoreError::from(fault));
+    if let Some(url) = &config.postgres {
+        let retention = Retention::new(config.retention_days);
+        let store = PostgresStore::open(url, retention).await.map_err(fault)?;
+        return Ok(Arc::new(store));
+    }
+    let store = tokio::task::spawn_blocking(move || SqliteStore::open(&config.database))
+        .await
+        .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
+    Ok(Arc::new(store))
+}
+
+/// Makes a schema in Postgres or brings it up to date, which a start never does; says from which
+/// version, and to which.
+///
+/// # Errors
+/// [`StorageError`] if it cannot be reached, refuses, or is of a later version.
+pub async fn migrate(url: &PostgresUrl) -> Result<(u32, u32), StorageError> {
+    PostgresStore::migrate(url).await
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -136,10 +171,7 @@ mod tests {
     #[tokio::test]
     async fn without_its_vault_it_starts_but_is_not_ready_and_stops_at_once() {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = Config {
-            database: folder.path().join("metering.db"),
-            courier: CourierConfig::default(),
-        };
+        let config = Config::new(folder.path().join("metering.db"));
         let catalog = CatalogHandle::new(Catalog::embedded().expect("a catalogue"));
         for _ in 0..2 {
             let process = Process::new();

@@ -3,11 +3,14 @@
 
 mod batch;
 mod budgets;
+mod columns;
 pub(crate) mod notices;
+pub(crate) mod postgres;
 mod proof;
 pub(crate) mod sqlite;
 #[cfg(test)]
 mod suite;
+pub(crate) mod tables;
 mod text;
 
 use std::sync::Arc;
@@ -273,6 +276,13 @@ pub(crate) trait PriceStore: Send + Sync {
     ) -> Result<Option<Prices>, StoreError>;
 }
 
+/// What a store needs now and then.
+#[async_trait]
+pub(crate) trait UpkeepStore: Send + Sync {
+    /// Makes room for what comes, and lets go of what is older than is kept.
+    async fn keep_up(&self, now: Timestamp) -> Result<(), StoreError>;
+}
+
 /// The end of it.
 #[async_trait]
 pub(crate) trait CloseStore: Send + Sync {
@@ -292,6 +302,7 @@ pub(crate) trait Store:
     + NoticeStore
     + WebhookStore
     + OutboxStore
+    + UpkeepStore
     + CloseStore
 {
 }
@@ -307,6 +318,7 @@ impl<T> Store for T where
         + NoticeStore
         + WebhookStore
         + OutboxStore
+        + UpkeepStore
         + CloseStore
 {
 }

@@ -4,13 +4,12 @@
 
 mod audit;
 mod columns;
-pub mod copy;
 mod generations;
 pub mod postgres;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
-mod tables;
+pub mod tables;
 
 use std::time::Duration;
 

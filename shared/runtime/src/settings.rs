@@ -51,6 +51,8 @@ pub struct Settings {
     pub urls: RoleUrls,
     /// Custody.
     pub vault: VaultSettings,
+    /// Money and usage.
+    pub metering: MeteringSettings,
     /// The admin access key, if given.
     pub bootstrap_admin_key: Option<Secret>,
     /// The operator's overlay over the catalogue; `catalog/overlay.json` in `data_dir`, if it
@@ -103,11 +105,29 @@ pub struct RoleUrls {
     pub metering: Option<Url>,
 }
 
+/// Where a store is that is no file in `data_dir`.
+#[derive(Debug, Clone)]
+pub struct StoreUrl {
+    /// The setting that says so: that of all stores, or of one.
+    pub setting: &'static str,
+    /// Its address, which may hold a password.
+    pub url: Secret,
+}
+
+/// Settings of metering.
+#[derive(Debug, Clone)]
+pub struct MeteringSettings {
+    /// Where its store is, if not in `data_dir`.
+    pub store: Option<StoreUrl>,
+    /// How many days usage records and transfers are kept in Postgres.
+    pub retention_days: u32,
+}
+
 /// Settings of the vault.
 #[derive(Debug, Clone)]
 pub struct VaultSettings {
-    /// Where its store is, if not in `data_dir`; it may hold a password.
-    pub store_url: Option<Secret>,
+    /// Where its store is, if not in `data_dir`.
+    pub store: Option<StoreUrl>,
     /// The first is current, the rest only open; empty means the one generated in `data_dir`.
     pub master_keys: Vec<MasterKey>,
     /// A master key in a transit engine.

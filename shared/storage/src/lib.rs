@@ -2,6 +2,7 @@
 //! commits in groups, a few readers, and migrations; and Postgres, in [`postgres`]. It knows nothing of
 //! what is stored.
 
+pub mod copy;
 mod error;
 mod inspect;
 mod lock;

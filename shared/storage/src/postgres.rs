@@ -18,7 +18,7 @@ use tokio_postgres::config::SslMode;
 use crate::{Migration, StorageError};
 
 pub use error::PostgresError;
-pub use session::Session;
+pub use session::{Asked, Session};
 pub use tokio_postgres::Row;
 pub use tokio_postgres::types::{FromSqlOwned, ToSql};
 pub use url::{PostgresUrl, UrlError};

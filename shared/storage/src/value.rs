@@ -45,7 +45,8 @@ impl<'a> FromSql<'a> for Value {
         Ok(match *kind {
             Type::BOOL => Self::Number(bool::from_sql(kind, raw)?.into()),
             Type::INT8 => Self::Number(i64::from_sql(kind, raw)?),
-            Type::TEXT => Self::Text(String::from_sql(kind, raw)?),
+            Type::INT4 => Self::Number(i32::from_sql(kind, raw)?.into()),
+            Type::TEXT | Type::JSON => Self::Text(String::from_sql(kind, raw)?),
             _ => Self::Bytes(raw.to_vec()),
         })
     }
@@ -55,7 +56,15 @@ impl<'a> FromSql<'a> for Value {
     }
 
     fn accepts(kind: &Type) -> bool {
-        const KNOWN: [Type; 5] = [Type::BOOL, Type::INT8, Type::TEXT, Type::BYTEA, Type::UUID];
+        const KNOWN: [Type; 7] = [
+            Type::BOOL,
+            Type::INT4,
+            Type::INT8,
+            Type::TEXT,
+            Type::JSON,
+            Type::BYTEA,
+            Type::UUID,
+        ];
         KNOWN.contains(kind)
     }
 }
@@ -65,7 +74,13 @@ impl ToSql for Value {
         match self {
             Self::Null => return Ok(IsNull::Yes),
             Self::Number(number) if *kind == Type::BOOL => out.put_u8(u8::from(*number != 0)),
+            Self::Number(number) if *kind == Type::INT4 => out.put_i32(i32::try_from(*number)?),
             Self::Number(number) => out.put_i64(*number),
+            // A uid as a text: its hexadecimal digits, whatever stands between them.
+            Self::Text(text) if *kind == Type::UUID => {
+                let digits: String = text.chars().filter(|digit| *digit != '-').collect();
+                out.put_u128(u128::from_str_radix(&digits, 16)?);
+            }
             Self::Text(text) => out.extend_from_slice(text.as_bytes()),
             Self::Bytes(bytes) => out.extend_from_slice(bytes),
         }

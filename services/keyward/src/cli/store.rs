@@ -1,13 +1,13 @@
-//! `keyward store copy`: everything that the vault owns, from one store to another. It works on the
+//! `keyward store copy`: everything that a role owns, from one store to another. It works on the
 //! stores themselves, beside no gateway.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use indicatif::ProgressBar;
 use keyward_secret::Secret;
+use keyward_storage::copy::{self, CopyError, Layout, Place, TableSum};
 use keyward_vault::PostgresUrl;
-use keyward_vault::store::copy::{self, CopyError, Place, TableSum};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -23,7 +23,7 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Copy all that the vault owns into an empty store, and compare
+    /// Copy all that a role owns into an empty store, and compare
     Copy(Copy),
 }
 
@@ -33,15 +33,46 @@ enum Command {
 Examples:
   keyward store copy --from sqlite:keyward-data/vault.db --to @/run/secrets/vault-store-url
   keyward store copy --from postgres://keyward_vault@localhost/keyward --to sqlite:copy.db
+  keyward store copy --of metering --from sqlite:keyward-data/metering.db --to @metering-url
 
 Stop the gateway first. A password belongs into a file: others can read arguments.")]
 struct Copy {
+    /// Whose store it is
+    #[arg(long, value_enum, value_name = "ROLE", default_value_t = Owner::Vault)]
+    of: Owner,
     /// The store to read: `sqlite:FILE`, `postgres://…`, or `@FILE` with that in it
     #[arg(long, value_name = "URL")]
     from: String,
     /// The store to fill, which must be new or empty
     #[arg(long, value_name = "URL")]
     to: String,
+}
+
+/// Who has a store.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Owner {
+    Vault,
+    Metering,
+}
+
+impl Owner {
+    const fn layout(self) -> &'static Layout {
+        match self {
+            Self::Vault => &keyward_vault::store::tables::LAYOUT,
+            Self::Metering => &keyward_metering::LAYOUT,
+        }
+    }
+
+    /// What to do with a copy next.
+    const fn next(self) -> &'static str {
+        match self {
+            Self::Vault => {
+                "Both stores hold the same. Next: `keyward audit verify` on both, then start with \
+                 the new one."
+            }
+            Self::Metering => "Both stores hold the same. Next: start with the new one.",
+        }
+    }
 }
 
 const COLUMNS: &[Column] = &[
@@ -65,7 +96,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
         bar.set_message(table);
         bar.inc(rows as u64);
     };
-    let copied = runtime.block_on(copy::copy(&from, &to, progress));
+    let copied = runtime.block_on(copy::copy(arguments.of.layout(), &from, &to, progress));
     bar.finish_and_clear();
     let tables = copied.map_err(|error: CopyError| Failure::of(Exit::Failed, error.into()))?;
     let data = json!({"tables": tables.iter().map(row).collect::<Vec<Value>>()});
@@ -73,9 +104,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Outcome {
         .output
         .show(&data, |data| view::list(data, "tables", COLUMNS, ""));
     shown?;
-    context
-        .output
-        .note("Both stores hold the same. Next: `keyward audit verify` on both, then start with the new one.");
+    context.output.note(arguments.of.next());
     Ok(Exit::Done)
 }
 

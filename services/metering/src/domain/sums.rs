@@ -45,6 +45,9 @@ pub(crate) struct Sum {
 }
 
 impl Sum {
+    /// How many figures there are.
+    pub(crate) const FIGURES: usize = 7 + Usage::BUCKETS;
+
     /// What one record adds.
     pub(crate) fn of(event: &Event, priced: &Priced) -> Self {
         let list_cost = priced.list_cost.unwrap_or(Nanos::ZERO);
@@ -80,6 +83,50 @@ impl Sum {
         self.own_key_list_cost = self
             .own_key_list_cost
             .saturating_add(other.own_key_list_cost);
+    }
+
+    /// Its figures, in the order in which stores have their columns.
+    pub(crate) fn figures(&self) -> [i64; Self::FIGURES] {
+        let counts = [
+            self.requests,
+            self.attempts,
+            self.failed_attempts,
+            self.unpriced_attempts,
+            self.list_cost.get(),
+            self.charge.get(),
+            self.own_key_list_cost.get(),
+        ];
+        let mut figures = [0; Self::FIGURES];
+        let all = counts.into_iter().chain(self.usage.to_buckets());
+        figures
+            .iter_mut()
+            .zip(all)
+            .for_each(|(to, from)| *to = from);
+        figures
+    }
+
+    /// The sum with these figures, in that order.
+    pub(crate) fn from_figures(figures: [i64; Self::FIGURES]) -> Self {
+        let [
+            requests,
+            attempts,
+            failed_attempts,
+            unpriced_attempts,
+            list_cost,
+            charge,
+            own_key_list_cost,
+            ref buckets @ ..,
+        ] = figures;
+        Self {
+            requests,
+            attempts,
+            failed_attempts,
+            unpriced_attempts,
+            usage: Usage::from_buckets(*buckets),
+            list_cost: Nanos::new(list_cost),
+            charge: Nanos::new(charge),
+            own_key_list_cost: Nanos::new(own_key_list_cost),
+        }
     }
 
     /// What own keys saved: what they delivered would have been charged with this markup.

@@ -30,7 +30,7 @@ use super::notices::{
 use super::{
     Answer, Balance, Batch, BatchStore, BudgetStore, Call, CloseStore, LedgerStore, NewAnswer,
     OverdueHold, PriceStore, ProofStore, RecordQuery, StoreError, SumQuery, Sums, TierStore,
-    Transaction, UsageStore,
+    Transaction, UpkeepStore, UsageStore,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::budget::Budget;
@@ -44,7 +44,7 @@ use crate::domain::sums::TooManyGroups;
 use crate::domain::tier::Tier;
 use crate::domain::webhook::Webhook;
 
-const MIGRATIONS: &[Migration] = &[
+pub(super) const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0001_metering.sql",
         sql: include_str!("sqlite/0001_metering.sql"),
@@ -68,6 +68,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0006_budgets.sql",
         sql: include_str!("sqlite/0006_budgets.sql"),
+    },
+    Migration {
+        name: "0007_carried.sql",
+        sql: include_str!("sqlite/0007_carried.sql"),
     },
 ];
 
@@ -414,6 +418,14 @@ impl BudgetStore for SqliteStore {
     ) -> Result<bool, StoreError> {
         self.write(move |connection| budgets::delete(connection, id, before, answer.as_ref()))
             .await
+    }
+}
+
+#[async_trait]
+impl UpkeepStore for SqliteStore {
+    /// A file grows by itself, and keeps everything.
+    async fn keep_up(&self, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

@@ -28,7 +28,7 @@ use keyward_storage::{Migration, Postgres, PostgresUrl, StorageError};
 use super::{CloseStore, Effects, StoreError, Stored};
 
 /// The schema's steps, in order; a released one never changes.
-const MIGRATIONS: &[Migration] = &[
+pub(super) const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0001_vault",
         sql: include_str!("postgres/0001_vault.sql"),
@@ -60,7 +60,7 @@ const MIGRATIONS: &[Migration] = &[
 ];
 
 /// The vault's part of a database. Whoever makes it owns it, and nobody else may look into it.
-const SCHEMA: Schema = Schema {
+pub(super) const SCHEMA: Schema = Schema {
     name: "keyward_vault",
     create: "CREATE SCHEMA keyward_vault; REVOKE ALL ON SCHEMA keyward_vault FROM PUBLIC",
     migrations: MIGRATIONS,
@@ -103,7 +103,8 @@ impl PostgresStore {
         Postgres::migrate(url, &SCHEMA).await
     }
 
-    /// The database below, for copies.
+    /// The database below, for tests.
+    #[cfg(test)]
     pub(super) fn postgres(&self) -> &Postgres {
         &self.postgres
     }

@@ -28,7 +28,7 @@ use rusqlite::{Connection, Params, Row};
 use super::{CloseStore, Effects, StoreError, Stored};
 
 /// The schema's steps, in order; a released one never changes.
-const MIGRATIONS: &[Migration] = &[
+pub(super) const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0001_vault",
         sql: include_str!("sqlite/0001_vault.sql"),
@@ -86,7 +86,8 @@ impl SqliteStore {
         })
     }
 
-    /// The database below, for copies.
+    /// The database below, for tests.
+    #[cfg(test)]
     pub(super) fn database(&self) -> &Database {
         &self.database
     }

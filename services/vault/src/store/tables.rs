@@ -1,61 +1,28 @@
 //! Every table of the vault and its columns, for copies: the one list, which a test holds against both
 //! schemas. A table comes after those that it refers to. What is of running processes is not copied.
 
-/// A table, and the statements that move its rows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Table {
-    /// Its name.
-    pub(super) name: &'static str,
-    /// Its columns.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the statements have them"))]
-    pub(super) columns: &'static [&'static str],
-    /// Reads all rows, in both engines.
-    pub(super) select: &'static str,
-    /// Empties it, in both engines.
-    pub(super) clear: &'static str,
-    /// Writes a row in SQLite.
-    pub(super) insert: &'static str,
-    /// Writes rows in Postgres.
-    pub(super) copy: &'static str,
-}
+use keyward_storage::copy::Layout;
+use keyward_storage::tables;
 
-/// A column's name in quotes: `user` is a word of SQL.
-macro_rules! quoted {
-    ($column:ident) => {
-        concat!("\"", stringify!($column), "\"")
-    };
-}
+use super::{postgres, sqlite};
 
-macro_rules! place {
-    ($column:ident) => {
-        ", ?"
-    };
-}
-
-macro_rules! tables {
-    ($($table:ident { $first:ident $(, $column:ident)* $(,)? })+) => {
-        &[$(Table {
-            name: stringify!($table),
-            columns: &[stringify!($first) $(, stringify!($column))*],
-            select: concat!(
-                "SELECT ", quoted!($first) $(, ", ", quoted!($column))*,
-                " FROM ", stringify!($table)
-            ),
-            clear: concat!("DELETE FROM ", stringify!($table)),
-            insert: concat!(
-                "INSERT INTO ", stringify!($table), " (", quoted!($first)
-                $(, ", ", quoted!($column))*, ") VALUES (?" $(, place!($column))*, ")"
-            ),
-            copy: concat!(
-                "COPY ", stringify!($table), " (", quoted!($first)
-                $(, ", ", quoted!($column))*, ") FROM STDIN BINARY"
-            ),
-        }),+]
-    };
-}
+/// All that the vault owns.
+pub static LAYOUT: Layout = Layout {
+    tables: TABLES,
+    used: &[
+        "accounts",
+        "provider_keys",
+        "system_secrets",
+        "audit_events",
+    ],
+    migrations: sqlite::MIGRATIONS,
+    schema: postgres::SCHEMA,
+    // Takes the counter to where the changes are.
+    finish: &["UPDATE change_head SET sequence = (SELECT coalesce(max(sequence), 0) FROM changes)"],
+};
 
 /// All of them.
-pub(super) const TABLES: &[Table] = tables! {
+const TABLES: &[keyward_storage::copy::Table] = tables! {
     accounts { uid, kind, id, tier, display_name, create_time, update_time, revision }
     projects { uid, id, holder_uid, display_name, create_time, update_time, revision }
     members { uid, organization_uid, user_uid, role, create_time }

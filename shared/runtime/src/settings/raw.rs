@@ -34,7 +34,7 @@ section!(RawSettings {
     peers: RawPeers,
     router: RawRole,
     vault: RawVault,
-    metering: RawRole,
+    metering: RawMetering,
     store: RawStore,
     redis: RawRedis,
     catalog: RawCatalog,
@@ -55,6 +55,12 @@ section!(RawGrpc { listen: Option<String>, insecure: Option<bool>, reflection: O
 section!(RawOps { listen: Option<String>, });
 section!(RawPeers { token_dir: Option<String>, });
 section!(RawRole { url: Option<String>, store: Option<RawStore>, });
+section!(RawMetering {
+    url: Option<String>,
+    store: Option<RawStore>,
+    #[serde(deserialize_with = "text")]
+    retention_days: Option<String>,
+});
 section!(RawStore {
     #[serde(deserialize_with = "secret")]
     url: Option<Secret>,

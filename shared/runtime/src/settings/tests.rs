@@ -221,9 +221,18 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             &["vault.url", "https://"],
         ),
         (
-            &[("KEYWARD_STORE__URL", "postgres://x")],
+            &[("KEYWARD_ROUTER__STORE__URL", "postgres://x")],
             None,
-            &["store.url", "KEYWARD_STORE__URL", "not available"],
+            &[
+                "router.store.url",
+                "KEYWARD_ROUTER__STORE__URL",
+                "not available",
+            ],
+        ),
+        (
+            &[("KEYWARD_METERING__RETENTION_DAYS", "34")],
+            None,
+            &["metering.retention_days", "from 35"],
         ),
         (
             &[("KEYWARD_BOOTSTRAP__ADMIN_KEY_FILE", "/nope")],
@@ -261,16 +270,31 @@ fn the_address_of_a_store_can_come_from_a_file_and_is_never_shown() {
     std::fs::write(file.path(), "postgres://u:canary@db/d\n").unwrap();
     let path = file.path().to_str().unwrap();
     let settings = load(&[("KEYWARD_VAULT__STORE__URL_FILE", path)], None).unwrap();
-    let url = settings.vault.store_url.as_ref().unwrap();
-    assert_eq!(url.expose(), "postgres://u:canary@db/d");
+    let store = settings.vault.store.as_ref().unwrap();
+    assert_eq!(store.url.expose(), "postgres://u:canary@db/d");
     assert!(!format!("{settings:?}").contains("canary"));
-    let embedded = load(&[("KEYWARD_VAULT__STORE__URL", "sqlite:")], None).unwrap();
-    assert!(embedded.vault.store_url.is_none());
-    let other = load(
-        &[("KEYWARD_METERING__STORE__URL", "postgres://u:canary@db/d")],
-        None,
+    assert!(settings.metering.store.is_none());
+}
+
+#[test]
+fn a_store_is_where_is_said_of_it_else_where_is_said_of_all() {
+    let all = ("KEYWARD_STORE__URL", "postgres://a:canary@db/d");
+    let vault = ("KEYWARD_VAULT__STORE__URL", "sqlite:");
+    let metering = ("KEYWARD_METERING__STORE__URL", "postgres://m:canary@db/d");
+    let settings = |set: &[_]| load(set, None).unwrap();
+    let shown = |set: &[_]| {
+        let settings = settings(set);
+        assert!(!format!("{settings:?}").contains("canary"));
+        [settings.vault.store, settings.metering.store].map(|store| store.map(|s| s.setting))
+    };
+    assert_eq!(shown(&[]), [None, None]);
+    assert_eq!(shown(&[all]), [Some("store.url"), Some("store.url")]);
+    assert_eq!(shown(&[all, vault]), [None, Some("store.url")]);
+    assert_eq!(
+        shown(&[all, metering]),
+        [Some("store.url"), Some("metering.store.url")]
     );
-    assert!(!other.unwrap_err().contains("canary"));
+    assert_eq!(settings(&[]).metering.retention_days, 400);
 }
 
 #[test]

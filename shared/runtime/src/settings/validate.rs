@@ -12,8 +12,9 @@ use super::providers::RawProvider;
 use super::raw::{RawGrpc, RawMasterKey, RawProviders, RawProvidersGeneral, RawSettings, RawStore};
 use super::sources::Environment;
 use super::{
-    EdgeSettings, GrpcSettings, LogFormat, LogSettings, MasterKey, Prefer, ProviderSettings,
-    ProvidersSettings, RoleUrls, RoutingSettings, Settings, SettingsError, VaultSettings,
+    EdgeSettings, GrpcSettings, LogFormat, LogSettings, MasterKey, MeteringSettings, Prefer,
+    ProviderSettings, ProvidersSettings, RoleUrls, RoutingSettings, Settings, SettingsError,
+    StoreUrl, VaultSettings,
 };
 use crate::private_allow::PrivateAllow;
 
@@ -28,6 +29,15 @@ const UNSEAL_CEILING: usize = 10_000;
 
 /// The vault remembers so many ids for each router, some hundred bytes each.
 const UNSEAL_CEILING_MAX: usize = 1_000_000;
+
+/// A year, and time to look at it.
+const RETENTION_DAYS: u32 = 400;
+
+/// What events may be late by: with less, one could come again after it was forgotten.
+const RETENTION_DAYS_MIN: u32 = 35;
+
+/// A century: as good as for ever.
+const RETENTION_DAYS_MAX: u32 = 36_500;
 
 /// 0.05 credits: a long answer of a dear model, and no more.
 const FALLBACK_MAX_CHARGE_DEFAULT: Nanos = Nanos::new(50_000_000);
@@ -61,11 +71,7 @@ pub(super) fn validate(
         },
         tls,
         vault: VaultSettings {
-            store_url: raw
-                .vault
-                .store
-                .and_then(|store| store.url)
-                .filter(|url| !is_embedded(url)),
+            store: store_url("vault.store.url", raw.vault.store, &raw.store),
             master_keys: master_keys(raw.vault.master_keys.unwrap_or_default())?,
             transit: super::transit::validate(raw.vault.transit)?,
             cipher: raw.vault.cipher.unwrap_or_default(),
@@ -77,6 +83,10 @@ pub(super) fn validate(
                 .audit
                 .checkpoint_dir
                 .map_or_else(|| data_dir.join("audit-checkpoints"), PathBuf::from),
+        },
+        metering: MeteringSettings {
+            store: store_url("metering.store.url", raw.metering.store, &raw.store),
+            retention_days: retention_days(raw.metering.retention_days.as_deref())?,
         },
         bootstrap_admin_key: raw.bootstrap.admin_key,
         catalog_overlay: raw.catalog.overlay.map(PathBuf::from),
@@ -112,11 +122,6 @@ fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> 
             .is_some_and(|url| !is_embedded(url))
     };
     let missing = [
-        ("store.url", not_sqlite(Some(&raw.store))),
-        (
-            "metering.store.url",
-            not_sqlite(raw.metering.store.as_ref()),
-        ),
         ("router.store.url", not_sqlite(raw.router.store.as_ref())),
         ("edge.trusted_proxies", raw.edge.trusted_proxies.is_some()),
         ("providers.proxy", raw.providers.general.proxy.is_some()),
@@ -128,6 +133,25 @@ fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> 
         }),
         None => Ok(()),
     }
+}
+
+/// Where a role's store is: what is said of it, else what is said of all.
+fn store_url(own: &'static str, given: Option<RawStore>, all: &RawStore) -> Option<StoreUrl> {
+    let given = given.and_then(|store| store.url).map(|url| (own, url));
+    let for_all = || Some(("store.url", all.url.clone()?));
+    let (setting, url) = given.or_else(for_all)?;
+    (!is_embedded(&url)).then_some(StoreUrl { setting, url })
+}
+
+fn retention_days(days: Option<&str>) -> Result<u32, SettingsError> {
+    let days = days.map_or(Some(RETENTION_DAYS), |text| text.parse().ok());
+    days.filter(|days| (RETENTION_DAYS_MIN..=RETENTION_DAYS_MAX).contains(days))
+        .ok_or_else(|| {
+            invalid(
+                "metering.retention_days",
+                "expected a number of days, from 35 to 36500",
+            )
+        })
 }
 
 fn is_embedded(url: &Secret) -> bool {

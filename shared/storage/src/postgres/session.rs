@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, ClientWrapper, Object};
+use futures::future::join_all;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
@@ -13,6 +14,9 @@ use crate::StorageError;
 
 /// How long a migration may take: it may have to rewrite a large table.
 pub(super) const MIGRATION_MAX: Duration = Duration::from_hours(1);
+
+/// A statement and its values.
+pub type Asked<'a> = (&'static str, Vec<&'a (dyn ToSql + Sync)>);
 
 /// A connection, given back when dropped; thrown away instead where it is in a transaction or
 /// broken, so that the next one finds neither.
@@ -87,6 +91,56 @@ impl Session {
         values: &[&(dyn ToSql + Sync)],
     ) -> Result<Option<Row>, StorageError> {
         Ok(self.query(sql, values).await?.into_iter().next())
+    }
+
+    /// Sends statements all at once, which run in this order, and waits for all: for the time of one.
+    /// In a transaction what comes after one that fails fails, too.
+    ///
+    /// # Errors
+    /// [`StorageError::Postgres`], that of the first that failed.
+    pub async fn pipeline(&self, asked: &[Asked<'_>]) -> Result<Vec<Vec<Row>>, StorageError> {
+        let run = async |client: &ClientWrapper| {
+            // First of all: one that had to be prepared on the way would come after the others.
+            let mut statements = Vec::with_capacity(asked.len());
+            for (sql, _) in asked {
+                statements.push(client.prepare_cached(sql).await?);
+            }
+            let sent = statements.iter().zip(asked);
+            let sent = sent.map(|(statement, (_, values))| client.query(statement, values));
+            join_all(sent).await.into_iter().collect()
+        };
+        self.within(ANSWER_MAX, run).await
+    }
+
+    /// Begins a transaction with statements, sent as in [`Session::pipeline`]. They must change
+    /// nothing: nobody knows yet whether the transaction has begun.
+    ///
+    /// # Errors
+    /// As [`Session::pipeline`].
+    pub async fn begin_with(
+        &mut self,
+        asked: Vec<Asked<'_>>,
+    ) -> Result<Vec<Vec<Row>>, StorageError> {
+        self.in_transaction = true;
+        let begin = std::iter::once(("BEGIN", Vec::new()));
+        let mut answers = self
+            .pipeline(&begin.chain(asked).collect::<Vec<_>>())
+            .await?;
+        answers.remove(0);
+        Ok(answers)
+    }
+
+    /// Ends the transaction with statements, sent as in [`Session::pipeline`], and a commit after
+    /// them, which does nothing where one of them failed.
+    ///
+    /// # Errors
+    /// As [`Session::pipeline`]. Unless a statement was refused, it is not known whether anything
+    /// stays.
+    pub async fn commit_with(mut self, mut asked: Vec<Asked<'_>>) -> Result<(), StorageError> {
+        asked.push(("COMMIT", Vec::new()));
+        self.pipeline(&asked).await?;
+        self.in_transaction = false;
+        Ok(())
     }
 
     /// Runs several statements without values, in an hour at most: for schemas.

@@ -10,8 +10,9 @@ use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
+use keyward_metering::inspect::{self, KeyUse};
 use keyward_runtime::settings::Settings;
-use keyward_vault::audit_log::{self, AuditProof, CheckError, ProvenChain, Source};
+use keyward_vault::audit_log::{self, AuditProof, ProvenChain, Source};
 use serde_json::{Value, json};
 
 use super::uses::{Leases, UsesProof};
@@ -106,9 +107,7 @@ fn prove(arguments: &Verify, context: &Context) -> anyhow::Result<(AuditProof, O
     // Uses first: what is recorded later than they were read has its lease in the log already.
     let mut uses = Vec::new();
     if arguments.usage {
-        let metering = settings.data_dir.join("metering.db");
-        keyward_metering::inspect::key_uses(&metering, |key_use| uses.push(key_use))
-            .with_context(|| format!("metering's store, {}", metering.display()))?;
+        gather_uses(&settings, |key_use| uses.push(key_use))?;
     }
     let proof = block_on(audit_log::verify(&source, |_, linked| {
         if arguments.usage {
@@ -119,13 +118,23 @@ fn prove(arguments: &Verify, context: &Context) -> anyhow::Result<(AuditProof, O
     Ok((proof, uses))
 }
 
-fn block_on(
-    proving: impl Future<Output = Result<AuditProof, CheckError>>,
-) -> anyhow::Result<AuditProof> {
+fn gather_uses(settings: &Settings, each: impl FnMut(KeyUse)) -> anyhow::Result<()> {
+    let config = configs::metering(settings)?;
+    match &config.postgres {
+        Some(url) => block_on(inspect::key_uses_in_postgres(url, each))
+            .with_context(|| format!("metering's store, {url}")),
+        None => inspect::key_uses(&config.database, each)
+            .with_context(|| format!("metering's store, {}", config.database.display())),
+    }
+}
+
+fn block_on<T, E: std::error::Error + Send + Sync + 'static>(
+    reading: impl Future<Output = Result<T, E>>,
+) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    Ok(runtime.block_on(proving)?)
+    Ok(runtime.block_on(reading)?)
 }
 
 fn faults(proof: &AuditProof, uses: Option<&UsesProof>) -> Vec<String> {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::cli::context::Context;
 use crate::cli::exit::{Exit, Failure, Outcome};
+use crate::configs;
 
 /// The code of books that could not be checked, which is that of arguments that make no sense.
 const NOT_CHECKED: Exit = Exit::Usage;
@@ -29,12 +30,18 @@ pub(super) fn verify(context: &Context) -> Outcome {
 
 fn prove(context: &Context) -> anyhow::Result<BooksProof> {
     let settings = context.settings()?;
-    let path = settings.data_dir.join("metering.db");
+    let config = configs::metering(&settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let proof = runtime.block_on(inspect::prove(&path));
-    proof.with_context(|| format!("metering's store, {}", path.display()))
+    match &config.postgres {
+        Some(url) => runtime
+            .block_on(inspect::prove_in_postgres(url))
+            .with_context(|| format!("metering's store, {url}")),
+        None => runtime
+            .block_on(inspect::prove(&config.database))
+            .with_context(|| format!("metering's store, {}", config.database.display())),
+    }
 }
 
 fn to_text(proof: &BooksProof) -> String {

@@ -1,6 +1,7 @@
 //! What the stores hold, as the services that own them say.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,14 +33,8 @@ pub(crate) struct Kept {
 
 /// Looks into both stores at once.
 pub(crate) async fn gather(subject: Arc<Subject>) -> Kept {
-    let (of_vault, of_metering) = (Arc::clone(&subject), subject);
-    let (vault, metering) = tokio::join!(
-        vault(of_vault),
-        tokio::task::spawn_blocking(move || metering(&of_metering)),
-    );
+    let (vault, metering) = tokio::join!(vault(Arc::clone(&subject)), metering(&subject));
     let mut kept = Kept::default();
-    // It does not panic, and is not cancelled while it is waited for.
-    let metering = metering.ok().flatten();
     for found in [vault, metering].into_iter().flatten() {
         kept.add(found);
     }
@@ -113,26 +108,47 @@ fn kept_of<F>(
     }
 }
 
-fn metering(subject: &Subject) -> Option<Kept> {
+async fn metering(subject: &Subject) -> Option<Kept> {
     if !subject.roles.has(Role::Metering) {
         return None;
     }
-    let path = configs::metering(&subject.settings).database;
-    let found = keyward_metering::inspect::inspect(&path, CHECK_LIMIT);
+    let config = configs::metering(&subject.settings).ok()?;
+    Some(match config.postgres {
+        Some(url) => metering_in_postgres(&url).await,
+        // It does not panic, and is not cancelled while it is waited for.
+        None => tokio::task::spawn_blocking(move || metering_in_a_file(&config.database))
+            .await
+            .ok()?,
+    })
+}
+
+async fn metering_in_postgres(url: &PostgresUrl) -> Kept {
+    let found = keyward_metering::inspect::inspect_postgres(url).await;
+    let last_write = found.as_ref().ok().and_then(|found| found.last_write);
+    let store = found.map(|found| found.store).map_err(|error| said(&error));
+    kept_of_metering(stores::Place::Postgres(url.to_string(), store), last_write)
+}
+
+fn metering_in_a_file(path: &Path) -> Kept {
+    let found = keyward_metering::inspect::inspect(path, CHECK_LIMIT);
     let last_write = match &found {
         Some(Ok(found)) => found.last_write,
         _ => None,
     };
     let store = found.map(|found| found.map(|found| found.store).map_err(|error| said(&error)));
     let file = path.display().to_string();
-    Some(Kept {
+    kept_of_metering(stores::Place::File(file, store), last_write)
+}
+
+fn kept_of_metering(place: stores::Place, last_write: Option<Timestamp>) -> Kept {
+    Kept {
         stores: vec![stores::Facts {
             service: "metering",
-            place: stores::Place::File(file, store),
+            place,
         }],
         last_write: last_write.map(|time| ("metering", time)),
         ..Kept::default()
-    })
+    }
 }
 
 /// What to do about a master key that cannot be used.

@@ -11,10 +11,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use uuid::Uuid;
 
 use super::super::{Balance, Batch, OverdueHold, StoreError, Transaction};
-use super::row::{self, corrupt};
+use super::row;
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
-use crate::domain::ledger::{Period, PeriodKey, TransferKind};
+use crate::domain::ledger::{Period, PeriodKey};
 
 /// Runs a batch.
 pub(super) fn transact(connection: &Connection, batch: &Batch) -> Result<(), StoreError> {
@@ -119,7 +119,7 @@ pub(super) fn transactions(
 }
 
 fn transaction(row: &Row<'_>) -> Result<Transaction, StoreError> {
-    let kind = kind(&row.get::<_, String>(3)?)?;
+    let kind = row::transfer_kind(&row.get::<_, String>(3)?)?;
     let amount = Nanos::new(row.get(4)?);
     Ok(Transaction {
         sequence: row.get(0)?,
@@ -137,17 +137,14 @@ fn transaction(row: &Row<'_>) -> Result<Transaction, StoreError> {
     })
 }
 
-fn kind(name: &str) -> Result<TransferKind, StoreError> {
-    TransferKind::named(name).ok_or(corrupt("transfer"))
-}
-
 #[cfg(test)]
 pub(super) fn totals(connection: &Connection) -> Result<super::super::Totals, StoreError> {
     let sum = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     Ok(super::super::Totals {
         balances: Nanos::new(sum("SELECT sum(balance) FROM account")?),
         balances_off: sum("SELECT count(*) FROM account WHERE balance <>
-                 (SELECT coalesce(sum(amount), 0) FROM entry WHERE entry.account = name)")?,
+                 (SELECT coalesce(sum(amount), 0) FROM entry WHERE entry.account = name)
+                 + coalesce((SELECT amount FROM transfer_carried WHERE account = name), 0)")?,
         lots_off: sum("SELECT count(*) FROM account
              WHERE name NOT LIKE 'platform/%' AND max(balance, 0) <>
                  (SELECT coalesce(sum(remaining), 0) FROM lot WHERE lot.account = name)")?,

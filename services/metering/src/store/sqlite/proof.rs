@@ -11,7 +11,11 @@ use crate::store::StoreError;
 const CHECKS: [(Check, &str); 9] = [
     (
         Check::Balance,
-        "WITH proven AS (SELECT account, sum(amount) AS amount FROM entry GROUP BY account)
+        "WITH proven AS (
+             SELECT account, sum(amount) AS amount FROM (
+                 SELECT account, amount FROM entry
+                 UNION ALL SELECT account, amount FROM transfer_carried)
+             GROUP BY account)
          SELECT name, name, balance, coalesce(amount, 0) FROM account
          LEFT JOIN proven ON proven.account = name
          WHERE balance <> coalesce(amount, 0)",
@@ -68,8 +72,12 @@ const CHECKS: [(Check, &str); 9] = [
     ),
     (
         Check::Attempts,
-        "WITH kept AS (SELECT account, count(*) AS amount FROM usage_record
-                 WHERE start_ms IS NOT NULL GROUP BY account),
+        "WITH kept AS (
+                 SELECT account, sum(amount) AS amount FROM (
+                     SELECT account, count(*) AS amount FROM usage_record
+                     WHERE start_ms IS NOT NULL GROUP BY account
+                     UNION ALL SELECT account, attempts FROM usage_carried)
+                 GROUP BY account),
              proven AS (SELECT account, sum(attempts) AS amount FROM usage_hour GROUP BY account)
          SELECT account, account, coalesce(kept.amount, 0), coalesce(proven.amount, 0)
          FROM kept FULL JOIN proven USING (account)
@@ -77,8 +85,12 @@ const CHECKS: [(Check, &str); 9] = [
     ),
     (
         Check::SumOfCharges,
-        "WITH kept AS (SELECT account, sum(charge) AS amount FROM usage_record
-                 WHERE start_ms IS NOT NULL GROUP BY account),
+        "WITH kept AS (
+                 SELECT account, sum(amount) AS amount FROM (
+                     SELECT account, sum(charge) AS amount FROM usage_record
+                     WHERE start_ms IS NOT NULL GROUP BY account
+                     UNION ALL SELECT account, charge FROM usage_carried)
+                 GROUP BY account),
              proven AS (SELECT account, sum(charge) AS amount FROM usage_hour GROUP BY account)
          SELECT account, account, coalesce(kept.amount, 0), coalesce(proven.amount, 0)
          FROM kept FULL JOIN proven USING (account)
@@ -86,8 +98,12 @@ const CHECKS: [(Check, &str); 9] = [
     ),
     (
         Check::SumOfListCosts,
-        "WITH kept AS (SELECT account, sum(list_cost) AS amount FROM usage_record
-                 WHERE start_ms IS NOT NULL GROUP BY account),
+        "WITH kept AS (
+                 SELECT account, sum(amount) AS amount FROM (
+                     SELECT account, sum(list_cost) AS amount FROM usage_record
+                     WHERE start_ms IS NOT NULL GROUP BY account
+                     UNION ALL SELECT account, list_cost FROM usage_carried)
+                 GROUP BY account),
              proven AS (SELECT account, sum(list_cost) AS amount FROM usage_hour GROUP BY account)
          SELECT account, account, coalesce(kept.amount, 0), coalesce(proven.amount, 0)
          FROM kept FULL JOIN proven USING (account)

@@ -1,6 +1,6 @@
 //! Sums by the hour: kept with every record, and read instead of the records.
 
-use keyward_money::{Nanos, Usage};
+use keyward_money::Nanos;
 use keyward_runtime::time;
 use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, params};
@@ -12,7 +12,7 @@ use crate::domain::filter::{Filter, Hour};
 use crate::domain::ledger::{Changes, SumKey};
 use crate::domain::sums::{Cell, Dimension, Groups, Sum, TooManyGroups};
 
-/// The figures of a sum, in the order in which [`figures`] gives and [`sum`] takes them.
+/// The figures of a sum, in the order in which a sum gives and takes them.
 macro_rules! figures {
     () => {
         "requests, attempts, failed_attempts, unpriced_attempts, list_cost, charge,
@@ -96,7 +96,7 @@ fn add(
     tag: &[&String],
 ) -> Result<(), StoreError> {
     let (account, hour) = (key.account.to_string(), key.hour.get());
-    let figures = figures(sum);
+    let figures = sum.figures();
     let mut values: Vec<&dyn ToSql> = vec![
         &account,
         &hour,
@@ -114,35 +114,13 @@ fn add(
     Ok(())
 }
 
-fn figures(sum: &Sum) -> Vec<i64> {
-    let counts = [
-        sum.requests,
-        sum.attempts,
-        sum.failed_attempts,
-        sum.unpriced_attempts,
-        sum.list_cost.get(),
-        sum.charge.get(),
-        sum.own_key_list_cost.get(),
-    ];
-    counts.into_iter().chain(sum.usage.to_buckets()).collect()
-}
-
 /// The figures of a row, from that column on.
 fn sum(row: &Row<'_>, from: usize) -> Result<Sum, StoreError> {
-    let mut buckets = [0; Usage::BUCKETS];
-    for (place, bucket) in (from + 7..).zip(&mut buckets) {
-        *bucket = row.get(place)?;
+    let mut figures = [0; Sum::FIGURES];
+    for (place, figure) in (from..).zip(&mut figures) {
+        *figure = row.get(place)?;
     }
-    Ok(Sum {
-        requests: row.get(from)?,
-        attempts: row.get(from + 1)?,
-        failed_attempts: row.get(from + 2)?,
-        unpriced_attempts: row.get(from + 3)?,
-        list_cost: Nanos::new(row.get(from + 4)?),
-        charge: Nanos::new(row.get(from + 5)?),
-        own_key_list_cost: Nanos::new(row.get(from + 6)?),
-        usage: Usage::from_buckets(buckets),
-    })
+    Ok(Sum::from_figures(figures))
 }
 
 /// Which hours are wanted: `?1` to `?10`.

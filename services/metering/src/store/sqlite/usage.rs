@@ -1,6 +1,5 @@
 //! Usage records, and events put aside.
 
-use jiff::Timestamp;
 use keyward_money::Nanos;
 use keyward_runtime::time;
 use rusqlite::{Connection, Row, named_params, params};
@@ -124,7 +123,7 @@ pub(super) fn list(
     let filter = &query.filter;
     // Before the first of what begins at the end; times within a millisecond are kept as one.
     let end = RecordPlace {
-        start_ms: filter.end.map_or(i64::MAX, whole_millis_from),
+        start_ms: filter.end.map_or(i64::MAX, row::whole_millis_from),
         sequence: 0,
     };
     let before = query.before.map_or(end, |before| before.min(end));
@@ -132,7 +131,7 @@ pub(super) fn list(
     let values = named_params! {
         ":account": query.account.to_string(),
         ":user_uid": query.user_uid.map(|uid| uid.to_string()),
-        ":start_ms": filter.start.map_or(i64::MIN, whole_millis_from),
+        ":start_ms": filter.start.map_or(i64::MIN, row::whole_millis_from),
         ":before_ms": before.start_ms,
         ":before": before.sequence,
         ":model": filter.model,
@@ -154,13 +153,6 @@ pub(super) fn list(
             collect(&mut statement.query(&*of_request)?)
         }
     }
-}
-
-/// The first whole millisecond that is not before a time: what is stored has no finer ones.
-fn whole_millis_from(time: Timestamp) -> i64 {
-    let millis = time.as_millisecond();
-    let is_whole = time::from_millis(millis) >= time;
-    millis.saturating_add(i64::from(!is_whole))
 }
 
 pub(super) fn attempts(

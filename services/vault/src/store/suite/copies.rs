@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keyward_storage::copy::{CopyError, Place, copy};
 use keyward_storage::{PostgresUrl, StorageError};
 use keyward_testkit::TestDatabase;
 
 use super::samples::{access_key, effects, sealed, stored};
 use crate::domain::owner::OwnerKind::User;
-use crate::store::copy::{CopyError, Place, copy};
-use crate::store::tables::TABLES;
+use crate::store::tables::LAYOUT;
 use crate::store::{
     AccessKeyStore as _, AuditFilter, AuditStore as _, ChangeStore as _, CloseStore as _,
     ProviderKeyStore as _,
@@ -31,7 +31,7 @@ fn by_table(pairs: impl IntoIterator<Item = (String, String)>) -> Columns {
 }
 
 fn listed() -> Columns {
-    by_table(TABLES.iter().flat_map(|table| {
+    by_table(LAYOUT.tables.iter().flat_map(|table| {
         let columns = table.columns.iter();
         columns.map(|column| (table.name.to_owned(), (*column).to_owned()))
     }))
@@ -87,15 +87,17 @@ async fn a_copy_to_postgres_and_back_loses_nothing() {
     let middle = Place::Postgres(PostgresUrl::parse(&database.url()).unwrap());
     let last = Place::Sqlite(folder.path().join("copy.db"));
     let mut told = 0;
-    let there = copy(&first, &middle, |_, rows| told += rows).await.unwrap();
-    let back = copy(&middle, &last, |_, _| ()).await.unwrap();
+    let there = copy(&LAYOUT, &first, &middle, |_, rows| told += rows)
+        .await
+        .unwrap();
+    let back = copy(&LAYOUT, &middle, &last, |_, _| ()).await.unwrap();
     assert_eq!(there, back);
     let rows: u64 = there.iter().map(|table| table.rows).sum();
     assert_eq!(told as u64, rows);
     let accounts = there.iter().find(|table| table.name == "accounts");
     assert_eq!(accounts.map(|table| table.rows), Some(601));
     for place in [&middle, &first] {
-        let again = copy(&last, place, |_, _| ()).await;
+        let again = copy(&LAYOUT, &last, place, |_, _| ()).await;
         assert!(
             matches!(again, Err(CopyError::NotEmpty("accounts"))),
             "{again:?}"
@@ -124,7 +126,7 @@ async fn a_copy_that_fails_leaves_an_empty_target() {
     let database = TestDatabase::new();
     let from = Place::Sqlite(folder.path().join("vault.db"));
     let to = Place::Postgres(PostgresUrl::parse(&database.url()).unwrap());
-    let failed = copy(&from, &to, |_, _| ()).await;
+    let failed = copy(&LAYOUT, &from, &to, |_, _| ()).await;
     assert!(matches!(failed, Err(CopyError::Store(_))), "{failed:?}");
     let store = super::postgres::open_at(&database).await;
     assert_eq!(store.change_head().await.unwrap(), 0);

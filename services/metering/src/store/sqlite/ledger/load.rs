@@ -8,13 +8,12 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
 use super::super::row::{self, corrupt};
-use super::kind;
 use crate::domain::account::AccountKey;
 use crate::domain::charging::{Hold, HoldRequest, HoldState, Priced, Terms};
 use crate::domain::event::Event;
 use crate::domain::ledger::{
-    Account, Books, HeldBudget, Lot, Needs, Period, PeriodKey, Platform, Posting, PostingKey,
-    StoredEvent, Transfer,
+    Account, Books, Lot, Needs, Period, PeriodKey, Platform, Posting, PostingKey, StoredEvent,
+    Transfer,
 };
 use crate::store::StoreError;
 
@@ -126,26 +125,12 @@ fn to_hold(row: &Row<'_>) -> Result<Hold, StoreError> {
             markup: row::markup(row.get(13)?)?,
         },
         amount: Nanos::new(row.get(9)?),
-        budgets: budgets(&row.get::<_, String>(19)?)?,
+        budgets: row::budgets(&row.get::<_, String>(19)?)?,
         state: HoldState::named(&row.get::<_, String>(14)?).ok_or(corrupt("hold"))?,
         event_id: event_id.as_deref().map(row::uuid).transpose()?,
         create_time: time::from_millis(row.get(17)?),
         expire_time: time::from_millis(row.get(18)?),
     })
-}
-
-fn budgets(text: &str) -> Result<Vec<HeldBudget>, StoreError> {
-    let rows: Vec<(Uuid, i64, bool)> = serde_json::from_str(text).map_err(|_| corrupt("hold"))?;
-    let held = rows
-        .into_iter()
-        .map(|(budget_id, start, blocks)| HeldBudget {
-            period: PeriodKey {
-                budget_id,
-                start: time::from_millis(start),
-            },
-            blocks,
-        });
-    Ok(held.collect())
 }
 
 fn event(connection: &Connection, id: Uuid) -> Result<Option<StoredEvent>, StoreError> {
@@ -199,7 +184,7 @@ fn to_posting(row: &Row<'_>, account: AccountKey, request_id: &str) -> Result<Po
     Ok(Posting {
         transfer: Transfer {
             id: row.get(0)?,
-            kind: kind(&row.get::<_, String>(1)?)?,
+            kind: row::transfer_kind(&row.get::<_, String>(1)?)?,
             account,
             amount: Nanos::new(row.get(2)?),
             overrun: Nanos::ZERO,

@@ -1,19 +1,18 @@
-//! Copies everything that the vault owns from one store to another, whichever engines they are: one
+//! Copies everything that a service owns from one store to another, whichever engines they are: one
 //! consistent read, one transaction of writing, and what arrived is compared with what was sent.
 
 mod sum;
+mod table;
 mod target;
 
 use std::path::PathBuf;
 
-use keyward_storage::{PostgresUrl, StorageError, Value};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
-use super::postgres::PostgresStore;
-use super::sqlite::SqliteStore;
-use super::tables::TABLES;
+use crate::{Database, Postgres, PostgresUrl, StorageError, Value};
 use sum::Sums;
 pub use sum::TableSum;
+pub use table::{Layout, Partitions, Table};
 use target::Target;
 
 /// How many rows travel together: enough to spread the cost of a step, few enough to fit in memory
@@ -60,27 +59,28 @@ enum Piece {
 
 /// Copies; `progress` is told after each batch which table it was of, and how many rows there were.
 ///
-/// The source must be of this program's version. An embedded one is locked against a vault; with
-/// Postgres vaults must have stopped, or what they write meanwhile stays behind.
+/// The source must be of this program's version. An embedded one is locked against the service; with
+/// Postgres all of them must have stopped, or what they write meanwhile stays behind.
 ///
 /// # Errors
 /// [`CopyError`]. But for [`CopyError::Differs`], the target is as it was.
 pub async fn copy(
+    layout: &'static Layout,
     from: &Place,
     to: &Place,
     mut progress: impl FnMut(&'static str, usize),
 ) -> Result<Vec<TableSum>, CopyError> {
-    let source = open_source(from).await?;
-    let target = Target::open(to).await?;
+    let source = open_source(layout, from).await?;
+    let target = Target::open(layout, to).await?;
     target.must_be_empty().await?;
-    let mut sent = Sums::new();
+    let mut sent = Sums::new(layout);
     let (out, mut read) = mpsc::channel(BATCHES_MAX);
     let (pass, written) = mpsc::channel(BATCHES_MAX);
     let relay = async {
         while let Some(piece) = read.recv().await {
             if let Piece::Rows(table, rows) = &piece {
                 sent.add(*table, rows);
-                progress(TABLES[*table].name, rows.len());
+                progress(layout.tables[*table].name, rows.len());
             }
             // Whoever writes has failed: whoever reads must not wait for it.
             if pass.send(piece).await.is_err() {
@@ -98,6 +98,8 @@ pub async fn copy(
         (Ok(()), Ok(())) => {}
     }
     compare(&sent, &sums_of(target.source()).await?)?;
+    source.close().await;
+    target.source().close().await;
     Ok(sent.tables())
 }
 
@@ -112,7 +114,7 @@ fn compare(sent: &Sums, arrived: &Sums) -> Result<(), CopyError> {
 /// What a store holds, table by table.
 async fn sums_of(store: Source<'_>) -> Result<Sums, StorageError> {
     let (out, mut read) = mpsc::channel(BATCHES_MAX);
-    let mut sums = Sums::new();
+    let mut sums = Sums::new(store.layout);
     let add = async {
         while let Some(piece) = read.recv().await {
             if let Piece::Rows(table, rows) = piece {
@@ -125,44 +127,62 @@ async fn sums_of(store: Source<'_>) -> Result<Sums, StorageError> {
     Ok(sums)
 }
 
-async fn open_source(from: &Place) -> Result<Opened, CopyError> {
+async fn open_source(layout: &'static Layout, from: &Place) -> Result<Opened, CopyError> {
     match from {
         Place::Sqlite(path) if !path.exists() => Err(CopyError::Missing(path.clone())),
-        other => Ok(Opened::open(other).await?),
+        other => Ok(Opened::open(layout, other).await?),
     }
 }
 
 /// An open store.
 #[derive(Debug)]
-enum Opened {
-    Sqlite(SqliteStore),
-    Postgres(PostgresStore),
+struct Opened {
+    layout: &'static Layout,
+    engine: Engine,
+}
+
+#[derive(Debug)]
+enum Engine {
+    Sqlite(Database),
+    Postgres(Postgres),
 }
 
 /// A store that is read.
 type Source<'a> = &'a Opened;
 
 impl Opened {
-    async fn open(place: &Place) -> Result<Self, StorageError> {
-        Ok(match place {
-            Place::Sqlite(path) => Self::Sqlite(SqliteStore::open(path)?),
-            Place::Postgres(url) => Self::Postgres(PostgresStore::open(url).await?),
-        })
+    async fn open(layout: &'static Layout, place: &Place) -> Result<Self, StorageError> {
+        let engine = match place {
+            Place::Sqlite(path) => Engine::Sqlite(Database::open(path, layout.migrations)?),
+            Place::Postgres(url) => Engine::Postgres(Postgres::open(url, &layout.schema).await?),
+        };
+        Ok(Self { layout, engine })
     }
 
     /// Sends all rows of all tables as they are at one moment.
     async fn read(&self, out: Sender<Piece>) -> Result<(), StorageError> {
-        match self {
-            Self::Sqlite(store) => read_sqlite(store, out).await,
-            Self::Postgres(store) => read_postgres(store, out).await,
+        match &self.engine {
+            Engine::Sqlite(database) => read_sqlite(self.layout, database, out).await,
+            Engine::Postgres(postgres) => read_postgres(self.layout, postgres, out).await,
+        }
+    }
+
+    async fn close(&self) {
+        match &self.engine {
+            Engine::Sqlite(database) => database.close().await,
+            Engine::Postgres(postgres) => postgres.close(),
         }
     }
 }
 
-async fn read_sqlite(store: &SqliteStore, out: Sender<Piece>) -> Result<(), StorageError> {
+async fn read_sqlite(
+    layout: &'static Layout,
+    database: &Database,
+    out: Sender<Piece>,
+) -> Result<(), StorageError> {
     let read = move |connection: &rusqlite::Connection| {
         let snapshot = connection.unchecked_transaction()?;
-        for (index, table) in TABLES.iter().enumerate() {
+        for (index, table) in layout.tables.iter().enumerate() {
             let mut statement = snapshot.prepare(table.select)?;
             let width = statement.column_count();
             let mut rows = statement.query([])?;
@@ -178,21 +198,25 @@ async fn read_sqlite(store: &SqliteStore, out: Sender<Piece>) -> Result<(), Stor
         }
         send_blocking(&out, Piece::End)
     };
-    store.database().read(read).await
+    database.read(read).await
 }
 
 fn send_blocking(out: &Sender<Piece>, piece: Piece) -> Result<(), StorageError> {
     out.blocking_send(piece).map_err(|_| StorageError::Closed)
 }
 
-async fn read_postgres(store: &PostgresStore, out: Sender<Piece>) -> Result<(), StorageError> {
-    let snapshot = store.postgres().snapshot().await?;
-    for (index, table) in TABLES.iter().enumerate() {
+async fn read_postgres(
+    layout: &'static Layout,
+    postgres: &Postgres,
+    out: Sender<Piece>,
+) -> Result<(), StorageError> {
+    let snapshot = postgres.snapshot().await?;
+    for (index, table) in layout.tables.iter().enumerate() {
         let send = async |rows| {
             let sent = out.send(Piece::Rows(index, rows)).await;
             sent.map_err(|_| StorageError::Closed)
         };
-        let read = snapshot.read_batches(table.select, BATCH_ROWS, send);
+        let read = snapshot.read_batches(table.select_postgres, BATCH_ROWS, send);
         read.await?;
     }
     let ended = out.send(Piece::End).await;

@@ -1,10 +1,10 @@
 //! What a table holds in two figures: how many rows, and a digest that does not depend on their order,
 //! since each engine has its own.
 
-use keyward_storage::Value;
 use ring::digest::{SHA256, digest};
 
-use crate::store::tables::TABLES;
+use super::Layout;
+use crate::Value;
 
 /// The figures of one table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct TableSum {
 pub(super) struct Sums(Vec<TableSum>);
 
 impl Sums {
-    pub(super) fn new() -> Self {
-        let empty = TABLES.iter().map(|table| TableSum {
+    pub(super) fn new(layout: &Layout) -> Self {
+        let empty = layout.tables.iter().map(|table| TableSum {
             name: table.name,
             rows: 0,
             digest: [0; 32],

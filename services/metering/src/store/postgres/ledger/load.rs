@@ -1,0 +1,231 @@
+//! Reads what a batch names: all of it sent at once, right after the lock.
+
+use std::collections::BTreeSet;
+
+use keyward_money::Nanos;
+use keyward_storage::postgres::{Asked, Row, Session, ToSql};
+use uuid::Uuid;
+
+use super::super::row::{self, corrupt, get, text, time};
+use super::super::usage;
+use super::holds;
+use crate::domain::account::AccountKey;
+use crate::domain::day::Day;
+use crate::domain::ledger::{
+    Account, Books, Lot, Needs, Period, PeriodKey, Platform, Posting, PostingKey, Transfer,
+};
+use crate::store::StoreError;
+
+/// Held until the transaction ends: what is written for a shard is written by one at a time, of all
+/// meterings, and none has it longer than for a commit.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('keyward_metering.shard'), $1)";
+
+const PLATFORM: &str = "SELECT name, balance FROM platform_balance WHERE shard = $1";
+
+const ACCOUNTS: &str = "SELECT name, balance, held, frozen FROM account WHERE name = ANY ($1)";
+
+const LOTS: &str = "
+    SELECT account, lot_id, remaining, priority, expire_ms FROM lot WHERE account = ANY ($1)";
+
+const POSTINGS: &str = "
+    SELECT transfer.* FROM posting JOIN transfer
+        ON transfer.day = posting.day AND transfer.transfer_id = posting.transfer_id
+    WHERE (posting.account, posting.request_id) IN (SELECT * FROM unnest($1::text[], $2::text[]))";
+
+const PERIODS: &str = "
+    SELECT budget_id, start_ms, amount_limit, spent, held FROM budget_period
+    WHERE (budget_id, start_ms) IN (SELECT * FROM unnest($1::uuid[], $2::bigint[]))";
+
+/// Begins a batch's transaction, with the shard locked and what it names in the books.
+pub(super) async fn books(
+    session: &mut Session,
+    shard: u16,
+    needs: &Needs,
+) -> Result<Books, StoreError> {
+    let named = Named::of(shard, needs);
+    let answers = session.begin_with(named.asked()).await?;
+    let mut books = Books::default();
+    let mut answers = answers.into_iter().skip(1);
+    let mut next = || answers.next().unwrap_or_default();
+    fill(&mut books, &next(), platform)?;
+    fill(&mut books, &next(), account)?;
+    fill(&mut books, &next(), lot)?;
+    if !needs.holds.is_empty() {
+        fill(&mut books, &next(), hold)?;
+    }
+    if !needs.events.is_empty() {
+        fill(&mut books, &next(), event)?;
+    }
+    if !needs.postings.is_empty() {
+        fill(&mut books, &next(), |books, row| posting(books, row, needs))?;
+    }
+    periods(session, &mut books, needs).await?;
+    Ok(books)
+}
+
+fn fill(
+    books: &mut Books,
+    rows: &[Row],
+    mut read: impl FnMut(&mut Books, &Row) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    rows.iter().try_for_each(|row| read(books, row))
+}
+
+/// What is named, as statements take it.
+#[derive(Debug)]
+struct Named<'a> {
+    shard: i32,
+    accounts: Vec<String>,
+    holds: Vec<Uuid>,
+    event_days: Vec<i32>,
+    events: Vec<Uuid>,
+    posting_accounts: Vec<String>,
+    posting_ids: Vec<std::borrow::Cow<'a, str>>,
+}
+
+impl<'a> Named<'a> {
+    fn of(shard: u16, needs: &'a Needs) -> Self {
+        let postings = needs.postings.iter();
+        Self {
+            shard: shard.into(),
+            accounts: needs.accounts.iter().map(AccountKey::to_string).collect(),
+            holds: needs.holds.iter().copied().collect(),
+            event_days: needs
+                .events
+                .iter()
+                .map(|id| Day::of_id(*id).get())
+                .collect(),
+            events: needs.events.iter().copied().collect(),
+            posting_accounts: postings.clone().map(|(who, _)| who.to_string()).collect(),
+            posting_ids: postings.map(|(_, id)| text(id)).collect(),
+        }
+    }
+
+    fn asked(&self) -> Vec<Asked<'_>> {
+        let mut asked: Vec<Asked<'_>> = vec![
+            (LOCK, vec![&self.shard]),
+            (PLATFORM, vec![&self.shard]),
+            (ACCOUNTS, vec![&self.accounts]),
+            (LOTS, vec![&self.accounts]),
+        ];
+        if !self.holds.is_empty() {
+            asked.push((holds::READ, vec![&self.holds]));
+        }
+        if !self.events.is_empty() {
+            asked.push((usage::STORED, vec![&self.event_days, &self.events]));
+        }
+        if !self.posting_ids.is_empty() {
+            asked.push((POSTINGS, vec![&self.posting_accounts, &self.posting_ids]));
+        }
+        asked
+    }
+}
+
+/// Budgets' periods: those that are named, and those that holds are held in.
+async fn periods(session: &Session, books: &mut Books, needs: &Needs) -> Result<(), StoreError> {
+    let held = books.holds.values().flat_map(|hold| &hold.budgets);
+    let mut keys: BTreeSet<PeriodKey> = held.map(|budget| budget.period).collect();
+    keys.extend(&needs.periods);
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let budgets: Vec<Uuid> = keys.iter().map(|key| key.budget_id).collect();
+    let starts: Vec<i64> = keys.iter().map(|key| key.start.as_millisecond()).collect();
+    let values: [&(dyn ToSql + Sync); 2] = [&budgets, &starts];
+    let rows = session.query(PERIODS, &values).await?;
+    fill(books, &rows, period)
+}
+
+fn platform(books: &mut Books, row: &Row) -> Result<(), StoreError> {
+    let name: String = get(row, "name")?;
+    let named = Platform::ALL
+        .into_iter()
+        .find(|platform| platform.name() == name);
+    let platform = named.ok_or(corrupt("account"))?;
+    books
+        .platform
+        .insert(platform, Nanos::new(get(row, "balance")?));
+    Ok(())
+}
+
+fn account(books: &mut Books, row: &Row) -> Result<(), StoreError> {
+    let account = Account {
+        balance: Nanos::new(get(row, "balance")?),
+        held: Nanos::new(get(row, "held")?),
+        lots: Vec::new(),
+        frozen: get(row, "frozen")?,
+    };
+    let key = row::account(&get::<String>(row, "name")?)?;
+    books.accounts.insert(key, account);
+    Ok(())
+}
+
+fn lot(books: &mut Books, row: &Row) -> Result<(), StoreError> {
+    let key = row::account(&get::<String>(row, "account")?)?;
+    let expire_ms: Option<i64> = get(row, "expire_ms")?;
+    let lot = Lot {
+        id: get(row, "lot_id")?,
+        remaining: Nanos::new(get(row, "remaining")?),
+        priority: row::small(row, "priority")?,
+        expire_time: expire_ms.map(keyward_runtime::time::from_millis),
+    };
+    books.accounts.entry(key).or_default().lots.push(lot);
+    Ok(())
+}
+
+fn hold(books: &mut Books, row: &Row) -> Result<(), StoreError> {
+    let hold = holds::read(row)?;
+    books.holds.insert(hold.request.id, hold);
+    Ok(())
+}
+
+fn event(books: &mut Books, row: &Row) -> Result<(), StoreError> {
+    let (id, stored) = usage::stored(row)?;
+    books.events.insert(id, stored);
+    Ok(())
+}
+
+/// Under the key by which it was named: a column may have it without a character.
+fn posting(books: &mut Books, row: &Row, needs: &Needs) -> Result<(), StoreError> {
+    let account = row::account(&get::<String>(row, "account")?)?;
+    let request_id: String = get(row, "request_id")?;
+    let is_named = |key: &&PostingKey| key.0 == account && text(&key.1) == request_id;
+    let key = needs
+        .postings
+        .iter()
+        .find(is_named)
+        .ok_or(corrupt("posting"))?;
+    let transfer = Transfer {
+        id: get(row, "transfer_id")?,
+        kind: row::transfer_kind(&get::<String>(row, "kind")?)?,
+        account,
+        amount: Nanos::new(get(row, "amount")?),
+        overrun: Nanos::ZERO,
+        late: false,
+        event_id: get(row, "event_id")?,
+        inference_id: get(row, "inference_id")?,
+        request_id: Some(request_id),
+        note: get(row, "note")?,
+        time: time(row, "post_ms")?,
+    };
+    let posting = Posting {
+        transfer,
+        lot: None,
+    };
+    books.postings.insert(key.clone(), posting);
+    Ok(())
+}
+
+fn period(books: &mut Books, row: &Row) -> Result<(), StoreError> {
+    let key = PeriodKey {
+        budget_id: get(row, "budget_id")?,
+        start: time(row, "start_ms")?,
+    };
+    let period = Period {
+        limit: Nanos::new(get(row, "amount_limit")?),
+        spent: Nanos::new(get(row, "spent")?),
+        held: Nanos::new(get(row, "held")?),
+    };
+    books.periods.insert(key, period);
+    Ok(())
+}

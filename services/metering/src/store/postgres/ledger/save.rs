@@ -1,0 +1,334 @@
+//! Writes what a batch changed: a statement for each table, all sent at once with the commit.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::marker::PhantomData;
+
+use keyward_money::Nanos;
+use keyward_storage::postgres::Asked;
+use uuid::Uuid;
+
+use super::super::columns::columns;
+use super::super::notices::{self, NoticeColumns};
+use super::super::row::text;
+use super::super::sums::NewSums;
+use super::super::usage::{self, AsideColumns, NewUsage};
+use super::holds::{self, HoldColumns, StateColumns};
+use crate::domain::day::Day;
+use crate::domain::ledger::{Books, Transfer, TransferKind};
+use crate::store::StoreError;
+
+const ACCOUNTS: &str = "
+    INSERT INTO account (name, balance, held, frozen)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::boolean[])
+    ON CONFLICT (name) DO UPDATE
+    SET balance = excluded.balance, held = excluded.held, frozen = excluded.frozen";
+
+const PLATFORM: &str = "
+    UPDATE platform_balance SET balance = balance + gained
+    FROM unnest($1::text[], $2::bigint[]) AS gains (platform, gained)
+    WHERE name = platform AND shard = $3";
+
+const LOTS: &str = "
+    INSERT INTO lot (account, lot_id, remaining, priority, expire_ms)
+    SELECT * FROM unnest($1::text[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[])
+    ON CONFLICT (account, lot_id) DO UPDATE SET remaining = excluded.remaining";
+
+const EMPTY_LOTS: &str = "
+    DELETE FROM lot WHERE (account, lot_id) IN (SELECT * FROM unnest($1::text[], $2::uuid[]))";
+
+const PERIODS: &str = "
+    INSERT INTO budget_period (budget_id, start_ms, amount_limit, spent, held)
+    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])
+    ON CONFLICT (budget_id, start_ms) DO UPDATE
+    SET amount_limit = excluded.amount_limit, spent = excluded.spent, held = excluded.held";
+
+/// Notes where lines of an account are that are listed.
+const TRANSFERS: &str = "
+    WITH posted AS (
+        INSERT INTO transfer (day, transfer_id, kind, account, amount, overrun, late, event_id,
+            inference_id, request_id, note, post_ms)
+        SELECT * FROM unnest($1::integer[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],
+            $6::bigint[], $7::boolean[], $8::uuid[], $9::text[], $10::text[], $11::text[],
+            $12::bigint[])
+        RETURNING day, sequence, kind, account, post_ms)
+    INSERT INTO transfer_day (account, post_day, day, first_sequence)
+    SELECT account, floor(post_ms / 86400000.0)::integer AS post_day, day, min(sequence)
+    FROM posted WHERE kind <> 'absorbed'
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    ON CONFLICT (account, post_day, day) DO NOTHING";
+
+const POSTINGS: &str = "
+    INSERT INTO posting (account, request_id, day, transfer_id)
+    SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::uuid[])";
+
+const REFUNDED: &str = "
+    INSERT INTO refunded (event_id, day, amount)
+    SELECT * FROM unnest($1::uuid[], $2::integer[], $3::bigint[])
+    ON CONFLICT (event_id) DO UPDATE SET amount = refunded.amount + excluded.amount";
+
+columns!(AccountColumns of AccountValues<'a> {
+    name: String,
+    balance: i64,
+    held: i64,
+    frozen: bool,
+});
+
+columns!(GainColumns of GainValues<'a> {
+    platform: &'a str,
+    gained: i64,
+});
+
+columns!(LotColumns of LotValues<'a> {
+    account: String,
+    lot_id: Uuid,
+    remaining: i64,
+    priority: i64,
+    expire_ms: Option<i64>,
+});
+
+columns!(EmptyLotColumns of EmptyLotValues<'a> {
+    account: String,
+    lot_id: Uuid,
+});
+
+columns!(PeriodColumns of PeriodValues<'a> {
+    budget_id: Uuid,
+    start_ms: i64,
+    amount_limit: i64,
+    spent: i64,
+    held: i64,
+});
+
+columns!(TransferColumns of TransferValues<'a> {
+    day: i32,
+    transfer_id: Uuid,
+    kind: &'a str,
+    account: String,
+    amount: i64,
+    overrun: i64,
+    late: bool,
+    event_id: Option<Uuid>,
+    inference_id: Cow<'a, str>,
+    request_id: Option<Cow<'a, str>>,
+    note: Cow<'a, str>,
+    post_ms: i64,
+});
+
+columns!(PostingColumns of PostingValues<'a> {
+    account: String,
+    request_id: Cow<'a, str>,
+    day: i32,
+    transfer_id: Uuid,
+});
+
+columns!(RefundColumns of RefundValues<'a> {
+    event_id: Uuid,
+    day: i32,
+    amount: i64,
+});
+
+/// What a batch changed, as statements take it.
+#[derive(Debug)]
+pub(super) struct Saved<'a> {
+    shard: i32,
+    accounts: AccountColumns<'a>,
+    gains: GainColumns<'a>,
+    lots: LotColumns<'a>,
+    empty_lots: EmptyLotColumns<'a>,
+    periods: PeriodColumns<'a>,
+    new_holds: HoldColumns<'a>,
+    holds: StateColumns<'a>,
+    transfers: TransferColumns<'a>,
+    postings: PostingColumns<'a>,
+    refunds: RefundColumns<'a>,
+    usage: NewUsage<'a>,
+    sums: NewSums<'a>,
+    asides: AsideColumns<'a>,
+    notices: NoticeColumns<'a>,
+}
+
+impl<'a> Saved<'a> {
+    pub(super) fn of(shard: u16, books: &'a Books) -> Result<Self, StoreError> {
+        let changes = &books.changes;
+        let mut saved = Self {
+            shard: shard.into(),
+            accounts: AccountColumns::default(),
+            gains: GainColumns::default(),
+            lots: LotColumns::default(),
+            empty_lots: EmptyLotColumns::default(),
+            periods: PeriodColumns::default(),
+            new_holds: HoldColumns::default(),
+            holds: StateColumns::default(),
+            transfers: TransferColumns::default(),
+            postings: PostingColumns::default(),
+            refunds: RefundColumns::default(),
+            usage: NewUsage::of(&changes.records)?,
+            sums: NewSums::of(changes),
+            asides: usage::aside(&changes.rejects),
+            notices: notices::new(&changes.notices)?,
+        };
+        saved.push_balances(books);
+        saved.push_lots(books);
+        saved.push_holds(books)?;
+        saved.push_transfers(&changes.transfers);
+        Ok(saved)
+    }
+
+    fn push_balances(&mut self, books: &'a Books) {
+        let changed = books.changes.accounts.iter();
+        for (key, account) in changed.filter_map(|key| Some((key, books.accounts.get(key)?))) {
+            self.accounts.push(AccountValues {
+                name: key.to_string(),
+                balance: account.balance.get(),
+                held: account.held.get(),
+                frozen: account.frozen,
+                of: PhantomData,
+            });
+        }
+        for (platform, gained) in &books.changes.platform {
+            self.gains.push(GainValues {
+                platform: platform.name(),
+                gained: gained.get(),
+                of: PhantomData,
+            });
+        }
+        let changed = books.changes.periods.iter();
+        for (key, period) in changed.filter_map(|key| Some((key, books.periods.get(key)?))) {
+            self.periods.push(PeriodValues {
+                budget_id: key.budget_id,
+                start_ms: key.start.as_millisecond(),
+                amount_limit: period.limit.get(),
+                spent: period.spent.get(),
+                held: period.held.get(),
+                of: PhantomData,
+            });
+        }
+    }
+
+    /// An empty lot is kept no longer.
+    fn push_lots(&mut self, books: &'a Books) {
+        for (key, id) in &books.changes.lots {
+            let lots = books.accounts.get(key).map(|account| &account.lots);
+            let lot = lots.and_then(|lots| lots.iter().find(|lot| lot.id == *id));
+            match lot.filter(|lot| lot.remaining > Nanos::ZERO) {
+                Some(lot) => self.lots.push(LotValues {
+                    account: key.to_string(),
+                    lot_id: lot.id,
+                    remaining: lot.remaining.get(),
+                    priority: lot.priority.into(),
+                    expire_ms: lot.expire_time.map(jiff::Timestamp::as_millisecond),
+                    of: PhantomData,
+                }),
+                None => self.empty_lots.push(EmptyLotValues {
+                    account: key.to_string(),
+                    lot_id: *id,
+                    of: PhantomData,
+                }),
+            }
+        }
+    }
+
+    fn push_holds(&mut self, books: &'a Books) -> Result<(), StoreError> {
+        let new = books.changes.new_holds.iter();
+        for hold in new.filter_map(|id| books.holds.get(id)) {
+            self.new_holds.push(holds::values(hold)?);
+        }
+        let changed = books.changes.holds.iter();
+        for hold in changed.filter_map(|id| books.holds.get(id)) {
+            self.holds.push(holds::state(hold));
+        }
+        Ok(())
+    }
+
+    fn push_transfers(&mut self, transfers: &'a [Transfer]) {
+        let mut refunds: BTreeMap<Uuid, Nanos> = BTreeMap::new();
+        for transfer in transfers {
+            self.transfers.push(transfer_values(transfer));
+            if let Some(request_id) = &transfer.request_id {
+                self.postings.push(PostingValues {
+                    account: transfer.account.to_string(),
+                    request_id: text(request_id),
+                    day: Day::of_id(transfer.id).get(),
+                    transfer_id: transfer.id,
+                    of: PhantomData,
+                });
+            }
+            if let (TransferKind::Refund, Some(event_id)) = (transfer.kind, transfer.event_id) {
+                let amount = refunds.entry(event_id).or_default();
+                *amount = amount.saturating_add(transfer.amount);
+            }
+        }
+        for (event_id, amount) in refunds {
+            self.refunds.push(RefundValues {
+                event_id,
+                day: Day::of_id(event_id).get(),
+                amount: amount.get(),
+                of: PhantomData,
+            });
+        }
+    }
+
+    /// The statements that have something to write.
+    pub(super) fn asked(&self) -> Vec<Asked<'_>> {
+        let mut platform = self.gains.arrays();
+        platform.push(&self.shard);
+        let each = [
+            (self.accounts.is_empty(), ACCOUNTS, self.accounts.arrays()),
+            (self.gains.is_empty(), PLATFORM, platform),
+            (self.lots.is_empty(), LOTS, self.lots.arrays()),
+            (
+                self.empty_lots.is_empty(),
+                EMPTY_LOTS,
+                self.empty_lots.arrays(),
+            ),
+            (self.periods.is_empty(), PERIODS, self.periods.arrays()),
+            (
+                self.new_holds.is_empty(),
+                holds::INSERT,
+                self.new_holds.arrays(),
+            ),
+            (self.holds.is_empty(), holds::UPDATE, self.holds.arrays()),
+            (
+                self.transfers.is_empty(),
+                TRANSFERS,
+                self.transfers.arrays(),
+            ),
+            (self.postings.is_empty(), POSTINGS, self.postings.arrays()),
+            (self.refunds.is_empty(), REFUNDED, self.refunds.arrays()),
+            (
+                self.asides.is_empty(),
+                usage::PUT_ASIDE,
+                self.asides.arrays(),
+            ),
+            (
+                self.notices.is_empty(),
+                notices::INSERT,
+                self.notices.arrays(),
+            ),
+        ];
+        let each = each.into_iter().filter(|(is_empty, ..)| !is_empty);
+        let each = each.map(|(_, sql, arrays)| (sql, arrays));
+        each.chain(self.usage.asked())
+            .chain(self.sums.asked())
+            .collect()
+    }
+}
+
+fn transfer_values(transfer: &Transfer) -> TransferValues<'_> {
+    TransferValues {
+        day: Day::of_id(transfer.id).get(),
+        transfer_id: transfer.id,
+        kind: transfer.kind.name(),
+        account: transfer.account.to_string(),
+        amount: transfer.amount.get(),
+        overrun: transfer.overrun.get(),
+        late: transfer.late,
+        event_id: transfer.event_id,
+        inference_id: text(&transfer.inference_id),
+        request_id: transfer.request_id.as_deref().map(text),
+        note: text(&transfer.note),
+        post_ms: transfer.time.as_millisecond(),
+        of: PhantomData,
+    }
+}
