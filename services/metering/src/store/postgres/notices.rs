@@ -99,6 +99,8 @@ fn listed(row: &Row) -> Result<ListedNotice, StoreError> {
 impl NoticeStore for PostgresStore {
     #[cfg(test)]
     async fn notice_insert(&self, notice: NewNotice) -> Result<bool, StoreError> {
+        // One after the other: what is there is counted before and after.
+        let _turn = self.shards[0].lock().await;
         let (session, notices) = (self.session().await?, [notice]);
         let before = session.query("SELECT sequence FROM notice", &[]).await?;
         session.execute(INSERT, &new(&notices)?.arrays()).await?;

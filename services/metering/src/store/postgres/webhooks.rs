@@ -30,9 +30,9 @@ const LIST: &str = "
 
 /// What failed for another address says nothing of this one.
 const UPDATE: &str = "
-    UPDATE webhook SET url = $1, kinds = $2, label = $3, enabled = $4, revision = $5,
+    UPDATE webhook SET url = $1, kinds = $2, label = $3, enabled = $4, revision = $5::bigint,
         update_ms = $6, rest_until_ms = CASE url WHEN $1 THEN rest_until_ms ELSE 0 END
-    WHERE webhook_id = $7 AND revision = $5 - 1";
+    WHERE webhook_id = $7 AND revision = $5::bigint - 1";
 
 const DELETE: &str = "DELETE FROM webhook WHERE webhook_id = $1 AND revision = $2";
 
