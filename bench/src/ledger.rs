@@ -2,6 +2,7 @@
 //! metering in this process, each answered once it is durable. With one caller each has a commit of
 //! its own; with many they share one.
 
+mod naive;
 mod role;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use keyward_auth::Peer;
 use keyward_proto::metering::v1 as proto;
 use keyward_proto::metering::v1::metering_service_client::MeteringServiceClient;
 use keyward_runtime::ids;
+use keyward_testkit::postgres::{PASSWORD, PrivatePostgres, ROLE};
 use tokio::task::JoinSet;
 
 use crate::latencies::Latencies;
@@ -27,10 +29,21 @@ const ALONE: usize = 200;
 /// Measures, and says what was seen. The stores lie in `folder`, so that its disk is what is measured.
 pub(crate) async fn measure(
     folder: &Path,
+    postgres: Option<&str>,
     callers: usize,
     requests: usize,
 ) -> anyhow::Result<String> {
-    let role = Role::start(folder).await?;
+    let private = (postgres == Some("private")).then(PrivatePostgres::durable);
+    let url = match &private {
+        Some(server) => Some(server.url(ROLE, PASSWORD, &server.make_database())),
+        None => postgres.map(ToOwned::to_owned),
+    };
+    let naive = match &url {
+        Some(url) => naive::measure(url).await?,
+        None => String::new(),
+    };
+    let engine = if url.is_some() { "Postgres" } else { "SQLite" };
+    let role = Role::start(folder, url.as_deref()).await?;
     let pairs = prepare(ALONE);
     let alone_holds = run(&role, 1, pairs.clone(), Kind::Hold).await?;
     let alone_settles = run(&role, 1, pairs, Kind::Settle).await?;
@@ -39,7 +52,7 @@ pub(crate) async fn measure(
     let settles = run(&role, callers, pairs, Kind::Settle).await?;
     role.stop().await;
     Ok(format!(
-        "one hot account on SQLite, every answer durable:\n\
+        "one hot account on {engine}, every answer durable:\n{naive}\
          {alone_holds}  holds, 1 caller, a commit for each\n\
          {alone_settles}  settles, 1 caller, a commit for each\n\
          {holds}  holds, {callers} callers, commits in groups\n\

@@ -93,6 +93,9 @@ enum Command {
         /// Where the store is made: on the disk that is to be measured.
         #[arg(long, default_value = ".")]
         folder: PathBuf,
+        /// An empty database (URL), or `private` for a server of its own; SQLite where absent.
+        #[arg(long)]
+        postgres: Option<String>,
         /// How many callers at once.
         #[arg(long, default_value_t = 1024)]
         callers: usize,
@@ -134,10 +137,12 @@ async fn main() -> anyhow::Result<()> {
         } => custody::measure(&postgres, owners, keys, callers).await,
         Command::Ledger {
             folder,
+            postgres,
             callers,
             requests,
         } => {
-            println!("{}", ledger::measure(&folder, callers, requests).await?);
+            let measuring = ledger::measure(&folder, postgres.as_deref(), callers, requests);
+            println!("{}", measuring.await?);
             Ok(())
         }
         Command::Rpc { calls } => {

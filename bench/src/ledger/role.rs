@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use keyward_auth::{AuthLayer, Authenticator, Connection, LocalServices, Peer};
 use keyward_catalog::{Catalog, CatalogHandle};
-use keyward_metering::{Config, CourierConfig, Metering};
+use keyward_metering::{Config, Metering, PostgresUrl};
 use keyward_proto::vault::v1::GetUserRequest;
 use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
 use keyward_runtime::serve::Process;
@@ -29,14 +29,16 @@ pub(super) struct Role {
 }
 
 impl Role {
-    pub(super) async fn start(folder: &Path) -> anyhow::Result<Self> {
+    pub(super) async fn start(folder: &Path, postgres: Option<&str>) -> anyhow::Result<Self> {
         let kept = tempfile::tempdir_in(folder)?;
         let vault = Running::start(VaultConfig::new(kept.path())).await?;
         let process = Process::new();
-        let config = Config {
-            database: kept.path().join("metering.db"),
-            courier: CourierConfig::default(),
-        };
+        let mut config = Config::new(kept.path().join("metering.db"));
+        if let Some(url) = postgres {
+            let url = PostgresUrl::parse(url)?;
+            keyward_metering::migrate(&url).await?;
+            config.postgres = Some(url);
+        }
         let catalog = CatalogHandle::new(Catalog::embedded()?);
         let known = vault.connection(Peer::Metering);
         let metering = Metering::open(config, known, &catalog, &process).await?;

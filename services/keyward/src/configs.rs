@@ -194,6 +194,20 @@ pub(crate) fn metering(settings: &Settings) -> Result<MeteringConfig, SettingsEr
     })
 }
 
+fn mail(settings: &MailSettings) -> MailConfig {
+    MailConfig {
+        host: settings.host.clone(),
+        port: settings.port,
+        login: settings.login.clone(),
+        from: settings.from.clone(),
+        tls: match settings.tls {
+            MailTls::Required => keyward_metering::MailTls::Required,
+            MailTls::Implicit => keyward_metering::MailTls::Implicit,
+            MailTls::None => keyward_metering::MailTls::None,
+        },
+    }
+}
+
 pub(crate) fn router(settings: &Settings) -> RouterConfig {
     let routing = &settings.routing;
     let overrides = |(name, provider): (&String, &ProviderSettings)| {

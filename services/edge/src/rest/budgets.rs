@@ -102,7 +102,7 @@ impl NewBudget {
             action: action.unwrap_or_default().into(),
             user: self.user.unwrap_or_default(),
             project: self.project.unwrap_or_default(),
-            access_key: self.access_key.unwrap_or_default(),
+            access_key_id: self.access_key.unwrap_or_default(),
             model: self.model.unwrap_or_default(),
             tag: self.tag.unwrap_or_default(),
             ..Budget::default()
@@ -231,7 +231,7 @@ impl Resource for Budget {
             action: BudgetAction::of(self.action),
             user: present(self.user),
             project: present(self.project),
-            access_key: present(self.access_key),
+            access_key: present(self.access_key_id),
             model: present(self.model),
             tag: present(self.tag),
             spent: Amount::new(self.spent_nanos),

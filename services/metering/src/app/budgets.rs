@@ -260,7 +260,7 @@ fn answered(budget: &Budget, seen: Option<Period>, now: jiff::Timestamp) -> Answ
         action: action(budget.terms.action).into(),
         user: text(&scope.user),
         project: text(&scope.project),
-        access_key: text(&scope.access_key),
+        access_key_id: text(&scope.access_key),
         model: text(&scope.model),
         tag: scope
             .tag

@@ -121,7 +121,7 @@ fn new_budget(budget: wire::Budget) -> Result<NewBudget, MeteringError> {
         scope: BudgetScope {
             user: present(budget.user),
             project: present(budget.project),
-            access_key: present(budget.access_key),
+            access_key: present(budget.access_key_id),
             model: present(budget.model),
             tag: present(budget.tag).map(|tag| TagFilter::parse(&tag)),
         },

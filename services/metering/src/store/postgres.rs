@@ -1,5 +1,6 @@
 //! Metering's store in Postgres, for several meterings at once.
 
+mod budgets;
 mod columns;
 pub(crate) mod inspect;
 mod ledger;

@@ -51,6 +51,10 @@ const TABLES: &[Table] = tables! {
     transfer_carried { account, amount }
     usage_carried { account, attempts, list_cost, charge }
     lot { account, lot_id, remaining, priority, expire_ms }
+    budget {
+        budget_id, account, account_name, amount, period, time_zone, action, user_id, project_id,
+        access_key_id, model, tag, revision, create_ms, update_ms,
+    }
     budget_period { budget_id, start_ms, amount_limit, spent, held }
     usage_record in day by BY_ID {
         event_id as text, sequence, inference_id, attempt, client_request_id, account, user_uid,

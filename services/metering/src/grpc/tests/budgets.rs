@@ -93,7 +93,7 @@ async fn the_tighter_of_balance_and_budget_binds_and_a_refusal_touches_neither()
     let world = World::new().await;
     world.give("users/bob", 3 * COST).await;
     let budget = wire::Budget {
-        access_key: "key-of-bob".to_owned(),
+        access_key_id: "key-of-bob".to_owned(),
         time_zone: "Asia/Tokyo".to_owned(),
         ..daily("", COST + 1)
     };

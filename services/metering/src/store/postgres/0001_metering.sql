@@ -42,6 +42,31 @@ CREATE TABLE lot (
 
 CREATE INDEX lot_by_expiry ON lot (expire_ms) WHERE expire_ms IS NOT NULL;
 
+-- What may be spent in each calendar period, on what fits all that is given. What was spent is in
+-- budget_period, which outlives its budget: open holds may still be charged to it.
+CREATE TABLE budget (
+    budget_id UUID NOT NULL PRIMARY KEY,
+    account TEXT NOT NULL,
+    account_name TEXT NOT NULL,
+    amount BIGINT NOT NULL,
+    period TEXT NOT NULL,
+    time_zone TEXT NOT NULL,
+    action TEXT NOT NULL,
+    user_id TEXT,
+    project_id TEXT,
+    access_key_id TEXT,
+    model TEXT,
+    tag TEXT,
+    revision BIGINT NOT NULL,
+    create_ms BIGINT NOT NULL,
+    update_ms BIGINT NOT NULL,
+    CONSTRAINT budget_amount_not_negative CHECK (amount >= 0),
+    CONSTRAINT budget_period_known CHECK (period IN ('hour', 'day', 'week', 'month')),
+    CONSTRAINT budget_action_known CHECK (action IN ('block', 'notify'))
+);
+
+CREATE INDEX budget_by_account ON budget (account, budget_id);
+
 CREATE TABLE budget_period (
     budget_id UUID NOT NULL,
     start_ms BIGINT NOT NULL,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use keyward_money::Nanos;
-use keyward_storage::postgres::Row;
+use keyward_storage::postgres::{Row, Session};
 use uuid::Uuid;
 
 use super::super::{Balance, Batch, BatchStore, LedgerStore, OverdueHold, StoreError, Transaction};
@@ -21,7 +21,7 @@ use super::{PostgresStore, Values};
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
 use crate::domain::day::Day;
-use crate::domain::ledger::Changes;
+use crate::domain::ledger::{Changes, Period, PeriodKey};
 
 const OPEN: &str = "SELECT count(*) AS open FROM hold WHERE state = 'open'";
 
@@ -35,6 +35,14 @@ const LOTS_OVERDUE: &str = "
     LIMIT $2";
 
 const BALANCE: &str = "SELECT balance, held FROM account WHERE name = $1";
+
+/// What budgets have seen in these periods, in the same order; `None` for nothing yet.
+pub(super) async fn periods(
+    session: &Session,
+    keys: &[PeriodKey],
+) -> Result<Vec<Option<Period>>, StoreError> {
+    load::periods_of(session, keys).await
+}
 
 /// The partitions that a batch writes to.
 fn days(changes: &Changes) -> BTreeSet<Day> {

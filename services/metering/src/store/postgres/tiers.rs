@@ -90,6 +90,18 @@ pub(super) async fn remember(session: &Session, new: &NewAnswer) -> Result<(), S
     Ok(())
 }
 
+/// Whether a row was touched; the answer is kept only if one was.
+pub(super) async fn answered(
+    session: &Session,
+    touched: u64,
+    answer: Option<&NewAnswer>,
+) -> Result<bool, StoreError> {
+    if let Some(answer) = answer.filter(|_| touched > 0) {
+        remember(session, answer).await?;
+    }
+    Ok(touched > 0)
+}
+
 #[async_trait]
 impl TierStore for PostgresStore {
     async fn tiers(&self) -> Result<Vec<Tier>, StoreError> {

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use super::super::notices::{Endpoint, NewWebhook, WebhookStore};
 use super::super::{NewAnswer, StoreError, text};
 use super::row::{self, get, time};
-use super::{PostgresStore, Values, lock_whole, tiers};
+use super::tiers::answered;
+use super::{PostgresStore, Values, lock_whole};
 use crate::domain::account::AccountKey;
 use crate::domain::signature::SigningSecret;
 use crate::domain::webhook::{DeliveryRecord, Terms, Webhook};
@@ -69,18 +70,6 @@ fn read(row: &Row) -> Result<Webhook, StoreError> {
             failure: get(row, "failure")?,
         },
     })
-}
-
-/// Whether a row was touched; the answer is kept only if one was.
-async fn answered(
-    session: &Session,
-    touched: u64,
-    answer: Option<&NewAnswer>,
-) -> Result<bool, StoreError> {
-    if let Some(answer) = answer.filter(|_| touched > 0) {
-        tiers::remember(session, answer).await?;
-    }
-    Ok(touched > 0)
 }
 
 async fn insert(

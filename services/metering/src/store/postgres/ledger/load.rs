@@ -129,11 +129,30 @@ async fn periods(session: &Session, books: &mut Books, needs: &Needs) -> Result<
     if keys.is_empty() {
         return Ok(());
     }
-    let budgets: Vec<Uuid> = keys.iter().map(|key| key.budget_id).collect();
-    let starts: Vec<i64> = keys.iter().map(|key| key.start.as_millisecond()).collect();
-    let values: [&(dyn ToSql + Sync); 2] = [&budgets, &starts];
-    let rows = session.query(PERIODS, &values).await?;
+    let rows = read_periods(session, keys.iter()).await?;
     fill(books, &rows, period)
+}
+
+/// What budgets have seen in these periods, in the same order; `None` for nothing yet.
+pub(super) async fn periods_of(
+    session: &Session,
+    keys: &[PeriodKey],
+) -> Result<Vec<Option<Period>>, StoreError> {
+    let rows = read_periods(session, keys.iter()).await?;
+    let mut books = Books::default();
+    fill(&mut books, &rows, period)?;
+    let found = keys.iter().map(|key| books.periods.get(key).copied());
+    Ok(found.collect())
+}
+
+async fn read_periods(
+    session: &Session,
+    keys: impl Iterator<Item = &PeriodKey> + Clone,
+) -> Result<Vec<Row>, StoreError> {
+    let budgets: Vec<Uuid> = keys.clone().map(|key| key.budget_id).collect();
+    let starts: Vec<i64> = keys.map(|key| key.start.as_millisecond()).collect();
+    let values: [&(dyn ToSql + Sync); 2] = [&budgets, &starts];
+    Ok(session.query(PERIODS, &values).await?)
 }
 
 fn platform(books: &mut Books, row: &Row) -> Result<(), StoreError> {
