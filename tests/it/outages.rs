@@ -24,7 +24,11 @@ async fn own_keys_serve_while_metering_is_away_and_are_recorded_later() {
     assert_eq!(answer.error(503), "overloaded");
     assert_eq!(system.providers.openai.requests_with(&key).len(), 2);
     let metrics = system.gateway.ops(Role::Router, "/metrics").await.ok();
-    assert!(metrics.text().contains("keyward_router_spool_depth 1\n"));
+    // The record, and perhaps the hold that nobody knows of and that is given back.
+    let waiting = |count| format!("keyward_router_spool_depth {count}\n");
+    let waits = [1, 2].map(waiting);
+    let metrics = metrics.text();
+    assert!(waits.iter().any(|line| metrics.contains(line)), "{metrics}");
 
     system.gateway.begin_role(Role::Metering).await;
     wait::until("the usage to be recorded", || async {
