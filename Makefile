@@ -57,11 +57,13 @@ fuzz: ## Fuzz what reads bytes of strangers, each target for SECONDS=300 (needs 
 check-deploy: build ## Validate the image, compose, metrics and alerts (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) scripts/check-deploy
 
-bench: postgres ## Measure the gateway beside a proxy that reads nothing, and what custody costs
+bench: postgres ## Measure the gateway beside a proxy that reads nothing, custody, and the ledger
 	$(CARGO) build --release -p keyward -p keyward-bench
 	$(CARGO) run --release -p keyward-bench -- suite
 	$(CARGO) run --release -p keyward-bench -- audit
 	$(CARGO) run --release -p keyward-bench -- custody
+	$(CARGO) run --release -p keyward-bench -- ledger
+	$(CARGO) run --release -p keyward-bench -- ledger --postgres private
 
 catalog: ## Generate the catalogue's data anew (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) LITELLM=$(LITELLM) GENAI_PRICES=$(GENAI_PRICES) \
