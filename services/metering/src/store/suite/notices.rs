@@ -159,7 +159,7 @@ pub(crate) async fn a_webhook_is_kept_changed_and_deleted_as_it_was_seen(store: 
     let all = list(None).await.expect("works");
     assert_eq!(all, [mail.clone(), hook.clone()]);
     let older = list(Some(mail.id)).await.expect("works");
-    assert_eq!(older, [hook.clone()]);
+    assert_eq!(older, std::slice::from_ref(&hook));
 
     let mut changed = hook.clone();
     changed.terms.kinds = [NoticeKind::KeyFailing, NoticeKind::LowBalance].into();
