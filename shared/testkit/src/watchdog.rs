@@ -28,6 +28,7 @@ while read -r word; do
 done
 kill -CONT "$child" 2>/dev/null
 kill -QUIT "$child" 2>/dev/null
+kill -TERM "$child" 2>/dev/null
 wait "$child"
 rm -rf "$folder"
 "#;
