@@ -15,6 +15,7 @@ pub(crate) mod proof;
 pub(crate) mod receipt;
 pub(crate) mod requester;
 pub(crate) mod signature;
+pub(crate) mod span;
 pub(crate) mod sums;
 pub(crate) mod tier;
 pub(crate) mod webhook;

@@ -32,7 +32,8 @@ use crate::domain::ledger::{Reject, TransferKind};
 use crate::domain::prices::PriceRow;
 use crate::domain::receipt::{Record, RecordPlace};
 use crate::domain::requester::Visibility;
-use crate::domain::sums::{Dimensions, GroupSum, Sum, TooManyGroups};
+use crate::domain::span::Span;
+use crate::domain::sums::{Dimension, Dimensions, GroupSum, Sum, TooManyGroups};
 use crate::domain::tier::Tier;
 use notices::{NoticeStore, OutboxStore, WebhookStore};
 
@@ -181,6 +182,17 @@ pub(crate) struct SumQuery {
     pub(crate) groups_max: usize,
 }
 
+impl SumQuery {
+    /// Its period, by whole days as far as hours are not asked for.
+    pub(crate) fn span(&self) -> Span {
+        if self.by.contains(&Dimension::Hour) {
+            Span::of_hours(self.start, self.end)
+        } else {
+            Span::of_days(self.start, self.end)
+        }
+    }
+}
+
 /// What was used in a period.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Sums {
@@ -199,8 +211,8 @@ pub(crate) trait UsageStore: Send + Sync {
     /// Lists records, newest first.
     async fn records(&self, query: RecordQuery) -> Result<Vec<Record>, StoreError>;
 
-    /// Adds records up, from sums by the hour that are kept with every record: what it costs does
-    /// not grow with the number of records.
+    /// Adds records up, from sums by the hour and by the day that are kept with every record: what
+    /// it costs does not grow with the number of records.
     async fn usage_sums(&self, query: SumQuery) -> Result<Result<Sums, TooManyGroups>, StoreError>;
 
     /// Adds at most `limit` records to the sums that were stored before there were any; says how

@@ -29,6 +29,8 @@ pub(crate) enum Check {
     SumOfCharges,
     /// List costs of records, and what the sums count.
     SumOfListCosts,
+    /// How many sums by the day, with tags or without, are not what their hours add up to.
+    Days,
     /// What one record says it cost, and what its prices and figures come to.
     Receipt,
 }
@@ -46,6 +48,10 @@ impl Check {
             Self::Attempts => ("the number of its records", "the sums"),
             Self::SumOfCharges => ("the charges of its records", "the sums"),
             Self::SumOfListCosts => ("the list costs of its records", "the sums"),
+            Self::Days => (
+                "the number of its sums by the day that are wrong",
+                "those by the hour",
+            ),
             Self::Receipt => ("the charge of the record", "its prices and figures"),
         }
     }
@@ -54,7 +60,7 @@ impl Check {
     pub(crate) const fn is_of_money(self) -> bool {
         !matches!(
             self,
-            Self::Attempts | Self::SumOfCharges | Self::SumOfListCosts
+            Self::Attempts | Self::SumOfCharges | Self::SumOfListCosts | Self::Days
         )
     }
 }
@@ -77,7 +83,7 @@ impl fmt::Display for Discrepancy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (kept, against) = self.check.words();
         let Self { of, proven, .. } = self;
-        if self.check == Check::Attempts {
+        if matches!(self.check, Check::Attempts | Check::Days) {
             return write!(f, "{of}: {kept} is {}, {against} say {proven}", self.kept);
         }
         let (is, say) = (Nanos::new(self.kept), Nanos::new(*proven));

@@ -73,6 +73,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0007_carried.sql",
         sql: include_str!("sqlite/0007_carried.sql"),
     },
+    Migration {
+        name: "0008_days.sql",
+        sql: include_str!("sqlite/0008_days.sql"),
+    },
 ];
 
 /// Metering's tables in a SQLite file.
@@ -519,6 +523,21 @@ mod tests {
                 "the sums",
             ),
             (
+                "UPDATE usage_hour SET input_tokens = input_tokens + 1",
+                "users/",
+                "by the day that are wrong",
+            ),
+            (
+                "DELETE FROM usage_sum_day",
+                "users/",
+                "by the day that are wrong",
+            ),
+            (
+                "UPDATE usage_sum_day_tag SET searches = searches + 1",
+                "users/",
+                "by the day that are wrong",
+            ),
+            (
                 "DELETE FROM usage_record",
                 "users/",
                 "the transfers of charges",
@@ -619,6 +638,62 @@ mod tests {
         assert_eq!(store.records(page).await.expect("works").len(), 25);
     }
 
+    #[tokio::test]
+    async fn hours_from_before_there_were_days_are_added_to_them() {
+        const ID: &str = "users/01890a5d-ac96-774b-bcce-b302099a8057";
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("metering.db");
+        let old = keyward_storage::Database::open(&path, &super::MIGRATIONS[..7]).expect("a file");
+        old.write(|connection| {
+            for hour in -30..60 {
+                for (table, tag) in [("usage_hour", ""), ("usage_hour_tag", "'team', 'a',")] {
+                    let sql = format!(
+                        "INSERT INTO {table} SELECT '{ID}', {hour}, {tag} '', '', '', 'p', 'm', 2,
+                             '', 1, 1, 0, 0, 5, 0, 5, {tokens}, {zeros}",
+                        tokens = if hour < 2 { i64::MAX } else { 7 },
+                        zeros = ["0"; 13].join(", "),
+                    );
+                    connection.execute(&sql, [])?;
+                }
+            }
+            Ok::<_, super::StoreError>(())
+        })
+        .await
+        .expect("written");
+        old.close().await;
+        drop(old);
+        let store = SqliteStore::open(&path).expect("a store");
+        let query = |tag: Option<&str>| SumQuery {
+            account: ID.parse().expect("an account"),
+            user_uid: None,
+            start: Hour::new(-24),
+            end: Hour::new(50),
+            filter: Filter {
+                tag: tag.map(TagFilter::parse),
+                ..Filter::default()
+            },
+            by: [Dimension::Day].into(),
+            groups_max: 100,
+        };
+        for tag in [None, Some("team=a")] {
+            let sums = store.usage_sums(query(tag)).await.expect("works");
+            let sums = sums.expect("few").groups;
+            let found: Vec<_> = sums
+                .iter()
+                .map(|day| (day.group.hour, day.sum.attempts, day.sum.usage.input_tokens))
+                .collect();
+            assert_eq!(
+                found,
+                [
+                    (Some(48), 2, 14),
+                    (Some(24), 24, 168),
+                    (Some(0), 24, i64::MAX),
+                    (Some(-24), 24, i64::MAX),
+                ]
+            );
+        }
+    }
+
     /// Pages and look-ups must cost what they show, however much is stored.
     #[tokio::test]
     async fn lists_walk_an_index() {
@@ -631,6 +706,14 @@ mod tests {
             ),
             (
                 super::sums::HOURS_BY_TAG,
+                "PRIMARY KEY (account=? AND hour>? AND hour<?)",
+            ),
+            (
+                super::sums::DAYS,
+                "PRIMARY KEY (account=? AND hour>? AND hour<?)",
+            ),
+            (
+                super::sums::DAYS_BY_TAG,
                 "PRIMARY KEY (account=? AND hour>? AND hour<?)",
             ),
             (super::usage::LIST_REQUEST, "usage_record_by_inference"),

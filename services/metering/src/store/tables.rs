@@ -85,6 +85,22 @@ const TABLES: &[Table] = tables! {
         output_tokens, reasoning_tokens, output_audio_tokens, output_image_tokens, searches,
         images, audio_ms, characters,
     }
+    usage_sum_day {
+        account, hour, user_uid, user_id, project_id, provider, model, key_source,
+        provider_key_id, requests, attempts, failed_attempts, unpriced_attempts, list_cost,
+        charge, own_key_list_cost, input_tokens, cache_read_tokens, cache_write_5m_tokens,
+        cache_write_1h_tokens, input_audio_tokens, input_image_tokens, output_tokens,
+        reasoning_tokens, output_audio_tokens, output_image_tokens, searches, images, audio_ms,
+        characters,
+    }
+    usage_sum_day_tag {
+        account, hour, tag_name, tag_value, user_uid, user_id, project_id, provider, model,
+        key_source, provider_key_id, requests, attempts, failed_attempts, unpriced_attempts,
+        list_cost, charge, own_key_list_cost, input_tokens, cache_read_tokens,
+        cache_write_5m_tokens, cache_write_1h_tokens, input_audio_tokens, input_image_tokens,
+        output_tokens, reasoning_tokens, output_audio_tokens, output_image_tokens, searches,
+        images, audio_ms, characters,
+    }
     notice {
         sequence, notice_id, account, kind, rule, period, threshold, subject, message, data,
         create_ms,

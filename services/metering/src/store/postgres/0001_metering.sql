@@ -429,6 +429,20 @@ CREATE TABLE usage_hour_tag (
         user_id, project_id, provider, model, key_source, provider_key_id)
 ) WITH (fillfactor = 50);
 
+-- Both by the day (UTC), kept in the same transaction: a month is read as thirty rows of a kind.
+-- `hour` is the first of the day.
+CREATE TABLE usage_sum_day (
+    LIKE usage_hour,
+    CONSTRAINT usage_sum_day_unique PRIMARY KEY (account, hour, user_uid, user_id, project_id,
+        provider, model, key_source, provider_key_id)
+) WITH (fillfactor = 50);
+
+CREATE TABLE usage_sum_day_tag (
+    LIKE usage_hour_tag,
+    CONSTRAINT usage_sum_day_tag_unique PRIMARY KEY (account, hour, tag_name, tag_value, user_uid,
+        user_id, project_id, provider, model, key_source, provider_key_id)
+) WITH (fillfactor = 50);
+
 -- What accounts should know of without asking. One for each occasion: whoever finds it out again
 -- writes nothing.
 CREATE TABLE notice (

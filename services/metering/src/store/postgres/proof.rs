@@ -6,13 +6,13 @@ use keyward_storage::postgres::{Row, Session};
 
 use super::super::{ProofStore, StoreError};
 use super::PostgresStore;
-use super::lists;
 use super::row::{self, get};
+use super::{lists, sums};
 use crate::domain::account::AccountKey;
 use crate::domain::proof::{Check, Discrepancy, Priceable};
 
 /// Each gives: what it is about, its account, what is kept, what that should be.
-const CHECKS: [(Check, &str); 9] = [
+const CHECKS: [(Check, &str); 11] = [
     (
         Check::Balance,
         "WITH kept AS (
@@ -121,6 +121,8 @@ const CHECKS: [(Check, &str); 9] = [
          FROM kept FULL JOIN proven USING (account)
          WHERE coalesce(kept.amount, 0) <> coalesce(proven.amount, 0)",
     ),
+    (Check::Days, sums::DIFFERING),
+    (Check::Days, sums::DIFFERING_TAGS),
 ];
 
 /// A proof reads all there is: longer than a request could wait.

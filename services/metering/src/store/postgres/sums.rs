@@ -1,4 +1,4 @@
-//! Sums by the hour: kept with every record, and read instead of the records.
+//! Sums by the hour and by the day: kept with every record, and read instead of the records.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use super::PostgresStore;
 use super::columns::Arrays;
 use super::row::{get, key, small};
 use crate::domain::account::AccountKey;
+use crate::domain::filter::Hour;
 use crate::domain::ledger::{Changes, SumKey};
 use crate::domain::sums::{Dimension, Group, GroupSum, Sum, TooManyGroups};
 
@@ -119,41 +120,77 @@ macro_rules! arrays {
     };
 }
 
-const ADD: &str = concat!(
-    "INSERT INTO usage_hour (",
-    figures!(name, ""),
-    ", ",
-    alike!(),
-    ")
+macro_rules! add_to {
+    ($table:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table,
+            " (",
+            figures!(name, ""),
+            ", ",
+            alike!(),
+            ")
      SELECT * FROM unnest(",
-    arrays!(),
-    ")
+            arrays!(),
+            ")
      ON CONFLICT (",
-    alike!(),
-    ") DO UPDATE SET ",
-    figures!(add, "usage_hour")
-);
+            alike!(),
+            ") DO UPDATE SET ",
+            figures!(add, $table)
+        )
+    };
+}
 
-const ADD_TAG: &str = concat!(
-    "INSERT INTO usage_hour_tag (",
-    figures!(name, ""),
-    ", ",
-    alike!(),
-    ", tag_name, tag_value)
+const ADD: &str = add_to!("usage_hour");
+const ADD_DAY: &str = add_to!("usage_sum_day");
+
+macro_rules! add_tags_to {
+    ($table:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table,
+            " (",
+            figures!(name, ""),
+            ", ",
+            alike!(),
+            ", tag_name, tag_value)
      SELECT * FROM unnest(",
-    arrays!(),
-    ", $31::text[], $32::text[])
+            arrays!(),
+            ", $31::text[], $32::text[])
      ON CONFLICT (",
-    alike!(),
-    ", tag_name, tag_value) DO UPDATE SET ",
-    figures!(add, "usage_hour_tag")
-);
+            alike!(),
+            ", tag_name, tag_value) DO UPDATE SET ",
+            figures!(add, $table)
+        )
+    };
+}
 
-/// Which hours are wanted: `$1` to `$10`.
+const ADD_TAG: &str = add_tags_to!("usage_hour_tag");
+const ADD_TAG_DAY: &str = add_tags_to!("usage_sum_day_tag");
+
+/// The sums of a period: `$11` to `$12` are its whole days, what of `$2` to `$3` is beside them
+/// its hours.
+macro_rules! spanned {
+    ($hours:literal, $days:literal) => {
+        concat!(
+            " FROM (
+             SELECT * FROM ",
+            $hours,
+            " WHERE account = $1 AND hour >= $2 AND hour < $11
+             UNION ALL SELECT * FROM ",
+            $days,
+            " WHERE account = $1 AND hour >= $11 AND hour < $12
+             UNION ALL SELECT * FROM ",
+            $hours,
+            " WHERE account = $1 AND hour >= $12 AND hour < $3) AS sums"
+        )
+    };
+}
+
+/// Which of them are wanted: `$4` to `$10`.
 macro_rules! wanted {
     () => {
-        " WHERE account = $1 AND hour >= $2 AND hour < $3
-            AND ($4::text IS NULL OR user_uid = $4)
+        " WHERE ($4::text IS NULL OR user_uid = $4)
             AND ($5::text IS NULL OR model = $5)
             AND ($6::text IS NULL OR provider = $6)
             AND ($7::bigint IS NULL OR key_source = $7)
@@ -163,20 +200,20 @@ macro_rules! wanted {
     };
 }
 
-/// The dimensions that are asked for, `$11` to `$18`, each a column that is null where it is not.
+/// The dimensions that are asked for, `$13` to `$19`, each a column that is null where it is not.
 macro_rules! dimensions {
     () => {
-        "SELECT CASE WHEN $11::bigint > 0 THEN hour - mod(mod(hour, $11) + $11, $11) END AS hour,
-             CASE WHEN $12::bool THEN model END AS model,
-             CASE WHEN $13::bool THEN provider END AS provider,
-             CASE WHEN $14::bool THEN provider_key_id END AS provider_key_id,
-             CASE WHEN $15::bool THEN user_id END AS user_id,
-             CASE WHEN $16::bool THEN project_id END AS project_id,
-             CASE WHEN $17::bool THEN key_source END AS key_source, "
+        "SELECT CASE WHEN $13::bigint > 0 THEN hour - mod(mod(hour, $13) + $13, $13) END AS hour,
+             CASE WHEN $14::bool THEN model END AS model,
+             CASE WHEN $15::bool THEN provider END AS provider,
+             CASE WHEN $16::bool THEN provider_key_id END AS provider_key_id,
+             CASE WHEN $17::bool THEN user_id END AS user_id,
+             CASE WHEN $18::bool THEN project_id END AS project_id,
+             CASE WHEN $19::bool THEN key_source END AS key_source, "
     };
 }
 
-/// The dimensions of `$12` to `$17`.
+/// The dimensions of `$14` to `$19`.
 const SHOWN: [Dimension; 6] = [
     Dimension::Model,
     Dimension::Provider,
@@ -189,7 +226,7 @@ const SHOWN: [Dimension; 6] = [
 const TOTAL: &str = concat!(
     "SELECT ",
     figures!(total, ""),
-    " FROM usage_hour",
+    spanned!("usage_hour", "usage_sum_day"),
     wanted!()
 );
 
@@ -197,20 +234,63 @@ const GROUPS: &str = concat!(
     dimensions!(),
     "NULL::text AS tag, ",
     figures!(total, ""),
-    " FROM usage_hour",
+    spanned!("usage_hour", "usage_sum_day"),
     wanted!(),
-    " GROUP BY 1, 2, 3, 4, 5, 6, 7 LIMIT $18"
+    " GROUP BY 1, 2, 3, 4, 5, 6, 7 LIMIT $20"
 );
 
-/// The same by tag; `$19` is a tag's name, `$20` its value, `$21` whether tags are shown.
+/// The same by tag; `$21` is a tag's name, `$22` its value, `$23` whether tags are shown.
 const GROUPS_OF_TAGS: &str =
     concat!(
     dimensions!(),
-    "CASE WHEN $21::bool THEN CASE tag_name WHEN '' THEN '' ELSE tag_name || '=' || tag_value END
+    "CASE WHEN $23::bool THEN CASE tag_name WHEN '' THEN '' ELSE tag_name || '=' || tag_value END
      END AS tag, ",
-    figures!(total, ""), " FROM usage_hour_tag", wanted!(),
-    " AND ($19::text IS NULL OR tag_name = $19) AND ($20::text IS NULL OR tag_value = $20)
-     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 LIMIT $18"
+    figures!(total, ""), spanned!("usage_hour_tag", "usage_sum_day_tag"), wanted!(),
+    " AND ($21::text IS NULL OR tag_name = $21) AND ($22::text IS NULL OR tag_value = $22)
+     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 LIMIT $20"
+);
+
+/// What the hours of a day come to, less what its sum says.
+macro_rules! difference {
+    ($table:literal, $column:literal) => {
+        concat!("sum(sign * ", $column, ")")
+    };
+}
+
+macro_rules! zero {
+    ($table:literal, $column:literal) => {
+        "0"
+    };
+}
+
+/// Counts the sums of an account that are not what their hours add up to.
+macro_rules! differing {
+    ($hours:literal, $days:literal, $tag:literal) => {
+        concat!(
+            "SELECT account, account, count(*), 0::bigint FROM (
+                 SELECT account FROM (
+                     SELECT *, hour - mod(mod(hour, 24) + 24, 24) AS day, 1 AS sign FROM ",
+            $hours,
+            " UNION ALL SELECT *, hour, -1 FROM ",
+            $days,
+            ") AS sums GROUP BY account, day, user_uid, user_id, project_id, provider, model,
+                     key_source, provider_key_id",
+            $tag,
+            " HAVING (",
+            figures!(difference, ""),
+            ") <> (",
+            figures!(zero, ""),
+            ")) AS differing
+             GROUP BY account"
+        )
+    };
+}
+
+pub(super) const DIFFERING: &str = differing!("usage_hour", "usage_sum_day", "");
+pub(super) const DIFFERING_TAGS: &str = differing!(
+    "usage_hour_tag",
+    "usage_sum_day_tag",
+    ", tag_name, tag_value"
 );
 
 /// What records that are summed have in common, with a tag or without, as columns have it; in the
@@ -246,13 +326,23 @@ impl<'a> Key<'a> {
             tag_value: key(value),
         }
     }
+
+    /// The same for the whole day.
+    fn of_day(self) -> Self {
+        Self {
+            hour: Hour::new(self.hour).day().get(),
+            ..self
+        }
+    }
 }
 
 /// What a batch's records add up to.
 #[derive(Debug)]
 pub(super) struct NewSums<'a> {
     hours: Columns<'a>,
+    days: Columns<'a>,
     tags: Columns<'a>,
+    tag_days: Columns<'a>,
 }
 
 impl<'a> NewSums<'a> {
@@ -261,8 +351,11 @@ impl<'a> NewSums<'a> {
         let hours = hours.map(|(of, sum)| (Key::of(of, "", ""), sum));
         let tags = changes.tag_sums.iter();
         let tags = tags.map(|((of, name, value), sum)| (Key::of(of, name, value), sum));
+        let of_day = |(key, sum): (Key<'a>, &'a Sum)| (key.of_day(), sum);
         Self {
+            days: Columns::of(hours.clone().map(of_day)),
             hours: Columns::of(hours),
+            tag_days: Columns::of(tags.clone().map(of_day)),
             tags: Columns::of(tags),
         }
     }
@@ -271,12 +364,12 @@ impl<'a> NewSums<'a> {
         if self.hours.hour.is_empty() {
             return Vec::new();
         }
-        let mut tags = self.tags.values();
-        tags.extend([
-            &self.tags.tag_name as &(dyn ToSql + Sync),
-            &self.tags.tag_value,
-        ]);
-        vec![(ADD, self.hours.values()), (ADD_TAG, tags)]
+        vec![
+            (ADD, self.hours.values()),
+            (ADD_DAY, self.days.values()),
+            (ADD_TAG, self.tags.values_with_tags()),
+            (ADD_TAG_DAY, self.tag_days.values_with_tags()),
+        ]
     }
 }
 
@@ -345,6 +438,12 @@ impl<'a> Columns<'a> {
         values.extend(alike);
         values
     }
+
+    fn values_with_tags(&self) -> Arrays<'_> {
+        let mut values = self.values();
+        values.extend([&self.tag_name as &(dyn ToSql + Sync), &self.tag_value]);
+        values
+    }
 }
 
 /// What is asked for, as statements take it.
@@ -352,6 +451,8 @@ impl<'a> Columns<'a> {
 struct Question<'a> {
     account: String,
     start: i64,
+    days_start: i64,
+    days_end: i64,
     end: i64,
     user_uid: Option<String>,
     model: Option<Cow<'a, str>>,
@@ -376,10 +477,13 @@ impl<'a> Question<'a> {
         let given = |value: &'a Option<String>| value.as_deref().map(key);
         let (filter, tag) = (&query.filter, query.filter.tag.as_ref());
         let limit = i64::try_from(query.groups_max).unwrap_or(i64::MAX);
+        let span = query.span();
         Self {
             account: query.account.to_string(),
-            start: query.start.get(),
-            end: query.end.get(),
+            start: span.start.get(),
+            days_start: span.days_start.get(),
+            days_end: span.days_end.get(),
+            end: span.end.get(),
             user_uid: query.user_uid.map(|uid| uid.to_string()),
             model: given(&filter.model),
             provider: given(&filter.provider),
@@ -401,7 +505,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    /// `$1` to `$10`.
+    /// `$1` to `$12`.
     fn wanted(&self) -> Vec<&(dyn ToSql + Sync)> {
         vec![
             &self.account,
@@ -414,6 +518,8 @@ impl<'a> Question<'a> {
             &self.provider_key_id,
             &self.user,
             &self.project,
+            &self.days_start,
+            &self.days_end,
         ]
     }
 

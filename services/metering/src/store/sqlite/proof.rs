@@ -2,13 +2,13 @@
 
 use rusqlite::Connection;
 
-use super::{row, usage};
+use super::{row, sums, usage};
 use crate::domain::account::AccountKey;
 use crate::domain::proof::{Check, Discrepancy, Priceable};
 use crate::store::StoreError;
 
 /// Each gives: what it is about, its account, what is kept, what that should be.
-const CHECKS: [(Check, &str); 9] = [
+const CHECKS: [(Check, &str); 11] = [
     (
         Check::Balance,
         "WITH proven AS (
@@ -109,6 +109,8 @@ const CHECKS: [(Check, &str); 9] = [
          FROM kept FULL JOIN proven USING (account)
          WHERE coalesce(kept.amount, 0) <> coalesce(proven.amount, 0)",
     ),
+    (Check::Days, sums::DIFFERING),
+    (Check::Days, sums::DIFFERING_TAGS),
 ];
 
 pub(super) fn discrepancies(connection: &Connection) -> Result<Vec<Discrepancy>, StoreError> {

@@ -1,4 +1,4 @@
-//! Sums by the hour: kept with every record, and read instead of the records.
+//! Sums by the hour and by the day: kept with every record, and read instead of the records.
 
 use keyward_money::Nanos;
 use keyward_runtime::time;
@@ -50,40 +50,61 @@ macro_rules! add {
     };
 }
 
-const ADD: &str = concat!(
-    "INSERT INTO usage_hour (",
-    alike!(),
-    ", ",
-    figures!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
-         ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)
+macro_rules! add_to {
+    ($table:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table,
+            " (",
+            alike!(),
+            ", ",
+            figures!(),
+            ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
+         ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)
      ON CONFLICT (",
-    alike!(),
-    ")",
-    add!()
-);
+            alike!(),
+            ")",
+            add!()
+        )
+    };
+}
 
-const ADD_TAG: &str = concat!(
-    "INSERT INTO usage_hour_tag (",
-    alike!(),
-    ", ",
-    figures!(),
-    ", tag_name, tag_value)
+const ADD: &str = add_to!("usage_hour");
+const ADD_DAY: &str = add_to!("usage_sum_day");
+
+macro_rules! add_tags_to {
+    ($table:literal) => {
+        concat!(
+            "INSERT INTO ",
+            $table,
+            " (",
+            alike!(),
+            ", ",
+            figures!(),
+            ", tag_name, tag_value)
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19,
          ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32)
      ON CONFLICT (",
-    alike!(),
-    ", tag_name, tag_value)",
-    add!()
-);
+            alike!(),
+            ", tag_name, tag_value)",
+            add!()
+        )
+    };
+}
+
+const ADD_TAG: &str = add_tags_to!("usage_hour_tag");
+const ADD_TAG_DAY: &str = add_tags_to!("usage_sum_day_tag");
 
 /// Adds what a batch's records add up to. The only caller of this is what stores them.
 pub(super) fn add_all(connection: &Connection, changes: &Changes) -> Result<(), StoreError> {
     for (key, sum) in &changes.sums {
-        add(connection, ADD, key, sum, &[])?;
+        add(connection, ADD, (key, key.hour), sum, &[])?;
+        add(connection, ADD_DAY, (key, key.hour.day()), sum, &[])?;
     }
     for ((key, name, value), sum) in &changes.tag_sums {
-        add(connection, ADD_TAG, key, sum, &[name, value])?;
+        let tag = [name, value];
+        add(connection, ADD_TAG, (key, key.hour), sum, &tag)?;
+        add(connection, ADD_TAG_DAY, (key, key.hour.day()), sum, &tag)?;
     }
     Ok(())
 }
@@ -91,11 +112,11 @@ pub(super) fn add_all(connection: &Connection, changes: &Changes) -> Result<(), 
 fn add(
     connection: &Connection,
     statement: &str,
-    key: &SumKey,
+    (key, hour): (&SumKey, Hour),
     sum: &Sum,
     tag: &[&String],
 ) -> Result<(), StoreError> {
-    let (account, hour) = (key.account.to_string(), key.hour.get());
+    let (account, hour) = (key.account.to_string(), hour.get());
     let figures = sum.figures();
     let mut values: Vec<&dyn ToSql> = vec![
         &account,
@@ -123,7 +144,7 @@ fn sum(row: &Row<'_>, from: usize) -> Result<Sum, StoreError> {
     Ok(Sum::from_figures(figures))
 }
 
-/// Which hours are wanted: `?1` to `?10`.
+/// Which sums are wanted: `?1` to `?10`.
 macro_rules! wanted {
     () => {
         " WHERE account = ?1 AND hour >= ?2 AND hour < ?3
@@ -137,23 +158,77 @@ macro_rules! wanted {
     };
 }
 
-/// Walks the primary key over the hours that are asked for.
-pub(super) const HOURS: &str = concat!(
-    "SELECT hour, user_id, project_id, provider, model, key_source, provider_key_id, '', '', ",
-    figures!(),
-    " FROM usage_hour",
-    wanted!()
+/// Counts the sums of an account that are not what their hours add up to. Counted as floating
+/// numbers, which are exact up to 2^53: figures that no longer fit would end the proof.
+macro_rules! differing {
+    ($hours:literal, $days:literal, $tag:literal) => {
+        concat!(
+            "SELECT account, account, count(*), 0 FROM (
+                 SELECT account FROM (
+                     SELECT *, hour - ((hour % 24) + 24) % 24 AS day, 1 AS sign FROM ",
+            $hours,
+            " UNION ALL SELECT *, hour, -1 FROM ",
+            $days,
+            ") GROUP BY account, day, user_uid, user_id, project_id, provider, model, key_source,
+                     provider_key_id",
+            $tag,
+            " HAVING (total(sign * requests), total(sign * attempts),
+                     total(sign * failed_attempts), total(sign * unpriced_attempts),
+                     total(sign * list_cost), total(sign * charge),
+                     total(sign * own_key_list_cost), total(sign * input_tokens),
+                     total(sign * cache_read_tokens), total(sign * cache_write_5m_tokens),
+                     total(sign * cache_write_1h_tokens), total(sign * input_audio_tokens),
+                     total(sign * input_image_tokens), total(sign * output_tokens),
+                     total(sign * reasoning_tokens), total(sign * output_audio_tokens),
+                     total(sign * output_image_tokens), total(sign * searches),
+                     total(sign * images), total(sign * audio_ms), total(sign * characters))
+                 <> (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+             GROUP BY account"
+        )
+    };
+}
+
+pub(super) const DIFFERING: &str = differing!("usage_hour", "usage_sum_day", "");
+pub(super) const DIFFERING_TAGS: &str = differing!(
+    "usage_hour_tag",
+    "usage_sum_day_tag",
+    ", tag_name, tag_value"
 );
 
+/// Walks the primary key over the hours that are asked for.
+macro_rules! read {
+    ($table:literal) => {
+        concat!(
+            "SELECT hour, user_id, project_id, provider, model, key_source, provider_key_id, '',
+                 '', ",
+            figures!(),
+            " FROM ",
+            $table,
+            wanted!()
+        )
+    };
+}
+
+pub(super) const HOURS: &str = read!("usage_hour");
+pub(super) const DAYS: &str = read!("usage_sum_day");
+
 /// The same by tag; `?11` is a tag's name and `?12` its value.
-pub(super) const HOURS_BY_TAG: &str = concat!(
-    "SELECT hour, user_id, project_id, provider, model, key_source, provider_key_id, tag_name,
-         tag_value, ",
-    figures!(),
-    " FROM usage_hour_tag",
-    wanted!(),
-    " AND (?11 IS NULL OR tag_name = ?11) AND (?12 IS NULL OR tag_value = ?12)"
-);
+macro_rules! read_by_tag {
+    ($table:literal) => {
+        concat!(
+            "SELECT hour, user_id, project_id, provider, model, key_source, provider_key_id,
+                 tag_name, tag_value, ",
+            figures!(),
+            " FROM ",
+            $table,
+            wanted!(),
+            " AND (?11 IS NULL OR tag_name = ?11) AND (?12 IS NULL OR tag_value = ?12)"
+        )
+    };
+}
+
+pub(super) const HOURS_BY_TAG: &str = read_by_tag!("usage_hour_tag");
+pub(super) const DAYS_BY_TAG: &str = read_by_tag!("usage_sum_day_tag");
 
 pub(super) fn query(
     connection: &Connection,
@@ -188,13 +263,48 @@ pub(super) fn query(
     Ok(Ok(Sums { groups, total }))
 }
 
-/// Shows `visit` the hours that are wanted, until it has seen enough.
+/// Shows `visit` the sums that are wanted, until it has seen enough: whole days, and hours beside
+/// them.
 fn each(
     connection: &Connection,
     query: &SumQuery,
     by_tag: bool,
     mut visit: impl FnMut(Cell) -> bool,
 ) -> Result<(), StoreError> {
+    let (hours, days) = match by_tag {
+        true => (HOURS_BY_TAG, DAYS_BY_TAG),
+        false => (HOURS, DAYS),
+    };
+    let span = query.span();
+    let parts = [
+        (hours, span.start, span.days_start),
+        (days, span.days_start, span.days_end),
+        (hours, span.days_end, span.end),
+    ];
+    for (sql, start, end) in parts.into_iter().filter(|(_, start, end)| start < end) {
+        let part = Part { sql, start, end };
+        if !each_of(connection, query, (part, by_tag), &mut visit)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What is read at once.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    sql: &'static str,
+    start: Hour,
+    end: Hour,
+}
+
+/// Says whether more is wanted.
+fn each_of(
+    connection: &Connection,
+    query: &SumQuery,
+    (part, by_tag): (Part, bool),
+    visit: &mut impl FnMut(Cell) -> bool,
+) -> Result<bool, StoreError> {
     let Filter {
         model,
         provider,
@@ -206,7 +316,7 @@ fn each(
         ..
     } = &query.filter;
     let account = query.account.to_string();
-    let (start, end) = (query.start.get(), query.end.get());
+    let (start, end) = (part.start.get(), part.end.get());
     let user_uid = query.user_uid.map(|uid| uid.to_string());
     let mut values: Vec<&dyn ToSql> = vec![
         &account,
@@ -227,15 +337,14 @@ fn each(
     if by_tag {
         values.extend([&name as &dyn ToSql, &value]);
     }
-    let sql = if by_tag { HOURS_BY_TAG } else { HOURS };
-    let mut statement = connection.prepare_cached(sql)?;
+    let mut statement = connection.prepare_cached(part.sql)?;
     let mut rows = statement.query(&*values)?;
     while let Some(row) = rows.next()? {
         if !visit(cell(row)?) {
-            break;
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 fn cell(row: &Row<'_>) -> Result<Cell, StoreError> {
