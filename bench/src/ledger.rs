@@ -172,6 +172,7 @@ fn settle(hold: &str, event: &str, account: &str) -> proto::SettleUsageRequest {
             endpoint: "chat.completions".to_owned(),
             ..proto::UsageEvent::default()
         }),
+        ..proto::SettleUsageRequest::default()
     }
 }
 

@@ -4,6 +4,7 @@
 mod batch;
 mod budgets;
 mod columns;
+mod leases;
 pub(crate) mod notices;
 pub(crate) mod postgres;
 mod proof;
@@ -23,6 +24,7 @@ use uuid::Uuid;
 
 pub(crate) use batch::{Batch, NotWritten, Work};
 pub(crate) use budgets::BudgetStore;
+pub(crate) use leases::LeaseStore;
 pub(crate) use proof::{ProofStore, prove};
 
 use crate::domain::account::AccountKey;
@@ -62,6 +64,8 @@ impl From<rusqlite::Error> for StoreError {
 pub(crate) struct Balance {
     pub(crate) balance: Nanos,
     pub(crate) held: Nanos,
+    /// What is lent to routers.
+    pub(crate) leased: Nanos,
 }
 
 /// One line of an account's ledger.
@@ -92,6 +96,10 @@ pub(crate) struct Totals {
     pub(crate) held: Nanos,
     /// What open holds hold.
     pub(crate) open_holds: Nanos,
+    /// What accounts have lent.
+    pub(crate) leased: Nanos,
+    /// What is left of open leases.
+    pub(crate) open_leases: Nanos,
     /// What usage records say was charged.
     pub(crate) record_charges: Nanos,
     /// What the ledger says was charged.
@@ -306,6 +314,7 @@ pub(crate) trait CloseStore: Send + Sync {
 pub(crate) trait Store:
     BatchStore
     + LedgerStore
+    + LeaseStore
     + ProofStore
     + UsageStore
     + TierStore
@@ -322,6 +331,7 @@ pub(crate) trait Store:
 impl<T> Store for T where
     T: BatchStore
         + LedgerStore
+        + LeaseStore
         + ProofStore
         + UsageStore
         + TierStore

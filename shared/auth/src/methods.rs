@@ -19,6 +19,7 @@ pub struct MethodRule {
 const UNWATCHED: &[&str] = &[
     "/keyward.vault.v1.VaultService/WatchChanges",
     "/keyward.metering.v1.MeteringService/RecordUsage",
+    "/keyward.metering.v1.MeteringService/WatchLeases",
 ];
 
 impl MethodRule {
@@ -100,7 +101,8 @@ pub const METHODS: &[MethodRule] = table! {
     }
     "keyward.metering.v1.MeteringService" {
         ROUTER, Needs(Scope::Inference) => PlaceHold;
-        ROUTER, Optional => ExtendHold, SettleUsage, VoidHold, RecordUsage;
+        ROUTER, Optional => ExtendHold, SettleUsage, VoidHold, RecordUsage, RenewLease, ReturnLease,
+            WatchLeases;
     }
     "keyward.metering.v1.CreditService" {
         CALLERS, Needs(Scope::Usage) => GetBalance;

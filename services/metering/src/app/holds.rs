@@ -297,6 +297,7 @@ impl App {
         );
         match reason {
             QuarantineReason::UnknownHold => MeteringError::NotFound("hold"),
+            QuarantineReason::UnknownLease => MeteringError::NotFound("lease"),
             QuarantineReason::OtherFigures => {
                 MeteringError::Conflict("an event with other figures")
             }

@@ -17,6 +17,8 @@ pub(crate) enum Check {
     Lots,
     /// What an account holds, and its open holds.
     Held,
+    /// What an account has lent, and what is left of its open leases.
+    Leased,
     /// What a budget's period holds, and the open holds in it.
     BudgetHeld,
     /// What a budget's period has spent, and the charges of the holds in it.
@@ -42,6 +44,7 @@ impl Check {
             Self::Balance => ("the balance", "its transfers"),
             Self::Lots => ("the balance", "what is left of its grants"),
             Self::Held => ("what is held", "its open holds"),
+            Self::Leased => ("what is lent", "its open leases"),
             Self::BudgetHeld => ("what the budget holds", "its open holds"),
             Self::BudgetSpent => ("what the budget has spent", "the charges in it"),
             Self::Charges => ("the charges of its records", "the transfers of charges"),

@@ -7,8 +7,9 @@ use keyward_money::Nanos;
 use keyward_proto::metering::v1::metering_service_server::MeteringService;
 use keyward_proto::metering::v1::{
     ExtendHoldRequest, ExtendHoldResponse, PlaceHoldRequest, PlaceHoldResponse, RecordUsageRequest,
-    RecordUsageResponse, SettleUsageRequest, SettleUsageResponse, VoidHoldRequest,
-    VoidHoldResponse,
+    RecordUsageResponse, RenewLeaseRequest, RenewLeaseResponse, ReturnLeaseRequest,
+    ReturnLeaseResponse, SettleUsageRequest, SettleUsageResponse, VoidHoldRequest,
+    VoidHoldResponse, WatchLeasesRequest, WatchLeasesResponse,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, async_trait};
@@ -64,6 +65,7 @@ impl MeteringService for Grpc {
             request_id,
             hold_id,
             event,
+            ..
         } = request.into_inner();
         let hold_id = convert::uuid("hold_id", &hold_id).map_err(status)?;
         let settled = self.app.settle(&request_id, hold_id, event).await;
@@ -91,6 +93,30 @@ impl MeteringService for Grpc {
             .await
             .map_err(status)?;
         Ok(Response::new(VoidHoldResponse { duplicate }))
+    }
+
+    async fn renew_lease(
+        &self,
+        _: Request<RenewLeaseRequest>,
+    ) -> Result<Response<RenewLeaseResponse>, Status> {
+        Err(Status::unimplemented("nothing is lent"))
+    }
+
+    async fn return_lease(
+        &self,
+        _: Request<ReturnLeaseRequest>,
+    ) -> Result<Response<ReturnLeaseResponse>, Status> {
+        Err(Status::unimplemented("nothing is lent"))
+    }
+
+    type WatchLeasesStream =
+        std::pin::Pin<Box<dyn Stream<Item = Result<WatchLeasesResponse, Status>> + Send>>;
+
+    async fn watch_leases(
+        &self,
+        _: Request<Streaming<WatchLeasesRequest>>,
+    ) -> Result<Response<Self::WatchLeasesStream>, Status> {
+        Err(Status::unimplemented("nothing is lent"))
     }
 
     type RecordUsageStream =

@@ -33,6 +33,15 @@ pub(super) fn assert_adds_up(books: &Books) {
             .filter(|hold| hold.request.account == *key && hold.state == HoldState::Open);
         let held = open.fold(Nanos::ZERO, |held, hold| held.saturating_add(hold.amount));
         assert_eq!(account.held, held, "what is held is what open holds hold");
+        let leases = books.leases.values();
+        let leases = leases.filter(|lease| lease.account == *key && lease.is_open);
+        let leased = leases.fold(Nanos::ZERO, |sum, lease| {
+            sum.saturating_add(lease.remaining)
+        });
+        assert_eq!(
+            account.leased, leased,
+            "what is lent is what open leases have left"
+        );
     }
     let recorded: i64 = books
         .events

@@ -2,6 +2,7 @@
 
 mod budgets;
 pub(crate) mod inspect;
+mod leases;
 mod ledger;
 mod notices;
 mod outbox;
@@ -28,14 +29,14 @@ use super::notices::{
     WebhookStore,
 };
 use super::{
-    Answer, Balance, Batch, BatchStore, BudgetStore, Call, CloseStore, LedgerStore, NewAnswer,
-    OverdueHold, PriceStore, ProofStore, RecordQuery, StoreError, SumQuery, Sums, TierStore,
-    Transaction, UpkeepStore, UsageStore,
+    Answer, Balance, Batch, BatchStore, BudgetStore, Call, CloseStore, LeaseStore, LedgerStore,
+    NewAnswer, OverdueHold, PriceStore, ProofStore, RecordQuery, StoreError, SumQuery, Sums,
+    TierStore, Transaction, UpkeepStore, UsageStore,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::budget::Budget;
 use crate::domain::charging::Hold;
-use crate::domain::ledger::{Period, PeriodKey, Reject};
+use crate::domain::ledger::{Lease, Period, PeriodKey, Reject};
 use crate::domain::prices::PriceRow;
 use crate::domain::proof::{Discrepancy, Priceable};
 use crate::domain::receipt::Record;
@@ -76,6 +77,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0008_days.sql",
         sql: include_str!("sqlite/0008_days.sql"),
+    },
+    Migration {
+        name: "0009_leases.sql",
+        sql: include_str!("sqlite/0009_leases.sql"),
     },
 ];
 
@@ -178,6 +183,24 @@ impl LedgerStore for SqliteStore {
     #[cfg(test)]
     async fn totals(&self) -> Result<super::Totals, StoreError> {
         self.read(ledger::totals).await
+    }
+}
+
+#[async_trait]
+impl LeaseStore for SqliteStore {
+    async fn lease_get(&self, id: Uuid) -> Result<Option<Lease>, StoreError> {
+        self.read(move |connection| leases::get(connection, id))
+            .await
+    }
+
+    async fn leases_of(&self, account: AccountKey) -> Result<Vec<Lease>, StoreError> {
+        self.read(move |connection| leases::of_account(connection, account))
+            .await
+    }
+
+    async fn leases_open(&self, expired: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreError> {
+        self.read(move |connection| leases::open_until(connection, expired, limit))
+            .await
     }
 }
 

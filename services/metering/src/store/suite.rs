@@ -2,6 +2,7 @@
 
 mod budgets;
 mod copies;
+mod leases;
 mod notices;
 mod proof;
 mod sums;
@@ -30,6 +31,7 @@ use crate::domain::requester::Visibility;
 use crate::domain::tier::{self, Tier};
 
 pub(crate) use budgets::*;
+pub(crate) use leases::*;
 pub(crate) use notices::*;
 pub(crate) use proof::*;
 pub(crate) use sums::*;
@@ -64,6 +66,8 @@ macro_rules! conformance {
             a_hold_placed_and_settled_in_one_batch_is_whole,
             any_history_adds_up,
             books_that_add_up_are_proven,
+            what_is_lent_comes_back_or_is_charged,
+            a_lease_outlives_the_store_that_it_is_read_from,
             an_account_is_closed_and_opened_again,
             sums_are_what_a_fold_of_the_records_gives,
             too_many_sums_are_refused,
@@ -269,6 +273,7 @@ async fn assert_balance(store: &impl Store, balance: i64, held: i64) {
     let expected = Balance {
         balance: Nanos::new(balance),
         held: Nanos::new(held),
+        leased: Nanos::ZERO,
     };
     assert_eq!(
         store.balance(account(1)).await.expect("the store works"),
@@ -283,6 +288,7 @@ async fn assert_adds_up(store: &impl Store) {
     assert_eq!(totals.balances_off, 0, "{totals:?}");
     assert_eq!(totals.lots_off, 0, "{totals:?}");
     assert_eq!(totals.held, totals.open_holds, "{totals:?}");
+    assert_eq!(totals.leased, totals.open_leases, "{totals:?}");
     assert_eq!(totals.record_charges, totals.transfer_charges, "{totals:?}");
 }
 

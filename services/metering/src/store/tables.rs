@@ -34,10 +34,14 @@ fn day(row: &[Value]) -> i64 {
 
 const TABLES: &[Table] = tables! {
     account read "
-        SELECT name, balance, held, frozen FROM account
-        UNION ALL SELECT name, sum(balance)::bigint, 0::bigint, false FROM platform_balance
+        SELECT name, balance, held, leased, frozen FROM account
+        UNION ALL SELECT name, sum(balance)::bigint, 0::bigint, 0::bigint, false FROM platform_balance
         GROUP BY name"
-    { name, balance, held, frozen }
+    { name, balance, held, leased, frozen }
+    lease {
+        lease_id, account, router, start, price_version, markup_basis_points, granted, returned,
+        remaining, state, create_ms, expire_ms,
+    }
     hold {
         hold_id as text, account, user_uid, organization_uid, project_uid, access_key_id,
         inference_id, provider, model, amount, charge_cap, price_version, prices as text,

@@ -63,6 +63,7 @@ impl Parcel {
                 request_id,
                 hold_id,
                 event,
+                ..SettleUsageRequest::default()
             }),
         }
     }

@@ -36,6 +36,8 @@ pub(crate) struct Account {
     pub(crate) balance: Nanos,
     /// What open holds hold.
     pub(crate) held: Nanos,
+    /// What is lent to routers and neither charged nor given back.
+    pub(crate) leased: Nanos,
     /// What its credits consist of. While something is owed all of them are empty.
     pub(crate) lots: Vec<Lot>,
     /// Its books did not add up: nothing is written to it until somebody has looked.
@@ -49,6 +51,7 @@ impl Account {
         let expired = total(expired.map(|lot| lot.remaining));
         self.balance
             .saturating_sub(self.held)
+            .saturating_sub(self.leased)
             .saturating_sub(expired)
     }
 
@@ -78,10 +81,11 @@ impl Account {
         self.lots.push(lot);
     }
 
-    /// Empties what has expired, but leaves what open holds may need: they were placed while it was
-    /// good. Gives how much that is, and the ids of the lots that changed.
+    /// Empties what has expired, but leaves what open holds and leases may need: they were placed while it
+    /// was good. Gives how much that is, and the ids of the lots that changed.
     pub(super) fn expire(&mut self, now: Timestamp) -> (Nanos, Vec<Uuid>) {
-        let mut free = self.balance.saturating_sub(self.held).max(Nanos::ZERO);
+        let needed = self.held.saturating_add(self.leased);
+        let mut free = self.balance.saturating_sub(needed).max(Nanos::ZERO);
         let (mut expired, mut touched) = (Nanos::ZERO, Vec::new());
         for lot in self.lots.iter_mut().filter(|lot| !lot.is_good(now)) {
             let taken = free.min(lot.remaining);

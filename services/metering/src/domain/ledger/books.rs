@@ -7,8 +7,8 @@ use keyward_money::Nanos;
 use uuid::Uuid;
 
 use super::{
-    Account, Changes, HeldBudget, Lot, Period, PeriodKey, Platform, Posting, PostingKey, Transfer,
-    TransferKind,
+    Account, BudgetShare, Changes, HeldBudget, Lease, Lot, Period, PeriodKey, Platform, Posting,
+    PostingKey, Transfer, TransferKind,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::charging::{Hold, HoldState, Priced};
@@ -30,6 +30,7 @@ pub(crate) struct Books {
     pub(crate) accounts: HashMap<AccountKey, Account>,
     pub(crate) platform: BTreeMap<Platform, Nanos>,
     pub(crate) holds: HashMap<Uuid, Hold>,
+    pub(crate) leases: HashMap<Uuid, Lease>,
     pub(crate) events: HashMap<Uuid, StoredEvent>,
     pub(crate) postings: HashMap<PostingKey, Posting>,
     pub(crate) periods: HashMap<PeriodKey, Period>,
@@ -132,6 +133,23 @@ impl Books {
             held: Nanos::ZERO,
         };
         self.periods.entry(key).or_insert(new)
+    }
+
+    /// Writes a new hold down. What it holds is held of the account and of budgets, if it is open.
+    pub(super) fn place(&mut self, hold: Hold, shares: &[BudgetShare]) {
+        let held = match hold.state {
+            HoldState::Open => hold.amount,
+            _ => Nanos::ZERO,
+        };
+        let account = self.account(hold.request.account);
+        account.held = account.held.saturating_add(held);
+        for share in shares {
+            let period = self.period(share.period, share.limit);
+            period.limit = share.limit;
+            period.held = period.held.saturating_add(held);
+        }
+        self.changes.new_holds.insert(hold.request.id);
+        self.holds.insert(hold.request.id, hold);
     }
 
     /// Frees what an open hold holds, of the account and of budgets, and puts it into another state.

@@ -187,6 +187,8 @@ pub(crate) struct Changes {
     pub(crate) new_holds: BTreeSet<Uuid>,
     /// Holds that were there before.
     pub(crate) holds: BTreeSet<Uuid>,
+    /// Leases, new or with another content.
+    pub(crate) leases: BTreeSet<Uuid>,
     pub(crate) transfers: Vec<Transfer>,
     /// What they add to the platform's accounts.
     pub(crate) platform: BTreeMap<Platform, Nanos>,

@@ -32,6 +32,7 @@ pub(crate) trait Command: Send + Sync + 'static {
 pub(crate) struct Needs {
     pub(crate) accounts: BTreeSet<AccountKey>,
     pub(crate) holds: BTreeSet<Uuid>,
+    pub(crate) leases: BTreeSet<Uuid>,
     pub(crate) events: BTreeSet<Uuid>,
     pub(crate) postings: BTreeSet<PostingKey>,
     pub(crate) periods: BTreeSet<PeriodKey>,

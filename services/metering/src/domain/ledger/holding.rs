@@ -112,15 +112,7 @@ impl Command for NewHold {
             return refusal;
         }
         let hold = self.hold();
-        let account = books.account(self.request.account);
-        account.held = account.held.saturating_add(self.amount);
-        for share in &self.budgets {
-            let period = books.period(share.period, share.limit);
-            period.limit = share.limit;
-            period.held = period.held.saturating_add(self.amount);
-        }
-        books.changes.new_holds.insert(self.request.id);
-        books.holds.insert(self.request.id, hold.clone());
+        books.place(hold.clone(), &self.budgets);
         Placed::Held(Box::new(hold))
     }
 }

@@ -18,6 +18,8 @@ pub(crate) enum QuarantineReason {
     HoldSettled,
     /// There is no such hold.
     UnknownHold,
+    /// There is no such lease of the account's.
+    UnknownLease,
     /// Its cost does not fit an amount, or a balance.
     Overflow,
     /// It is incomplete.
@@ -31,6 +33,7 @@ impl QuarantineReason {
             Self::OtherFigures => "other_figures",
             Self::HoldSettled => "hold_settled",
             Self::UnknownHold => "unknown_hold",
+            Self::UnknownLease => "unknown_lease",
             Self::Overflow => "overflow",
             Self::Malformed => "malformed",
         }

@@ -57,7 +57,7 @@ impl Command for Settlement {
 }
 
 impl Settlement {
-    fn post(&self, books: &mut Books, hold: &Hold, event: Event, priced: Priced) {
+    pub(super) fn post(&self, books: &mut Books, hold: &Hold, event: Event, priced: Priced) {
         let is_open = hold.state == HoldState::Open;
         books.close(hold, HoldState::Settled);
         if let Some(hold) = books.holds.get_mut(&self.hold_id) {
@@ -114,7 +114,7 @@ impl Settlement {
 }
 
 /// What an event costs, by its hold.
-fn priced<'h>(
+pub(super) fn priced<'h>(
     books: &Books,
     hold: Option<&'h Hold>,
     event: &Event,

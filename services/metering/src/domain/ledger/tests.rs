@@ -2,6 +2,7 @@
 //! them adds up.
 
 mod history;
+mod leases;
 
 use jiff::Timestamp;
 use keyward_money::{BasisPoints, Nanos, Prices};
@@ -128,6 +129,10 @@ fn assert_adds_up(books: &Books) {
             .filter(|hold| hold.request.account == *key && hold.state == HoldState::Open);
         let held: i64 = open.map(|hold| hold.amount.get()).sum();
         assert_eq!(account.held.get(), held, "what is held are the open holds");
+        let open = books.leases.values();
+        let open = open.filter(|lease| lease.account == *key && lease.is_open);
+        let leased: i64 = open.map(|lease| lease.remaining.get()).sum();
+        assert_eq!(account.leased.get(), leased, "what is lent are open leases");
     }
     for (key, period) in &books.periods {
         let open = books

@@ -339,5 +339,6 @@ pub(super) fn settle(
         request_id: event.event_id.clone(),
         hold_id: hold.request_id.clone(),
         event: Some(event),
+        ..wire::SettleUsageRequest::default()
     }
 }

@@ -13,8 +13,10 @@ CREATE TABLE account (
     name TEXT NOT NULL PRIMARY KEY,
     balance BIGINT NOT NULL,
     held BIGINT NOT NULL,
+    leased BIGINT NOT NULL,
     frozen BOOLEAN NOT NULL,
-    CONSTRAINT account_held_not_negative CHECK (held >= 0)
+    CONSTRAINT account_held_not_negative CHECK (held >= 0),
+    CONSTRAINT account_leased_not_negative CHECK (leased >= 0)
 ) WITH (fillfactor = 50);
 
 CREATE TABLE platform_balance (
@@ -107,6 +109,28 @@ CREATE TABLE hold (
 ) WITH (fillfactor = 80);
 
 CREATE INDEX hold_open_by_expiry ON hold (expire_ms) WHERE state = 'open';
+
+-- What is lent to routers. Ended ones stay: settles under them may come late.
+CREATE TABLE lease (
+    lease_id UUID NOT NULL PRIMARY KEY,
+    account TEXT NOT NULL,
+    router UUID NOT NULL,
+    start BIGINT NOT NULL,
+    price_version BIGINT NOT NULL,
+    markup_basis_points BIGINT NOT NULL,
+    granted BIGINT NOT NULL,
+    returned BIGINT NOT NULL,
+    remaining BIGINT NOT NULL,
+    state TEXT NOT NULL,
+    create_ms BIGINT NOT NULL,
+    expire_ms BIGINT NOT NULL,
+    CONSTRAINT lease_remaining_not_negative CHECK (remaining >= 0),
+    CONSTRAINT lease_state_known CHECK (state IN ('open', 'ended')),
+    CONSTRAINT lease_ended_is_empty CHECK (state = 'open' OR remaining = 0)
+) WITH (fillfactor = 50);
+
+CREATE INDEX lease_open_by_account ON lease (account) WHERE state = 'open';
+CREATE INDEX lease_open_by_expiry ON lease (expire_ms) WHERE state = 'open';
 
 CREATE SEQUENCE transfer_sequence;
 

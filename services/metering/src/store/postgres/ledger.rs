@@ -2,6 +2,7 @@
 //! shard and loads what the batch names; the second writes what it changed, set by set, and commits.
 
 mod holds;
+mod leases;
 mod lines;
 mod load;
 mod save;
@@ -31,10 +32,11 @@ const HOLDS_OVERDUE: &str = "
 
 const LOTS_OVERDUE: &str = "
     SELECT DISTINCT lot.account FROM lot JOIN account ON account.name = lot.account
-    WHERE lot.expire_ms <= $1 AND account.balance > account.held AND NOT account.frozen
+    WHERE lot.expire_ms <= $1 AND account.balance > account.held + account.leased
+        AND NOT account.frozen
     LIMIT $2";
 
-const BALANCE: &str = "SELECT balance, held FROM account WHERE name = $1";
+const BALANCE: &str = "SELECT balance, held, leased FROM account WHERE name = $1";
 
 /// What budgets have seen in these periods, in the same order; `None` for nothing yet.
 pub(super) async fn periods(
@@ -62,6 +64,7 @@ fn balance(row: &Row) -> Result<Balance, StoreError> {
     Ok(Balance {
         balance: Nanos::new(get(row, "balance")?),
         held: Nanos::new(get(row, "held")?),
+        leased: Nanos::new(get(row, "leased")?),
     })
 }
 

@@ -59,6 +59,8 @@ const TOTALS: &str = "
             (SELECT coalesce(sum(remaining), 0) FROM lot WHERE lot.account = name)) AS lots_off,
         (SELECT coalesce(sum(held), 0)::bigint FROM account) AS held,
         (SELECT coalesce(sum(amount), 0)::bigint FROM hold WHERE state = 'open') AS open_holds,
+        (SELECT coalesce(sum(leased), 0)::bigint FROM account) AS leased,
+        (SELECT coalesce(sum(remaining), 0)::bigint FROM lease) AS open_leases,
         (SELECT coalesce(sum(charge), 0)::bigint FROM usage_record) AS record_charges,
         (SELECT coalesce(sum(amount), 0)::bigint FROM transfer WHERE kind = 'charge')
             AS transfer_charges";
@@ -72,6 +74,8 @@ pub(super) async fn totals(session: &Session) -> Result<Totals, StoreError> {
         lots_off: get(&row, "lots_off")?,
         held: nanos("held")?,
         open_holds: nanos("open_holds")?,
+        leased: nanos("leased")?,
+        open_leases: nanos("open_leases")?,
         record_charges: nanos("record_charges")?,
         transfer_charges: nanos("transfer_charges")?,
     })

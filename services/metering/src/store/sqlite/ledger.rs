@@ -36,11 +36,12 @@ pub(super) fn period(
 
 pub(super) fn balance(connection: &Connection, account: AccountKey) -> Result<Balance, StoreError> {
     let found = connection
-        .prepare_cached("SELECT balance, held FROM account WHERE name = ?1")?
+        .prepare_cached("SELECT balance, held, leased FROM account WHERE name = ?1")?
         .query_row([account.to_string()], |row| {
             Ok(Balance {
                 balance: Nanos::new(row.get(0)?),
                 held: Nanos::new(row.get(1)?),
+                leased: Nanos::new(row.get(2)?),
             })
         })
         .optional()?;
@@ -81,7 +82,8 @@ pub(super) fn lots_overdue(
 ) -> Result<Vec<AccountKey>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT DISTINCT lot.account FROM lot JOIN account ON account.name = lot.account
-         WHERE lot.expire_ms <= ?1 AND account.balance > account.held AND NOT account.frozen
+         WHERE lot.expire_ms <= ?1 AND account.balance > account.held + account.leased
+             AND NOT account.frozen
          LIMIT ?2",
     )?;
     let mut rows = statement.query(params![now.as_millisecond(), limit])?;
@@ -152,6 +154,8 @@ pub(super) fn totals(connection: &Connection) -> Result<super::super::Totals, St
         open_holds: Nanos::new(sum(
             "SELECT coalesce(sum(amount), 0) FROM hold WHERE state = 'open'",
         )?),
+        leased: Nanos::new(sum("SELECT sum(leased) FROM account")?),
+        open_leases: Nanos::new(sum("SELECT coalesce(sum(remaining), 0) FROM lease")?),
         record_charges: Nanos::new(sum("SELECT coalesce(sum(charge), 0) FROM usage_record")?),
         transfer_charges: Nanos::new(sum(
             "SELECT coalesce(sum(amount), 0) FROM transfer WHERE kind = 'charge'",

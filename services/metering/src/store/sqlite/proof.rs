@@ -8,7 +8,7 @@ use crate::domain::proof::{Check, Discrepancy, Priceable};
 use crate::store::StoreError;
 
 /// Each gives: what it is about, its account, what is kept, what that should be.
-const CHECKS: [(Check, &str); 11] = [
+const CHECKS: [(Check, &str); 12] = [
     (
         Check::Balance,
         "WITH proven AS (
@@ -34,6 +34,15 @@ const CHECKS: [(Check, &str); 11] = [
          SELECT name, name, held, coalesce(amount, 0) FROM account
          LEFT JOIN proven ON proven.account = name
          WHERE held <> coalesce(amount, 0)",
+    ),
+    (
+        Check::Leased,
+        "WITH proven AS (
+             SELECT account, sum(remaining) AS amount FROM lease
+             WHERE state = 'open' GROUP BY account)
+         SELECT name, name, leased, coalesce(amount, 0) FROM account
+         LEFT JOIN proven ON proven.account = name
+         WHERE leased <> coalesce(amount, 0)",
     ),
     (
         Check::BudgetHeld,

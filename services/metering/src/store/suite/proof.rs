@@ -14,7 +14,7 @@ use crate::domain::prices::PriceRow;
 use crate::store::{Store, prove};
 
 /// The prices by which the suite's holds are placed, as a version of the book.
-async fn install_prices(store: &impl Store) {
+pub(super) async fn install_prices(store: &impl Store) {
     let row = PriceRow {
         provider: "sandbox".to_owned(),
         model: "sandbox/echo".to_owned(),

@@ -34,6 +34,21 @@ enum Happening {
         event: u64,
         amount: i64,
     },
+    Lend {
+        number: u64,
+        amount: i64,
+        parts: i64,
+    },
+    GiveBack {
+        lease: u64,
+        amount: i64,
+        ends: bool,
+    },
+    SettleLease {
+        number: u64,
+        lease: u64,
+        tokens: i64,
+    },
     ExpireHold {
         hold: u64,
     },
@@ -69,6 +84,25 @@ fn happenings() -> impl Strategy<Value = Vec<(u64, i64, Happening)>> {
             number,
             event,
             amount
+        }),
+        (number(), amount(), 1..4_i64).prop_map(|(number, amount, parts)| Happening::Lend {
+            number,
+            amount,
+            parts
+        }),
+        (number(), amount(), any::<bool>()).prop_map(|(lease, amount, ends)| {
+            Happening::GiveBack {
+                lease,
+                amount,
+                ends,
+            }
+        }),
+        (number(), number(), amount()).prop_map(|(number, lease, tokens)| {
+            Happening::SettleLease {
+                number,
+                lease,
+                tokens,
+            }
         }),
         number().prop_map(|hold| Happening::ExpireHold { hold }),
         number().prop_map(|number| Happening::ExpireLots { number }),
@@ -157,6 +191,36 @@ fn apply(books: &mut Books, payer: AccountKey, now: Timestamp, happening: &Happe
             };
             refund.apply(books);
         }
+        Happening::Lend {
+            number,
+            amount,
+            parts,
+        } => {
+            let lend = Lend {
+                parts,
+                time: now,
+                ..leases::lend(6000 + number, payer, amount)
+            };
+            lend.apply(books);
+        }
+        Happening::GiveBack {
+            lease,
+            amount,
+            ends,
+        } => {
+            leases::give_back(6000 + lease, payer, amount, ends).apply(books);
+        }
+        Happening::SettleLease {
+            number,
+            lease,
+            tokens,
+        } => {
+            let settle = LeaseSettlement {
+                time: now,
+                ..leases::lease_settlement(8000 + number, 6000 + lease, payer, (50, tokens))
+            };
+            settle.apply(books);
+        }
         Happening::ExpireHold { hold } => {
             ExpireHold {
                 id: id(2000 + hold),
@@ -182,10 +246,14 @@ proptest! {
         let mut books = Books::default();
         for (payer, now, happening) in &happenings {
             let before = books.available(account(*payer), time(*now));
-            let held = books.accounts.get(&account(*payer)).map(|account| account.held);
+            let taken = |books: &Books| {
+                let payer = books.accounts.get(&account(*payer));
+                payer.map(|account| account.held.saturating_add(account.leased))
+            };
+            let taken_before = taken(&books);
             apply(&mut books, account(*payer), time(*now), happening);
             assert_adds_up(&books);
-            let grown = books.accounts.get(&account(*payer)).map(|account| account.held) > held;
+            let grown = taken(&books) > taken_before;
             prop_assert!(!grown || before >= nanos(0), "nothing is held that is not there");
         }
     }

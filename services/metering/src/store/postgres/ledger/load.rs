@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::super::row::{self, corrupt, get, text, time};
 use super::super::usage;
-use super::holds;
+use super::{holds, leases};
 use crate::domain::account::AccountKey;
 use crate::domain::day::Day;
 use crate::domain::ledger::{
@@ -22,7 +22,8 @@ const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('keyward_metering.shar
 
 const PLATFORM: &str = "SELECT name, balance FROM platform_balance WHERE shard = $1";
 
-const ACCOUNTS: &str = "SELECT name, balance, held, frozen FROM account WHERE name = ANY ($1)";
+const ACCOUNTS: &str = "
+    SELECT name, balance, held, leased, frozen FROM account WHERE name = ANY ($1)";
 
 const LOTS: &str = "
     SELECT account, lot_id, remaining, priority, expire_ms FROM lot WHERE account = ANY ($1)";
@@ -53,6 +54,9 @@ pub(super) async fn books(
     if !needs.holds.is_empty() {
         fill(&mut books, &next(), hold)?;
     }
+    if !needs.leases.is_empty() {
+        fill(&mut books, &next(), lease)?;
+    }
     if !needs.events.is_empty() {
         fill(&mut books, &next(), event)?;
     }
@@ -77,6 +81,7 @@ struct Named<'a> {
     shard: i32,
     accounts: Vec<String>,
     holds: Vec<Uuid>,
+    leases: Vec<Uuid>,
     event_days: Vec<i32>,
     events: Vec<Uuid>,
     posting_accounts: Vec<String>,
@@ -90,6 +95,7 @@ impl<'a> Named<'a> {
             shard: shard.into(),
             accounts: needs.accounts.iter().map(AccountKey::to_string).collect(),
             holds: needs.holds.iter().copied().collect(),
+            leases: needs.leases.iter().copied().collect(),
             event_days: needs
                 .events
                 .iter()
@@ -110,6 +116,9 @@ impl<'a> Named<'a> {
         ];
         if !self.holds.is_empty() {
             asked.push((holds::READ, vec![&self.holds]));
+        }
+        if !self.leases.is_empty() {
+            asked.push((leases::READ, vec![&self.leases]));
         }
         if !self.events.is_empty() {
             asked.push((usage::STORED, vec![&self.event_days, &self.events]));
@@ -171,6 +180,7 @@ fn account(books: &mut Books, row: &Row) -> Result<(), StoreError> {
     let account = Account {
         balance: Nanos::new(get(row, "balance")?),
         held: Nanos::new(get(row, "held")?),
+        leased: Nanos::new(get(row, "leased")?),
         lots: Vec::new(),
         frozen: get(row, "frozen")?,
     };
@@ -195,6 +205,12 @@ fn lot(books: &mut Books, row: &Row) -> Result<(), StoreError> {
 fn hold(books: &mut Books, row: &Row) -> Result<(), StoreError> {
     let hold = holds::read(row)?;
     books.holds.insert(hold.request.id, hold);
+    Ok(())
+}
+
+fn lease(books: &mut Books, row: &Row) -> Result<(), StoreError> {
+    let lease = leases::read(row)?;
+    books.leases.insert(lease.id, lease);
     Ok(())
 }
 

@@ -14,15 +14,17 @@ use super::super::row::text;
 use super::super::sums::NewSums;
 use super::super::usage::{self, AsideColumns, NewUsage};
 use super::holds::{self, HoldColumns, StateColumns};
+use super::leases::{self, LeaseColumns};
 use crate::domain::day::Day;
 use crate::domain::ledger::{Books, Transfer, TransferKind};
 use crate::store::StoreError;
 
 const ACCOUNTS: &str = "
-    INSERT INTO account (name, balance, held, frozen)
-    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::boolean[])
+    INSERT INTO account (name, balance, held, leased, frozen)
+    SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::boolean[])
     ON CONFLICT (name) DO UPDATE
-    SET balance = excluded.balance, held = excluded.held, frozen = excluded.frozen";
+    SET balance = excluded.balance, held = excluded.held, leased = excluded.leased,
+        frozen = excluded.frozen";
 
 const PLATFORM: &str = "
     UPDATE platform_balance SET balance = balance + gained
@@ -71,6 +73,7 @@ columns!(AccountColumns of AccountValues<'a> {
     name: String,
     balance: i64,
     held: i64,
+    leased: i64,
     frozen: bool,
 });
 
@@ -139,6 +142,7 @@ pub(super) struct Saved<'a> {
     periods: PeriodColumns<'a>,
     new_holds: HoldColumns<'a>,
     holds: StateColumns<'a>,
+    leases: LeaseColumns<'a>,
     transfers: TransferColumns<'a>,
     postings: PostingColumns<'a>,
     refunds: RefundColumns<'a>,
@@ -160,6 +164,7 @@ impl<'a> Saved<'a> {
             periods: PeriodColumns::default(),
             new_holds: HoldColumns::default(),
             holds: StateColumns::default(),
+            leases: LeaseColumns::default(),
             transfers: TransferColumns::default(),
             postings: PostingColumns::default(),
             refunds: RefundColumns::default(),
@@ -182,6 +187,7 @@ impl<'a> Saved<'a> {
                 name: key.to_string(),
                 balance: account.balance.get(),
                 held: account.held.get(),
+                leased: account.leased.get(),
                 frozen: account.frozen,
                 of: PhantomData,
             });
@@ -238,6 +244,10 @@ impl<'a> Saved<'a> {
         for hold in changed.filter_map(|id| books.holds.get(id)) {
             self.holds.push(holds::state(hold));
         }
+        let leases = books.changes.leases.iter();
+        for lease in leases.filter_map(|id| books.leases.get(id)) {
+            self.leases.push(leases::values(lease)?);
+        }
         Ok(())
     }
 
@@ -289,6 +299,7 @@ impl<'a> Saved<'a> {
                 self.new_holds.arrays(),
             ),
             (self.holds.is_empty(), holds::UPDATE, self.holds.arrays()),
+            (self.leases.is_empty(), leases::PUT, self.leases.arrays()),
             (
                 self.transfers.is_empty(),
                 TRANSFERS,

@@ -7,6 +7,7 @@ use keyward_runtime::time;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
+use super::super::leases;
 use super::super::row::{self, corrupt};
 use crate::domain::account::AccountKey;
 use crate::domain::charging::{Hold, HoldRequest, HoldState, Priced, Terms};
@@ -34,6 +35,11 @@ pub(super) fn books(connection: &Connection, needs: &Needs) -> Result<Books, Sto
             books.holds.insert(*id, found);
         }
     }
+    for id in &needs.leases {
+        if let Some(found) = leases::get(connection, *id)? {
+            books.leases.insert(*id, found);
+        }
+    }
     for id in &needs.events {
         if let Some(found) = event(connection, *id)? {
             books.events.insert(*id, found);
@@ -56,13 +62,14 @@ pub(super) fn books(connection: &Connection, needs: &Needs) -> Result<Books, Sto
 
 fn account(connection: &Connection, name: &str) -> Result<Account, StoreError> {
     let found = connection
-        .prepare_cached("SELECT balance, held, frozen FROM account WHERE name = ?1")?
+        .prepare_cached("SELECT balance, held, leased, frozen FROM account WHERE name = ?1")?
         .query_row([name], |row| {
             Ok(Account {
                 balance: Nanos::new(row.get(0)?),
                 held: Nanos::new(row.get(1)?),
+                leased: Nanos::new(row.get(2)?),
                 lots: Vec::new(),
-                frozen: row.get(2)?,
+                frozen: row.get(3)?,
             })
         })
         .optional()?;

@@ -4,7 +4,7 @@ use keyward_money::Nanos;
 use rusqlite::{Connection, params};
 use uuid::Uuid;
 
-use super::super::{notices, row, sums, usage};
+use super::super::{leases, notices, row, sums, usage};
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
 use crate::domain::ledger::{Account, Books, Period, PeriodKey, Platform, Transfer};
@@ -40,6 +40,11 @@ pub(super) fn changes(connection: &Connection, books: &Books) -> Result<(), Stor
             update_hold(connection, changed)?;
         }
     }
+    for id in &changes.leases {
+        if let Some(changed) = books.leases.get(id) {
+            leases::put(connection, changed)?;
+        }
+    }
     for new in &changes.transfers {
         transfer(connection, new)?;
     }
@@ -59,13 +64,14 @@ pub(super) fn changes(connection: &Connection, books: &Books) -> Result<(), Stor
 fn account(connection: &Connection, key: AccountKey, account: &Account) -> Result<(), StoreError> {
     connection
         .prepare_cached(
-            "INSERT INTO account (name, balance, held, frozen) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (name) DO UPDATE SET balance = ?2, held = ?3, frozen = ?4",
+            "INSERT INTO account (name, balance, held, leased, frozen) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (name) DO UPDATE SET balance = ?2, held = ?3, leased = ?4, frozen = ?5",
         )?
         .execute(params![
             key.to_string(),
             account.balance.get(),
             account.held.get(),
+            account.leased.get(),
             account.frozen,
         ])?;
     Ok(())
