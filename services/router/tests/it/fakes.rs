@@ -389,6 +389,30 @@ impl MeteringService for FakeMetering {
         }))
     }
 
+    async fn renew_lease(
+        &self,
+        _: Request<metering::RenewLeaseRequest>,
+    ) -> Result<Response<metering::RenewLeaseResponse>, Status> {
+        let nothing = metering::RenewLeaseResponse::default();
+        Ok(Response::new(nothing))
+    }
+
+    async fn return_lease(
+        &self,
+        _: Request<metering::ReturnLeaseRequest>,
+    ) -> Result<Response<metering::ReturnLeaseResponse>, Status> {
+        Ok(Response::new(metering::ReturnLeaseResponse {}))
+    }
+
+    type WatchLeasesStream = Answers<metering::WatchLeasesResponse>;
+
+    async fn watch_leases(
+        &self,
+        _: Request<Streaming<metering::WatchLeasesRequest>>,
+    ) -> Result<Response<Self::WatchLeasesStream>, Status> {
+        Err(Status::unimplemented("nothing is lent"))
+    }
+
     async fn settle_usage(
         &self,
         request: Request<metering::SettleUsageRequest>,
