@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub(crate) const ATTEMPTS: HeaderName = HeaderName::from_static("x-keyward-attempts");
 pub(crate) const BYOK_API_KEY: HeaderName = HeaderName::from_static("x-byok-api-key");
 pub(crate) const BYOK_PROVIDER: HeaderName = HeaderName::from_static("x-byok-provider");
+pub(crate) const TASK: HeaderName = HeaderName::from_static("x-keyward-task");
 pub(crate) const CACHE: HeaderName = HeaderName::from_static("x-keyward-cache");
 pub(crate) const CLIENT_REQUEST_ID: HeaderName = HeaderName::from_static("x-client-request-id");
 pub(crate) const CREDITS_CHARGED: HeaderName = HeaderName::from_static("x-credits-charged");

@@ -2,6 +2,7 @@
 //! flow across them; makes ids and takes the time.
 
 pub(crate) mod answer;
+mod asked;
 mod attempt;
 mod behalf;
 mod body;
@@ -20,6 +21,7 @@ mod limits;
 pub(crate) mod metering;
 pub(crate) mod meters;
 mod plain;
+mod price_order;
 mod providers;
 mod serve;
 mod spans;
@@ -35,7 +37,7 @@ use keyward_limits::Gate;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{OnCreditExhausted, Timeouts};
-use crate::domain::plan::Policy;
+use crate::domain::policy::Operator;
 use crate::domain::providers::Providers;
 use crate::upstream::Egress;
 pub(crate) use behalf::Behalf;
@@ -47,6 +49,7 @@ pub(crate) use invoke::{Invocation, Options};
 pub(crate) use lengths::LengthBook;
 use metering::MeteringPort;
 use meters::Meters;
+pub(crate) use price_order::PriceOrder;
 pub(crate) use providers::ProviderView;
 pub(crate) use tokens::Tokens;
 use vault::VaultPort;
@@ -56,7 +59,8 @@ use vault::VaultPort;
 pub(crate) struct Core {
     pub(crate) catalog: CatalogHandle,
     pub(crate) providers: Providers,
-    pub(crate) policy: Policy,
+    pub(crate) operator: Operator,
+    pub(crate) prices: PriceOrder,
     pub(crate) health: Arc<HealthBook>,
     pub(crate) vault: Arc<VaultPort>,
     pub(crate) metering: MeteringPort,

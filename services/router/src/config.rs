@@ -9,7 +9,7 @@ use keyward_limits::RedisConfig;
 use keyward_money::Nanos;
 use keyward_runtime::private_allow::PrivateAllow;
 
-use crate::domain::plan::{Policy, Prefer};
+use crate::domain::policy::{Operator, Prefer};
 use crate::domain::providers::ProviderOverride;
 use crate::spool::SpoolLimits;
 
@@ -83,8 +83,8 @@ impl RouterConfig {
         }
     }
 
-    pub(crate) fn policy(&self) -> Policy {
-        Policy {
+    pub(crate) fn operator(&self) -> Operator {
+        Operator {
             prefer: self.prefer,
             fallback_to_credits: self.fallback_to_credits,
             fallback_max_charge: self.fallback_max_charge,

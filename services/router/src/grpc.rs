@@ -63,7 +63,7 @@ impl RouterService for RouterApi {
         let behalf = behalf(&request)?;
         let message = request.into_inner();
         let route = convert::route_request(&message)?;
-        let plan = self.core.explain(&route, &message.endpoint, &behalf).await;
+        let plan = self.core.explain(route, &message.endpoint, &behalf).await;
         let plan = plan.map_err(|error| to_status(&error))?;
         Ok(Response::new(convert::resolved(plan)))
     }

@@ -14,7 +14,7 @@ pub mod spool;
 mod upstream;
 
 pub use config::{OnCreditExhausted, RouterConfig, SharedLimits, Timeouts};
-pub use domain::plan::Prefer;
+pub use domain::policy::Prefer;
 pub use domain::providers::ProviderOverride;
 pub use grpc::RouterApi;
 pub use router::{Router, RouterConnections, RouterError};

@@ -15,7 +15,7 @@ use crate::app::closing::Closing;
 use crate::app::metering::MeteringPort;
 use crate::app::meters::Meters;
 use crate::app::vault::{LeaseMeters, VaultPort};
-use crate::app::{Core, Drains, HealthBook, LengthBook, Tokens};
+use crate::app::{Core, Drains, HealthBook, LengthBook, PriceOrder, Tokens};
 use crate::config::RouterConfig;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
 use crate::grpc::RouterApi;
@@ -92,7 +92,8 @@ impl Router {
         let core = Core {
             catalog,
             providers,
-            policy: config.policy(),
+            operator: config.operator(),
+            prices: PriceOrder::default(),
             health,
             vault,
             metering,

@@ -97,6 +97,11 @@ impl Catalog {
         self.models.iter()
     }
 
+    /// The model at a place among all models.
+    pub fn model_at(&self, place: usize) -> Option<&Model> {
+        self.models.get(place)
+    }
+
     /// The models that lists show.
     pub fn models(&self) -> impl Iterator<Item = &Model> {
         self.models.iter().filter(|model| model.listed)

@@ -111,6 +111,7 @@ impl fmt::Debug for router::RoutingOptions {
             .field("byok_provider", &self.byok_provider)
             .field("fallback", &self.fallback)
             .field("fallback_max_charge_nanos", &self.fallback_max_charge_nanos)
+            .field("task", &self.task)
             .finish()
     }
 }

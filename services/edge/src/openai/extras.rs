@@ -1,6 +1,6 @@
 //! What a caller asks of routing in headers. The body is the router's to read.
 //!
-//! `x-keyward-task` and `Idempotency-Key` are not read yet and change nothing.
+//! `Idempotency-Key` is not read yet and changes nothing.
 
 use std::collections::HashMap;
 
@@ -32,6 +32,9 @@ const TAGS_MAX: usize = 16;
 const TAG_NAME_BYTES_MAX: usize = 64;
 const TAG_VALUE_BYTES_MAX: usize = 128;
 
+/// What requests of the model `auto` may be for.
+const TASKS: [&str; 5] = ["code", "reasoning", "chat", "embeddings", "vision"];
+
 /// The extras of one request.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Extras {
@@ -58,6 +61,7 @@ impl Extras {
                 byok_provider: provider(headers)?,
                 fallback: fallback.into(),
                 fallback_max_charge_nanos: cap.map(Nanos::get),
+                task: task(headers)?,
             },
             tags: tags(headers)?,
             client_request_id: client_request_id(headers)?,
@@ -94,6 +98,11 @@ impl IntoParams for Extras {
                 "What may serve when the first key fails: `none`, `own-keys`, or `credits`, the \
                  last with a cap, as `credits;max=0.05`.",
                 matching(r"^(none|own-keys|credits( *; *max=[0-9]+(\.[0-9]{1,9})?)?)?$"),
+            ),
+            header(
+                names::TASK,
+                "What the request is for, where its model is `auto`; guessed where absent.",
+                matching("^(code|reasoning|chat|embeddings|vision)?$"),
             ),
             header(
                 names::CACHE,
@@ -169,6 +178,15 @@ fn fallback(headers: &HeaderMap) -> Result<(Fallback, Option<Nanos>), Failure> {
         Some(Ok(amount)) if amount >= Nanos::ZERO => Ok((fallback, Some(amount))),
         _ => refused("expected `max=` and an amount in credits, such as `credits;max=0.05`"),
     }
+}
+
+fn task(headers: &HeaderMap) -> Result<String, Failure> {
+    let task = only(headers, &names::TASK)?.unwrap_or_default();
+    if task.is_empty() || TASKS.contains(&task) {
+        return Ok(task.to_owned());
+    }
+    let message = format!("expected one of {}", TASKS.join(", "));
+    Err(Failure::invalid(names::TASK.as_str(), message))
 }
 
 /// Answers are not stored yet, so `on` and `off` come to the same; other words are mistakes.

@@ -1,8 +1,9 @@
 //! `/api/v1/routes/explain`: who would serve a model, and why. Nothing is sent or charged.
 
 use axum::extract::State;
-use keyward_proto::router::v1::{ResolveRouteRequest, RouteCandidate};
+use keyward_proto::router::v1::{ResolveRouteRequest, RouteCandidate, RoutingOptions};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -31,6 +32,14 @@ struct Question {
     /// The endpoint; the model's first where absent.
     #[schema(examples("chat.completions"))]
     endpoint: Option<String>,
+    /// What it is for, where the model is `auto`.
+    task: Option<String>,
+    /// Models that may serve in its stead, in order.
+    #[serde(default)]
+    models: Vec<String>,
+    /// What a request's `provider` would say, in OpenRouter's form.
+    #[schema(value_type = Option<Object>, examples(json!({"order": ["openai"]})))]
+    provider: Option<Box<RawValue>>,
 }
 
 /// Who might serve a request, in order.
@@ -95,7 +104,15 @@ async fn explain(
     let request = call.request(ResolveRouteRequest {
         model: question.model,
         endpoint: question.endpoint.unwrap_or_default(),
-        options: Some(extras.options),
+        options: Some(RoutingOptions {
+            task: question.task.unwrap_or(extras.options.task),
+            ..extras.options
+        }),
+        models: question.models,
+        provider_preferences: question
+            .provider
+            .map_or_else(String::new, |json| json.get().to_owned()),
+        tags: extras.tags,
     });
     let answer = services.router().resolve_route(request).await?.into_inner();
     let candidates = answer.candidates.into_iter().map(Candidate::from).collect();

@@ -248,7 +248,7 @@ impl Dispatch {
         });
         let entry = place?;
         self.attempts += 1;
-        if candidate.charge_cap.is_some() {
+        if candidate.is_fallback() {
             self.core.meters.fallback();
         }
         let mut attempt = Attempt {

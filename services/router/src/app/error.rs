@@ -109,8 +109,13 @@ impl RouteError {
                 let message = format!("this access key may not call {model:?}");
                 Self::new(Reason::ModelNotAllowed, message).with(metadata::PARAM, "model")
             }
+            Refusal::ModelForbidden(scope) => {
+                let message = format!("{scope} does not allow {model:?}");
+                Self::new(Reason::ModelNotAllowed, message).with(metadata::PARAM, "model")
+            }
             Refusal::FallbackNotAllowed(name) => {
-                let message = format!("this access key may not call {name:?}");
+                let message =
+                    format!("{name:?} may not be called by this access key, or under its policy");
                 Self::new(Reason::ModelNotAllowed, message).with(metadata::PARAM, "models")
             }
             Refusal::NoKey(providers) => {

@@ -12,7 +12,7 @@ impl Core {
     /// model that nothing can serve is an empty plan with reasons.
     pub(crate) async fn explain(
         &self,
-        route: &RouteRequest,
+        route: RouteRequest,
         endpoint: &str,
         behalf: &Behalf,
     ) -> Result<Plan, RouteError> {
@@ -20,13 +20,14 @@ impl Core {
             let error = RouteError::new(Reason::InvalidRequest, "`model` is missing");
             return Err(error.with(metadata::PARAM, "model"));
         }
-        self.check_endpoint(route, endpoint)?;
-        let plan = self.plan(route, behalf).await?;
+        self.check_endpoint(&route, endpoint)?;
+        let model = route.model.clone();
+        let plan = self.plan(route, None, behalf).await?;
         match &plan.refusal {
             Some(refusal @ (Refusal::ModelNotFound | Refusal::KeyMismatch(_)))
                 if plan.candidates.is_empty() =>
             {
-                Err(RouteError::refused(refusal, &route.model))
+                Err(RouteError::refused(refusal, &model))
             }
             _ => Ok(plan),
         }

@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use parking_lot::Mutex;
 
 use crate::domain::failure::Failure;
-use crate::domain::health::{Health, HealthView, Standing};
+use crate::domain::health::{Health, HealthView, Seen, Standing};
 use crate::domain::provider_health::{Fared, ProviderRecords, Wellness};
 
 /// Enough that two requests seldom want the same one.
@@ -81,5 +81,13 @@ impl HealthView for HealthBook {
         self.shard(key_id)
             .lock()
             .standing(key_id, version, model, now_ms)
+    }
+    fn limited_ms(&self, key_id: &str, version: u64, model: &str, now_ms: u64) -> u64 {
+        let health = self.shard(key_id).lock();
+        health.limited_ms(key_id, version, model, now_ms)
+    }
+
+    fn seen(&self, _: &str, _: &str, _: u64) -> Option<Seen> {
+        None
     }
 }

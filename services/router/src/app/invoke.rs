@@ -12,11 +12,12 @@ use keyward_secret::Secret;
 use super::answer::{self, AnswerReceiver};
 use super::dispatch::Dispatch;
 use super::limits::Admission;
-use super::{Behalf, Core, RouteError, now_ms, spans};
+use super::{Behalf, Core, RouteError, asked, now_ms, spans};
 use crate::domain::plan::{
     Allowance, InlineKey, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan,
 };
 use crate::domain::request::ChatRequest;
+use crate::domain::task::Task;
 
 /// What is asked of routing, beside the body.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub(crate) struct Options {
     pub(crate) byok_provider: Option<String>,
     pub(crate) allowance: Allowance,
     pub(crate) fallback_max_charge: Option<Nanos>,
+    /// What the request is for, if it says so.
+    pub(crate) task: Option<Task>,
 }
 
 /// A request as it arrived.
@@ -60,29 +63,24 @@ impl Core {
     ) -> Result<AnswerReceiver, RouteError> {
         let Invocation {
             behalf,
-            options,
+            mut options,
             tags,
             client_request_id,
             body_metadata,
             body,
         } = invocation;
         let mut request = ChatRequest::parse(body)?;
-        let inline_key = inline_key(options.inline_key, request.take_inline_key())?;
+        let header_key = options.inline_key.take();
+        let inline_key = inline_key(header_key, request.take_inline_key())?;
         self.metering.admits()?;
-        let route = RouteRequest {
-            model: request.model().to_owned(),
-            models: request.models().to_vec(),
-            inline_key: inline_key.as_ref().map(|key| InlineKey::of(key.expose())),
-            byok_provider: options.byok_provider,
-            allowance: options.allowance,
-            fallback_max_charge: options.fallback_max_charge,
-        };
-        let plan = self.plan(&route, &behalf).await?;
+        let inline = inline_key.as_ref().map(|key| InlineKey::of(key.expose()));
+        let route = asked::chat(&request, &options, inline, &tags)?;
+        let plan = self.plan(route, Some(&request), &behalf).await?;
         if let Some(refusal) = plan.refusal.as_ref().filter(|_| plan.candidates.is_empty()) {
-            return Err(RouteError::refused(refusal, &route.model));
+            return Err(RouteError::refused(refusal, request.model()));
         }
         let tier = &behalf.principal().tier;
-        let span = spans::asked(&route.model, inference_id, tier);
+        let span = spans::asked(request.model(), inference_id, tier);
         let closing = Arc::new(self.closing.for_request());
         let (sender, receiver) = answer::channel(Arc::clone(&closing));
         let dispatch = Dispatch {
@@ -104,10 +102,11 @@ impl Core {
         Ok(receiver)
     }
 
-    /// Plans a request with what is known now.
+    /// Plans a request with what is known now, and with what its body shows where there is one.
     pub(super) async fn plan(
         &self,
-        route: &RouteRequest,
+        mut route: RouteRequest,
+        body: Option<&ChatRequest>,
         behalf: &Behalf,
     ) -> Result<Plan, RouteError> {
         let listing = self.vault.keys(behalf).await;
@@ -122,12 +121,19 @@ impl Core {
             organization_keys: self.has_organization_keys(keys, behalf).await,
             allowed_models: behalf.principal().allowed_models.clone(),
         };
+        let layers = &[];
+        if let Some(body) = body {
+            asked::complete(&mut route, body, keys, layers);
+        }
+        let catalog = self.catalog.current();
         Ok(plan(&PlanInput {
-            request: route,
+            request: &route,
             principal: &principal,
             keys,
-            policy: self.policy,
-            catalog: &self.catalog.current(),
+            operator: &self.operator,
+            layers,
+            catalog: &catalog,
+            cheapest: &self.prices.of(&catalog).1,
             providers: &self.providers,
             health: &*self.health,
             now_ms: now_ms(),

@@ -160,7 +160,7 @@ fn whole(attempt: &Attempt, measured: MeasuredUsage, source: UsageSource) -> End
         measured,
         source,
         service_tier: String::new(),
-        reason: attempt.candidate.reason.clone(),
+        reason: attempt.candidate.told(),
         delivered: true,
     }
 }

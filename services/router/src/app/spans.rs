@@ -41,7 +41,7 @@ pub(super) fn served(asked: &Span, attempt: &Attempt, charge: Option<Nanos>) {
     let candidate = &attempt.candidate;
     asked.set(names::KEY_SOURCE, key_source_text(candidate));
     asked.set(names::BYOK, attempt.is_own());
-    asked.set(names::FALLBACK, candidate.charge_cap.is_some());
+    asked.set(names::FALLBACK, candidate.is_fallback());
     if let Some(charge) = charge {
         asked.set(names::CREDITS_CHARGED, charge.get());
     }
@@ -76,10 +76,8 @@ pub(super) fn attempt(
     span.set(names::ATTEMPT, i64::from(number));
     span.set(names::KEY_SOURCE, key_source_text(candidate));
     span.set(names::BYOK, candidate.source != KeySource::System);
-    span.set(names::FALLBACK, candidate.charge_cap.is_some());
-    // After the colon a provider's own words may follow.
-    let reason = candidate.reason.split(": ").next().unwrap_or_default();
-    span.set(names::CANDIDATE_REASON, reason.to_owned());
+    span.set(names::FALLBACK, candidate.is_fallback());
+    span.set(names::CANDIDATE_REASON, candidate.in_our_words());
     if let CandidateKey::Stored { id, .. } = &candidate.key {
         span.set(names::KEY_ID, id.clone());
     }

@@ -279,7 +279,7 @@ impl Dispatch {
             measured,
             source,
             service_tier: watch.service_tier().to_owned(),
-            reason: attempt.candidate.reason.clone(),
+            reason: attempt.candidate.told(),
             delivered: true,
         }
     }

@@ -9,6 +9,8 @@ use super::failure::Failure;
 const QUOTA_REST_MS: u64 = 60_000;
 /// How long a model counts as absent for a key.
 const ABSENT_MS: u64 = 600_000;
+/// A key that was limited longer ago is as good as any other.
+const LIMITED_LATELY_MS: u64 = 60_000;
 /// So many failures in a row open the breaker.
 const BREAKER_FAILURES: u32 = 3;
 /// How long it stays open first; doubled with each failure after.
@@ -33,10 +35,26 @@ pub enum Standing {
     },
 }
 
-/// Tells how keys stand.
+/// How a model has answered at a provider lately.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Until its first byte, in milliseconds.
+    pub first_byte_ms: u64,
+    /// Tokens of an answer in a second; absent where none was streamed to its end.
+    pub tokens_per_second: Option<u64>,
+}
+
+/// Tells how keys stand, and how models answer.
 pub trait HealthView {
     /// How a version of a key stands with a model.
     fn standing(&self, key_id: &str, version: u64, upstream_model: &str, now_ms: u64) -> Standing;
+
+    /// When a version of a key was limited last with a model, in milliseconds since 1970; 0 where that
+    /// was not lately.
+    fn limited_ms(&self, key_id: &str, version: u64, upstream_model: &str, now_ms: u64) -> u64;
+
+    /// How a model, by its id, has answered at a provider lately.
+    fn seen(&self, provider: &str, model: &str, now_ms: u64) -> Option<Seen>;
 }
 
 /// How many models of a key are remembered: callers may name any number that there are not.
@@ -50,6 +68,8 @@ struct ModelHealth {
     failures: u32,
     /// When the first of the failures in a row came.
     since_ms: u64,
+    /// When it was limited last.
+    limited_ms: u64,
 }
 
 #[derive(Debug, Default)]
@@ -145,6 +165,7 @@ impl Health {
         match failure {
             Failure::RateLimited { retry_after_ms } => {
                 model.limited_until_ms = now_ms.saturating_add(retry_after_ms);
+                model.limited_ms = now_ms;
             }
             Failure::ModelAbsent => model.absent_until_ms = now_ms + ABSENT_MS,
             _ => {
@@ -197,6 +218,22 @@ impl HealthView for Health {
         } else {
             Standing::Good
         }
+    }
+
+    fn limited_ms(&self, key_id: &str, version: u64, model: &str, now_ms: u64) -> u64 {
+        let key = self.keys.get(key_id).filter(|key| key.version == version);
+        let limited = key
+            .and_then(|key| key.models.get(model))
+            .map_or(0, |known| known.limited_ms);
+        if now_ms.saturating_sub(limited) < LIMITED_LATELY_MS {
+            limited
+        } else {
+            0
+        }
+    }
+
+    fn seen(&self, _: &str, _: &str, _: u64) -> Option<Seen> {
+        None
     }
 }
 

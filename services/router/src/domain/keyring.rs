@@ -83,6 +83,8 @@ mod tests {
             base_url: None,
             state,
             expires_ms: None,
+            weight: 1,
+            allowed_models: Vec::new(),
         }
     }
 

@@ -1,19 +1,28 @@
 //! Whose key serves a request: `plan` gives the candidates in order, each with its reason, and what
 //! was left out and why. `ResolveRoute` shows it, `Invoke` walks it.
 
+mod asked;
+mod credits;
 mod input;
-mod levels;
+mod obstacle;
+mod rank;
+mod reason;
+mod steering;
+mod survey;
 mod target;
 
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::KeySource;
 
 pub use input::{
-    Allowance, InlineKey, KeyState, PlanInput, PlanKey, PlanPrincipal, Policy, Prefer, RouteRequest,
+    Allowance, InlineKey, KeyState, PlanInput, PlanKey, PlanPrincipal, RouteRequest, TaskChoice,
 };
+pub use obstacle::{CreditsRefusal, Obstacle};
+pub use reason::{Chosen, Ordered, Reason};
 
-use levels::Levels;
-use target::Target;
+use crate::domain::policy::{Layers, Scope};
+use asked::Asked;
+use survey::Survey;
 
 /// A key at a provider that may serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,10 +39,39 @@ pub struct Candidate {
     pub key: CandidateKey,
     /// Where requests with this key go, if not the provider's address.
     pub base_url: Option<String>,
-    /// The cap on the charge, where this is a fallback to credits.
+    /// The most that it may cost in credits, where somebody said so.
     pub charge_cap: Option<Nanos>,
     /// Why it stands where it stands.
-    pub reason: String,
+    pub reason: Reason,
+}
+
+impl Candidate {
+    /// The id of its key; empty for the one in the request.
+    pub fn key_id(&self) -> &str {
+        match &self.key {
+            CandidateKey::Inline => "",
+            CandidateKey::Stored { id, .. } => id,
+        }
+    }
+
+    /// Whether credits stand in for own keys here.
+    pub fn is_fallback(&self) -> bool {
+        self.reason.fallback.is_some()
+    }
+
+    /// Why it stands where it stands, in words.
+    pub fn told(&self) -> String {
+        self.reason.told(&self.provider)
+    }
+
+    /// The same without a provider's words.
+    pub(crate) fn in_our_words(&self) -> String {
+        let ours = Reason {
+            no_credit: None,
+            ..self.reason.clone()
+        };
+        ours.told(&self.provider)
+    }
 }
 
 /// Which key a candidate uses.
@@ -64,7 +102,14 @@ pub struct LeftOut {
     /// The key; empty where there is none.
     pub key_id: String,
     /// Why not.
-    pub reason: String,
+    pub obstacle: Obstacle,
+}
+
+impl LeftOut {
+    /// Why not, in words.
+    pub fn reason(&self) -> String {
+        self.obstacle.told(&self.provider)
+    }
 }
 
 /// Why nothing can serve.
@@ -74,6 +119,8 @@ pub enum Refusal {
     ModelNotFound,
     /// The access key may not name it.
     ModelNotAllowed,
+    /// A policy forbids it.
+    ModelForbidden(Scope),
     /// The access key may not name this one of `models`.
     FallbackNotAllowed(String),
     /// No key serves it; these providers' would.
@@ -96,27 +143,33 @@ pub struct Plan {
     pub refusal: Option<Refusal>,
 }
 
+impl<'a> PlanInput<'a> {
+    /// The policies in force.
+    fn layers(&self) -> Layers<'a> {
+        Layers::new(self.operator, self.layers)
+    }
+}
+
 /// Plans a request.
 pub fn plan(input: &PlanInput<'_>) -> Plan {
-    let target = Target::find(input);
-    if !target.is_allowed(input) {
-        return Plan {
-            left_out: target.not_allowed(),
-            ..refused(Refusal::ModelNotAllowed)
-        };
+    let mut asked = match Asked::read(input) {
+        Ok(asked) => asked,
+        Err(refused) => return *refused,
+    };
+    let mut left_out = std::mem::take(&mut asked.left_out);
+    let survey = Survey::of(input, &asked);
+    left_out.extend(survey.left_out);
+    let refusal = survey.refusal;
+    let candidates = rank::in_order(input, survey.found, refusal.is_some(), &mut left_out);
+    let refusal = match candidates.is_empty() {
+        true => refusal.or_else(|| Some(asked.refusal(input))),
+        false => refusal,
+    };
+    Plan {
+        candidates,
+        left_out,
+        refusal,
     }
-    let is_forbidden = |name: &&String| !Target::named(input, name).is_allowed(input);
-    if let Some(name) = input.request.models.iter().find(is_forbidden) {
-        return refused(Refusal::FallbackNotAllowed(name.clone()));
-    }
-    if let Some(refusal) = target.mismatch(input) {
-        return refused(refusal);
-    }
-    let mut plan = Levels::sort(input, &target).into_plan();
-    if plan.candidates.is_empty() && plan.refusal.is_none() {
-        plan.refusal = Some(target.refusal(input));
-    }
-    plan
 }
 
 fn refused(refusal: Refusal) -> Plan {

@@ -1,6 +1,7 @@
 //! A chat request as routing reads it: its top-level members, without building a tree of the body.
 //! Owns what counts as a well-formed request; never looks into the messages.
 
+mod asks;
 mod members;
 mod splice;
 
@@ -32,7 +33,7 @@ pub struct RequestError {
 }
 
 impl RequestError {
-    fn new(param: Option<&'static str>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(param: Option<&'static str>, message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
             param,

@@ -2,26 +2,30 @@
 
 use keyward_money::Nanos;
 use keyward_proto::router::v1 as proto;
-use keyward_runtime::error::{Reason, status};
+use keyward_runtime::error::{Reason, metadata, status};
 use keyward_secret::Secret;
 use tonic::Status;
 
 use crate::app::Options;
 use crate::domain::plan::{
-    Allowance, Candidate, CandidateKey, InlineKey, LeftOut, Plan, RouteRequest,
+    Allowance, Candidate, InlineKey, LeftOut, Plan, RouteRequest, TaskChoice,
 };
+use crate::domain::preferences::Preferences;
+use crate::domain::task::Task;
 
 /// The message is dismantled, so that its key is overwritten with the rest of `Secret`s.
 pub(super) fn options(mut options: proto::RoutingOptions) -> Result<Options, Status> {
     let key = Secret::new(std::mem::take(&mut options.inline_key));
     let allowance = allowance(&options);
     let fallback_max_charge = max_charge(&options)?;
+    let task = task(&options.task)?;
     let key = key.expose().trim();
     Ok(Options {
         inline_key: (!key.is_empty()).then(|| Secret::new(key)),
         byok_provider: provider(&options.byok_provider),
         allowance,
         fallback_max_charge,
+        task,
     })
 }
 
@@ -29,12 +33,42 @@ pub(super) fn route_request(request: &proto::ResolveRouteRequest) -> Result<Rout
     let options = request.options.clone().unwrap_or_default();
     Ok(RouteRequest {
         model: request.model.clone(),
-        models: Vec::new(),
+        models: request.models.clone(),
+        preferences: preferences(&request.provider_preferences)?,
+        task: task(&options.task)?.map(|task| TaskChoice { task, signal: None }),
+        tags: request.tags.clone(),
         // Its content is not read: what it looks like must not change the answer.
         inline_key: (!options.inline_key.is_empty()).then(InlineKey::default),
         byok_provider: provider(&options.byok_provider),
         allowance: allowance(&options),
         fallback_max_charge: max_charge(&options)?,
+        ..RouteRequest::default()
+    })
+}
+
+fn task(name: &str) -> Result<Option<Task>, Status> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let task = Task::named(name);
+    task.map(Some).ok_or_else(|| {
+        let message = format!("there is no task {name:?}: expected {}", tasks());
+        let facts = vec![(metadata::PARAM, "task".to_owned())];
+        status(Reason::InvalidRequest, &message, facts)
+    })
+}
+
+fn tasks() -> String {
+    Task::ALL.map(Task::name).join(", ")
+}
+
+fn preferences(json: &str) -> Result<Preferences, Status> {
+    if json.is_empty() {
+        return Ok(Preferences::default());
+    }
+    Preferences::parse(json).map_err(|error| {
+        let facts = vec![(metadata::PARAM, "provider".to_owned())];
+        status(Reason::InvalidRequest, &error.message, facts)
     })
 }
 
@@ -72,21 +106,20 @@ pub(super) fn resolved(plan: Plan) -> proto::ResolveRouteResponse {
 }
 
 fn candidate(candidate: Candidate) -> proto::RouteCandidate {
+    let reason = candidate.told();
     proto::RouteCandidate {
+        provider_key_id: candidate.key_id().to_owned(),
         provider: candidate.provider,
         upstream_model: candidate.upstream_model,
         key_source: candidate.source as i32,
-        provider_key_id: match candidate.key {
-            CandidateKey::Inline => String::new(),
-            CandidateKey::Stored { id, .. } => id,
-        },
         chosen: false,
         eligible: true,
-        reason: candidate.reason,
+        reason,
     }
 }
 
 fn left_out(left: LeftOut) -> proto::RouteCandidate {
+    let reason = left.reason();
     proto::RouteCandidate {
         provider: left.provider,
         upstream_model: left.upstream_model,
@@ -94,6 +127,6 @@ fn left_out(left: LeftOut) -> proto::RouteCandidate {
         provider_key_id: left.key_id,
         chosen: false,
         eligible: false,
-        reason: left.reason,
+        reason,
     }
 }

@@ -296,10 +296,10 @@ async fn a_provider_that_never_answers_is_given_up() {
 
 #[tokio::test]
 async fn the_sandbox_fails_over_like_any_provider() {
+    use keyward_proto::vault::v1::OwnerKind::{Project, User};
     let harness = Harness::start().await;
-    let user = keyward_proto::vault::v1::OwnerKind::User;
-    harness.vault.add(user, "sandbox", "sk-sandbox-revoked");
-    harness.vault.add(user, "sandbox", "sk-sandbox-2");
+    harness.vault.add(User, "sandbox", "sk-sandbox-revoked");
+    harness.vault.add(Project, "sandbox", "sk-sandbox-2");
     let answer = harness
         .call(&PLAIN.replace("gpt-4o", "sandbox/echo"))
         .await

@@ -247,8 +247,7 @@ async fn routes_are_shown_without_a_call() {
     harness.system_key("openai");
     let ask = |model: &str| proto::ResolveRouteRequest {
         model: model.into(),
-        endpoint: String::new(),
-        options: None,
+        ..Default::default()
     };
     let response = harness
         .client

@@ -103,6 +103,8 @@ fn plan_key(usable: proto::UsableKey) -> Option<PlanKey> {
         base_url: (!key.base_url.is_empty()).then_some(key.base_url),
         state,
         expires_ms: key.expire_time.map(millis),
+        weight: key.weight,
+        allowed_models: Vec::new(),
     })
 }
 

@@ -1,32 +1,17 @@
 //! What a plan is made from.
 
-use keyward_catalog::Catalog;
+use std::collections::HashMap;
+
+use jiff::Timestamp;
+use keyward_catalog::{Capability, Catalog, Endpoint};
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::KeySource;
 
 use crate::domain::health::HealthView;
+use crate::domain::policy::{Layer, Operator, Pattern};
+use crate::domain::preferences::Preferences;
 use crate::domain::providers::Providers;
-
-/// Which of a caller's own keys goes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Prefer {
-    /// The one for OpenRouter.
-    #[default]
-    OpenRouter,
-    /// The provider's own.
-    Provider,
-}
-
-/// What the operator allows.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy {
-    /// Which of a caller's own keys goes first.
-    pub prefer: Prefer,
-    /// Whether a failing own key may fall back to credits.
-    pub fallback_to_credits: bool,
-    /// The most that such a fallback may cost.
-    pub fallback_max_charge: Nanos,
-}
+use crate::domain::task::{Cheapest, Signal, Task};
 
 /// What may serve when the first key fails, as the request says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -77,13 +62,24 @@ fn inline_key_provider(key: &str) -> Option<&'static str> {
         .map(|(_, provider)| provider)
 }
 
+/// What a request is for, and how that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TaskChoice {
+    /// The task.
+    pub task: Task,
+    /// What spoke for it; none where the caller said so.
+    pub signal: Option<Signal>,
+}
+
 /// What is asked for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RouteRequest {
     /// The model, as the caller named it.
     pub model: String,
-    /// Those that OpenRouter may serve in its stead.
+    /// Those that may serve in its stead, in order.
     pub models: Vec<String>,
+    /// What it is asked for.
+    pub endpoint: Endpoint,
     /// The key in the request.
     pub inline_key: Option<InlineKey>,
     /// Whose key the inline key is, or the provider whose key to use.
@@ -92,6 +88,42 @@ pub struct RouteRequest {
     pub allowance: Allowance,
     /// The most that a fallback to credits may cost.
     pub fallback_max_charge: Option<Nanos>,
+    /// What else is asked of routing.
+    pub preferences: Preferences,
+    /// What it is for.
+    pub task: Option<TaskChoice>,
+    /// The caller's tags.
+    pub tags: HashMap<String, String>,
+    /// The prompt's length in tokens, as estimated.
+    pub prompt_tokens: u64,
+    /// The most tokens that the answer may have, as asked or expected.
+    pub output_tokens: u64,
+    /// What a model has to be able to do for it.
+    pub needs: Vec<Capability>,
+    /// Requests with the same number choose the same among equals: those whose prompts begin alike,
+    /// so that a provider's cache of prompts is of use.
+    pub affinity: u64,
+}
+
+impl Default for RouteRequest {
+    fn default() -> Self {
+        Self {
+            model: String::new(),
+            models: Vec::new(),
+            endpoint: Endpoint::ChatCompletions,
+            inline_key: None,
+            byok_provider: None,
+            allowance: Allowance::default(),
+            fallback_max_charge: None,
+            preferences: Preferences::default(),
+            task: None,
+            tags: HashMap::new(),
+            prompt_tokens: 0,
+            output_tokens: 0,
+            needs: Vec::new(),
+            affinity: 0,
+        }
+    }
 }
 
 /// Who asks.
@@ -137,6 +169,10 @@ pub struct PlanKey {
     pub state: KeyState,
     /// When it stops being used, in milliseconds since 1970.
     pub expires_ms: Option<u64>,
+    /// How often it goes first among its owner's keys for the provider.
+    pub weight: u32,
+    /// The models that it is for; all where empty.
+    pub allowed_models: Vec<Pattern>,
 }
 
 /// All that a plan is made from.
@@ -147,16 +183,28 @@ pub struct PlanInput<'a> {
     pub principal: &'a PlanPrincipal,
     /// The keys that the caller may use, and the platform's.
     pub keys: &'a [PlanKey],
-    /// What the operator allows.
-    pub policy: Policy,
+    /// What the settings allow.
+    pub operator: &'a Operator,
+    /// What the owners concerned allow, the broadest first.
+    pub layers: &'a [Layer],
     /// The models.
     pub catalog: &'a Catalog,
+    /// The same by price.
+    pub cheapest: &'a Cheapest,
     /// The providers.
     pub providers: &'a Providers,
     /// How keys stand.
     pub health: &'a dyn HealthView,
     /// The present, in milliseconds since 1970.
     pub now_ms: u64,
+}
+
+impl PlanInput<'_> {
+    /// The present.
+    pub(super) fn now(&self) -> Timestamp {
+        let millis = i64::try_from(self.now_ms).unwrap_or(i64::MAX);
+        Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+    }
 }
 
 impl std::fmt::Debug for PlanInput<'_> {

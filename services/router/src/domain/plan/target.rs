@@ -1,10 +1,14 @@
 //! What the caller's name for a model means, and who could serve it.
 
-use keyward_catalog::{Dialect, ModelRef};
+use keyward_catalog::{Dialect, Model, ModelRef};
 use keyward_proto::metering::v1::KeySource;
 
-use super::{LeftOut, PlanInput, Refusal};
+use super::{LeftOut, Obstacle, PlanInput, Refusal};
+use crate::domain::preferences::Sort;
 use crate::domain::providers::{OPENAI, OPENROUTER};
+
+/// OpenRouter's suffixes for ways to sort, which every provider's keys honour.
+const SORTED: [(&str, Sort); 2] = [(":nitro", Sort::Throughput), (":floor", Sort::Price)];
 
 /// A model as it is asked for.
 pub(super) struct Target<'a> {
@@ -13,22 +17,69 @@ pub(super) struct Target<'a> {
     /// What OpenRouter would call a model that the catalogue does not list there: its list is
     /// longer than ours, and an own key may try.
     unlisted_at_openrouter: Option<String>,
+    /// By what its name says that providers are to be sorted, and OpenRouter's name that says so.
+    sorted: Option<(Sort, String)>,
 }
 
 impl<'a> Target<'a> {
-    pub(super) fn find(input: &PlanInput<'a>) -> Self {
-        Self::named(input, &input.request.model)
-    }
-
-    pub(super) fn named(input: &PlanInput<'a>, requested: &'a str) -> Self {
+    /// What a name means; one that is an owner's own for a model means that.
+    pub(super) fn named(input: &PlanInput<'a>, name: &'a str) -> Self {
+        let requested = input.layers().alias(name).unwrap_or(name);
         let configured = |name: &str| input.providers.get(name).is_some();
-        let reference = input.catalog.reference(requested, configured);
+        let whole = input.catalog.reference(requested, configured);
+        let (plain, sort) = without_sort(requested);
+        let sorted = sort.and_then(|sort| match &whole {
+            ModelRef::Unlisted {
+                openrouter_name: Some(name),
+                ..
+            } => Some((sort, name.clone())),
+            _ => None,
+        });
+        let reference = match sorted {
+            Some(_) => input.catalog.reference(plain, configured),
+            None => whole,
+        };
         let unlisted_at_openrouter = openrouter_name(&reference, input);
         Self {
-            requested,
+            requested: if sorted.is_some() { plain } else { requested },
             reference,
             unlisted_at_openrouter,
+            sorted,
         }
+    }
+
+    /// A model of the catalogue.
+    pub(super) fn of(input: &PlanInput<'a>, model: &'a Model) -> Self {
+        let reference = ModelRef::Known {
+            model,
+            pinned_provider: None,
+        };
+        Self {
+            requested: &model.id,
+            unlisted_at_openrouter: openrouter_name(&reference, input),
+            reference,
+            sorted: None,
+        }
+    }
+
+    /// By what its name says that providers are to be sorted.
+    pub(super) fn sort(&self) -> Option<Sort> {
+        self.sorted.as_ref().map(|(sort, _)| *sort)
+    }
+
+    /// The model, if the catalogue has it.
+    pub(super) fn model(&self) -> Option<&'a Model> {
+        self.reference.model()
+    }
+
+    /// All names that patterns may mean it by.
+    pub(super) fn names(&self) -> [&str; 2] {
+        [self.requested, self.id()]
+    }
+
+    /// Whether nobody knows it.
+    pub(super) fn is_unknown(&self) -> bool {
+        matches!(self.reference, ModelRef::Unknown)
     }
 
     /// Its id in the catalogue, or the caller's name for it.
@@ -44,6 +95,9 @@ impl<'a> Target<'a> {
 
     /// What a provider calls it; `None` where it does not have it.
     pub(super) fn name_at(&self, provider: &str) -> Option<&str> {
+        if let Some((_, name)) = self.sorted.as_ref().filter(|_| provider == OPENROUTER) {
+            return Some(name);
+        }
         match &self.reference {
             ModelRef::Known {
                 model,
@@ -101,7 +155,7 @@ impl<'a> Target<'a> {
 
     /// The provider that an inline key of no telling form is for: the vendor, if it can be called.
     pub(super) fn own_provider(&self, input: &PlanInput<'_>) -> Option<&str> {
-        if matches!(self.reference, ModelRef::Unknown) {
+        if self.is_unknown() {
             return Some(OPENAI);
         }
         self.providers()
@@ -131,14 +185,14 @@ impl<'a> Target<'a> {
         allowed == self.requested || same_model()
     }
 
-    /// What would serve it, were it allowed.
-    pub(super) fn not_allowed(&self) -> Vec<LeftOut> {
+    /// What would serve it, were it not for this.
+    pub(super) fn left_out(&self, obstacle: &Obstacle) -> Vec<LeftOut> {
         let row = |provider: &str| LeftOut {
             provider: provider.to_owned(),
             upstream_model: self.name_at(provider).unwrap_or_default().to_owned(),
             source: KeySource::Unspecified,
             key_id: String::new(),
-            reason: "this access key may not call the model".to_owned(),
+            obstacle: obstacle.clone(),
         };
         self.providers().into_iter().map(row).collect()
     }
@@ -157,7 +211,7 @@ impl<'a> Target<'a> {
         if self.name_at(provider).is_some() {
             return None;
         }
-        if matches!(self.reference, ModelRef::Unknown) {
+        if self.is_unknown() {
             return Some(Refusal::ModelNotFound);
         }
         let having = self.providers().join(", ");
@@ -170,7 +224,7 @@ impl<'a> Target<'a> {
 
     /// Why nobody can serve it.
     pub(super) fn refusal(&self, input: &PlanInput<'_>) -> Refusal {
-        if matches!(self.reference, ModelRef::Unknown) {
+        if self.is_unknown() {
             return Refusal::ModelNotFound;
         }
         let callable = |provider: &&str| {
@@ -184,6 +238,13 @@ impl<'a> Target<'a> {
             .map(str::to_owned);
         Refusal::NoKey(helpful.collect())
     }
+}
+
+/// A name without OpenRouter's suffix for a way to sort.
+fn without_sort(name: &str) -> (&str, Option<Sort>) {
+    let suffixed = |(suffix, sort): (&str, Sort)| Some((name.strip_suffix(suffix)?, Some(sort)));
+    let found = SORTED.into_iter().find_map(suffixed);
+    found.unwrap_or((name, None))
 }
 
 fn openrouter_name(reference: &ModelRef<'_>, input: &PlanInput<'_>) -> Option<String> {

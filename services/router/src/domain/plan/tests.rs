@@ -7,8 +7,10 @@ use keyward_catalog::Catalog;
 use proptest::prelude::*;
 
 use super::*;
-use crate::domain::health::{HealthView, Standing};
+use crate::domain::health::{HealthView, Seen, Standing};
+use crate::domain::policy::{Layer, Operator, Prefer};
 use crate::domain::providers::{ProviderOverride, Providers};
+use crate::domain::task::Cheapest;
 
 const NOW_MS: u64 = 1_000_000;
 
@@ -27,6 +29,23 @@ impl HealthView for WrittenHealth {
         } else {
             Standing::Good
         }
+    }
+
+    fn limited_ms(&self, key_id: &str, _: u64, _: &str, _: u64) -> u64 {
+        u64::from(key_id.contains(":limited"))
+    }
+
+    /// Anthropic is quick, OpenAI sends much, of the others nothing is known.
+    fn seen(&self, provider: &str, _: &str, _: u64) -> Option<Seen> {
+        let (first_byte_ms, tokens) = match provider {
+            "azure" => (100, 20),
+            "openai" => (900, 90),
+            _ => return None,
+        };
+        Some(Seen {
+            first_byte_ms,
+            tokens_per_second: Some(tokens),
+        })
     }
 }
 
@@ -55,6 +74,8 @@ fn key(written: &str) -> PlanKey {
         base_url: None,
         state,
         expires_ms,
+        weight: 1,
+        allowed_models: Vec::new(),
     }
 }
 
@@ -63,7 +84,8 @@ struct Case {
     request: RouteRequest,
     keys: Vec<PlanKey>,
     principal: PlanPrincipal,
-    policy: Policy,
+    policy: Operator,
+    layers: Vec<Layer>,
 }
 
 impl Case {
@@ -78,11 +100,12 @@ impl Case {
                 organization_keys: true,
                 allowed_models: vec![],
             },
-            policy: Policy {
+            policy: Operator {
                 prefer: Prefer::OpenRouter,
                 fallback_to_credits: true,
                 fallback_max_charge: Nanos::new(50_000_000),
             },
+            layers: Vec::new(),
         }
     }
 
@@ -92,8 +115,12 @@ impl Case {
     }
 
     fn plan(&self) -> Plan {
-        static CATALOG: std::sync::OnceLock<Catalog> = std::sync::OnceLock::new();
-        let catalog = CATALOG.get_or_init(|| Catalog::embedded().unwrap());
+        static CATALOG: std::sync::OnceLock<(Catalog, Cheapest)> = std::sync::OnceLock::new();
+        let (catalog, cheapest) = CATALOG.get_or_init(|| {
+            let catalog = Catalog::embedded().unwrap();
+            let cheapest = Cheapest::of(&catalog);
+            (catalog, cheapest)
+        });
         let local = ProviderOverride {
             base_url: Some("http://127.0.0.1:8000/v1".parse().unwrap()),
             kind: None,
@@ -105,8 +132,10 @@ impl Case {
             request: &self.request,
             principal: &self.principal,
             keys: &self.keys,
-            policy: self.policy,
+            operator: &self.policy,
+            layers: &self.layers,
             catalog,
+            cheapest,
             providers: &providers,
             health: &WrittenHealth,
             now_ms: NOW_MS,
@@ -389,13 +418,9 @@ fn what_cannot_be_served_says_why() {
         Refusal::NoKey(openrouter)
     );
     let plan = Case::new("gpt-4o", "u:groq").plan();
-    let reasons: Vec<&str> = plan
-        .left_out
-        .iter()
-        .map(|left| left.reason.as_str())
-        .collect();
+    let reasons: Vec<String> = plan.left_out.iter().map(LeftOut::reason).collect();
     assert!(
-        reasons.contains(&"you have no key for openai"),
+        reasons.contains(&"you have no key for openai".to_owned()),
         "{reasons:?}"
     );
 }
@@ -413,7 +438,11 @@ fn an_access_key_names_only_what_it_may() {
             .with(|case| case.principal.allowed_models = vec![allowed.into()]);
         let refused = case.plan().refusal == Some(Refusal::ModelNotAllowed);
         let said = "this access key may not call the model";
-        let shown = case.plan().left_out.iter().any(|left| left.reason == said);
+        let shown = case
+            .plan()
+            .left_out
+            .iter()
+            .any(|left| left.reason() == said);
         assert_eq!(shown, refused, "{allowed} for {model}");
         assert_eq!(!refused, may, "{allowed} for {model}");
     }
@@ -492,10 +521,7 @@ fn any_case() -> impl Strategy<Value = Case> {
 }
 
 fn id(candidate: &Candidate) -> &str {
-    match &candidate.key {
-        CandidateKey::Inline => "",
-        CandidateKey::Stored { id, .. } => id,
-    }
+    candidate.key_id()
 }
 
 proptest! {

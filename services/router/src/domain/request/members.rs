@@ -27,9 +27,11 @@ pub(super) enum Member {
     Functions,
     ResponseFormat,
     Modalities,
+    Reasoning,
+    ReasoningEffort,
 }
 
-const MEMBERS: [Member; 15] = [
+const MEMBERS: [Member; 17] = [
     Member::Model,
     Member::Messages,
     Member::Stream,
@@ -45,6 +47,8 @@ const MEMBERS: [Member; 15] = [
     Member::Functions,
     Member::ResponseFormat,
     Member::Modalities,
+    Member::Reasoning,
+    Member::ReasoningEffort,
 ];
 
 impl Member {
@@ -65,6 +69,8 @@ impl Member {
             Self::Functions => "functions",
             Self::ResponseFormat => "response_format",
             Self::Modalities => "modalities",
+            Self::Reasoning => "reasoning",
+            Self::ReasoningEffort => "reasoning_effort",
         }
     }
 

@@ -1,0 +1,127 @@
+//! The order of candidates: precedence first, and those that rest behind those that do not.
+
+use super::asked::is_own;
+use super::{Allowance, Candidate, LeftOut, Obstacle, PlanInput};
+use crate::domain::health::Standing;
+
+/// Where a candidate stands by precedence; what comes first in it counts most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// Which model, and whether for credits; see [`Place::group`].
+    pub(super) group: (u16, u16),
+    /// In the order that the request or a rule gives.
+    pub(super) order: u16,
+    /// By what the request sorts.
+    pub(super) measure: u64,
+    /// Whose key.
+    pub(super) level: u8,
+    /// Whether the other of OpenRouter and providers is preferred.
+    pub(super) is_second: bool,
+    /// By a rule's weights.
+    pub(super) provider_lot: u64,
+    /// In the catalogue's order.
+    pub(super) listed: usize,
+    /// When it was limited, if lately: the longest ago first.
+    pub(super) limited_ms: u64,
+    /// By the keys' weights.
+    pub(super) lot: u64,
+}
+
+impl Place {
+    /// Models come one after the other, each with own keys before credits; where the model was left
+    /// to us, own keys for any of them before credits.
+    pub(super) fn group(is_auto: bool, model: u16, is_system: bool) -> (u16, u16) {
+        let credits = u16::from(is_system);
+        if is_auto {
+            (credits, model)
+        } else {
+            (model, credits)
+        }
+    }
+
+    /// Before everything else for its model.
+    pub(super) fn inline(is_auto: bool, model: u16) -> Self {
+        Self {
+            group: Self::group(is_auto, model, false),
+            order: 0,
+            measure: 0,
+            level: 0,
+            is_second: false,
+            provider_lot: 0,
+            listed: 0,
+            limited_ms: 0,
+            lot: 0,
+        }
+    }
+}
+
+/// A candidate with its place.
+pub(super) struct Ranked {
+    pub(super) place: Place,
+    pub(super) candidate: Candidate,
+}
+
+/// Puts candidates in order, and leaves out those that the request's word on fallbacks excludes.
+pub(super) fn in_order(
+    input: &PlanInput<'_>,
+    mut found: Vec<Ranked>,
+    is_refused: bool,
+    left_out: &mut Vec<LeftOut>,
+) -> Vec<Candidate> {
+    // An inline key is first whatever the order of providers.
+    let is_stored = |ranked: &Ranked| ranked.place.level > 0;
+    found.sort_by_key(|ranked| (ranked.place.group, is_stored(ranked), ranked.place));
+    if input.request.allowance == Allowance::None {
+        keep(&mut found, left_out, is_refused);
+    } else if !input.request.preferences.allow_fallbacks
+        && input.request.preferences.order.is_empty()
+    {
+        keep_the_provider(&mut found, left_out);
+    }
+    // Stable: precedence stands among those that are equally well.
+    found.sort_by_key(|ranked| match ranked.candidate.reason.standing {
+        Standing::Good => (0, 0),
+        Standing::Absent => (1, 0),
+        Standing::Resting { until_ms } => (2, until_ms),
+    });
+    found.into_iter().map(|ranked| ranked.candidate).collect()
+}
+
+/// With no fallback at all there is one key: the first by precedence, however it stands. Where that
+/// was refused by its provider, there is none.
+fn keep(found: &mut Vec<Ranked>, left_out: &mut Vec<LeftOut>, is_refused: bool) {
+    let kept = usize::from(!is_refused);
+    let rest = found.split_off(found.len().min(kept));
+    left_out.extend(
+        rest.into_iter()
+            .map(|ranked| without(ranked, Obstacle::NoFallback)),
+    );
+}
+
+/// Without fallbacks to other providers: the keys for the first one's.
+fn keep_the_provider(found: &mut Vec<Ranked>, left_out: &mut Vec<LeftOut>) {
+    let Some(first) = found.first().map(|ranked| ranked.candidate.clone()) else {
+        return;
+    };
+    let is_kept = |ranked: &Ranked| {
+        ranked.candidate.provider == first.provider
+            && is_own(ranked.candidate.source) == is_own(first.source)
+    };
+    let (kept, rest): (Vec<_>, Vec<_>) = std::mem::take(found).into_iter().partition(is_kept);
+    *found = kept;
+    left_out.extend(
+        rest.into_iter()
+            .map(|ranked| without(ranked, Obstacle::FallbacksOff)),
+    );
+}
+
+fn without(ranked: Ranked, obstacle: Obstacle) -> LeftOut {
+    let candidate = ranked.candidate;
+    LeftOut {
+        key_id: candidate.key_id().to_owned(),
+        provider: candidate.provider,
+        upstream_model: candidate.upstream_model,
+        source: candidate.source,
+        obstacle,
+    }
+}

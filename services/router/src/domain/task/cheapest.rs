@@ -1,0 +1,170 @@
+//! Every provider's models by price, so that the cheapest that fit a request are found without
+//! looking at the whole catalogue each time.
+
+use std::collections::HashMap;
+
+use keyward_catalog::{Capability, Catalog, Endpoint, Model, Offer};
+
+/// A usual request has so many tokens of prompt to one of the answer.
+const PROMPT_SHARE: i64 = 3;
+/// A model for trying things out is nobody's choice.
+const SANDBOX: &str = "sandbox";
+
+/// What a request needs of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fit<'a> {
+    /// What is asked for.
+    pub endpoint: Endpoint,
+    /// What the model has to be able to do.
+    pub needs: &'a [Capability],
+    /// Tokens of prompt and answer together.
+    pub context_tokens: u64,
+}
+
+impl Fit<'_> {
+    /// Why a model does not fit, where it does not.
+    pub fn lacks(&self, model: &Model) -> Option<Lack> {
+        if !model.supports(self.endpoint) {
+            return Some(Lack::Endpoint(self.endpoint));
+        }
+        let missing = |need: &&Capability| !model.capabilities.contains(need);
+        if let Some(missing) = self.needs.iter().find(missing) {
+            return Some(Lack::Capability(*missing));
+        }
+        let context = model
+            .context_tokens
+            .and_then(|tokens| u64::try_from(tokens).ok());
+        let is_short = context.is_some_and(|context| context > 0 && context < self.context_tokens);
+        is_short.then_some(Lack::Context)
+    }
+}
+
+/// What a model has not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lack {
+    /// It cannot be asked for this.
+    Endpoint(Endpoint),
+    /// It is not known to be able to do this.
+    Capability(Capability),
+    /// Prompt and answer are longer than it takes.
+    Context,
+}
+
+/// A model at a provider.
+#[derive(Debug)]
+struct Entry {
+    /// Nano-credits for a million tokens of a usual request.
+    price: i64,
+    /// Its place in the catalogue.
+    model: usize,
+}
+
+/// The models of each provider, the cheapest first. Of one version of the catalogue.
+#[derive(Debug, Default)]
+pub struct Cheapest {
+    by_provider: HashMap<String, Vec<Entry>>,
+}
+
+impl Cheapest {
+    /// Of a catalogue.
+    pub fn of(catalog: &Catalog) -> Self {
+        let mut by_provider: HashMap<String, Vec<Entry>> = HashMap::new();
+        for (place, model) in catalog.all_models().enumerate() {
+            if !model.is_listed() || model.vendor() == SANDBOX {
+                continue;
+            }
+            for offer in &model.offers {
+                let Some(price) = blended(offer) else {
+                    continue;
+                };
+                let entries = by_provider.entry(offer.provider.clone()).or_default();
+                entries.push(Entry {
+                    price,
+                    model: place,
+                });
+            }
+        }
+        for entries in by_provider.values_mut() {
+            entries.sort_by_key(|entry| (entry.price, entry.model));
+        }
+        Self { by_provider }
+    }
+
+    /// Adds the cheapest that fit, at most `limit` of a provider, each with its price.
+    pub fn find<'c>(
+        &self,
+        catalog: &'c Catalog,
+        provider: &str,
+        fit: &Fit<'_>,
+        limit: usize,
+        found: &mut Vec<(i64, &'c Model)>,
+    ) {
+        let entries = self
+            .by_provider
+            .get(provider)
+            .map_or(&[][..], Vec::as_slice);
+        let models = entries.iter().filter_map(|entry| {
+            let model = catalog.model_at(entry.model)?;
+            fit.lacks(model).is_none().then_some((entry.price, model))
+        });
+        found.extend(models.take(limit));
+    }
+}
+
+/// Nothing for models without a price and for those that cost nothing, which are limited so that
+/// nobody would choose them unasked.
+fn blended(offer: &Offer) -> Option<i64> {
+    let rates = &offer.prices.rates;
+    let (input, output) = (rates.input?, rates.output.unwrap_or(0));
+    let price = input.saturating_mul(PROMPT_SHARE).saturating_add(output) / (PROMPT_SHARE + 1);
+    (price > 0).then_some(price)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHAT: Fit<'_> = Fit {
+        endpoint: Endpoint::ChatCompletions,
+        needs: &[],
+        context_tokens: 2_000,
+    };
+
+    #[test]
+    fn the_cheapest_that_fit_come_first() {
+        let catalog = Catalog::embedded().unwrap();
+        let cheapest = Cheapest::of(&catalog);
+        for fit in [
+            CHAT,
+            Fit {
+                needs: &[Capability::Tools, Capability::Vision],
+                context_tokens: 200_000,
+                ..CHAT
+            },
+        ] {
+            let mut found = Vec::new();
+            cheapest.find(&catalog, "openai", &fit, 5, &mut found);
+            assert_eq!(found.len(), 5);
+            assert!(found.is_sorted_by_key(|(price, _)| *price));
+            assert!(found.iter().all(|(_, model)| fit.lacks(model).is_none()));
+        }
+    }
+
+    #[test]
+    fn what_a_model_lacks_is_told() {
+        let catalog = Catalog::embedded().unwrap();
+        let model = catalog.resolve("openai/gpt-4o").unwrap();
+        let embeddings = Fit {
+            endpoint: Endpoint::Embeddings,
+            ..CHAT
+        };
+        let long = Fit {
+            context_tokens: 10_000_000,
+            ..CHAT
+        };
+        assert_eq!(CHAT.lacks(model), None);
+        let lacks = Some(Lack::Endpoint(Endpoint::Embeddings));
+        assert_eq!(embeddings.lacks(model), lacks);
+        assert_eq!(long.lacks(model), Some(Lack::Context));
+    }
+}
