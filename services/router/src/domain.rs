@@ -3,7 +3,7 @@
 
 pub(crate) mod estimate;
 pub(crate) mod failure;
-pub(crate) mod health;
+pub mod health;
 pub(crate) mod keyring;
 pub(crate) mod metadata;
 pub(crate) mod parcel;

@@ -20,7 +20,7 @@ pub use input::{
 pub use obstacle::{CreditsRefusal, Obstacle};
 pub use reason::{Chosen, Ordered, Reason};
 
-use crate::domain::policy::{Layers, Scope};
+use crate::domain::policy::{Fallback, Layers, Scope};
 use asked::Asked;
 use survey::Survey;
 
@@ -147,6 +147,14 @@ impl<'a> PlanInput<'a> {
     /// The policies in force.
     fn layers(&self) -> Layers<'a> {
         Layers::new(self.operator, self.layers)
+    }
+
+    /// What may serve when the first key fails: nothing, if request or policy says so.
+    fn allowance(&self) -> Allowance {
+        match self.layers().fallback() {
+            (Fallback::None, _) => Allowance::None,
+            _ => self.request.allowance,
+        }
     }
 }
 

@@ -106,10 +106,7 @@ impl<'a> Asked<'a> {
             }
         }
         for model in cheapest(input, &fit) {
-            let target = Target::of(input, model);
-            if obstacle(input, &target).is_none() {
-                self.choose(target, choice, Chosen::Cheapest);
-            }
+            self.choose(Target::of(input, model), choice, Chosen::Cheapest);
         }
     }
 
@@ -139,14 +136,21 @@ fn cheapest<'a>(input: &PlanInput<'a>, fit: &Fit<'_>) -> impl Iterator<Item = &'
     providers.sort_unstable();
     providers.dedup();
     for provider in providers {
-        let limit = CHEAPEST_OF_PROVIDER;
-        input
-            .cheapest
-            .find(input.catalog, provider, fit, limit, &mut found);
+        let suits = |model: &Model| fit.lacks(model).is_none() && is_allowed(input, model);
+        let models = input.cheapest.find(input.catalog, provider, suits);
+        found.extend(models.take(CHEAPEST_OF_PROVIDER));
     }
     found.sort_by_key(|(price, model)| (*price, model.id.as_str()));
     found.dedup_by_key(|(_, model)| model.id.as_str());
     found.into_iter().map(|(_, model)| model).take(CHEAPEST_MAX)
+}
+
+/// Whether neither the access key nor a policy forbids a model of the catalogue.
+fn is_allowed(input: &PlanInput<'_>, model: &Model) -> bool {
+    let allowed = &input.principal.allowed_models;
+    let names = [model.id.as_str()];
+    (allowed.is_empty() || Target::of(input, model).is_allowed(input))
+        && input.layers().forbids_model(&names).is_none()
 }
 
 /// Who forbids a model, to the caller or to everybody concerned.

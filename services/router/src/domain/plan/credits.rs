@@ -21,13 +21,19 @@ pub(super) struct Credits<'a, 'b> {
 
 impl<'a, 'b> Credits<'a, 'b> {
     /// `has_own` is whether own keys serve, or would but for a fault: then credits stand in for them.
-    pub(super) fn of(input: &'b PlanInput<'a>, course: &Course<'a, 'b>, has_own: bool) -> Self {
+    /// `needs_consent` is whether there is any.
+    pub(super) fn of(
+        input: &'b PlanInput<'a>,
+        course: &Course<'a, 'b>,
+        has_own: bool,
+        needs_consent: bool,
+    ) -> Self {
         let fallback = has_own.then(|| fallback_cap(input));
         let most = course.steering.max_charge;
         Self {
             input,
             target: &course.choice.target,
-            refusal: refusal(input, has_own),
+            refusal: refusal(input, has_own, needs_consent),
             fallback,
             cap: fallback.into_iter().chain(most).min(),
         }
@@ -67,7 +73,7 @@ fn fallback_cap(input: &PlanInput<'_>) -> Nanos {
 }
 
 /// Why credits may not be spent on a request at all.
-fn refusal(input: &PlanInput<'_>, has_own: bool) -> Option<CreditsRefusal> {
+fn refusal(input: &PlanInput<'_>, has_own: bool, needs_consent: bool) -> Option<CreditsRefusal> {
     let (request, layers) = (input.request, input.layers());
     if let Some(scope) = layers.forbids_credits() {
         return Some(CreditsRefusal::Forbidden(scope));
@@ -75,9 +81,11 @@ fn refusal(input: &PlanInput<'_>, has_own: bool) -> Option<CreditsRefusal> {
     if request.inline_key.is_some() && request.allowance != Allowance::Credits {
         return Some(CreditsRefusal::NotWithInline);
     }
-    if !has_own {
-        let asks_own = request.byok_provider.is_some();
-        return asks_own.then_some(CreditsRefusal::OwnKeyAsked);
+    if !has_own && request.byok_provider.is_some() {
+        return Some(CreditsRefusal::OwnKeyAsked);
+    }
+    if !needs_consent {
+        return None;
     }
     if matches!(request.allowance, Allowance::None | Allowance::OwnKeys) {
         return Some(CreditsRefusal::NotAsked);

@@ -81,12 +81,20 @@ pub enum CreditsRefusal {
 }
 
 impl Obstacle {
-    /// Whether it is a fault: paying credits for what the key was to serve then needs consent. What
-    /// somebody chose is none.
+    /// Whether it is a fault: credits then stand in for the key, up to the cap for that.
     pub(super) fn is_fault(&self) -> bool {
         matches!(
             self,
             Self::Rejected(_) | Self::NotAvailable | Self::NotCallable | Self::NoAddress
+        )
+    }
+
+    /// Whether credits may serve unasked where an own key meets it. A key that is off, or for other
+    /// models, is as if it were not there; one that somebody's word keeps from serving is not.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::Disabled | Self::Expired | Self::OtherModels | Self::NoOrganizationKeys
         )
     }
 

@@ -71,7 +71,7 @@ pub(super) fn in_order(
     // An inline key is first whatever the order of providers.
     let is_stored = |ranked: &Ranked| ranked.place.level > 0;
     found.sort_by_key(|ranked| (ranked.place.group, is_stored(ranked), ranked.place));
-    if input.request.allowance == Allowance::None {
+    if input.allowance() == Allowance::None {
         keep(&mut found, left_out, is_refused);
     } else if !input.request.preferences.allow_fallbacks
         && input.request.preferences.order.is_empty()

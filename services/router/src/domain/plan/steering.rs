@@ -90,7 +90,10 @@ impl<'a> Steering<'a> {
             Order::Rule(_, rule) => &rule.then.order,
         };
         let found = named.iter().position(|name| name == provider);
-        let place = found.unwrap_or(named.len());
+        // With `only`, OpenRouter comes after those that it names.
+        let only = &input.request.preferences.only;
+        let is_named = only.is_empty() || only.iter().any(|name| name == provider);
+        let place = found.unwrap_or(named.len() + usize::from(!is_named));
         let measure = self
             .sort
             .map_or(0, |sort| measure(input, target, provider, sort));

@@ -23,9 +23,11 @@ pub(super) struct Survey<'a, 'b> {
     pub(super) is_auto: bool,
     pub(super) found: Vec<Ranked>,
     pub(super) left_out: Vec<LeftOut>,
-    /// Whether an own key serves, or would but for a fault: paying for what it was to serve needs
-    /// consent.
+    /// Whether an own key serves, or would but for a fault: credits then only stand in for it.
     pub(super) has_own: bool,
+    /// Whether there is an own key at all, be it that somebody's word keeps it from serving: paying
+    /// for what it might serve needs consent.
+    pub(super) needs_consent: bool,
     pub(super) refusal: Option<Refusal>,
 }
 
@@ -45,6 +47,7 @@ impl<'a, 'b> Survey<'a, 'b> {
             found: Vec::with_capacity(input.keys.len() + 1),
             left_out: Vec::new(),
             has_own: false,
+            needs_consent: false,
             refusal: None,
         };
         let courses: Vec<Course<'_, '_>> = (0..)
@@ -84,6 +87,7 @@ impl<'a, 'b> Survey<'a, 'b> {
                 None => self.take(key, course, None),
                 Some(obstacle) => {
                     self.has_own |= obstacle.is_fault();
+                    self.needs_consent |= !obstacle.is_absence();
                     self.leave_out(course, &key.provider, key.source, &key.id, obstacle);
                 }
             }
@@ -113,6 +117,7 @@ impl<'a, 'b> Survey<'a, 'b> {
             .or_else(|| self.unreachable(provider, None));
         if let Some(obstacle) = obstacle {
             self.has_own |= obstacle.is_fault();
+            self.needs_consent = true;
             return self.leave_out(course, provider, KeySource::Inline, "", obstacle);
         }
         self.has_own = true;
@@ -133,7 +138,8 @@ impl<'a, 'b> Survey<'a, 'b> {
 
     /// The platform's keys for a model.
     fn credits(&mut self, course: &Course<'a, 'b>) {
-        let credits = Credits::of(self.input, course, self.has_own);
+        let needs_consent = self.has_own || self.needs_consent;
+        let credits = Credits::of(self.input, course, self.has_own, needs_consent);
         for key in self.input.keys.iter().filter(|key| !is_own(key.source)) {
             let target = &course.choice.target;
             if target.name_at(&key.provider).is_none() {

@@ -1,14 +1,17 @@
 //! The table of precedence and consent, as data. A key is written `owner:provider[:state]`, with
 //! `u`ser, `p`roject, `o`rganisation, `s`ystem; a candidate `owner:provider`, `i` being inline.
 
+mod consent;
+mod properties;
+mod table;
+
 use std::collections::BTreeMap;
 
 use keyward_catalog::Catalog;
-use proptest::prelude::*;
 
 use super::*;
 use crate::domain::health::{HealthView, Seen, Standing};
-use crate::domain::policy::{Layer, Operator, Prefer};
+use crate::domain::policy::{Layer, Operator, Pattern, Prefer};
 use crate::domain::providers::{ProviderOverride, Providers};
 use crate::domain::task::Cheapest;
 
@@ -66,6 +69,9 @@ fn key(written: &str) -> PlanKey {
         _ => KeyState::Connected,
     };
     let expires_ms = written.ends_with("past").then_some(NOW_MS);
+    let allowed = written
+        .split_once(":for:")
+        .map(|(_, model)| Pattern::new(model));
     PlanKey {
         id: written.into(),
         version: 1,
@@ -75,7 +81,7 @@ fn key(written: &str) -> PlanKey {
         state,
         expires_ms,
         weight: 1,
-        allowed_models: Vec::new(),
+        allowed_models: allowed.into_iter().collect(),
     }
 }
 
@@ -143,16 +149,6 @@ impl Case {
     }
 
     fn order(&self) -> String {
-        let written = |candidate: &Candidate| {
-            let owner = match candidate.source {
-                KeySource::Inline => "i",
-                KeySource::User => "u",
-                KeySource::Project => "p",
-                KeySource::Organization => "o",
-                _ => "s",
-            };
-            format!("{owner}:{}", candidate.provider)
-        };
         self.plan()
             .candidates
             .iter()
@@ -160,6 +156,18 @@ impl Case {
             .collect::<Vec<_>>()
             .join(" ")
     }
+}
+
+/// `owner:provider`.
+fn written(candidate: &Candidate) -> String {
+    let owner = match candidate.source {
+        KeySource::Inline => "i",
+        KeySource::User => "u",
+        KeySource::Project => "p",
+        KeySource::Organization => "o",
+        _ => "s",
+    };
+    format!("{owner}:{}", candidate.provider)
 }
 
 fn check(model: &str, keys: &str, expect: &str) {
@@ -464,113 +472,5 @@ fn an_access_key_lists_only_what_it_may_to_fall_back_to() {
             case.request.models = models.iter().map(|name| (*name).to_owned()).collect();
         });
         assert_eq!(case.plan().refusal, refusal, "{models:?}");
-    }
-}
-
-fn any_case() -> impl Strategy<Value = Case> {
-    let key = (
-        prop::sample::select(vec!["u", "p", "o", "s"]),
-        prop::sample::select(vec![
-            "openai",
-            "openrouter",
-            "groq",
-            "anthropic",
-            "sandbox",
-            "gone",
-        ]),
-        prop::sample::select(vec![
-            "ok", "disabled", "expired", "error", "quota", "resting1", "resting2", "absent",
-        ]),
-    );
-    let keys = prop::collection::vec(key, 0..10).prop_map(|keys| {
-        let written = |(owner, provider, state)| format!("{owner}:{provider}:{state}");
-        keys.into_iter().map(written).collect::<Vec<_>>().join(" ")
-    });
-    let models = vec![
-        "gpt-4o",
-        "claude-3-opus-20240229",
-        "groq/llama2-70b",
-        "sandbox/echo",
-        "x",
-    ];
-    let allowances = vec![
-        Allowance::Policy,
-        Allowance::None,
-        Allowance::OwnKeys,
-        Allowance::Credits,
-    ];
-    let knobs = (
-        any::<bool>(),
-        any::<bool>(),
-        any::<bool>(),
-        prop::sample::select(allowances),
-    );
-    (prop::sample::select(models), keys, knobs, any::<bool>()).prop_map(
-        |(model, keys, (provider_first, credits, tier, allowance), is_inline)| {
-            Case::new(model, &keys).with(|case| {
-                if provider_first {
-                    case.policy.prefer = Prefer::Provider;
-                }
-                case.policy.fallback_to_credits = credits;
-                case.principal.organization_keys = tier;
-                case.request.allowance = allowance;
-                case.request.inline_key = is_inline.then(|| InlineKey::of("sk-any"));
-            })
-        },
-    )
-}
-
-fn id(candidate: &Candidate) -> &str {
-    candidate.key_id()
-}
-
-proptest! {
-    #[test]
-    fn no_ineligible_key_is_ever_a_candidate(case in any_case()) {
-        for candidate in case.plan().candidates {
-            let key = id(&candidate);
-            for state in ["disabled", "expired", "error"] {
-                prop_assert!(!key.contains(state), "{}", key);
-            }
-            prop_assert!(!["anthropic", "gone"].contains(&candidate.provider.as_str()));
-            prop_assert!(case.principal.organization_keys || candidate.source != KeySource::Organization);
-        }
-    }
-
-    #[test]
-    fn credits_never_stand_in_for_an_own_key_without_consent(case in any_case()) {
-        let plan = case.plan();
-        let system = plan.candidates.iter().filter(|candidate| candidate.source == KeySource::System);
-        let own_may_serve = plan.candidates.iter().any(|candidate| candidate.source != KeySource::System);
-        for candidate in system {
-            if own_may_serve || case.request.inline_key.is_some() {
-                prop_assert!(case.policy.fallback_to_credits);
-                prop_assert!(matches!(case.request.allowance, Allowance::Policy | Allowance::Credits));
-                prop_assert!(candidate.charge_cap.is_some());
-            }
-        }
-    }
-
-    #[test]
-    fn no_fallback_means_one_candidate(case in any_case()) {
-        let narrow = case.with(|case| case.request.allowance = Allowance::None);
-        prop_assert!(narrow.plan().candidates.len() <= 1);
-    }
-
-    #[test]
-    fn narrowing_adds_no_candidate_and_order_is_stable(case in any_case()) {
-        let wide = case.clone().with(|case| case.request.allowance = Allowance::Credits).plan();
-        let ids: Vec<&str> = wide.candidates.iter().map(id).collect();
-        for candidate in &case.plan().candidates {
-            // A key on its own needs no consent, whatever the request says of fallbacks.
-            prop_assert!(ids.contains(&id(candidate)));
-        }
-        prop_assert_eq!(case.plan(), case.plan());
-    }
-
-    #[test]
-    fn where_nothing_serves_there_is_a_reason(case in any_case()) {
-        let plan = case.plan();
-        prop_assert!(!plan.candidates.is_empty() || plan.refusal.is_some());
     }
 }

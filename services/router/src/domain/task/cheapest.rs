@@ -90,24 +90,21 @@ impl Cheapest {
         Self { by_provider }
     }
 
-    /// Adds the cheapest that fit, at most `limit` of a provider, each with its price.
+    /// The cheapest of a provider's models for which something holds, each with its price.
     pub fn find<'c>(
         &self,
         catalog: &'c Catalog,
         provider: &str,
-        fit: &Fit<'_>,
-        limit: usize,
-        found: &mut Vec<(i64, &'c Model)>,
-    ) {
+        holds: impl Fn(&Model) -> bool,
+    ) -> impl Iterator<Item = (i64, &'c Model)> {
         let entries = self
             .by_provider
             .get(provider)
             .map_or(&[][..], Vec::as_slice);
-        let models = entries.iter().filter_map(|entry| {
+        entries.iter().filter_map(move |entry| {
             let model = catalog.model_at(entry.model)?;
-            fit.lacks(model).is_none().then_some((entry.price, model))
-        });
-        found.extend(models.take(limit));
+            holds(model).then_some((entry.price, model))
+        })
     }
 }
 
@@ -142,8 +139,8 @@ mod tests {
                 ..CHAT
             },
         ] {
-            let mut found = Vec::new();
-            cheapest.find(&catalog, "openai", &fit, 5, &mut found);
+            let fits = |model: &Model| fit.lacks(model).is_none();
+            let found: Vec<_> = cheapest.find(&catalog, "openai", fits).take(5).collect();
             assert_eq!(found.len(), 5);
             assert!(found.is_sorted_by_key(|(price, _)| *price));
             assert!(found.iter().all(|(_, model)| fit.lacks(model).is_none()));
