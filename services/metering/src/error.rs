@@ -107,6 +107,9 @@ pub enum MeteringError {
     /// What was asked for was not written, or nobody knows.
     #[error("the ledger could not be written")]
     NotWritten(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store takes all else, but not this.
+    #[error("this cannot be stored")]
+    NotStorable,
     /// The store failed.
     #[error("the store of metering failed")]
     Store(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -233,14 +236,17 @@ impl From<StoreError> for MeteringError {
 
 impl From<NotWritten> for MeteringError {
     fn from(error: NotWritten) -> Self {
-        Self::NotWritten(Box::new(error))
+        match error {
+            NotWritten::Unknown => Self::NotWritten(Box::new(error)),
+            NotWritten::Refused => Self::NotStorable,
+        }
     }
 }
 
 impl ServiceError for MeteringError {
     fn reason(&self) -> Reason {
         match self {
-            Self::Invalid { .. } => Reason::InvalidRequest,
+            Self::Invalid { .. } | Self::NotStorable => Reason::InvalidRequest,
             Self::NotFound(_) => Reason::NotFound,
             Self::NotAllowed | Self::RoleNotAllowed(_) => Reason::InsufficientScope,
             Self::InsufficientCredits { .. } => Reason::InsufficientCredits,

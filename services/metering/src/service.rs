@@ -135,15 +135,15 @@ impl Metering {
 
 async fn open_store(config: Config) -> Result<Arc<dyn Store>, MeteringError> {
     let fault = |fault| MeteringError::from(StoreError::from(fault));
+    let retention = Retention::new(config.retention_days);
     if let Some(url) = &config.postgres {
-        let retention = Retention::new(config.retention_days);
         let store = PostgresStore::open(url, retention).await.map_err(fault)?;
         return Ok(Arc::new(store));
     }
     let store = tokio::task::spawn_blocking(move || SqliteStore::open(&config.database))
         .await
         .map_err(|fault| MeteringError::Store(Box::new(fault)))??;
-    Ok(Arc::new(store))
+    Ok(Arc::new(store.keeping(retention)))
 }
 
 /// Makes a schema in Postgres or brings it up to date, which a start never does; says from which

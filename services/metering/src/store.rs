@@ -22,7 +22,7 @@ use keyward_money::{Nanos, Prices};
 use keyward_storage::StorageError;
 use uuid::Uuid;
 
-pub(crate) use batch::{Batch, NotWritten, Work};
+pub(crate) use batch::{Batch, NotWritten, Work, transact};
 pub(crate) use budgets::BudgetStore;
 pub(crate) use leases::LeaseStore;
 pub(crate) use proof::{ProofStore, prove};
@@ -51,6 +51,17 @@ pub(crate) enum StoreError {
         /// Which thing.
         what: &'static str,
     },
+}
+
+impl StoreError {
+    /// Whether it is about what was to be stored or what is, and not about the store: the rest of a
+    /// batch can be stored without it.
+    pub(crate) fn is_of_what_is_stored(&self) -> bool {
+        match self {
+            Self::Storage(fault) => fault.is_of_values(),
+            Self::Corrupt { .. } => true,
+        }
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {

@@ -82,6 +82,20 @@ impl StorageError {
         }
     }
 
+    /// Whether values were refused that were to be stored (a constraint, a number that is too large, a
+    /// text that is none): all else may be stored.
+    pub fn is_of_values(&self) -> bool {
+        use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+        match self {
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ConstraintViolation | TooBig | TypeMismatch)
+            ),
+            Self::Postgres(error) => error.is_of_values(),
+            _ => false,
+        }
+    }
+
     /// A violated constraint: its name in Postgres; in SQLite the message, which names it, such as
     /// `CHECK constraint failed: hold_amount_positive` or
     /// `UNIQUE constraint failed: provider_key.owner_uid, …`; `None` for other faults.

@@ -4,6 +4,7 @@
 mod bulk;
 mod error;
 mod migrate;
+mod rows;
 mod session;
 mod tls;
 mod url;
@@ -18,6 +19,7 @@ use tokio_postgres::config::SslMode;
 use crate::{Migration, StorageError};
 
 pub use error::PostgresError;
+pub use rows::{Cell, CopyRows};
 pub use session::{Asked, Session};
 pub use tokio_postgres::Row;
 pub use tokio_postgres::types::{FromSqlOwned, ToSql};

@@ -14,7 +14,8 @@ use crate::domain::account::AccountKey;
 use crate::domain::charging::{Estimate, Hold, HoldRequest, Priced, Terms};
 use crate::domain::event::Event;
 use crate::domain::ledger::{
-    Extended, Extension, NewHold, Placed, Posted, QuarantineReason, Settlement, VoidHold,
+    Command, Extended, Extension, NewHold, Placed, Posted, QuarantineReason, Reject, Settlement,
+    VoidHold,
 };
 use crate::domain::requester::{Requester, Subject};
 use crate::error::BudgetRefusal;
@@ -186,19 +187,37 @@ impl App {
         event: Option<UsageEvent>,
     ) -> Result<(Priced, bool), MeteringError> {
         let event = self.event_of_hold(request_id, hold_id, event).await?;
-        let event_id = event.id;
         let mut settlement = Settlement {
-            event,
+            event: event.clone(),
             hold_id,
             time: time::now(),
         };
-        let mut posted = self.ledger.run(settlement.clone()).await?;
+        let mut posted = self.post(settlement.clone(), &event, Some(hold_id)).await?;
         if let Posted::Elsewhere(account) = posted {
             settlement.event.account = account;
-            posted = self.ledger.run(settlement).await?;
+            posted = self.post(settlement, &event, Some(hold_id)).await?;
         }
         self.meters.settle(posted);
-        self.recorded(event_id, Some(hold_id), posted)
+        self.recorded(event.id, Some(hold_id), posted)
+    }
+
+    /// Posts what is about an event. One that the store cannot hold is put aside instead: sent again it
+    /// would be no better, and what comes after it waits.
+    pub(super) async fn post(
+        &self,
+        command: impl Command<Answer = Posted>,
+        event: &Event,
+        hold_id: Option<Uuid>,
+    ) -> Result<Posted, MeteringError> {
+        match self.ledger.run(command).await {
+            Err(MeteringError::NotStorable) => {
+                let reason = QuarantineReason::Unstorable;
+                let reject = Reject::of(event, hold_id, reason, time::now());
+                self.store.quarantine(reject).await?;
+                Ok(Posted::Quarantined(reason))
+            }
+            posted => posted,
+        }
     }
 
     /// What became of an event, as its sender is told.
@@ -302,8 +321,13 @@ impl App {
                 MeteringError::Conflict("an event with other figures")
             }
             QuarantineReason::HoldSettled => MeteringError::Conflict("the hold is settled already"),
-            QuarantineReason::Overflow | QuarantineReason::Malformed => {
-                MeteringError::invalid("event", "the event cannot be priced")
+            QuarantineReason::TooOld => {
+                MeteringError::invalid("event", "the event is older than records are kept")
+            }
+            QuarantineReason::Overflow
+            | QuarantineReason::Malformed
+            | QuarantineReason::Unstorable => {
+                MeteringError::invalid("event", "the event cannot be counted")
             }
         }
     }

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use keyward_runtime::error;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio_util::sync::CancellationToken;
@@ -11,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::MeteringError;
 use crate::domain::ledger::Command;
-use crate::store::{Batch, BatchStore, SHARDS, Work, shard_of};
+use crate::store::{BatchStore, SHARDS, Work, shard_of, transact};
 
 /// How many commands may wait for a shard's writer: some seconds of work. Beyond, callers are told
 /// at once that there is too much to do.
@@ -86,15 +85,9 @@ async fn write(
         if taken == 0 {
             return;
         }
-        let batch = Arc::new(Batch::new(std::mem::take(&mut group)));
-        let written = store.transact(shard, Arc::clone(&batch)).await;
-        if let Err(fault) = &written {
-            tracing::error!(
-                error.chain = %error::chain(fault),
-                commands = taken,
-                "the ledger cannot be written"
-            );
-        }
-        batch.finish(written.is_ok());
+        transact(&*store, shard, std::mem::take(&mut group)).await;
+        // Those that were just answered may ask for more at once: let them, so that the next commit
+        // takes it in.
+        tokio::task::yield_now().await;
     }
 }

@@ -66,8 +66,8 @@ impl App {
             }
         }
         let posting = records.into_iter().map(async |record| {
-            let event_id = record.event.id;
-            Ok::<_, MeteringError>((event_id, self.ledger.run(record).await?))
+            let event = record.event.clone();
+            Ok::<_, MeteringError>((event.id, self.post(record, &event, None).await?))
         });
         for (event_id, posted) in try_join_all(posting).await? {
             // What was put aside is acknowledged: sent again it would be no better.

@@ -1,6 +1,7 @@
 //! Usage events: what the router reports of one attempt, checked.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use keyward_money::Usage;
@@ -10,13 +11,12 @@ use ring::digest;
 use uuid::Uuid;
 
 use super::account::AccountKey;
-use super::charging::Hold;
 
 /// The most bytes of an event that is kept; larger ones are made by nobody honest.
 pub(crate) const EVENT_BYTES_MAX: usize = 64 * 1024;
 
 /// One attempt, as reported. The message is kept whole, so that what later versions of the router
-/// add is not lost; what decides money is read from it once, here.
+/// add is not lost; what decides money is read from it once, here. Clones share it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Event {
     pub(crate) id: Uuid,
@@ -24,7 +24,7 @@ pub(crate) struct Event {
     pub(crate) account: AccountKey,
     pub(crate) usage: Usage,
     pub(crate) outcome: Outcome,
-    pub(crate) message: wire::UsageEvent,
+    pub(crate) message: Arc<wire::UsageEvent>,
 }
 
 /// How an attempt ended, as far as charging goes.
@@ -94,7 +94,7 @@ impl Event {
             account,
             usage: measured.usage,
             outcome,
-            message,
+            message: Arc::new(message),
         })
     }
 }
@@ -107,18 +107,19 @@ impl Event {
         told.map_or(recorded, |told| told.min(recorded))
     }
 
-    /// The same in the name of whoever placed its hold, whatever it says itself.
-    pub(crate) fn in_the_name_of(mut self, hold: Option<&Hold>) -> Self {
-        if let Some(hold) = hold {
-            self.account = hold.request.account;
-            self.message.owner = Some(hold.request.owner.clone());
+    /// The same of that account and owner, whatever it says itself.
+    pub(crate) fn of(&self, account: AccountKey, owner: Option<&wire::UsageOwner>) -> Self {
+        let mut event = self.clone();
+        event.account = account;
+        if event.message.owner.as_ref() != owner {
+            Arc::make_mut(&mut event.message).owner = owner.cloned();
         }
-        self
+        event
     }
 
     /// As it is stored.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        prost::Message::encode_to_vec(&self.message)
+        prost::Message::encode_to_vec(&*self.message)
     }
 
     /// One that was stored; `None` if these bytes are none.

@@ -1,5 +1,7 @@
 //! Between the application's types and the messages of the contract.
 
+use std::sync::Arc;
+
 use keyward_money::{BasisPoints, LongContextTier, Nanos, Prices, Rates, ServiceTier};
 use keyward_proto::metering::v1 as wire;
 use keyward_runtime::time;
@@ -135,7 +137,7 @@ pub(super) fn moment(
 
 pub(super) fn usage_record(record: Record) -> wire::UsageRecord {
     wire::UsageRecord {
-        event: Some(record.event.message),
+        event: Some(Arc::unwrap_or_clone(record.event.message)),
         record_time: Some(time::to_proto(record.time)),
         list_cost_nanos: record.priced.list_cost.map(Nanos::get),
         charge_nanos: record.priced.charge.get(),

@@ -2,17 +2,26 @@
 //! all of them changed is stored.
 
 use std::fmt;
+use std::sync::Arc;
 
+use keyward_runtime::error;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::{BatchStore, StoreError};
 use crate::domain::ledger::{Books, Command, Needs};
 
-/// What was asked for was not stored, or nobody knows whether it was. Asked again under the same ids
-/// it has the same effect, once.
+/// Why a command has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the ledger could not be written")]
-pub(crate) struct NotWritten;
+pub(crate) enum NotWritten {
+    /// What was asked for was not stored, or nobody knows whether it was. Asked again under the same
+    /// ids it has the same effect, once.
+    #[error("the ledger could not be written")]
+    Unknown,
+    /// The store takes all else, but not this: asked for again it fares no better.
+    #[error("the ledger cannot hold it")]
+    Refused,
+}
 
 /// A command with whoever waits for its answer.
 pub(crate) struct Work(Box<dyn Erased>);
@@ -35,7 +44,7 @@ impl Work {
 trait Erased: Send {
     fn needs(&self, needs: &mut Needs);
     fn run(&mut self, books: &mut Books);
-    fn finish(self: Box<Self>, written: bool);
+    fn finish(self: Box<Self>, written: Result<(), NotWritten>);
 }
 
 struct Pending<C: Command> {
@@ -53,10 +62,10 @@ impl<C: Command> Erased for Pending<C> {
         self.answer = Some(self.command.apply(books));
     }
 
-    fn finish(self: Box<Self>, written: bool) {
-        let answer = self.answer.filter(|_| written).ok_or(NotWritten);
+    fn finish(self: Box<Self>, written: Result<(), NotWritten>) {
+        let Self { answer, reply, .. } = *self;
         // Whoever asked may have gone; what was written stays.
-        let _ = self.reply.send(answer);
+        let _ = reply.send(written.and_then(|()| answer.ok_or(NotWritten::Unknown)));
     }
 }
 
@@ -85,11 +94,48 @@ impl Batch {
         }
     }
 
+    /// Its two halves, which leave nothing of it; `None` for a single command.
+    fn halves(&self) -> Option<[Self; 2]> {
+        let mut works = self.0.lock();
+        let half = works.len() / 2;
+        (half > 0).then(|| {
+            let second = works.split_off(half);
+            [Self::new(std::mem::take(&mut works)), Self::new(second)]
+        })
+    }
+
     /// Answers everybody.
-    pub(crate) fn finish(&self, written: bool) {
+    fn finish(&self, written: Result<(), NotWritten>) {
         for work in self.0.lock().drain(..) {
             work.0.finish(written);
         }
+    }
+}
+
+/// Commits commands of one shard, and answers them. Where the store refuses what is in a batch, each
+/// half of it is tried by itself, so that only what it does refuse is left out.
+pub(crate) async fn transact(store: &dyn BatchStore, shard: u16, works: Vec<Work>) {
+    let mut left = vec![Batch::new(works)];
+    while let Some(batch) = left.pop() {
+        let batch = Arc::new(batch);
+        let written = store.transact(shard, Arc::clone(&batch)).await;
+        let refused = written
+            .as_ref()
+            .is_err_and(StoreError::is_of_what_is_stored);
+        if let Some([first, second]) = refused.then(|| batch.halves()).flatten() {
+            left.extend([second, first]);
+            continue;
+        }
+        batch.finish(written.map_err(|fault| {
+            tracing::error!(
+                error.chain = %error::chain(&fault),
+                "the ledger cannot be written"
+            );
+            match refused {
+                true => NotWritten::Refused,
+                false => NotWritten::Unknown,
+            }
+        }));
     }
 }
 

@@ -5,6 +5,7 @@ mod columns;
 pub(crate) mod inspect;
 mod ledger;
 mod lists;
+mod noted;
 mod notices;
 mod outbox;
 mod partitions;

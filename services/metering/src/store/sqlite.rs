@@ -36,6 +36,7 @@ use super::{
 use crate::domain::account::AccountKey;
 use crate::domain::budget::Budget;
 use crate::domain::charging::Hold;
+use crate::domain::day::Retention;
 use crate::domain::ledger::{Lease, Period, PeriodKey, Reject};
 use crate::domain::prices::PriceRow;
 use crate::domain::proof::{Discrepancy, Priceable};
@@ -88,6 +89,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
 #[derive(Debug, Clone)]
 pub(crate) struct SqliteStore {
     database: Database,
+    /// From when on events are too old to be recorded; what is recorded stays.
+    retention: Option<Retention>,
 }
 
 impl SqliteStore {
@@ -95,13 +98,23 @@ impl SqliteStore {
     pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self {
             database: Database::open(path, MIGRATIONS)?,
+            retention: None,
         })
+    }
+
+    /// The same, which refuses events that are older.
+    pub(crate) fn keeping(self, retention: Retention) -> Self {
+        Self {
+            retention: Some(retention),
+            ..self
+        }
     }
 
     /// Opens the file for reading only, also beside a process that writes to it. Blocks.
     pub(crate) fn look(path: &Path) -> Result<Self, StoreError> {
         Ok(Self {
             database: Database::look(path, MIGRATIONS)?,
+            retention: None,
         })
     }
 
@@ -131,7 +144,8 @@ impl SqliteStore {
 impl BatchStore for SqliteStore {
     /// The one writer thread takes batches of all shards into one commit.
     async fn transact(&self, _shard: u16, batch: Arc<Batch>) -> Result<(), StoreError> {
-        self.write(move |connection| ledger::transact(connection, &batch))
+        let retention = self.retention;
+        self.write(move |connection| ledger::transact(connection, &batch, retention))
             .await
     }
 }

@@ -17,7 +17,9 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
-use super::{Answer, Balance, Batch, Call, NewAnswer, RecordQuery, SHARDS, Store, Work, shard_of};
+use super::{
+    Answer, Balance, Call, NewAnswer, RecordQuery, SHARDS, Store, Work, shard_of, transact,
+};
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, Priced, Terms};
 use crate::domain::event::Event;
@@ -180,10 +182,7 @@ async fn run_all<C: Command>(store: &impl Store, commands: Vec<C>) -> Vec<C::Ans
     };
     let shard = shard_of(first.account());
     let (works, answers): (Vec<_>, Vec<_>) = commands.into_iter().map(Work::new).unzip();
-    let batch = Arc::new(Batch::new(works));
-    let written = store.transact(shard, Arc::clone(&batch)).await;
-    written.expect("the store works");
-    batch.finish(true);
+    transact(store, shard, works).await;
     let mut answered = Vec::new();
     for answer in answers {
         answered.push(answer.await.expect("answered").expect("written"));
@@ -1070,12 +1069,7 @@ pub(crate) async fn a_hold_placed_and_settled_in_one_batch_is_whole(
     let (place, placed) = Work::new(hold(1, account(1), 60));
     let event = event(10, account(1), 25, wire::AttemptStatus::Ok);
     let (settle, settled) = Work::new(settlement(event, 1));
-    let batch = Arc::new(Batch::new(vec![place, settle]));
-    let written = store
-        .transact(shard_of(account(1)), Arc::clone(&batch))
-        .await;
-    written.expect("the store works");
-    batch.finish(true);
+    transact(&*store, shard_of(account(1)), vec![place, settle]).await;
     assert_held(&placed.await.expect("answered").expect("written"));
     assert_eq!(settled.await.expect("answered"), Ok(charged(25, false)));
     assert_eq!(store.holds_open().await.expect("works"), 0);

@@ -48,6 +48,14 @@ impl PostgresError {
         }
     }
 
+    /// Whether it refused values, by the class of its code: data that is none of its type, a
+    /// constraint, or more than a row or an index holds.
+    pub(crate) fn is_of_values(&self) -> bool {
+        const CLASSES: [&str; 3] = ["22", "23", "54"];
+        let class = self.code().and_then(|code| code.get(..2));
+        class.is_some_and(|class| CLASSES.contains(&class))
+    }
+
     /// Whether the connection is of no use any more, or knows a schema that has changed since.
     pub(super) fn spoils_connection(&self) -> bool {
         match self {

@@ -1,15 +1,17 @@
 //! One borrowed connection. Statements are constants, prepared once for each connection, and each
 //! has its time.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, ClientWrapper, Object};
+use futures::SinkExt as _;
 use futures::future::join_all;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::{ANSWER_MAX, PostgresError};
+use super::{ANSWER_MAX, CopyRows, PostgresError};
 use crate::StorageError;
 
 /// How long a migration may take: it may have to rewrite a large table.
@@ -130,16 +132,36 @@ impl Session {
         Ok(answers)
     }
 
-    /// Ends the transaction with statements, sent as in [`Session::pipeline`], and a commit after
-    /// them, which does nothing where one of them failed.
+    /// Ends the transaction with statements, sent as in [`Session::pipeline`], with rows that are
+    /// copied into tables after them, and a commit, which does nothing where one of them failed.
     ///
     /// # Errors
     /// As [`Session::pipeline`]. Unless a statement was refused, it is not known whether anything
     /// stays.
-    pub async fn commit_with(mut self, mut asked: Vec<Asked<'_>>) -> Result<(), StorageError> {
+    pub async fn commit_with(
+        mut self,
+        mut asked: Vec<Asked<'_>>,
+        copied: impl IntoIterator<Item = CopyRows>,
+    ) -> Result<(), StorageError> {
+        for rows in copied.into_iter().filter(|rows| !rows.is_empty()) {
+            self.pipeline(&std::mem::take(&mut asked)).await?;
+            self.copy(rows).await?;
+        }
         asked.push(("COMMIT", Vec::new()));
         self.pipeline(&asked).await?;
         self.in_transaction = false;
+        Ok(())
+    }
+
+    async fn copy(&self, rows: CopyRows) -> Result<(), StorageError> {
+        let (sql, body) = rows.finish();
+        let run = async |client: &ClientWrapper| {
+            let statement = client.prepare_cached(sql).await?;
+            let mut sink = pin!(client.copy_in(&statement).await?);
+            sink.send(body).await?;
+            sink.finish().await
+        };
+        self.within(ANSWER_MAX, run).await?;
         Ok(())
     }
 

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::domain::account::AccountKey;
 use crate::domain::charging::{Hold, HoldState, Priced};
+use crate::domain::day::Retention;
 use crate::domain::event::Event;
 use crate::domain::notice::{BalanceMove, BudgetUse};
 
@@ -34,6 +35,8 @@ pub(crate) struct Books {
     pub(crate) events: HashMap<Uuid, StoredEvent>,
     pub(crate) postings: HashMap<PostingKey, Posting>,
     pub(crate) periods: HashMap<PeriodKey, Period>,
+    /// How long records are kept; `None` for ever.
+    pub(crate) retention: Option<Retention>,
     pub(crate) changes: Changes,
 }
 
@@ -124,13 +127,21 @@ impl Books {
         }
     }
 
+    /// A budget's period as it stands with what the budget is now.
+    pub(super) fn period_with(&self, share: &BudgetShare) -> Period {
+        let known = self.periods.get(&share.period).copied();
+        Period {
+            limit: share.limit,
+            ..known.unwrap_or_default()
+        }
+    }
+
     /// A budget's period to be changed; begun where it is the first to count for it.
     pub(super) fn period(&mut self, key: PeriodKey, limit: Nanos) -> &mut Period {
         self.changes.periods.insert(key);
         let new = Period {
             limit,
-            spent: Nanos::ZERO,
-            held: Nanos::ZERO,
+            ..Period::default()
         };
         self.periods.entry(key).or_insert(new)
     }
@@ -144,9 +155,9 @@ impl Books {
         let account = self.account(hold.request.account);
         account.held = account.held.saturating_add(held);
         for share in shares {
-            let period = self.period(share.period, share.limit);
-            period.limit = share.limit;
+            let mut period = self.period_with(share);
             period.held = period.held.saturating_add(held);
+            *self.period(share.period, share.limit) = period;
         }
         self.changes.new_holds.insert(hold.request.id);
         self.holds.insert(hold.request.id, hold);

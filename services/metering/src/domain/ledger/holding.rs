@@ -56,16 +56,9 @@ impl NewHold {
         if available < self.amount {
             return Some(Placed::Short { available });
         }
-        let room = |share: &BudgetShare| match books.periods.get(&share.period) {
-            Some(period) => share
-                .limit
-                .saturating_sub(period.spent)
-                .saturating_sub(period.held),
-            None => share.limit,
-        };
         let blocking = self.budgets.iter().filter(|share| share.blocks);
-        let tightest = blocking.min_by_key(|share| room(share))?;
-        let available = room(tightest);
+        let rooms = blocking.map(|share| (books.period_with(share).available(), share));
+        let (available, tightest) = rooms.min_by_key(|(available, _)| *available)?;
         (available < self.amount).then_some(Placed::OverBudget {
             budget_id: tightest.period.budget_id,
             available,

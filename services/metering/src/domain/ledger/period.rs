@@ -14,7 +14,7 @@ pub(crate) struct PeriodKey {
 }
 
 /// What a budget has seen in a period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Period {
     /// What may be spent, as the budget said last.
     pub(crate) limit: Nanos,

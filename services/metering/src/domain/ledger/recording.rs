@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::{Books, Command, Needs, StoredEvent, UsageRow};
 use crate::domain::account::AccountKey;
-use crate::domain::charging::Priced;
+use crate::domain::charging::{Hold, Priced};
+use crate::domain::day::Day;
 use crate::domain::event::Event;
 
 /// Why an event was put aside instead of counted.
@@ -24,6 +25,10 @@ pub(crate) enum QuarantineReason {
     Overflow,
     /// It is incomplete.
     Malformed,
+    /// It is older than records are kept: whether it was counted before is not known any more.
+    TooOld,
+    /// The store cannot hold it.
+    Unstorable,
 }
 
 impl QuarantineReason {
@@ -36,6 +41,8 @@ impl QuarantineReason {
             Self::UnknownLease => "unknown_lease",
             Self::Overflow => "overflow",
             Self::Malformed => "malformed",
+            Self::TooOld => "too_old",
+            Self::Unstorable => "unstorable",
         }
     }
 }
@@ -48,6 +55,24 @@ pub(crate) struct Reject {
     pub(crate) reason: QuarantineReason,
     pub(crate) body: Vec<u8>,
     pub(crate) time: Timestamp,
+}
+
+impl Reject {
+    /// A whole event.
+    pub(crate) fn of(
+        event: &Event,
+        hold_id: Option<Uuid>,
+        reason: QuarantineReason,
+        time: Timestamp,
+    ) -> Self {
+        Self {
+            event_id: event.id.to_string(),
+            hold_id,
+            reason,
+            body: event.to_bytes(),
+            time,
+        }
+    }
 }
 
 /// What became of an event.
@@ -103,21 +128,42 @@ impl Command for NewRecord {
 }
 
 impl Books {
-    /// What became of an event before; `None` where it is new.
+    /// An event in the name of whoever placed its hold, whatever it says itself. Where the hold is
+    /// gone, one that was stored before still is whose it was.
+    pub(super) fn named(&self, event: &Event, hold: Option<&Hold>) -> Event {
+        let stored = self.events.get(&event.id).map(|stored| &stored.event);
+        let stored = stored.filter(|stored| stored.account == event.account);
+        match (hold.map(|hold| &hold.request), stored) {
+            (Some(request), _) => event.of(request.account, Some(&request.owner)),
+            (None, Some(stored)) => event.of(stored.account, stored.message.owner.as_ref()),
+            (None, None) => event.clone(),
+        }
+    }
+
+    /// What became of an event before, or of one that comes too late to know; `None` where it is new.
     pub(super) fn known(
         &mut self,
         event: &Event,
         hold_id: Option<Uuid>,
         now: Timestamp,
     ) -> Option<Posted> {
-        let stored = self.events.get(&event.id)?;
-        if stored.event == *event {
-            return Some(Posted::Recorded {
+        match self.events.get(&event.id) {
+            Some(stored) if stored.event == *event => Some(Posted::Recorded {
                 priced: stored.priced,
                 duplicate: true,
-            });
+            }),
+            Some(_) => Some(self.put_aside(event, hold_id, QuarantineReason::OtherFigures, now)),
+            None if self.is_too_old(event, now) => {
+                Some(self.put_aside(event, hold_id, QuarantineReason::TooOld, now))
+            }
+            None => None,
         }
-        Some(self.put_aside(event, hold_id, QuarantineReason::OtherFigures, now))
+    }
+
+    fn is_too_old(&self, event: &Event, now: Timestamp) -> bool {
+        let today = Day::of_millis(now.as_millisecond());
+        let retention = self.retention;
+        retention.is_some_and(|kept| !kept.keeps(Day::of_id(event.id), today))
     }
 
     /// Stores a record, unless its id is stored already: with the same content that is the same
@@ -157,13 +203,8 @@ impl Books {
         reason: QuarantineReason,
         time: Timestamp,
     ) -> Posted {
-        self.changes.rejects.push(Reject {
-            event_id: event.id.to_string(),
-            hold_id,
-            reason,
-            body: event.to_bytes(),
-            time,
-        });
+        let reject = Reject::of(event, hold_id, reason, time);
+        self.changes.rejects.push(reject);
         Posted::Quarantined(reason)
     }
 }

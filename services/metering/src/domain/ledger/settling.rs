@@ -33,7 +33,7 @@ impl Command for Settlement {
 
     fn apply(&self, books: &mut Books) -> Posted {
         let hold = books.holds.get(&self.hold_id).cloned();
-        let event = self.event.clone().in_the_name_of(hold.as_ref());
+        let event = books.named(&self.event, hold.as_ref());
         if event.account != self.event.account {
             return Posted::Elsewhere(event.account);
         }
@@ -186,7 +186,7 @@ impl Command for VoidHold {
         if let Some(hold) = open {
             books.close(hold, HoldState::Void);
         }
-        let event = self.event.clone();
+        let event = self.event.as_ref();
         Voided {
             duplicate: open.is_none(),
             posted: event.map(|event| self.record_failed(books, hold.as_ref(), event)),
@@ -196,8 +196,8 @@ impl Command for VoidHold {
 
 impl VoidHold {
     /// Stores an attempt that is not charged, with the list cost of what it used all the same.
-    fn record_failed(&self, books: &mut Books, hold: Option<&Hold>, event: Event) -> Posted {
-        let event = event.in_the_name_of(hold);
+    fn record_failed(&self, books: &mut Books, hold: Option<&Hold>, event: &Event) -> Posted {
+        let event = books.named(event, hold);
         let terms = hold.map(|hold| &hold.terms);
         let cost = terms.and_then(|terms| charge(&event, &terms.prices, terms.markup).ok());
         books.record_or_put_aside(UsageRow {

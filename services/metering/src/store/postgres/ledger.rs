@@ -24,6 +24,8 @@ use crate::domain::charging::Hold;
 use crate::domain::day::Day;
 use crate::domain::ledger::{Changes, Period, PeriodKey};
 
+pub(super) use save::transfer_days;
+
 const OPEN: &str = "SELECT count(*) AS open FROM hold WHERE state = 'open'";
 
 const HOLDS_OVERDUE: &str = "
@@ -73,11 +75,14 @@ impl PostgresStore {
     async fn try_transact(&self, shard: u16, batch: &Batch) -> Result<BTreeSet<Day>, StoreError> {
         let mut session = self.postgres.session().await?;
         let mut books = load::books(&mut session, shard, &batch.needs()).await?;
+        books.retention = Some(self.partitions.retention);
         batch.run(&mut books);
         let missing = self.missing(&days(&books.changes));
         if missing.is_empty() {
-            let saved = save::Saved::of(shard, &books)?;
-            session.commit_with(saved.asked()).await?;
+            let mut saved = save::Saved::of(shard, &books, &self.partitions)?;
+            let copied = saved.copied();
+            session.commit_with(saved.asked(), copied).await?;
+            self.partitions.note(&books.changes);
         }
         Ok(missing)
     }
@@ -106,7 +111,8 @@ impl LedgerStore for PostgresStore {
             .await?
             .query_first(holds::READ, &[&vec![id]])
             .await?;
-        found.as_ref().map(holds::read).transpose()
+        let read = |row| holds::read(row, &mut holds::LastPrices::default());
+        found.as_ref().map(read).transpose()
     }
 
     async fn holds_open(&self) -> Result<u32, StoreError> {

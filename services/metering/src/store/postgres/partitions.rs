@@ -9,9 +9,11 @@ use keyward_storage::postgres::Row;
 use parking_lot::RwLock;
 
 use super::super::{StoreError, UpkeepStore};
-use super::PostgresStore;
+use super::noted::Noted;
 use super::row::get;
+use super::{PostgresStore, ledger, usage};
 use crate::domain::day::{Day, Retention};
+use crate::domain::ledger::Changes;
 
 /// How long it may take to add up what the transfers of a day come to, before they go.
 const DROP_MAX: Duration = Duration::from_mins(10);
@@ -28,8 +30,12 @@ const DROP: &str = "SELECT partition_drop($1)";
 /// What is known of the partitions.
 #[derive(Debug)]
 pub(super) struct Partitions {
-    retention: Retention,
+    pub(super) retention: Retention,
     there: RwLock<BTreeSet<Day>>,
+    /// Where usage records are noted to lie.
+    pub(super) usage: Noted,
+    /// The same for transfers.
+    pub(super) transfers: Noted,
 }
 
 impl Partitions {
@@ -37,7 +43,22 @@ impl Partitions {
         Self {
             retention,
             there: RwLock::default(),
+            usage: Noted::default(),
+            transfers: Noted::default(),
         }
+    }
+
+    /// Remembers where what is stored now was noted to lie.
+    pub(super) fn note(&self, changes: &Changes) {
+        self.usage.add(usage::days(&changes.records));
+        self.transfers
+            .add(ledger::transfer_days(&changes.transfers));
+    }
+
+    fn forget(&self, day: Day) {
+        self.there.write().remove(&day);
+        self.usage.forget(day);
+        self.transfers.forget(day);
     }
 }
 
@@ -60,7 +81,7 @@ impl PostgresStore {
 
     async fn drop_day(&self, day: Day) -> Result<(), StoreError> {
         // Forgotten first: whoever writes to that day makes room anew.
-        self.partitions.there.write().remove(&day);
+        self.partitions.forget(day);
         let session = self.postgres.begin_unhurried().await?;
         let dropped = session.query_within(DROP_MAX, DROP, &[&day.get()]).await;
         session.end(dropped).await?;

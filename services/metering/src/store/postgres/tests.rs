@@ -138,7 +138,7 @@ fn record(of: u128, id: Uuid, dispatched: i64) -> NewRecord {
         event: Event::parse(&id.to_string(), Some(message), None).expect("valid"),
         priced: Priced::default(),
         price_version: 0,
-        time: time(30_000),
+        time: time(dispatched),
     }
 }
 

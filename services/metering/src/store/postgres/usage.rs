@@ -6,42 +6,30 @@ use std::marker::PhantomData;
 
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::UsageOwner;
-use keyward_storage::postgres::{Asked, Row};
+use keyward_storage::postgres::{Asked, CopyRows, Row};
 use uuid::Uuid;
 
 use super::super::StoreError;
 use super::columns::columns;
+use super::noted::{Noted, Place};
 use super::row::{self, get, key, text};
 use crate::domain::charging::Priced;
 use crate::domain::day::Day;
 use crate::domain::ledger::{Reject, StoredEvent, UsageRow};
 
-/// Goes by the primary key, each id in its own partition.
+/// Of one day, by the primary key of its partition: of the others none is opened.
 pub(super) const STORED: &str = "
     SELECT usage_record.event_id, event, list_cost, charge, absorbed,
         coalesce(refunded.amount, 0) AS refunded
     FROM usage_record LEFT JOIN refunded ON refunded.event_id = usage_record.event_id
-    WHERE (usage_record.day, usage_record.event_id) IN (
-        SELECT * FROM unnest($1::integer[], $2::uuid[]))";
+    WHERE usage_record.day = $1 AND usage_record.event_id = ANY ($2)";
 
-const INSERT: &str = "
-    INSERT INTO usage_record (day, event_id, inference_id, attempt, client_request_id, account,
+const COPY: &str = "
+    COPY usage_record (day, event_id, inference_id, attempt, client_request_id, account,
         user_uid, organization_uid, project_uid, access_key_id, provider, model, key_source,
         provider_key_id, status, hold_id, list_cost, charge, absorbed, price_version,
         markup_basis_points, record_ms, event, start_ms, user_id, project_id, tags)
-    SELECT day, event_id, inference_id, attempt, client_request_id, account,
-        user_uid, organization_uid, project_uid, access_key_id, provider, model, key_source,
-        provider_key_id, status, hold_id, list_cost, charge, absorbed, price_version,
-        markup_basis_points, record_ms, event, start_ms, user_id, project_id, tags::json
-    FROM unnest($1::integer[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::text[],
-        $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::bigint[],
-        $14::text[], $15::bigint[], $16::uuid[], $17::bigint[], $18::bigint[], $19::bigint[],
-        $20::bigint[], $21::bigint[], $22::bigint[], $23::bytea[], $24::bigint[], $25::text[],
-        $26::text[], $27::text[])
-    AS new (day, event_id, inference_id, attempt, client_request_id, account,
-        user_uid, organization_uid, project_uid, access_key_id, provider, model, key_source,
-        provider_key_id, status, hold_id, list_cost, charge, absorbed, price_version,
-        markup_basis_points, record_ms, event, start_ms, user_id, project_id, tags)";
+    FROM STDIN BINARY";
 
 const INSERT_DAYS: &str = "
     INSERT INTO usage_day (account, start_day, day)
@@ -52,36 +40,6 @@ pub(super) const PUT_ASIDE: &str = "
     INSERT INTO quarantine (event_id, hold_id, reason, body, quarantine_ms)
     SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::bytea[], $5::bigint[])
     ON CONFLICT (event_id, reason, sha256(body)) DO NOTHING";
-
-columns!(UsageColumns of UsageValues<'a> {
-    day: i32,
-    event_id: Uuid,
-    inference_id: Cow<'a, str>,
-    attempt: i64,
-    client_request_id: Cow<'a, str>,
-    account: String,
-    user_uid: Cow<'a, str>,
-    organization_uid: Cow<'a, str>,
-    project_uid: Cow<'a, str>,
-    access_key_id: Cow<'a, str>,
-    provider: Cow<'a, str>,
-    model: Cow<'a, str>,
-    key_source: i64,
-    provider_key_id: Cow<'a, str>,
-    status: i64,
-    hold_id: Option<Uuid>,
-    list_cost: Option<i64>,
-    charge: i64,
-    absorbed: i64,
-    price_version: i64,
-    markup: i64,
-    record_ms: i64,
-    event: Vec<u8>,
-    start_ms: i64,
-    user_id: Cow<'a, str>,
-    project_id: Cow<'a, str>,
-    tags: String,
-});
 
 columns!(DayColumns of DayValues<'a> {
     account: String,
@@ -118,31 +76,33 @@ pub(super) fn priced(row: &Row) -> Result<Priced, StoreError> {
 /// New records, as they are stored.
 #[derive(Debug)]
 pub(super) struct NewUsage<'a> {
-    records: UsageColumns<'a>,
+    records: CopyRows,
     days: DayColumns<'a>,
 }
 
 impl<'a> NewUsage<'a> {
-    pub(super) fn of(records: &'a [UsageRow]) -> Result<Self, StoreError> {
-        let mut columns = UsageColumns::default();
+    /// Without the days that are `noted` already.
+    pub(super) fn of(records: &'a [UsageRow], noted: &Noted) -> Result<Self, StoreError> {
+        let mut rows = CopyRows::new(COPY);
         for record in records {
-            columns.push(values(record)?);
+            push(&mut rows, record)?;
         }
         Ok(Self {
-            records: columns,
-            days: days(records),
+            records: rows,
+            days: columns_of(noted.new_among(days(records))),
         })
     }
 
+    /// What is written before the records are copied.
     pub(super) fn asked(&self) -> Vec<Asked<'_>> {
-        let mut asked = Vec::new();
-        if !self.records.is_empty() {
-            asked.push((INSERT, self.records.arrays()));
+        if self.days.is_empty() {
+            return Vec::new();
         }
-        if !self.days.is_empty() {
-            asked.push((INSERT_DAYS, self.days.arrays()));
-        }
-        asked
+        vec![(INSERT_DAYS, self.days.arrays())]
+    }
+
+    pub(super) fn copied(&mut self) -> CopyRows {
+        self.records.take()
     }
 }
 
@@ -150,57 +110,61 @@ fn start_ms(record: &UsageRow) -> i64 {
     record.event.dispatched(record.time).as_millisecond()
 }
 
-fn values(record: &UsageRow) -> Result<UsageValues<'_>, StoreError> {
+fn push(rows: &mut CopyRows, record: &UsageRow) -> Result<(), StoreError> {
     let (event, message) = (&record.event, &record.event.message);
     let of_owner = |value: fn(&UsageOwner) -> &String| match &message.owner {
         Some(owner) => key(value(owner)),
         None => Cow::Borrowed(""),
     };
-    Ok(UsageValues {
-        day: Day::of_id(event.id).get(),
-        event_id: event.id,
-        inference_id: key(&message.inference_id),
-        attempt: message.attempt.into(),
-        client_request_id: key(&message.client_request_id),
-        account: event.account.to_string(),
-        user_uid: of_owner(|owner| &owner.user_uid),
-        organization_uid: of_owner(|owner| &owner.organization_uid),
-        project_uid: of_owner(|owner| &owner.project_uid),
-        access_key_id: of_owner(|owner| &owner.access_key_id),
-        provider: key(&message.provider),
-        model: key(&message.model),
-        key_source: message.key_source.into(),
-        provider_key_id: key(&message.provider_key_id),
-        status: message.status.into(),
-        hold_id: record.hold_id,
-        list_cost: record.priced.list_cost.map(Nanos::get),
-        charge: record.priced.charge.get(),
-        absorbed: record.priced.absorbed.get(),
-        price_version: row::signed(record.price_version)?,
-        markup: record.markup.get().into(),
-        record_ms: record.time.as_millisecond(),
-        event: event.to_bytes(),
-        start_ms: start_ms(record),
-        user_id: of_owner(|owner| &owner.user),
-        project_id: of_owner(|owner| &owner.project),
-        tags: row::tags_json(event)?,
-        of: PhantomData,
-    })
+    rows.push(&[
+        &Day::of_id(event.id).get(),
+        &event.id,
+        &key(&message.inference_id),
+        &i64::from(message.attempt),
+        &key(&message.client_request_id),
+        &event.account.to_string(),
+        &of_owner(|owner| &owner.user_uid),
+        &of_owner(|owner| &owner.organization_uid),
+        &of_owner(|owner| &owner.project_uid),
+        &of_owner(|owner| &owner.access_key_id),
+        &key(&message.provider),
+        &key(&message.model),
+        &i64::from(message.key_source),
+        &key(&message.provider_key_id),
+        &i64::from(message.status),
+        &record.hold_id,
+        &record.priced.list_cost.map(Nanos::get),
+        &record.priced.charge.get(),
+        &record.priced.absorbed.get(),
+        &row::signed(record.price_version)?,
+        &i64::from(record.markup.get()),
+        &record.time.as_millisecond(),
+        &event.to_bytes().as_slice(),
+        &start_ms(record),
+        &of_owner(|owner| &owner.user),
+        &of_owner(|owner| &owner.project),
+        &row::tags_json(event)?,
+    ]);
+    Ok(())
 }
 
 /// On which days accounts have records, and in which partitions.
-fn days(records: &[UsageRow]) -> DayColumns<'_> {
-    let each = records.iter().map(|record| {
-        let start_day = Day::of_millis(start_ms(record));
-        let account = record.event.account.to_string();
-        (account, start_day, Day::of_id(record.event.id))
+pub(super) fn days(records: &[UsageRow]) -> BTreeSet<Place> {
+    let each = records.iter().map(|record| Place {
+        account: record.event.account,
+        day: Day::of_millis(start_ms(record)),
+        partition: Day::of_id(record.event.id),
     });
+    each.collect()
+}
+
+fn columns_of<'a>(places: impl Iterator<Item = Place>) -> DayColumns<'a> {
     let mut columns = DayColumns::default();
-    for (account, start_day, day) in each.collect::<BTreeSet<_>>() {
+    for place in places {
         columns.push(DayValues {
-            account,
-            start_day: start_day.get(),
-            day: day.get(),
+            account: place.account.to_string(),
+            start_day: place.day.get(),
+            day: place.partition.get(),
             of: PhantomData,
         });
     }

@@ -14,11 +14,17 @@ use super::super::{Balance, Batch, OverdueHold, StoreError, Transaction};
 use super::row;
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
+use crate::domain::day::Retention;
 use crate::domain::ledger::{Period, PeriodKey};
 
 /// Runs a batch.
-pub(super) fn transact(connection: &Connection, batch: &Batch) -> Result<(), StoreError> {
+pub(super) fn transact(
+    connection: &Connection,
+    batch: &Batch,
+    retention: Option<Retention>,
+) -> Result<(), StoreError> {
     let mut books = load::books(connection, &batch.needs())?;
+    books.retention = retention;
     batch.run(&mut books);
     save::changes(connection, &books)
 }

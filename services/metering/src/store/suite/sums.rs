@@ -328,7 +328,7 @@ pub(crate) async fn sums_are_what_a_fold_of_the_records_gives(store: Arc<impl St
     // What is put aside does not count.
     let mut twisted = own_key(facts[0].event.clone());
     twisted.event.usage.input_tokens += 1;
-    twisted.event.message.usage = Some(twisted.event.usage.into());
+    Arc::make_mut(&mut twisted.event.message).usage = Some(twisted.event.usage.into());
     run(&*store, twisted).await;
     let mut runner = TestRunner::new(Config::default());
     let mut seen = 0;
@@ -357,7 +357,7 @@ fn everything(by: &[Dimension]) -> SumQuery {
 pub(crate) async fn too_many_sums_are_refused(store: Arc<impl Store + 'static>) {
     let records = (0..11).map(|number| {
         let mut record = own_key(event(100 + number, account(1), 1, wire::AttemptStatus::Ok));
-        record.event.message.model = format!("model-{number}");
+        Arc::make_mut(&mut record.event.message).model = format!("model-{number}");
         record
     });
     run_all(&*store, records.collect()).await;

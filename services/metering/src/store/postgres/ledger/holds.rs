@@ -1,11 +1,10 @@
 //! Holds, as rows.
 
-use std::borrow::Cow;
 use std::marker::PhantomData;
 
-use keyward_money::Nanos;
+use keyward_money::{Nanos, Prices};
 use keyward_proto::metering::v1::UsageOwner;
-use keyward_storage::postgres::Row;
+use keyward_storage::postgres::{CopyRows, Row};
 use uuid::Uuid;
 
 use super::super::columns::columns;
@@ -20,51 +19,17 @@ pub(super) const READ: &str = "
         budgets::text AS budgets, event_id
     FROM hold WHERE hold_id = ANY ($1)";
 
-pub(super) const INSERT: &str = "
-    INSERT INTO hold (hold_id, account, user_uid, organization_uid, project_uid, access_key_id,
+const COPY: &str = "
+    COPY hold (hold_id, account, user_uid, organization_uid, project_uid, access_key_id,
         inference_id, provider, model, amount, charge_cap, price_version, prices,
         markup_basis_points, state, user_id, project_id, create_ms, expire_ms, budgets, event_id)
-    SELECT hold_id, account, user_uid, organization_uid, project_uid, access_key_id,
-        inference_id, provider, model, amount, charge_cap, price_version, prices::json,
-        markup_basis_points, state, user_id, project_id, create_ms, expire_ms, budgets::json,
-        event_id
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[],
-        $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
-        $13::text[], $14::bigint[], $15::text[], $16::text[], $17::text[], $18::bigint[],
-        $19::bigint[], $20::text[], $21::uuid[])
-    AS new (hold_id, account, user_uid, organization_uid, project_uid, access_key_id,
-        inference_id, provider, model, amount, charge_cap, price_version, prices,
-        markup_basis_points, state, user_id, project_id, create_ms, expire_ms, budgets, event_id)";
+    FROM STDIN BINARY";
 
 pub(super) const UPDATE: &str = "
     UPDATE hold SET state = changed.state, amount = changed.amount, event_id = changed.event_id
     FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::uuid[])
         AS changed (hold_id, state, amount, event_id)
     WHERE hold.hold_id = changed.hold_id";
-
-columns!(HoldColumns of HoldValues<'a> {
-    hold_id: Uuid,
-    account: String,
-    user_uid: Cow<'a, str>,
-    organization_uid: Cow<'a, str>,
-    project_uid: Cow<'a, str>,
-    access_key_id: Cow<'a, str>,
-    inference_id: Cow<'a, str>,
-    provider: Cow<'a, str>,
-    model: Cow<'a, str>,
-    amount: i64,
-    charge_cap: Option<i64>,
-    price_version: i64,
-    prices: String,
-    markup: i64,
-    state: &'a str,
-    user_id: Cow<'a, str>,
-    project_id: Cow<'a, str>,
-    create_ms: i64,
-    expire_ms: i64,
-    budgets: String,
-    event_id: Option<Uuid>,
-});
 
 columns!(StateColumns of StateValues<'a> {
     hold_id: Uuid,
@@ -73,33 +38,42 @@ columns!(StateColumns of StateValues<'a> {
     event_id: Option<Uuid>,
 });
 
-pub(super) fn values(hold: &Hold) -> Result<HoldValues<'_>, StoreError> {
+/// New holds, as they are stored.
+pub(super) fn copied<'a>(holds: impl Iterator<Item = &'a Hold>) -> Result<CopyRows, StoreError> {
+    let mut rows = CopyRows::new(COPY);
+    for hold in holds {
+        push(&mut rows, hold)?;
+    }
+    Ok(rows)
+}
+
+fn push(rows: &mut CopyRows, hold: &Hold) -> Result<(), StoreError> {
     let (request, terms) = (&hold.request, &hold.terms);
     let owner = &request.owner;
-    Ok(HoldValues {
-        hold_id: request.id,
-        account: request.account.to_string(),
-        user_uid: text(&owner.user_uid),
-        organization_uid: text(&owner.organization_uid),
-        project_uid: text(&owner.project_uid),
-        access_key_id: text(&owner.access_key_id),
-        inference_id: text(&request.inference_id),
-        provider: text(&request.provider),
-        model: text(&request.model),
-        amount: hold.amount.get(),
-        charge_cap: terms.cap.map(Nanos::get),
-        price_version: row::signed(terms.price_version)?,
-        prices: row::prices_text(&terms.prices)?,
-        markup: terms.markup.get().into(),
-        state: hold.state.name(),
-        user_id: text(&owner.user),
-        project_id: text(&owner.project),
-        create_ms: hold.create_time.as_millisecond(),
-        expire_ms: hold.expire_time.as_millisecond(),
-        budgets: row::budgets_text(&hold.budgets)?,
-        event_id: hold.event_id,
-        of: PhantomData,
-    })
+    rows.push(&[
+        &request.id,
+        &request.account.to_string(),
+        &text(&owner.user_uid),
+        &text(&owner.organization_uid),
+        &text(&owner.project_uid),
+        &text(&owner.access_key_id),
+        &text(&request.inference_id),
+        &text(&request.provider),
+        &text(&request.model),
+        &hold.amount.get(),
+        &terms.cap.map(Nanos::get),
+        &row::signed(terms.price_version)?,
+        &row::prices_text(&terms.prices)?,
+        &i64::from(terms.markup.get()),
+        &hold.state.name(),
+        &text(&owner.user),
+        &text(&owner.project),
+        &hold.create_time.as_millisecond(),
+        &hold.expire_time.as_millisecond(),
+        &row::budgets_text(&hold.budgets)?,
+        &hold.event_id,
+    ]);
+    Ok(())
 }
 
 pub(super) fn state(hold: &Hold) -> StateValues<'static> {
@@ -112,7 +86,22 @@ pub(super) fn state(hold: &Hold) -> StateValues<'static> {
     }
 }
 
-pub(super) fn read(row: &Row) -> Result<Hold, StoreError> {
+/// Prices as they were read last: those of the holds of a batch are mostly the same.
+#[derive(Debug, Default)]
+pub(super) struct LastPrices(Option<(String, Prices)>);
+
+impl LastPrices {
+    fn read(&mut self, text: &str) -> Result<Prices, StoreError> {
+        if let Some((_, prices)) = self.0.as_ref().filter(|(last, _)| last == text) {
+            return Ok(prices.clone());
+        }
+        let prices = row::prices(text)?;
+        self.0 = Some((text.to_owned(), prices.clone()));
+        Ok(prices)
+    }
+}
+
+pub(super) fn read(row: &Row, last: &mut LastPrices) -> Result<Hold, StoreError> {
     let account: String = get(row, "account")?;
     Ok(Hold {
         request: HoldRequest {
@@ -134,7 +123,7 @@ pub(super) fn read(row: &Row) -> Result<Hold, StoreError> {
         terms: Terms {
             cap: row::amount(get(row, "charge_cap")?),
             price_version: row::unsigned(get(row, "price_version")?)?,
-            prices: row::prices(&get::<String>(row, "prices")?)?,
+            prices: last.read(row.try_get("prices").map_err(row::fault)?)?,
             markup: row::markup(get(row, "markup_basis_points")?)?,
         },
         amount: Nanos::new(get(row, "amount")?),

@@ -1,6 +1,6 @@
 //! Reads what a batch names: all of it sent at once, right after the lock.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use keyward_money::Nanos;
 use keyward_storage::postgres::{Asked, Row, Session, ToSql};
@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::super::row::{self, corrupt, get, text, time};
 use super::super::usage;
-use super::{holds, leases};
+use super::holds::{self, LastPrices};
+use super::leases;
 use crate::domain::account::AccountKey;
 use crate::domain::day::Day;
 use crate::domain::ledger::{
@@ -17,8 +18,12 @@ use crate::domain::ledger::{
 use crate::store::StoreError;
 
 /// Held until the transaction ends: what is written for a shard is written by one at a time, of all
-/// meterings, and none has it longer than for a commit.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtext('keyward_metering.shard'), $1)";
+/// meterings, and none has it longer than for a commit. Until then each statement has one plan, which
+/// goes by keys: one made while a table was small would read all of it once it is large.
+const LOCK: &str = "
+    SELECT pg_advisory_xact_lock(hashtext('keyward_metering.shard'), $1),
+        set_config('enable_seqscan', 'off', true),
+        set_config('plan_cache_mode', 'force_generic_plan', true)";
 
 const PLATFORM: &str = "SELECT name, balance FROM platform_balance WHERE shard = $1";
 
@@ -52,12 +57,15 @@ pub(super) async fn books(
     fill(&mut books, &next(), account)?;
     fill(&mut books, &next(), lot)?;
     if !needs.holds.is_empty() {
-        fill(&mut books, &next(), hold)?;
+        let mut prices = LastPrices::default();
+        fill(&mut books, &next(), |books, row| {
+            hold(books, row, &mut prices)
+        })?;
     }
     if !needs.leases.is_empty() {
         fill(&mut books, &next(), lease)?;
     }
-    if !needs.events.is_empty() {
+    for _ in &named.events {
         fill(&mut books, &next(), event)?;
     }
     if !needs.postings.is_empty() {
@@ -82,8 +90,8 @@ struct Named<'a> {
     accounts: Vec<String>,
     holds: Vec<Uuid>,
     leases: Vec<Uuid>,
-    event_days: Vec<i32>,
-    events: Vec<Uuid>,
+    /// By their days.
+    events: BTreeMap<i32, Vec<Uuid>>,
     posting_accounts: Vec<String>,
     posting_ids: Vec<std::borrow::Cow<'a, str>>,
 }
@@ -91,17 +99,16 @@ struct Named<'a> {
 impl<'a> Named<'a> {
     fn of(shard: u16, needs: &'a Needs) -> Self {
         let postings = needs.postings.iter();
+        let mut events: BTreeMap<i32, Vec<Uuid>> = BTreeMap::new();
+        for id in &needs.events {
+            events.entry(Day::of_id(*id).get()).or_default().push(*id);
+        }
         Self {
             shard: shard.into(),
             accounts: needs.accounts.iter().map(AccountKey::to_string).collect(),
             holds: needs.holds.iter().copied().collect(),
             leases: needs.leases.iter().copied().collect(),
-            event_days: needs
-                .events
-                .iter()
-                .map(|id| Day::of_id(*id).get())
-                .collect(),
-            events: needs.events.iter().copied().collect(),
+            events,
             posting_accounts: postings.clone().map(|(who, _)| who.to_string()).collect(),
             posting_ids: postings.map(|(_, id)| text(id)).collect(),
         }
@@ -120,9 +127,8 @@ impl<'a> Named<'a> {
         if !self.leases.is_empty() {
             asked.push((leases::READ, vec![&self.leases]));
         }
-        if !self.events.is_empty() {
-            asked.push((usage::STORED, vec![&self.event_days, &self.events]));
-        }
+        let events = self.events.iter();
+        asked.extend(events.map(|(day, ids)| (usage::STORED, vec![day as _, ids as _])));
         if !self.posting_ids.is_empty() {
             asked.push((POSTINGS, vec![&self.posting_accounts, &self.posting_ids]));
         }
@@ -202,8 +208,8 @@ fn lot(books: &mut Books, row: &Row) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn hold(books: &mut Books, row: &Row) -> Result<(), StoreError> {
-    let hold = holds::read(row)?;
+fn hold(books: &mut Books, row: &Row, prices: &mut LastPrices) -> Result<(), StoreError> {
+    let hold = holds::read(row, prices)?;
     books.holds.insert(hold.request.id, hold);
     Ok(())
 }

@@ -1,19 +1,22 @@
-//! Writes what a batch changed: a statement for each table, all sent at once with the commit.
+//! Writes what a batch changed: a statement for each table, all sent at once; what there are many of
+//! is copied in after them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::marker::PhantomData;
 
 use keyward_money::Nanos;
-use keyward_storage::postgres::Asked;
+use keyward_storage::postgres::{Asked, CopyRows};
 use uuid::Uuid;
 
 use super::super::columns::columns;
+use super::super::noted::{Noted, Place};
 use super::super::notices::{self, NoticeColumns};
+use super::super::partitions::Partitions;
 use super::super::row::text;
 use super::super::sums::NewSums;
 use super::super::usage::{self, AsideColumns, NewUsage};
-use super::holds::{self, HoldColumns, StateColumns};
+use super::holds::{self, StateColumns};
 use super::leases::{self, LeaseColumns};
 use crate::domain::day::Day;
 use crate::domain::ledger::{Books, Transfer, TransferKind};
@@ -45,19 +48,17 @@ const PERIODS: &str = "
     ON CONFLICT (budget_id, start_ms) DO UPDATE
     SET amount_limit = excluded.amount_limit, spent = excluded.spent, held = excluded.held";
 
-/// Notes where lines of an account are that are listed.
 const TRANSFERS: &str = "
-    WITH posted AS (
-        INSERT INTO transfer (day, transfer_id, kind, account, amount, overrun, late, event_id,
-            inference_id, request_id, note, post_ms)
-        SELECT * FROM unnest($1::integer[], $2::uuid[], $3::text[], $4::text[], $5::bigint[],
-            $6::bigint[], $7::boolean[], $8::uuid[], $9::text[], $10::text[], $11::text[],
-            $12::bigint[])
-        RETURNING day, sequence, kind, account, post_ms)
+    COPY transfer (day, transfer_id, kind, account, amount, overrun, late, event_id,
+        inference_id, request_id, note, post_ms)
+    FROM STDIN BINARY";
+
+/// Notes where lines of an account are that are listed: before they are copied, so that all have a
+/// higher number than the one that is noted.
+const TRANSFER_DAYS: &str = "
     INSERT INTO transfer_day (account, post_day, day, first_sequence)
-    SELECT account, floor(post_ms / 86400000.0)::integer AS post_day, day, min(sequence)
-    FROM posted WHERE kind <> 'absorbed'
-    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    SELECT account, post_day, day, nextval('transfer_sequence')
+    FROM unnest($1::text[], $2::integer[], $3::integer[]) AS new (account, post_day, day)
     ON CONFLICT (account, post_day, day) DO NOTHING";
 
 const POSTINGS: &str = "
@@ -103,19 +104,10 @@ columns!(PeriodColumns of PeriodValues<'a> {
     held: i64,
 });
 
-columns!(TransferColumns of TransferValues<'a> {
-    day: i32,
-    transfer_id: Uuid,
-    kind: &'a str,
+columns!(TransferDayColumns of TransferDayValues<'a> {
     account: String,
-    amount: i64,
-    overrun: i64,
-    late: bool,
-    event_id: Option<Uuid>,
-    inference_id: Cow<'a, str>,
-    request_id: Option<Cow<'a, str>>,
-    note: Cow<'a, str>,
-    post_ms: i64,
+    post_day: i32,
+    day: i32,
 });
 
 columns!(PostingColumns of PostingValues<'a> {
@@ -140,10 +132,11 @@ pub(super) struct Saved<'a> {
     lots: LotColumns<'a>,
     empty_lots: EmptyLotColumns<'a>,
     periods: PeriodColumns<'a>,
-    new_holds: HoldColumns<'a>,
+    new_holds: CopyRows,
     holds: StateColumns<'a>,
     leases: LeaseColumns<'a>,
-    transfers: TransferColumns<'a>,
+    transfers: CopyRows,
+    transfer_days: TransferDayColumns<'a>,
     postings: PostingColumns<'a>,
     refunds: RefundColumns<'a>,
     usage: NewUsage<'a>,
@@ -153,8 +146,14 @@ pub(super) struct Saved<'a> {
 }
 
 impl<'a> Saved<'a> {
-    pub(super) fn of(shard: u16, books: &'a Books) -> Result<Self, StoreError> {
+    pub(super) fn of(
+        shard: u16,
+        books: &'a Books,
+        partitions: &Partitions,
+    ) -> Result<Self, StoreError> {
         let changes = &books.changes;
+        let new_holds = changes.new_holds.iter();
+        let new_holds = new_holds.filter_map(|id| books.holds.get(id));
         let mut saved = Self {
             shard: shard.into(),
             accounts: AccountColumns::default(),
@@ -162,13 +161,14 @@ impl<'a> Saved<'a> {
             lots: LotColumns::default(),
             empty_lots: EmptyLotColumns::default(),
             periods: PeriodColumns::default(),
-            new_holds: HoldColumns::default(),
+            new_holds: holds::copied(new_holds)?,
             holds: StateColumns::default(),
             leases: LeaseColumns::default(),
-            transfers: TransferColumns::default(),
+            transfers: CopyRows::new(TRANSFERS),
+            transfer_days: TransferDayColumns::default(),
             postings: PostingColumns::default(),
             refunds: RefundColumns::default(),
-            usage: NewUsage::of(&changes.records)?,
+            usage: NewUsage::of(&changes.records, &partitions.usage)?,
             sums: NewSums::of(changes),
             asides: usage::aside(&changes.rejects),
             notices: notices::new(&changes.notices)?,
@@ -177,6 +177,7 @@ impl<'a> Saved<'a> {
         saved.push_lots(books);
         saved.push_holds(books)?;
         saved.push_transfers(&changes.transfers);
+        saved.push_transfer_days(&changes.transfers, &partitions.transfers);
         Ok(saved)
     }
 
@@ -236,10 +237,6 @@ impl<'a> Saved<'a> {
     }
 
     fn push_holds(&mut self, books: &'a Books) -> Result<(), StoreError> {
-        let new = books.changes.new_holds.iter();
-        for hold in new.filter_map(|id| books.holds.get(id)) {
-            self.new_holds.push(holds::values(hold)?);
-        }
         let changed = books.changes.holds.iter();
         for hold in changed.filter_map(|id| books.holds.get(id)) {
             self.holds.push(holds::state(hold));
@@ -251,10 +248,21 @@ impl<'a> Saved<'a> {
         Ok(())
     }
 
+    fn push_transfer_days(&mut self, transfers: &[Transfer], noted: &Noted) {
+        for place in noted.new_among(transfer_days(transfers)) {
+            self.transfer_days.push(TransferDayValues {
+                account: place.account.to_string(),
+                post_day: place.day.get(),
+                day: place.partition.get(),
+                of: PhantomData,
+            });
+        }
+    }
+
     fn push_transfers(&mut self, transfers: &'a [Transfer]) {
         let mut refunds: BTreeMap<Uuid, Nanos> = BTreeMap::new();
         for transfer in transfers {
-            self.transfers.push(transfer_values(transfer));
+            push(&mut self.transfers, transfer);
             if let Some(request_id) = &transfer.request_id {
                 self.postings.push(PostingValues {
                     account: transfer.account.to_string(),
@@ -293,17 +301,12 @@ impl<'a> Saved<'a> {
                 self.empty_lots.arrays(),
             ),
             (self.periods.is_empty(), PERIODS, self.periods.arrays()),
-            (
-                self.new_holds.is_empty(),
-                holds::INSERT,
-                self.new_holds.arrays(),
-            ),
             (self.holds.is_empty(), holds::UPDATE, self.holds.arrays()),
             (self.leases.is_empty(), leases::PUT, self.leases.arrays()),
             (
-                self.transfers.is_empty(),
-                TRANSFERS,
-                self.transfers.arrays(),
+                self.transfer_days.is_empty(),
+                TRANSFER_DAYS,
+                self.transfer_days.arrays(),
             ),
             (self.postings.is_empty(), POSTINGS, self.postings.arrays()),
             (self.refunds.is_empty(), REFUNDED, self.refunds.arrays()),
@@ -324,22 +327,42 @@ impl<'a> Saved<'a> {
             .chain(self.sums.asked())
             .collect()
     }
+
+    /// Rows of which there are many, taken out of it.
+    pub(super) fn copied(&mut self) -> [CopyRows; 3] {
+        [
+            self.new_holds.take(),
+            self.transfers.take(),
+            self.usage.copied(),
+        ]
+    }
 }
 
-fn transfer_values(transfer: &Transfer) -> TransferValues<'_> {
-    TransferValues {
-        day: Day::of_id(transfer.id).get(),
-        transfer_id: transfer.id,
-        kind: transfer.kind.name(),
-        account: transfer.account.to_string(),
-        amount: transfer.amount.get(),
-        overrun: transfer.overrun.get(),
-        late: transfer.late,
-        event_id: transfer.event_id,
-        inference_id: text(&transfer.inference_id),
-        request_id: transfer.request_id.as_deref().map(text),
-        note: text(&transfer.note),
-        post_ms: transfer.time.as_millisecond(),
-        of: PhantomData,
-    }
+/// On which days accounts have lines that are listed, and in which partitions.
+pub(in super::super) fn transfer_days(transfers: &[Transfer]) -> BTreeSet<Place> {
+    let listed = transfers.iter();
+    let listed = listed.filter(|transfer| transfer.kind != TransferKind::Absorbed);
+    let each = listed.map(|transfer| Place {
+        account: transfer.account,
+        day: Day::of_millis(transfer.time.as_millisecond()),
+        partition: Day::of_id(transfer.id),
+    });
+    each.collect()
+}
+
+fn push(rows: &mut CopyRows, transfer: &Transfer) {
+    rows.push(&[
+        &Day::of_id(transfer.id).get(),
+        &transfer.id,
+        &transfer.kind.name(),
+        &transfer.account.to_string(),
+        &transfer.amount.get(),
+        &transfer.overrun.get(),
+        &transfer.late,
+        &transfer.event_id,
+        &text(&transfer.inference_id),
+        &transfer.request_id.as_deref().map(text),
+        &text(&transfer.note),
+        &transfer.time.as_millisecond(),
+    ]);
 }
