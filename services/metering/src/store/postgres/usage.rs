@@ -17,12 +17,13 @@ use crate::domain::charging::Priced;
 use crate::domain::day::Day;
 use crate::domain::ledger::{Reject, StoredEvent, UsageRow};
 
-/// Of one day, by the primary key of its partition: of the others none is opened.
+/// Of one day, by the primary key of its partition, one by one: of the others none is opened.
 pub(super) const STORED: &str = "
-    SELECT usage_record.event_id, event, list_cost, charge, absorbed,
-        coalesce(refunded.amount, 0) AS refunded
-    FROM usage_record LEFT JOIN refunded ON refunded.event_id = usage_record.event_id
-    WHERE usage_record.day = $1 AND usage_record.event_id = ANY ($2)";
+    SELECT stored.*, coalesce((SELECT amount FROM refunded
+        WHERE refunded.event_id = stored.event_id), 0) AS refunded
+    FROM unnest($2::uuid[]) AS wanted (id) CROSS JOIN LATERAL (
+        SELECT event_id, event, list_cost, charge, absorbed FROM usage_record
+        WHERE day = $1 AND event_id = wanted.id LIMIT 1) AS stored";
 
 const COPY: &str = "
     COPY usage_record (day, event_id, inference_id, attempt, client_request_id, account,

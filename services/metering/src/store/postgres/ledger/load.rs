@@ -18,12 +18,14 @@ use crate::domain::ledger::{
 use crate::store::StoreError;
 
 /// Held until the transaction ends: what is written for a shard is written by one at a time, of all
-/// meterings, and none has it longer than for a commit. Until then each statement has one plan, which
-/// goes by keys: one made while a table was small would read all of it once it is large.
+/// meterings, and none has it longer than for a commit. Until then statements are planned anew and go
+/// by keys: a plan made while a table was small reads all of it, and is kept while it grows.
 const LOCK: &str = "
     SELECT pg_advisory_xact_lock(hashtext('keyward_metering.shard'), $1),
+        set_config('plan_cache_mode', 'force_custom_plan', true),
         set_config('enable_seqscan', 'off', true),
-        set_config('plan_cache_mode', 'force_generic_plan', true)";
+        set_config('enable_hashjoin', 'off', true),
+        set_config('enable_mergejoin', 'off', true)";
 
 const PLATFORM: &str = "SELECT name, balance FROM platform_balance WHERE shard = $1";
 
