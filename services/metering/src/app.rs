@@ -61,7 +61,7 @@ pub(crate) struct App {
     directory: Arc<dyn AccountDirectory>,
     book: RwLock<Arc<Book>>,
     meters: Meters,
-    /// As the store has them: this process is the only one that changes them.
+    /// As the store has them; what another process changes of them is taken over within a second.
     tiers: RwLock<Arc<Tiers>>,
     /// Held while one of them is changed.
     tier_changes: tokio::sync::Mutex<()>,

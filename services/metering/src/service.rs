@@ -29,7 +29,8 @@ pub struct Config {
     pub courier: CourierConfig,
     /// Where its store is, if it is no embedded one.
     pub postgres: Option<PostgresUrl>,
-    /// How many days usage records and transfers are kept in Postgres; a file keeps all.
+    /// How many days usage records and transfers are kept in Postgres; a file keeps all. Events that
+    /// are older when they come are put aside in both.
     pub retention_days: u32,
 }
 
@@ -100,6 +101,9 @@ impl Metering {
 
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
         process.spawn(async move { app.keep_up_until(stop).await });
+
+        let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
+        process.spawn(async move { app.forget_until(stop).await });
 
         let ready = process
             .readiness

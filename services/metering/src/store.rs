@@ -312,6 +312,14 @@ pub(crate) trait PriceStore: Send + Sync {
 pub(crate) trait UpkeepStore: Send + Sync {
     /// Makes room for what comes, and lets go of what is older than is kept.
     async fn keep_up(&self, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Removes at most `limit` closed holds that expired before; says how many. A settle of one that
+    /// comes later finds none.
+    async fn holds_forget(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
+
+    /// Removes at most `limit` periods of budgets that began before and in which nothing is held;
+    /// says how many.
+    async fn periods_forget(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError>;
 }
 
 /// The end of it.

@@ -30,7 +30,8 @@ impl App {
         }
     }
 
-    async fn sweep(&self) -> Result<(), MeteringError> {
+    /// Does all that is due once.
+    pub(crate) async fn sweep(&self) -> Result<(), MeteringError> {
         self.reload_idle_tiers().await?;
         self.expire_holds().await?;
         self.expire_lots().await?;

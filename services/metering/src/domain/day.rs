@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 const DAY_MS: i64 = 86_400_000;
@@ -50,6 +51,12 @@ impl Day {
     pub(crate) const fn plus(self, days: i32) -> Self {
         Self(self.0.saturating_add(days))
     }
+}
+
+/// The lowest UUIDv7 of a time: all that were made before are lower.
+pub(crate) fn first_id(time: Timestamp) -> Uuid {
+    let millis = u128::try_from(time.as_millisecond()).unwrap_or_default();
+    Uuid::from_u128(millis << 80)
 }
 
 /// How long records and transfers are kept.

@@ -1,6 +1,7 @@
 //! The embedded store: SQLite, every change through its one writer thread.
 
 mod budgets;
+mod forgetting;
 pub(crate) mod inspect;
 mod leases;
 mod ledger;
@@ -82,6 +83,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0009_leases.sql",
         sql: include_str!("sqlite/0009_leases.sql"),
+    },
+    Migration {
+        name: "0010_forgotten.sql",
+        sql: include_str!("sqlite/0010_forgotten.sql"),
     },
 ];
 
@@ -468,6 +473,16 @@ impl UpkeepStore for SqliteStore {
     async fn keep_up(&self, _: Timestamp) -> Result<(), StoreError> {
         Ok(())
     }
+
+    async fn holds_forget(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.write(move |connection| forgetting::holds(connection, before, limit))
+            .await
+    }
+
+    async fn periods_forget(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.write(move |connection| forgetting::periods(connection, before, limit))
+            .await
+    }
 }
 
 #[async_trait]
@@ -490,7 +505,10 @@ mod tests {
     fn open() -> (SqliteStore, tempfile::TempDir) {
         let folder = tempfile::tempdir().expect("a folder");
         let store = SqliteStore::open(&folder.path().join("metering.db")).expect("a store");
-        (store, folder)
+        (
+            store.keeping(super::Retention::new(super::Retention::DAYS)),
+            folder,
+        )
     }
 
     conformance!(open());

@@ -6,6 +6,7 @@ mod leases;
 mod notices;
 mod proof;
 mod sums;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -37,6 +38,7 @@ pub(crate) use leases::*;
 pub(crate) use notices::*;
 pub(crate) use proof::*;
 pub(crate) use sums::*;
+pub(crate) use upkeep::*;
 
 /// Runs the suite on an engine: `open` makes an empty store, with what must outlive it.
 macro_rules! conformance {
@@ -88,6 +90,11 @@ macro_rules! conformance {
             of_a_webhook_one_thing_is_under_way_and_the_first_comes_first,
             what_cannot_be_delivered_is_given_up,
             old_notices_are_forgotten_with_what_was_sent_of_them,
+            what_is_older_than_is_kept_is_put_aside,
+            closed_holds_are_removed_and_charge_nothing_more,
+            a_settle_is_known_after_its_hold_is_gone,
+            books_are_proven_after_holds_and_periods_are_gone,
+            what_the_store_refuses_fails_alone,
         );
     };
     ($open:expr; $($case:ident,)+) => {

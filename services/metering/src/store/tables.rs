@@ -48,6 +48,7 @@ const TABLES: &[Table] = tables! {
         markup_basis_points, state, create_ms, expire_ms, user_id, project_id, budgets as text,
         event_id as text,
     }
+    hold_forgotten { until_ms }
     transfer in day by BY_ID {
         transfer_id, sequence, kind, account, amount, overrun, late, event_id, inference_id,
         request_id, note, post_ms,

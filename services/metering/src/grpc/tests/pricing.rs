@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keyward_catalog::Catalog;
+use keyward_money::BasisPoints;
 use keyward_proto::metering::v1 as wire;
 use keyward_runtime::error::Reason;
 use prost_types::FieldMask;
@@ -10,6 +11,7 @@ use tonic::Status;
 
 use super::records::{own_key, record};
 use super::world::{World, by, hold, refused, served, settle, words};
+use crate::store::TierStore as _;
 
 fn gold(markup_basis_points: u32) -> wire::Tier {
     wire::Tier {
@@ -461,4 +463,23 @@ async fn a_receipt_shows_the_prices_that_held() {
         assert_eq!((prices.input, prices.image_fee), (Some(input), Some(7)));
         assert_eq!(receipt.attempts[0].list_cost_nanos, Some(list_cost));
     }
+}
+
+#[tokio::test]
+async fn a_tier_that_another_metering_changed_is_seen_with_the_next_sweep() {
+    let world = World::new().await;
+    let app = world.metering.app();
+    assert_eq!(
+        app.tier("trial").expect("a tier").markup_basis_points,
+        1_500
+    );
+    let tiers = world.store.tiers().await.expect("works").into_iter();
+    let mut trial = tiers
+        .filter(|tier| tier.name == "trial")
+        .collect::<Vec<_>>();
+    trial[0].terms.markup = BasisPoints::new(7);
+    let put = world.store.tier_put(trial.remove(0), None).await;
+    put.expect("works");
+    app.sweep().await.expect("works");
+    assert_eq!(app.tier("trial").expect("a tier").markup_basis_points, 7);
 }

@@ -79,6 +79,8 @@ CREATE TABLE budget_period (
     CONSTRAINT budget_period_held_not_negative CHECK (held >= 0)
 ) WITH (fillfactor = 50);
 
+CREATE INDEX budget_period_by_start ON budget_period (start_ms);
+
 CREATE TABLE hold (
     hold_id UUID NOT NULL PRIMARY KEY,
     account TEXT NOT NULL,
@@ -109,6 +111,12 @@ CREATE TABLE hold (
 ) WITH (fillfactor = 80);
 
 CREATE INDEX hold_open_by_expiry ON hold (expire_ms) WHERE state = 'open';
+
+-- Until when closed holds were removed: what budgets' periods that began before it have spent can be
+-- proven no more.
+CREATE TABLE hold_forgotten (
+    until_ms BIGINT NOT NULL CONSTRAINT hold_forgotten_pk PRIMARY KEY
+);
 
 -- What is lent to routers. Ended ones stay: settles under them may come late.
 CREATE TABLE lease (

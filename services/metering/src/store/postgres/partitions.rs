@@ -108,4 +108,12 @@ impl UpkeepStore for PostgresStore {
         }
         Ok(())
     }
+
+    async fn holds_forget(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.forget_holds(before, limit).await
+    }
+
+    async fn periods_forget(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.forget_periods(before, limit).await
+    }
 }

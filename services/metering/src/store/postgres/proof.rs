@@ -65,7 +65,7 @@ const CHECKS: [(Check, &str); 12] = [
          FROM budget_period LEFT JOIN proven ON budget = budget_id AND start = start_ms
          WHERE held <> coalesce(amount, 0)",
     ),
-    // Not of periods of which something may have been dropped.
+    // Not of periods of which something may have been dropped or removed.
     (
         Check::BudgetSpent,
         "WITH proven AS (
@@ -78,7 +78,8 @@ const CHECKS: [(Check, &str); 12] = [
              coalesce(amount, 0)
          FROM budget_period LEFT JOIN proven ON budget = budget_id AND start = start_ms
          WHERE spent <> coalesce(amount, 0) AND start_ms >=
-             coalesce((SELECT max(day) + 1 FROM partition_dropped), 0)::bigint * 86400000",
+             coalesce((SELECT max(day) + 1 FROM partition_dropped), 0)::bigint * 86400000
+             AND start_ms >= coalesce((SELECT max(until_ms) FROM hold_forgotten), 0)",
     ),
     (
         Check::Charges,
@@ -137,11 +138,13 @@ const CHECKS: [(Check, &str); 12] = [
 /// A proof reads all there is: longer than a request could wait.
 const CHECK_MAX: std::time::Duration = std::time::Duration::from_mins(30);
 
-/// What a record is read from, then what it was priced by.
+/// What a record is read from, then what it was priced by. Where its hold is gone, what was absorbed
+/// tells the cap.
 const PRICEABLES: &str = "
     SELECT record.sequence, record.event, record.record_ms, record.list_cost, record.charge,
         record.absorbed, record.price_version, record.markup_basis_points, record.start_ms,
-        price.prices::text AS prices, record.hold_id IS NOT NULL AS is_held, hold.charge_cap
+        price.prices::text AS prices, record.hold_id IS NOT NULL AS is_held,
+        coalesce(hold.charge_cap, CASE WHEN record.absorbed > 0 THEN record.charge END) AS charge_cap
     FROM usage_record AS record
     LEFT JOIN price ON price.version = record.price_version
         AND price.provider = record.provider AND price.model = record.model

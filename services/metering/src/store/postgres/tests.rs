@@ -28,6 +28,7 @@ use crate::store::{
 /// The SQLSTATE of missing rights.
 const PERMISSION_DENIED: &str = "42501";
 const DAY_MS: i64 = 86_400_000;
+const ROLES: &str = include_str!("../../../../../deploy/postgres/roles.sql");
 
 pub(super) async fn open() -> (PostgresStore, TestDatabase) {
     open_keeping(Retention::new(Retention::DAYS)).await
@@ -299,6 +300,47 @@ async fn another_role_is_denied_every_table_of_metering() {
     }
     drop(database);
     PrivatePostgres::shared().administer(&["DROP ROLE ", &role].concat());
+}
+
+#[tokio::test]
+async fn the_documented_role_makes_and_drops_partitions_and_nothing_beside_its_schema() {
+    let server = PrivatePostgres::start();
+    server.administer("DROP ROLE keyward_vault");
+    server.administer("CREATE DATABASE keyward");
+    server.administer_in("keyward", ROLES);
+    server.administer(
+        "ALTER ROLE keyward_vault PASSWORD 'v'; ALTER ROLE keyward_metering PASSWORD 'm';
+         ALTER ROLE keyward_router PASSWORD 'r'",
+    );
+    let own = server.url("keyward_metering", "m", "keyward");
+    let url = PostgresUrl::parse(&own).expect("an URL");
+    PostgresStore::migrate(&url).await.expect("migrated");
+    let store = PostgresStore::open(&url, Retention::new(1)).await;
+    let store = store.expect("a store");
+    store.keep_up(time(20_000)).await.expect("partitions");
+    run(&store, vec![grant(id(20_000, 1), 20_000, 5)]).await;
+    store.keep_up(time(20_002)).await.expect("one is dropped");
+    assert_eq!(
+        days(&store).await,
+        [0, 20_001, 20_002, 20_003, 20_004, 20_005].into()
+    );
+    for sql in [
+        "CREATE SCHEMA another",
+        "CREATE TABLE public.another ()",
+        "SELECT FROM pg_authid",
+        "CREATE ROLE another",
+    ] {
+        let refused = PrivatePostgres::refusal(&own, sql);
+        assert_eq!(refused.as_deref(), Some(PERMISSION_DENIED), "{sql}");
+    }
+    for (role, password) in [("keyward_vault", "v"), ("keyward_router", "r")] {
+        let url = server.url(role, password, "keyward");
+        for table in tables() {
+            let sql = ["SELECT FROM keyward_metering.", table].concat();
+            let refused = PrivatePostgres::refusal(&url, &sql);
+            assert_eq!(refused.as_deref(), Some(PERMISSION_DENIED), "{role}: {sql}");
+        }
+    }
 }
 
 /// Pages and look-ups must cost what they show, however much is stored.

@@ -68,7 +68,8 @@ const CHECKS: [(Check, &str); 12] = [
              coalesce(amount, 0)
          FROM budget_period
          LEFT JOIN proven ON budget = lower(hex(budget_id)) AND start = start_ms
-         WHERE spent <> coalesce(amount, 0)",
+         WHERE spent <> coalesce(amount, 0)
+             AND start_ms >= coalesce((SELECT max(until_ms) FROM hold_forgotten), 0)",
     ),
     (
         Check::Charges,
@@ -144,11 +145,13 @@ pub(super) fn discrepancies(connection: &Connection) -> Result<Vec<Discrepancy>,
     Ok(found)
 }
 
-/// What a record is read from, then what it was priced by.
+/// What a record is read from, then what it was priced by. Where its hold is gone, what was absorbed
+/// tells the cap.
 const PRICEABLES: &str = "
     SELECT record.sequence, record.event, record.record_ms, record.list_cost, record.charge,
         record.absorbed, record.price_version, record.markup_basis_points, record.start_ms,
-        price.prices, record.hold_id IS NOT NULL, hold.charge_cap
+        price.prices, record.hold_id IS NOT NULL,
+        coalesce(hold.charge_cap, CASE WHEN record.absorbed > 0 THEN record.charge END)
     FROM usage_record AS record
     LEFT JOIN price ON price.version = record.price_version
         AND price.provider = record.provider AND price.model = record.model
