@@ -1,4 +1,4 @@
-//! CPU time of a process, from `/proc`.
+//! CPU time and memory of a process, from `/proc`.
 
 use anyhow::Context as _;
 
@@ -20,11 +20,20 @@ pub(crate) fn seconds(pid: u32) -> anyhow::Result<f64> {
 
 /// Resident memory of a process, in MiB.
 pub(crate) fn resident_mib(pid: u32) -> anyhow::Result<f64> {
+    status_mib(pid, "VmRSS:")
+}
+
+/// The most that it ever was, in MiB.
+pub(crate) fn peak_mib(pid: u32) -> anyhow::Result<f64> {
+    status_mib(pid, "VmHWM:")
+}
+
+fn status_mib(pid: u32, name: &'static str) -> anyhow::Result<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status
         .lines()
-        .find(|line| line.starts_with("VmRSS:"))
-        .context("no VmRSS")?;
+        .find(|line| line.starts_with(name))
+        .context(name)?;
     let kib: f64 = line
         .split_whitespace()
         .nth(1)

@@ -19,6 +19,7 @@ use keyward_runtime::ids;
 use keyward_testkit::postgres::{PASSWORD, PrivatePostgres, ROLE};
 use tokio::task::JoinSet;
 
+use crate::cpu;
 use crate::latencies::Latencies;
 use crate::running::{ADMIN_KEY, request};
 use role::Role;
@@ -51,12 +52,14 @@ pub(crate) async fn measure(
     let holds = run(&role, callers, pairs.clone(), Kind::Hold).await?;
     let settles = run(&role, callers, pairs, Kind::Settle).await?;
     role.stop().await;
+    let memory = cpu::peak_mib(std::process::id())?;
     Ok(format!(
         "one hot account on {engine}, every answer durable:\n{naive}\
          {alone_holds}  holds, 1 caller, a commit for each\n\
          {alone_settles}  settles, 1 caller, a commit for each\n\
          {holds}  holds, {callers} callers, commits in groups\n\
-         {settles}  settles, {callers} callers, commits in groups"
+         {settles}  settles, {callers} callers, commits in groups\n\
+         {memory:>9.0} MiB of memory at most, callers and a vault included"
     ))
 }
 
@@ -77,17 +80,28 @@ fn prepare(requests: usize) -> Pairs {
 
 struct Rate {
     a_second: f64,
+    /// CPU time of this process for each, callers included; a server of its own is not in it.
+    cpu_micros: f64,
     latencies: Latencies,
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>9.0} a second ({})", self.a_second, self.latencies)
+        let Self {
+            a_second,
+            cpu_micros,
+            latencies,
+        } = self;
+        write!(
+            f,
+            "{a_second:>9.0} a second ({latencies}, {cpu_micros:.0} µs CPU each)"
+        )
     }
 }
 
 async fn run(role: &Role, callers: usize, pairs: Pairs, kind: Kind) -> anyhow::Result<Rate> {
     let (next, begin) = (Arc::new(AtomicUsize::new(0)), Instant::now());
+    let cpu_before = cpu::seconds(std::process::id())?;
     let mut running = JoinSet::new();
     for _ in 0..callers {
         let client = MeteringServiceClient::new(role.connection(Peer::Router));
@@ -106,9 +120,11 @@ async fn run(role: &Role, callers: usize, pairs: Pairs, kind: Kind) -> anyhow::R
     }
     let latencies = Latencies::new(latencies);
     #[allow(clippy::cast_precision_loss, reason = "a count of calls")]
-    let a_second = latencies.count() as f64 / begin.elapsed().as_secs_f64();
+    let count = latencies.count() as f64;
+    let cpu = cpu::seconds(std::process::id())? - cpu_before;
     Ok(Rate {
-        a_second,
+        a_second: count / begin.elapsed().as_secs_f64(),
+        cpu_micros: cpu * 1e6 / count,
         latencies,
     })
 }

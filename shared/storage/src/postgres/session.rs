@@ -5,11 +5,12 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use deadpool_postgres::{Client, ClientWrapper, Object};
 use futures::SinkExt as _;
-use futures::future::join_all;
-use tokio_postgres::Row;
+use futures::future::{join_all, join3};
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
 
 use super::{ANSWER_MAX, CopyRows, PostgresError};
 use crate::StorageError;
@@ -102,14 +103,8 @@ impl Session {
     /// [`StorageError::Postgres`], that of the first that failed.
     pub async fn pipeline(&self, asked: &[Asked<'_>]) -> Result<Vec<Vec<Row>>, StorageError> {
         let run = async |client: &ClientWrapper| {
-            // First of all: one that had to be prepared on the way would come after the others.
-            let mut statements = Vec::with_capacity(asked.len());
-            for (sql, _) in asked {
-                statements.push(client.prepare_cached(sql).await?);
-            }
-            let sent = statements.iter().zip(asked);
-            let sent = sent.map(|(statement, (_, values))| client.query(statement, values));
-            join_all(sent).await.into_iter().collect()
+            let statements = prepare(client, asked).await?;
+            send(client, &statements, asked).await
         };
         self.within(ANSWER_MAX, run).await
     }
@@ -143,25 +138,32 @@ impl Session {
         mut asked: Vec<Asked<'_>>,
         copied: impl IntoIterator<Item = CopyRows>,
     ) -> Result<(), StorageError> {
-        for rows in copied.into_iter().filter(|rows| !rows.is_empty()) {
-            self.pipeline(&std::mem::take(&mut asked)).await?;
-            self.copy(rows).await?;
-        }
+        let copied = copied.into_iter().filter(|rows| !rows.is_empty());
+        let copied: Vec<_> = copied.map(CopyRows::finish).collect();
         asked.push(("COMMIT", Vec::new()));
-        self.pipeline(&asked).await?;
-        self.in_transaction = false;
-        Ok(())
-    }
-
-    async fn copy(&self, rows: CopyRows) -> Result<(), StorageError> {
-        let (sql, body) = rows.finish();
+        let commit = asked.split_off(asked.len() - 1);
         let run = async |client: &ClientWrapper| {
-            let statement = client.prepare_cached(sql).await?;
-            let mut sink = pin!(client.copy_in(&statement).await?);
-            sink.send(body).await?;
-            sink.finish().await
+            let (written, commit) = (
+                prepare(client, &asked).await?,
+                prepare(client, &commit).await?,
+            );
+            let mut copies = Vec::with_capacity(copied.len());
+            for (sql, body) in copied {
+                copies.push((client.prepare_cached(sql).await?, body));
+            }
+            // Sent in this order, and none waits for what the one before it was answered.
+            let (written, copied, committed) = join3(
+                send(client, &written, &asked),
+                join_all(copies.into_iter().map(|rows| copy(client, rows))),
+                send(client, &commit, &[("COMMIT", Vec::new())]),
+            )
+            .await;
+            written?;
+            copied.into_iter().collect::<Result<Vec<u64>, _>>()?;
+            committed
         };
         self.within(ANSWER_MAX, run).await?;
+        self.in_transaction = false;
         Ok(())
     }
 
@@ -226,6 +228,37 @@ impl Session {
             error.into()
         })
     }
+}
+
+/// Prepares statements, first of all: one that had to be prepared on the way would come after others.
+async fn prepare(
+    client: &ClientWrapper,
+    asked: &[Asked<'_>],
+) -> Result<Vec<Statement>, tokio_postgres::Error> {
+    let mut statements = Vec::with_capacity(asked.len());
+    for (sql, _) in asked {
+        statements.push(client.prepare_cached(sql).await?);
+    }
+    Ok(statements)
+}
+
+async fn send(
+    client: &ClientWrapper,
+    statements: &[Statement],
+    asked: &[Asked<'_>],
+) -> Result<Vec<Vec<Row>>, tokio_postgres::Error> {
+    let sent = statements.iter().zip(asked);
+    let sent = sent.map(|(statement, (_, values))| client.query(statement, values));
+    join_all(sent).await.into_iter().collect()
+}
+
+async fn copy(
+    client: &ClientWrapper,
+    (statement, body): (Statement, Bytes),
+) -> Result<u64, tokio_postgres::Error> {
+    let mut sink = pin!(client.copy_in(&statement).await?);
+    sink.send(body).await?;
+    sink.finish().await
 }
 
 impl Drop for Session {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyward_testkit::{Link, PrivatePostgres, TestDatabase};
 
-use super::{Postgres, PostgresError, PostgresUrl, Schema};
+use super::{CopyRows, Postgres, PostgresError, PostgresUrl, Schema};
 use crate::{Migration, StorageError};
 
 const FIRST: Migration = Migration {
@@ -79,6 +79,61 @@ async fn work_that_fails_is_undone_and_names_the_constraint() {
     });
     assert!(matches!(fails.await, Err(StorageError::Panicked)));
     assert_eq!(value(&postgres).await, 5);
+}
+
+const KINDS: Migration = Migration {
+    name: "0001_kinds",
+    sql:
+        "CREATE TABLE kinds (small INTEGER, big BIGINT CONSTRAINT big_not_negative CHECK (big >= 0),
+              truth BOOLEAN, words TEXT, tree JSON, bytes BYTEA, id UUID, nothing BIGINT)",
+};
+
+fn kinds(big: i64) -> CopyRows {
+    let mut rows = CopyRows::new("COPY kinds FROM STDIN BINARY");
+    let bytes = &[0_u8, 255][..];
+    let id = uuid::Uuid::from_u128(7);
+    for words in ["first", ""] {
+        let tree = "[1]".to_owned();
+        rows.push(&[
+            &-1_i32,
+            &big,
+            &true,
+            &words,
+            &tree,
+            &bytes,
+            &id,
+            &None::<i64>,
+        ]);
+    }
+    rows
+}
+
+#[tokio::test]
+async fn rows_are_copied_as_they_were_pushed_or_not_at_all() {
+    const SCHEMA: Schema = schema(&[KINDS]);
+    let database = TestDatabase::new();
+    Postgres::migrate(&url(&database), &SCHEMA).await.unwrap();
+    let postgres = Postgres::open(&url(&database), &SCHEMA).await.unwrap();
+    let commit = async |big| {
+        let mut session = postgres.session().await.unwrap();
+        session.begin_with(Vec::new()).await.unwrap();
+        let before = vec![("INSERT INTO kinds (words) VALUES ('before')", Vec::new())];
+        session
+            .commit_with(before, [kinds(big), kinds(big).take()])
+            .await
+    };
+    commit(i64::MAX).await.unwrap();
+    let refused = commit(-5).await.unwrap_err();
+    assert_eq!(refused.constraint(), Some("big_not_negative"));
+    assert!(refused.is_of_values());
+    let session = postgres.session().await.unwrap();
+    let same = "SELECT count(*) FROM kinds WHERE small = -1 AND big = 9223372036854775807 AND truth
+        AND words IN ('first', '') AND tree ->> 0 = '1' AND bytes = '\\x00ff'
+        AND id = '00000000-0000-0000-0000-000000000007' AND nothing IS NULL";
+    for (sql, count) in [(same, 4_i64), ("SELECT count(*) FROM kinds", 5)] {
+        let row = session.query_first(sql, &[]).await.unwrap().unwrap();
+        assert_eq!(row.get::<_, i64>(0), count, "{sql}");
+    }
 }
 
 #[tokio::test]
