@@ -8,7 +8,6 @@ use keyward_auth::access_key;
 use keyward_catalog::{CatalogError, CatalogFile};
 use keyward_limits::RedisConfig;
 use keyward_metering::{Config as MeteringConfig, CourierConfig, MailConfig};
-use keyward_router::domain::plan;
 use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
 use keyward_router::{RouterConfig, SharedLimits};
 use keyward_runtime::settings::{
@@ -222,8 +221,8 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
         providers: settings.providers.by_name.iter().map(overrides).collect(),
         sandbox_enabled: sandbox_is_enabled(settings),
         prefer: match routing.prefer {
-            Prefer::Openrouter => plan::Prefer::OpenRouter,
-            Prefer::Provider => plan::Prefer::Provider,
+            Prefer::Openrouter => keyward_router::Prefer::OpenRouter,
+            Prefer::Provider => keyward_router::Prefer::Provider,
         },
         fallback_to_credits: routing.fallback_to_credits,
         fallback_max_charge: routing.fallback_max_charge,
