@@ -7,6 +7,7 @@ mod credits;
 pub(crate) mod directory;
 mod estimate;
 mod holds;
+mod key_statistics;
 mod ledger;
 mod meters;
 mod notices;
@@ -14,6 +15,8 @@ mod once;
 mod outbox;
 mod pricing;
 mod proof;
+mod rerating;
+mod statements;
 mod sums;
 mod sweeper;
 mod tiers;
@@ -33,11 +36,14 @@ pub(crate) use credits::{Grant, Refund};
 use directory::AccountDirectory;
 pub(crate) use estimate::{Estimate, EstimateRequest, TierCost};
 pub(crate) use holds::{ExtendHold, PlaceHold};
+pub(crate) use key_statistics::{KeysPage, KeysRequest};
 pub(crate) use ledger::Ledger;
 pub(crate) use meters::Meters;
 pub(crate) use once::Once;
 use pricing::Book;
-pub(crate) use pricing::PriceFilter;
+pub(crate) use pricing::{ComparisonPage, PriceFilter};
+pub(crate) use rerating::{RerateRequest, Rerating};
+pub(crate) use statements::{AccountSavings, Statement};
 pub(crate) use sums::{SumPage, SumRequest};
 pub(crate) use usage::{Receipt, RecordsRequest};
 pub(crate) use webhooks::wire_kind;
@@ -60,6 +66,8 @@ pub(crate) struct App {
     ledger: Ledger,
     directory: Arc<dyn AccountDirectory>,
     book: RwLock<Arc<Book>>,
+    /// Held while another is put in force.
+    price_changes: tokio::sync::Mutex<()>,
     meters: Meters,
     /// As the store has them; what another process changes of them is taken over within a second.
     tiers: RwLock<Arc<Tiers>>,
@@ -93,6 +101,7 @@ impl App {
             store,
             directory,
             book: RwLock::new(Arc::new(book)),
+            price_changes: tokio::sync::Mutex::new(()),
             meters,
             tiers: RwLock::new(Arc::new(tiers)),
             tier_changes: tokio::sync::Mutex::new(()),

@@ -8,7 +8,9 @@ pub(crate) mod directory;
 mod estimate;
 mod metering;
 mod notices;
+mod price_versions;
 mod pricing;
+mod reports;
 mod sums;
 #[cfg(test)]
 mod tests;

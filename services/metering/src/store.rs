@@ -31,10 +31,11 @@ use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
 use crate::domain::filter::{Filter, Hour};
 use crate::domain::ledger::{Reject, TransferKind};
-use crate::domain::prices::PriceRow;
+use crate::domain::prices::{Activation, PriceRow, PriceVersion};
 use crate::domain::receipt::{Record, RecordPlace};
 use crate::domain::requester::Visibility;
 use crate::domain::span::Span;
+use crate::domain::statement::LedgerSums;
 use crate::domain::sums::{Dimension, Dimensions, GroupSum, Sum, TooManyGroups};
 use crate::domain::tier::Tier;
 use notices::{NoticeStore, OutboxStore, WebhookStore};
@@ -289,14 +290,35 @@ pub(crate) trait TierStore: Send + Sync {
 /// Price books, one for each version; old ones stay, since holds and records cite them.
 #[async_trait]
 pub(crate) trait PriceStore: Send + Sync {
-    /// Makes these rows the current version: the latest one's where that has the same rows, else a
-    /// new one of at least `version`. Says which it is.
+    /// Takes the rows of a catalogue, sorted: as the version of the last catalogue or the latest one
+    /// where that has the same, else as a new one of at least `version`, which is in force then. Says
+    /// which one is.
     async fn price_book_install(
         &self,
         version: u64,
         rows: Vec<PriceRow>,
         time: Timestamp,
-    ) -> Result<u64, StoreError>;
+    ) -> Result<Activation, StoreError>;
+
+    /// Which version is in force; `None` before the first.
+    async fn price_activation(&self) -> Result<Option<Activation>, StoreError>;
+
+    /// Puts a version in force and keeps the answer to who asked for it; says whether there is one.
+    async fn price_activate(
+        &self,
+        version: u64,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError>;
+
+    /// At most `limit` versions before that one, latest first.
+    async fn price_versions(
+        &self,
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<PriceVersion>, StoreError>;
+
+    /// All prices of a version, by provider and model; none where there is no such version.
+    async fn price_rows(&self, version: u64) -> Result<Vec<PriceRow>, StoreError>;
 
     /// The prices of a model at a provider in a version.
     async fn prices(
@@ -305,6 +327,21 @@ pub(crate) trait PriceStore: Send + Sync {
         provider: String,
         model: String,
     ) -> Result<Option<Prices>, StoreError>;
+}
+
+/// What statements, and reports over many accounts, read.
+#[async_trait]
+pub(crate) trait StatementStore: Send + Sync {
+    /// What an account has, and what moved it in a period and since.
+    async fn ledger_sums(
+        &self,
+        account: AccountKey,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<LedgerSums, StoreError>;
+
+    /// The accounts that have records of the days of a period.
+    async fn accounts_used(&self, start: Hour, end: Hour) -> Result<Vec<AccountKey>, StoreError>;
 }
 
 /// What a store needs now and then.
@@ -338,6 +375,7 @@ pub(crate) trait Store:
     + UsageStore
     + TierStore
     + PriceStore
+    + StatementStore
     + BudgetStore
     + NoticeStore
     + WebhookStore
@@ -355,6 +393,7 @@ impl<T> Store for T where
         + UsageStore
         + TierStore
         + PriceStore
+        + StatementStore
         + BudgetStore
         + NoticeStore
         + WebhookStore

@@ -114,7 +114,8 @@ pub const METHODS: &[MethodRule] = table! {
             DeleteBudget;
     }
     "keyward.metering.v1.UsageService" {
-        CALLERS, Needs(Scope::Usage) => ListUsageRecords, GetReceipt, QueryUsage;
+        CALLERS, Needs(Scope::Usage) => ListUsageRecords, GetReceipt, QueryUsage,
+            ListKeyStatistics, GetSavings, GetStatement, RerateUsage;
         CALLERS, Any => EstimateCost;
     }
     "keyward.metering.v1.NoticeService" {
@@ -123,7 +124,8 @@ pub const METHODS: &[MethodRule] = table! {
     }
     "keyward.metering.v1.PricingService" {
         CALLERS_AND_SERVICES, Optional => ListTiers, GetTier, GetPrice, ListPrices;
-        CALLERS, Needs(Scope::Admin) => CreateTier, UpdateTier;
+        CALLERS, Any => ListPriceVersions, ComparePriceVersions;
+        CALLERS, Needs(Scope::Admin) => CreateTier, UpdateTier, ActivatePriceVersion;
     }
 };
 

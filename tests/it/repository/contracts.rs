@@ -6,9 +6,9 @@ use std::fs;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 
 /// Beginnings of the names of methods that change something.
-const MUTATING: [&str; 13] = [
-    "Create", "Update", "Delete", "Rotate", "Import", "Revoke", "Set", "Remove", "Grant", "Place",
-    "Settle", "Void", "Report",
+const MUTATING: [&str; 14] = [
+    "Activate", "Create", "Update", "Delete", "Rotate", "Import", "Revoke", "Set", "Remove",
+    "Grant", "Place", "Settle", "Void", "Report",
 ];
 
 fn pool() -> DescriptorPool {

@@ -13,6 +13,9 @@ pub(crate) trait AccountDirectory: Send + Sync {
     /// [`MeteringError::DirectoryUnavailable`] if that cannot be said now.
     async fn resolve(&self, name: &AccountName) -> Result<AccountKey, MeteringError>;
 
+    /// The tier of the account of that name; fails as `resolve` does.
+    async fn tier(&self, name: &AccountName) -> Result<String, MeteringError>;
+
     /// The role of a user in an organisation, as far as the bearer of `grant` may know of it;
     /// [`MeteringError::NotFound`] of an account if there is none or it may not, and
     /// [`MeteringError::DirectoryUnavailable`] if that cannot be said now.

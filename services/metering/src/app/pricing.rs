@@ -1,11 +1,15 @@
 //! The price book in force, and what is asked of it.
 
+mod versions;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use keyward_catalog::Catalog;
 use keyward_money::Prices;
 use keyward_runtime::{page, time};
+
+pub(crate) use versions::ComparisonPage;
 
 use super::App;
 use crate::MeteringError;
@@ -16,8 +20,8 @@ use crate::store::Store;
 const PAGE_SIZE_DEFAULT: u32 = 50;
 const PAGE_SIZE_MAX: u32 = 1_000;
 
-/// A catalogue, and its prices as a version that the store has. Taken once for each request, so that
-/// a request sees one of them only.
+/// A catalogue, and the prices in force: its own, or those of a version that was activated. Taken once
+/// for each request, so that a request sees one of them only.
 #[derive(Debug)]
 pub(crate) struct Book {
     pub(crate) catalog: Arc<Catalog>,
@@ -25,20 +29,38 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    /// Stores the prices of a catalogue under a version of their own, unless they are the current
-    /// ones already.
+    /// Stores the prices of a catalogue under a version of their own, unless they are known already.
+    /// They are in force from then on if the last catalogue had others.
     pub(super) async fn install(
         store: &dyn Store,
         catalog: Arc<Catalog>,
     ) -> Result<Self, MeteringError> {
         let rows = PriceBook::rows_of(&catalog);
-        let version = store
-            .price_book_install(catalog.version(), rows.clone(), time::now())
+        let number = catalog.version();
+        let installed = store
+            .price_book_install(number, rows.clone(), time::now())
             .await?;
-        Ok(Self {
-            catalog,
-            prices: PriceBook::new(version, rows),
-        })
+        if installed.active == installed.catalog {
+            let prices = PriceBook::new(installed.active, rows);
+            return Ok(Self { catalog, prices });
+        }
+        tracing::warn!(
+            price.version = installed.active,
+            price.version.catalog = installed.catalog,
+            "prices that were activated are in force, and not those of the catalogue"
+        );
+        Self::of_version(store, catalog, installed.active).await
+    }
+
+    /// A catalogue with the prices of a version.
+    async fn of_version(
+        store: &dyn Store,
+        catalog: Arc<Catalog>,
+        version: u64,
+    ) -> Result<Self, MeteringError> {
+        let rows = store.price_rows(version).await?;
+        let prices = PriceBook::new(version, rows);
+        Ok(Self { catalog, prices })
     }
 }
 
@@ -63,9 +85,10 @@ impl App {
         Arc::clone(&self.book.read())
     }
 
-    /// Puts another catalogue and its prices in force; says which version they have. Holds that are
-    /// open keep the prices that they pinned.
+    /// Puts another catalogue in force, and its prices if the last one had others; says which version
+    /// of them is. Holds that are open keep the prices that they pinned.
     pub(crate) async fn adopt(&self, catalog: Arc<Catalog>) -> Result<u64, MeteringError> {
+        let _one_at_a_time = self.price_changes.lock().await;
         let book = Book::install(&*self.store, catalog).await?;
         let version = book.prices.version;
         *self.book.write() = Arc::new(book);

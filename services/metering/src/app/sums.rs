@@ -1,16 +1,17 @@
 //! What was used in a period, added up.
 
-use jiff::civil::Time;
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use keyward_money::BasisPoints;
 use keyward_runtime::{page, time};
 
 use super::App;
+use super::access::Access;
 use crate::MeteringError;
 use crate::domain::filter::{Filter, Hour};
 use crate::domain::requester::Requester;
+use crate::domain::statement::Month;
 use crate::domain::sums::{Dimension, Dimensions, GroupSum, Place, Sum};
-use crate::store::SumQuery;
+use crate::store::{SumQuery, Sums};
 
 /// The longest period, in hours: a leap year. Each hour of it is read.
 const HOURS_MAX: i64 = 366 * 24;
@@ -54,47 +55,68 @@ impl App {
     ) -> Result<SumPage, MeteringError> {
         let access = self.access(requester, &asked.account).await?;
         let after = place(&asked.page_token)?;
+        let size = page::size_within(asked.page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX);
         if asked.by.contains(&Dimension::Hour) && asked.by.contains(&Dimension::Day) {
             let message = "`group_by` takes hours or days, not both";
             return Err(MeteringError::invalid("group_by", message));
         }
         let (start, end) = period(&asked.filter, time::now())?;
-        let query = SumQuery {
-            account: access.key,
-            user_uid: access.only_user,
-            start,
-            end,
-            filter: asked.filter,
-            by: asked.by,
-            groups_max: GROUPS_MAX,
-        };
-        let sums = self.store.usage_sums(query).await?.map_err(|_| {
-            let message = format!(
-                "there are more than {GROUPS_MAX} sums: name a shorter period, fewer dimensions or \
-                 a filter"
-            );
-            MeteringError::invalid("group_by", message)
-        })?;
-        let size = page::size_within(asked.page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX);
-        let rest = sums
-            .groups
-            .into_iter()
-            .filter(|sum| after.as_ref().is_none_or(|after| sum.place() > *after));
-        let rows = rest.take(size as usize + 1).collect();
-        let (sums_of_page, next_page_token) = page::cut(rows, size, token);
+        let sums = self
+            .sums_of(&access, (start, end), asked.filter, asked.by)
+            .await?;
+        let total = sums.total;
+        let (sums, next_page_token) = page_of(sums.groups, after.as_ref(), size);
         Ok(SumPage {
-            sums: sums_of_page,
-            total: sums.total,
+            sums,
+            total,
             next_page_token,
             start: start.start(),
             end: end.start(),
             markup: self.current_tiers().markup(&requester.tier),
         })
     }
+
+    /// Sums what is to be seen of an account in a period.
+    pub(super) async fn sums_of(
+        &self,
+        access: &Access,
+        (start, end): (Hour, Hour),
+        filter: Filter,
+        by: Dimensions,
+    ) -> Result<Sums, MeteringError> {
+        let query = SumQuery {
+            account: access.key,
+            user_uid: access.only_user,
+            start,
+            end,
+            filter,
+            by,
+            groups_max: GROUPS_MAX,
+        };
+        self.store.usage_sums(query).await?.map_err(|_| {
+            let message = format!(
+                "there are more than {GROUPS_MAX} sums: name a shorter period, fewer dimensions or \
+                 a filter"
+            );
+            MeteringError::invalid("group_by", message)
+        })
+    }
+}
+
+/// What of sums in order is on the page after that place, and where the next one starts.
+pub(super) fn page_of(
+    groups: Vec<GroupSum>,
+    after: Option<&Place>,
+    size: u32,
+) -> (Vec<GroupSum>, String) {
+    let rest = groups
+        .into_iter()
+        .filter(|sum| after.is_none_or(|after| sum.place() > *after));
+    page::cut(rest.take(size as usize + 1).collect(), size, token)
 }
 
 /// The hours that are wanted; where nothing is said, those of this calendar month so far, in UTC.
-fn period(filter: &Filter, now: Timestamp) -> Result<(Hour, Hour), MeteringError> {
+pub(super) fn period(filter: &Filter, now: Timestamp) -> Result<(Hour, Hour), MeteringError> {
     let end = match filter.end {
         Some(end) => Hour::at_or_after(end),
         None => Hour::new(Hour::of(now).get() + 1),
@@ -102,7 +124,7 @@ fn period(filter: &Filter, now: Timestamp) -> Result<(Hour, Hour), MeteringError
     let last = Hour::new(end.get() - 1);
     let start = match filter.start {
         Some(start) => Hour::of(start),
-        None => Hour::of(month_of(last.start())),
+        None => Hour::of(Month::of(last.start()).start()),
     };
     if start >= end {
         let message = "the period ends before it begins";
@@ -115,21 +137,11 @@ fn period(filter: &Filter, now: Timestamp) -> Result<(Hour, Hour), MeteringError
     Ok((start, end))
 }
 
-/// When the calendar month of a time began, in UTC.
-fn month_of(time: Timestamp) -> Timestamp {
-    let first = time.to_zoned(TimeZone::UTC).date().first_of_month();
-    let midnight = first.to_datetime(Time::midnight());
-    // Only the first month that jiff knows begins before the first time that it knows.
-    TimeZone::UTC
-        .to_timestamp(midnight)
-        .unwrap_or(Timestamp::MIN)
-}
-
 fn token(sum: &GroupSum) -> String {
     serde_json::to_string(&sum.place()).unwrap_or_default()
 }
 
-fn place(page_token: &str) -> Result<Option<Place>, MeteringError> {
+pub(super) fn place(page_token: &str) -> Result<Option<Place>, MeteringError> {
     let invalid = || MeteringError::invalid("page_token", page::InvalidPageToken);
     let key = page::key(page_token).map_err(|_| invalid())?;
     key.map(|key| serde_json::from_str(&key))

@@ -33,6 +33,7 @@ impl App {
     /// Does all that is due once.
     pub(crate) async fn sweep(&self) -> Result<(), MeteringError> {
         self.reload_idle_tiers().await?;
+        self.follow_prices().await?;
         self.expire_holds().await?;
         self.expire_lots().await?;
         self.meters.open(self.store.holds_open().await?);

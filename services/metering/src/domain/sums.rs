@@ -135,6 +135,39 @@ impl Sum {
     }
 }
 
+/// Own keys against credits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Savings {
+    /// What own keys were used for.
+    pub(crate) own: Sum,
+    /// What the platform's were.
+    pub(crate) credits: Sum,
+    /// What own keys delivered would have cost in credits.
+    pub(crate) credit_cost: Nanos,
+}
+
+impl Savings {
+    /// Of sums by whose key served, with the markup that credits would have. What is saved is rounded
+    /// for each of them, so that lines add up to their total.
+    pub(crate) fn of(groups: &[GroupSum], markup: BasisPoints) -> Self {
+        let mut savings = Self::default();
+        for GroupSum { group, sum } in groups {
+            if group.key_source == Some(wire::KeySource::System.into()) {
+                savings.credits.add(sum);
+            } else {
+                savings.own.add(sum);
+                savings.credit_cost = savings.credit_cost.saturating_add(sum.saved(markup));
+            }
+        }
+        savings
+    }
+
+    /// The difference.
+    pub(crate) fn saved(&self) -> Nanos {
+        self.credit_cost.saturating_sub(self.own.charge)
+    }
+}
+
 /// What is known of the records of one hour that are alike, and what they add up to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cell {

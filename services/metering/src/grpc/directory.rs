@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use keyward_auth::{Connection, GrantToken, OrganizationRole, with_grant_token};
 use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
-use keyward_proto::vault::v1::{self as vault, GetMemberRequest, Member, ResolveAccountRequest};
+use keyward_proto::vault::v1::{
+    self as vault, GetMemberRequest, Member, ResolveAccountRequest, ResolveAccountResponse,
+};
 use keyward_runtime::error::{Reason, WireError};
 use tonic::{Request, Response, Status};
 
@@ -46,18 +48,26 @@ impl VaultDirectory {
             identity: IdentityServiceClient::new(vault),
         }
     }
+
+    async fn account(&self, name: &AccountName) -> Result<ResolveAccountResponse, MeteringError> {
+        let request = bounded(Request::new(ResolveAccountRequest {
+            account: name.to_string(),
+        }));
+        let mut identity = self.identity.clone();
+        answer(identity.resolve_account(request)).await
+    }
 }
 
 #[async_trait]
 impl AccountDirectory for VaultDirectory {
     async fn resolve(&self, name: &AccountName) -> Result<AccountKey, MeteringError> {
-        let request = bounded(Request::new(ResolveAccountRequest {
-            account: name.to_string(),
-        }));
-        let mut identity = self.identity.clone();
-        let resolved = answer(identity.resolve_account(request)).await?;
-        let uid = resolved.uid.parse().map_err(unavailable)?;
+        let uid = self.account(name).await?.uid;
+        let uid = uid.parse().map_err(unavailable)?;
         Ok(AccountKey::new(name.kind, uid))
+    }
+
+    async fn tier(&self, name: &AccountName) -> Result<String, MeteringError> {
+        Ok(self.account(name).await?.tier)
     }
 
     async fn role(

@@ -3,13 +3,16 @@
 use keyward_money::BasisPoints;
 use keyward_proto::metering::v1::pricing_service_server::PricingService;
 use keyward_proto::metering::v1::{
-    CreateTierRequest, CreateTierResponse, GetPriceRequest, GetPriceResponse, GetTierRequest,
-    GetTierResponse, ListPricesRequest, ListPricesResponse, ListTiersRequest, ListTiersResponse,
-    ModelPrices, ProviderPrices, Tier, TierLimits, UpdateTierRequest, UpdateTierResponse,
+    ActivatePriceVersionRequest, ActivatePriceVersionResponse, ComparePriceVersionsRequest,
+    ComparePriceVersionsResponse, CreateTierRequest, CreateTierResponse, GetPriceRequest,
+    GetPriceResponse, GetTierRequest, GetTierResponse, ListPriceVersionsRequest,
+    ListPriceVersionsResponse, ListPricesRequest, ListPricesResponse, ListTiersRequest,
+    ListTiersResponse, ModelPrices, ProviderPrices, Tier, TierLimits, UpdateTierRequest,
+    UpdateTierResponse,
 };
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{Grpc, convert, once, requester, status};
+use super::{Grpc, convert, once, price_versions, requester, status};
 use crate::MeteringError;
 use crate::app::PriceFilter;
 use crate::domain::prices::ByProvider;
@@ -108,6 +111,46 @@ impl PricingService for Grpc {
                 .collect(),
             next_page_token: page.next_page_token,
         }))
+    }
+
+    async fn list_price_versions(
+        &self,
+        request: Request<ListPriceVersionsRequest>,
+    ) -> Result<Response<ListPriceVersionsResponse>, Status> {
+        let asked = request.into_inner();
+        let page = self.app.price_versions(asked.page_size, &asked.page_token);
+        let (price_versions, next_page_token) = page.await.map_err(status)?;
+        Ok(Response::new(ListPriceVersionsResponse {
+            price_versions,
+            next_page_token,
+        }))
+    }
+
+    async fn compare_price_versions(
+        &self,
+        request: Request<ComparePriceVersionsRequest>,
+    ) -> Result<Response<ComparePriceVersionsResponse>, Status> {
+        let asked = request.into_inner();
+        let versions = (asked.from_version, asked.to_version);
+        let page = self
+            .app
+            .compare_prices(versions, asked.page_size, &asked.page_token)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(price_versions::comparison(page)))
+    }
+
+    async fn activate_price_version(
+        &self,
+        request: Request<ActivatePriceVersionRequest>,
+    ) -> Result<Response<ActivatePriceVersionResponse>, Status> {
+        let requester = requester(&request)?;
+        let asked = request.into_inner();
+        let once = once(&asked.request_id, &asked);
+        let activated = self
+            .app
+            .activate_prices(&requester, asked.price_version, once);
+        Ok(Response::new(activated.await.map_err(status)?))
     }
 }
 

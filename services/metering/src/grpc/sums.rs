@@ -55,7 +55,7 @@ pub(super) fn response(page: SumPage) -> wire::QueryUsageResponse {
     }
 }
 
-fn group_sum(group: Group, sum: &Sum, markup: BasisPoints) -> wire::UsageSum {
+pub(super) fn group_sum(group: Group, sum: &Sum, markup: BasisPoints) -> wire::UsageSum {
     wire::UsageSum {
         time: group
             .hour

@@ -10,5 +10,7 @@ mod notices;
 mod pricing;
 mod proof;
 mod records;
+mod reports;
 mod sums;
+mod versions;
 mod world;

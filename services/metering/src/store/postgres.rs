@@ -13,6 +13,7 @@ mod partitions;
 mod prices;
 mod proof;
 mod row;
+mod statements;
 mod sums;
 mod tiers;
 mod usage;

@@ -10,6 +10,7 @@ mod outbox;
 mod prices;
 mod proof;
 mod row;
+mod statements;
 mod sums;
 mod tiers;
 mod usage;
@@ -31,18 +32,20 @@ use super::notices::{
 };
 use super::{
     Answer, Balance, Batch, BatchStore, BudgetStore, Call, CloseStore, LeaseStore, LedgerStore,
-    NewAnswer, OverdueHold, PriceStore, ProofStore, RecordQuery, StoreError, SumQuery, Sums,
-    TierStore, Transaction, UpkeepStore, UsageStore,
+    NewAnswer, OverdueHold, PriceStore, ProofStore, RecordQuery, StatementStore, StoreError,
+    SumQuery, Sums, TierStore, Transaction, UpkeepStore, UsageStore,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::budget::Budget;
 use crate::domain::charging::Hold;
 use crate::domain::day::Retention;
+use crate::domain::filter::Hour;
 use crate::domain::ledger::{Lease, Period, PeriodKey, Reject};
-use crate::domain::prices::PriceRow;
+use crate::domain::prices::{Activation, PriceRow, PriceVersion};
 use crate::domain::proof::{Discrepancy, Priceable};
 use crate::domain::receipt::Record;
 use crate::domain::requester::Visibility;
+use crate::domain::statement::LedgerSums;
 use crate::domain::sums::TooManyGroups;
 use crate::domain::tier::Tier;
 use crate::domain::webhook::Webhook;
@@ -87,6 +90,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0010_forgotten.sql",
         sql: include_str!("sqlite/0010_forgotten.sql"),
+    },
+    Migration {
+        name: "0011_prices.sql",
+        sql: include_str!("sqlite/0011_prices.sql"),
     },
 ];
 
@@ -295,8 +302,35 @@ impl PriceStore for SqliteStore {
         version: u64,
         rows: Vec<PriceRow>,
         time: Timestamp,
-    ) -> Result<u64, StoreError> {
-        self.write(move |connection| prices::install(connection, version, &rows, time))
+    ) -> Result<Activation, StoreError> {
+        self.write(move |connection| prices::install(connection, version, rows, time))
+            .await
+    }
+
+    async fn price_activation(&self) -> Result<Option<Activation>, StoreError> {
+        self.read(prices::activation).await
+    }
+
+    async fn price_activate(
+        &self,
+        version: u64,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| prices::activate(connection, version, answer.as_ref()))
+            .await
+    }
+
+    async fn price_versions(
+        &self,
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<PriceVersion>, StoreError> {
+        self.read(move |connection| prices::versions(connection, before, limit))
+            .await
+    }
+
+    async fn price_rows(&self, version: u64) -> Result<Vec<PriceRow>, StoreError> {
+        self.read(move |connection| prices::all(connection, version))
             .await
     }
 
@@ -307,6 +341,24 @@ impl PriceStore for SqliteStore {
         model: String,
     ) -> Result<Option<Prices>, StoreError> {
         self.read(move |connection| prices::get(connection, version, &provider, &model))
+            .await
+    }
+}
+
+#[async_trait]
+impl StatementStore for SqliteStore {
+    async fn ledger_sums(
+        &self,
+        account: AccountKey,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<LedgerSums, StoreError> {
+        self.read(move |connection| statements::ledger(connection, account, start, end))
+            .await
+    }
+
+    async fn accounts_used(&self, start: Hour, end: Hour) -> Result<Vec<AccountKey>, StoreError> {
+        self.read(move |connection| statements::accounts(connection, start, end))
             .await
     }
 }

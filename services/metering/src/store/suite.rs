@@ -64,6 +64,8 @@ macro_rules! conformance {
             tiers_are_seeded_and_can_be_changed,
             an_answer_is_kept_with_its_change_until_nobody_can_ask,
             price_books_stay,
+            a_version_of_prices_is_put_in_force_and_stays,
+            what_moved_a_balance_is_told_by_time_and_kind,
             concurrent_holds_never_oversell,
             holds_of_one_batch_stand_as_far_as_the_balance_goes,
             credits_that_expire_are_booked_once,
@@ -804,7 +806,10 @@ pub(crate) async fn price_books_stay(store: Arc<impl Store + 'static>) {
         model: model.to_owned(),
         prices: Prices::per_million(price, price),
     };
-    let install = |version, rows| store.price_book_install(version, rows, time(1));
+    let install = async |version, rows| {
+        let installed = store.price_book_install(version, rows, time(1)).await;
+        installed.map(|installed| installed.active)
+    };
     assert_eq!(
         install(3, vec![row("a", 1), row("b", 2)])
             .await

@@ -72,7 +72,8 @@ const TABLES: &[Table] = tables! {
         name, markup_basis_points, organization_keys, requests_per_minute, tokens_per_minute,
         concurrency, revision, create_ms, update_ms,
     }
-    price_book { version, create_ms }
+    price_book { version, create_ms, prices, added, removed, changed }
+    price_active { slot, active, catalog }
     price { version, provider, model, prices as text }
     usage_hour {
         account, hour, user_uid, user_id, project_id, provider, model, key_source,

@@ -135,6 +135,10 @@ impl AccountDirectory for Directory {
         }
     }
 
+    async fn tier(&self, _: &AccountName) -> Result<String, MeteringError> {
+        Ok("professional".to_owned())
+    }
+
     /// Wes looks at Acme, and Zed works there, while both act as themselves; Olga acts in Acme, and
     /// owns Beta too.
     async fn role(

@@ -401,9 +401,23 @@ CREATE TABLE answer (
 
 CREATE INDEX answer_by_time ON answer (answer_ms);
 
+-- A version never changes. How it differs from the one before is counted when it is installed.
 CREATE TABLE price_book (
     version BIGINT NOT NULL PRIMARY KEY,
-    create_ms BIGINT NOT NULL
+    create_ms BIGINT NOT NULL,
+    prices BIGINT NOT NULL,
+    added BIGINT NOT NULL,
+    removed BIGINT NOT NULL,
+    changed BIGINT NOT NULL
+);
+
+-- One row, once there is a version: `active` is in force, `catalog` has the prices of the catalogue
+-- that came last.
+CREATE TABLE price_active (
+    slot BIGINT NOT NULL CONSTRAINT price_active_pk PRIMARY KEY,
+    active BIGINT NOT NULL CONSTRAINT price_active_known REFERENCES price_book (version),
+    catalog BIGINT NOT NULL CONSTRAINT price_active_of_catalog REFERENCES price_book (version),
+    CONSTRAINT price_active_once CHECK (slot = 1)
 );
 
 CREATE TABLE price (
