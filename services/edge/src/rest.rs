@@ -13,6 +13,7 @@ mod members;
 mod notices;
 mod organizations;
 mod parameters;
+mod price_versions;
 mod prices;
 mod projects;
 mod provider_keys;
@@ -64,6 +65,7 @@ pub(crate) fn router() -> OpenApiRouter<Services> {
         .merge(requests::router())
         .merge(tiers::router())
         .merge(prices::router())
+        .merge(price_versions::router())
         .merge(costs::router())
         .merge(notices::router())
         .merge(webhooks::router())

@@ -1,10 +1,15 @@
 //! `/api/v1/usage` and `/api/v1/usage/records`: sums, and one row for each attempt; as JSON or CSV.
+//! Beside them what is made of both: provider keys, savings, statements, what-if reports.
 
 mod accept;
 mod csv;
 mod group_by;
+mod keys;
 mod query;
 mod record;
+mod rerating;
+mod savings;
+mod statement;
 mod sums;
 mod units;
 
@@ -35,6 +40,10 @@ pub(super) fn router() -> OpenApiRouter<Services> {
     OpenApiRouter::default()
         .routes(routes!(records))
         .routes(routes!(sums))
+        .routes(routes!(keys::keys))
+        .routes(routes!(savings::savings))
+        .routes(routes!(statement::statement))
+        .routes(routes!(rerating::rerating))
 }
 
 /// List usage records

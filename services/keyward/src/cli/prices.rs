@@ -1,11 +1,14 @@
-//! `keyward prices`: the price book, and what something would cost.
+//! `keyward prices`: the price book and its versions, and what something would cost or would have cost.
 
 mod estimate;
+mod rerate;
 mod units;
+mod versions;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use super::arguments::Limit;
 use super::client::{Request, rows};
 use super::context::Context;
 use super::exit::{Exit, Outcome};
@@ -20,6 +23,10 @@ Examples:
   keyward prices get openai/gpt-4o
   keyward prices estimate openai/gpt-4o --input 100M --output 2M
   keyward prices estimate openai/gpt-4o --input 10k --output 500 --tier professional
+  keyward prices versions
+  keyward prices diff                                      what the version in force changed
+  keyward prices activate 2026110101                       an earlier one, to go back
+  keyward prices rerate --from 2026-11-01 --version 2026110101
 
 Prices are in credits for 1,000,000 tokens, before markup. With your own key nothing is charged.")]
 pub(super) struct Arguments {
@@ -45,6 +52,14 @@ enum Action {
     },
     /// Say what something would cost, in each tier and with an own key
     Estimate(Box<estimate::Estimate>),
+    /// List the sets of prices that there were, and which is in force
+    Versions(Limit),
+    /// Show what one version has that another has not
+    Diff(versions::Diff),
+    /// Put a version in force, an earlier or a later one
+    Activate(versions::Activate),
+    /// Say what past usage would have cost by a version, and at a tier
+    Rerate(Box<rerate::Rerate>),
 }
 
 const COLUMNS: &[Column] = &[
@@ -84,6 +99,10 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
             Ok(Exit::Done)
         }
         Action::Estimate(estimate) => estimate::run(&estimate, context),
+        Action::Versions(limit) => versions::list(&limit, context),
+        Action::Diff(which) => versions::diff(&which, context),
+        Action::Activate(activate) => versions::activate(&activate, context),
+        Action::Rerate(rerate) => rerate::run(&rerate, context),
     }
 }
 

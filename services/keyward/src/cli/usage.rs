@@ -1,7 +1,9 @@
-//! `keyward usage`: sums, records, receipts.
+//! `keyward usage`: sums, records, receipts, statements.
 
+mod keys;
 mod receipt;
 mod spool;
+mod statement;
 mod sums;
 mod verify;
 
@@ -27,6 +29,10 @@ Examples:
   keyward usage records --limit 20
   keyward usage records --csv --from 2026-11-01 > november.csv
   keyward usage receipt REQUEST_ID                     the id is in an answer's x-request-id
+  keyward usage keys                                   each key: requests, cost, when last used
+  keyward usage savings                                own keys against credits
+  keyward usage statement --month 2026-11
+  keyward usage statement --month 2026-11 --html > november.html
   keyward usage spool                                  what metering has not been told yet
   keyward usage verify                                 exit 0: the books add up; 1: they do not, says where;
                                                        2: could not check"
@@ -52,6 +58,12 @@ enum Action {
         /// The request's id, from an answer's `x-request-id`
         request_id: String,
     },
+    /// How each provider key fared, and when it was last used
+    Keys(Box<Filter>),
+    /// What own keys saved against credits
+    Savings(Box<Filter>),
+    /// What an account had, got, used and paid in a month
+    Statement(statement::Statement),
     /// Prove that the books add up: reads metering's store itself, no gateway needed
     Verify,
     /// See what the router of this machine has not told metering yet; tell it what another left
@@ -140,6 +152,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
         Some(Action::Sum(sum)) => sums::run(&sum, context),
         Some(Action::Records(records)) => run_records(&records, context),
         Some(Action::Receipt { request_id }) => receipt::run(&request_id, context),
+        Some(Action::Keys(filter)) => keys::keys(&filter, context),
+        Some(Action::Savings(filter)) => keys::savings(&filter, context),
+        Some(Action::Statement(statement)) => statement::run(&statement, context),
         Some(Action::Verify) => verify::verify(context),
         Some(Action::Spool(arguments)) => spool::run(arguments, context),
     }

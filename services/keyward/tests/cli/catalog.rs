@@ -125,3 +125,55 @@ async fn an_overlay_holds_at_once_and_a_broken_one_takes_nothing_down() {
     gateway.restart().await;
     costs(&gateway, "sandbox/echo", "sandbox", Some("1.00")).await;
 }
+
+/// What one word of prompt and answer is charged.
+async fn charged(gateway: &Gateway) -> String {
+    let answer = gateway.admin().chat("sandbox/echo", "word").await.ok();
+    answer.header("x-credits-charged").to_owned()
+}
+
+#[tokio::test]
+async fn earlier_prices_are_put_in_force_again_and_outlive_a_restart_but_no_other_catalogue() {
+    let mut gateway = start().await;
+    let overlay = gateway.data_dir().join("catalog/overlay.json");
+    let lay_over = |price: u64| {
+        let prices = serde_json::json!({"input": price, "output": price});
+        let offer = serde_json::json!({"provider": "sandbox", "prices": prices});
+        let model = serde_json::json!({"id": "sandbox/echo", "offers": [offer]});
+        fs::create_dir_all(overlay.parent().unwrap()).unwrap();
+        let text = serde_json::json!({"schema": 1, "models": [model]}).to_string();
+        fs::write(&overlay, text).unwrap();
+    };
+    let versions = async |gateway: &Gateway| {
+        let listed = gateway.admin().get("/api/v1/price-versions").await.json();
+        listed["price_versions"].as_array().unwrap().clone()
+    };
+    let first = versions(&gateway).await[0]["version"].as_u64().unwrap();
+    lay_over(5_000_000_000);
+    costs(&gateway, "sandbox/echo", "sandbox", Some("5.00")).await;
+    assert_eq!(charged(&gateway).await, "0.00001");
+
+    let path = format!("/api/v1/price-versions/{first}/activate");
+    let activated = gateway.admin().post(&path, serde_json::json!({})).await;
+    let activated = activated.ok().json();
+    assert_eq!(activated["active"], true, "{activated}");
+    assert_eq!(charged(&gateway).await, "0.000003");
+    gateway.restart().await;
+    assert_eq!(charged(&gateway).await, "0.000003", "a restart");
+    let listed = versions(&gateway).await;
+    let brief: Vec<_> = listed
+        .iter()
+        .map(|version| (version["active"] == true, version["of_catalog"] == true))
+        .collect();
+    assert_eq!(brief, [(false, true), (true, false)]);
+
+    lay_over(7_000_000_000);
+    costs(&gateway, "sandbox/echo", "sandbox", Some("7.00")).await;
+    assert_eq!(charged(&gateway).await, "0.000014");
+    let rerated = format!("/api/v1/usage/rerating?version={first}");
+    let report = gateway.admin().get(&rerated).await.ok().json();
+    let total = &report["total"];
+    assert_eq!(total["charge"], "0.00003", "{report}");
+    assert_eq!(total["rerated_charge"], "0.000012", "{report}");
+    assert_eq!(total["difference"], "-0.000018", "{report}");
+}

@@ -1,4 +1,4 @@
-//! Which form of an answer a caller wants: JSON, unless `Accept` prefers CSV.
+//! Which form of an answer a caller wants: JSON, unless `Accept` prefers CSV, or a page.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -22,29 +22,51 @@ impl<S: Sync> FromRequestParts<S> for Form {
 }
 
 impl Form {
-    /// CSV where it is named and nothing else that fits is liked better; among equals what is named
-    /// first, and what is named before what is meant by `*`.
     fn of(headers: &HeaderMap) -> Self {
-        let (mut csv, mut json) = (0, 0);
-        let mut csv_first = true;
-        let values = headers.get_all(header::ACCEPT).iter();
-        let ranges = values.filter_map(|value| value.to_str().ok());
-        for range in ranges.flat_map(|value| value.split(',')) {
-            let (name, weight) = weighed(range);
-            match name.as_str() {
-                "text/csv" => csv = weight,
-                "application/json" | "application/*" => {
-                    json = weight;
-                    csv_first = csv > 0;
-                }
-                _ => {}
-            }
-        }
-        match csv > 0 && (csv > json || csv == json && csv_first) {
+        match prefers(headers, "text/csv") {
             true => Self::Csv,
             false => Self::Json,
         }
     }
+}
+
+/// The form of something that can be printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PageForm {
+    Json,
+    Html,
+}
+
+impl<S: Sync> FromRequestParts<S> for PageForm {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        Ok(match prefers(&parts.headers, "text/html") {
+            true => Self::Html,
+            false => Self::Json,
+        })
+    }
+}
+
+/// Whether that form is named and nothing else that fits is liked better; among equals what is named
+/// first, and what is named before what is meant by `*`.
+fn prefers(headers: &HeaderMap, form: &str) -> bool {
+    let (mut other, mut json) = (0, 0);
+    let mut other_first = true;
+    let values = headers.get_all(header::ACCEPT).iter();
+    let ranges = values.filter_map(|value| value.to_str().ok());
+    for range in ranges.flat_map(|value| value.split(',')) {
+        let (name, weight) = weighed(range);
+        match name.as_str() {
+            name if name == form => other = weight,
+            "application/json" | "application/*" => {
+                json = weight;
+                other_first = other > 0;
+            }
+            _ => {}
+        }
+    }
+    other > 0 && (other > json || other == json && other_first)
 }
 
 /// A media range and its weight in thousandths.

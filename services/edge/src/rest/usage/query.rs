@@ -18,7 +18,13 @@ use crate::rest::words;
 
 /// A time, or a date, which stands for its beginning in UTC.
 #[derive(Debug, Clone, Copy)]
-struct Moment(jiff::Timestamp);
+pub(super) struct Moment(jiff::Timestamp);
+
+impl Moment {
+    pub(super) fn to_proto(self) -> Timestamp {
+        time::to_proto(self.0)
+    }
+}
 
 from_text!(
     Moment,
@@ -72,13 +78,13 @@ impl ToSchema for SourceName {}
 
 /// Declares a query over usage: what all of them have, and what is its own.
 macro_rules! usage_query {
-    ($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Deserialize, IntoParams)]
         #[serde(deny_unknown_fields)]
         #[into_params(parameter_in = Query)]
         pub(super) struct $name {
-            $($(#[$attribute])* pub(super) $field: $type,)+
+            $($(#[$attribute])* pub(super) $field: $type,)*
             /// An account, `users/{user}` or `organizations/{organization}`.
             account: Option<String>,
             /// A user: all of its own account; its part, beside `organization` or `account`.
@@ -115,11 +121,10 @@ macro_rules! usage_query {
                     organization: self.organization,
                 };
                 let (account, user) = names.account_and_user()?;
-                let time = |moment: Moment| -> Timestamp { time::to_proto(moment.0) };
                 let source = self.source.map_or(KeySource::Unspecified, |source| source.0);
                 let filter = UsageFilter {
-                    start_time: self.from.map(time),
-                    end_time: self.to.map(time),
+                    start_time: self.from.map(Moment::to_proto),
+                    end_time: self.to.map(Moment::to_proto),
                     model: self.model.unwrap_or_default(),
                     provider: self.provider.unwrap_or_default(),
                     key_source: source.into(),
@@ -164,6 +169,24 @@ usage_query!(
         #[serde(default)]
         page_token: String,
     }
+);
+
+usage_query!(
+    /// Which provider keys, and which page of them.
+    KeysQuery {
+        /// At most this many.
+        #[serde(default)]
+        #[param(inline)]
+        page_size: PageSize,
+        /// Where the page before ended: its `next_page_token`.
+        #[serde(default)]
+        page_token: String,
+    }
+);
+
+usage_query!(
+    /// Which usage to compare.
+    SavingsQuery {}
 );
 
 #[cfg(test)]

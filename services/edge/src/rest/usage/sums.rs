@@ -130,7 +130,7 @@ fn day(time: Option<&Timestamp>) -> Option<String> {
 /// Figures of some records together.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = UsageFigures)]
-struct Figures {
+pub(super) struct Figures {
     /// Requests.
     requests: i64,
     /// Attempts at providers; a request has several where the first failed.

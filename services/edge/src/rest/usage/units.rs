@@ -17,7 +17,7 @@ macro_rules! units {
         #[derive(Debug, Serialize, ToSchema)]
         #[schema(as = Usage)]
         pub(crate) struct UsageView {
-            $($(#[$doc])* $always: i64,)+
+            $($(#[$doc])* pub(super) $always: i64,)+
             $(
                 $(#[$used_doc])*
                 #[serde(skip_serializing_if = "is_zero")]
