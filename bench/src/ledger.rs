@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use crate::cpu;
 use crate::latencies::Latencies;
 use crate::running::{ADMIN_KEY, request};
-use role::Role;
+pub(crate) use role::Role;
 
 /// How many pairs of hold and settle one caller alone makes.
 const ALONE: usize = 200;

@@ -6,6 +6,7 @@
     reason = "a benchmark's result goes to standard output"
 )]
 
+mod analytics;
 mod audit;
 mod cpu;
 mod custody;
@@ -88,6 +89,21 @@ enum Command {
         #[arg(long, default_value_t = 8)]
         callers: usize,
     },
+    /// A month by day and model of one account, while its events become more.
+    Analytics {
+        /// Where the store is made: on the disk that is to be measured.
+        #[arg(long, default_value = ".")]
+        folder: PathBuf,
+        /// An empty database (URL), or `private` for a server of its own; SQLite where absent.
+        #[arg(long)]
+        postgres: Option<String>,
+        /// How many accounts have events.
+        #[arg(long, default_value_t = 1_000)]
+        accounts: usize,
+        /// At how many events it is measured, one after the other.
+        #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 10_000_000])]
+        events: Vec<usize>,
+    },
     /// Holds and settles a second of one account that everybody uses.
     Ledger {
         /// Where the store is made: on the disk that is to be measured.
@@ -135,6 +151,12 @@ async fn main() -> anyhow::Result<()> {
             keys,
             callers,
         } => custody::measure(&postgres, owners, keys, callers).await,
+        Command::Analytics {
+            folder,
+            postgres,
+            accounts,
+            events,
+        } => analytics::measure(&folder, postgres.as_deref(), accounts, &events).await,
         Command::Ledger {
             folder,
             postgres,

@@ -18,18 +18,18 @@ use crate::running::{ADMIN_KEY, Running, request};
 const READY_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// A running metering role.
-pub(super) struct Role {
+pub(crate) struct Role {
     metering: Metering,
     services: LocalServices,
     vault: Running,
     process: Process,
     /// The account of the platform's first user, which has ten credits and pays no markup.
-    pub(super) account: String,
+    pub(crate) account: String,
     _folder: TempDir,
 }
 
 impl Role {
-    pub(super) async fn start(folder: &Path, postgres: Option<&str>) -> anyhow::Result<Self> {
+    pub(crate) async fn start(folder: &Path, postgres: Option<&str>) -> anyhow::Result<Self> {
         let kept = tempfile::tempdir_in(folder)?;
         let vault = Running::start(VaultConfig::new(kept.path())).await?;
         let process = Process::new();
@@ -65,11 +65,11 @@ impl Role {
     }
 
     /// A connection of that role.
-    pub(super) fn connection(&self, peer: Peer) -> Connection {
+    pub(crate) fn connection(&self, peer: Peer) -> Connection {
         Connection::local(self.services.clone(), peer)
     }
 
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.process.stopping.cancel();
         self.process.drain(READY_MAX).await;
         self.metering.close().await;
