@@ -8,6 +8,7 @@ pub(crate) mod directory;
 mod estimate;
 mod holds;
 mod key_statistics;
+mod leases;
 mod ledger;
 mod meters;
 mod notices;
@@ -26,6 +27,7 @@ mod webhooks;
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use keyward_catalog::Catalog;
 use keyward_runtime::time;
 use parking_lot::RwLock;
@@ -37,6 +39,8 @@ use directory::AccountDirectory;
 pub(crate) use estimate::{Estimate, EstimateRequest, TierCost};
 pub(crate) use holds::{ExtendHold, PlaceHold};
 pub(crate) use key_statistics::{KeysPage, KeysRequest};
+pub(crate) use leases::{Call, CallKind, Connected, LIFETIME, RenewLease, Renewed, SettleLeased};
+use leases::{Holders, Recalls, Strict};
 pub(crate) use ledger::Ledger;
 pub(crate) use meters::Meters;
 pub(crate) use once::Once;
@@ -80,21 +84,27 @@ pub(crate) struct App {
     /// Held while a webhook is changed, so that of two calls under one id the second finds the
     /// first's answer.
     webhook_changes: tokio::sync::Mutex<()>,
+    /// The routers that have leases, or may.
+    holders: Holders,
+    strict: Strict,
+    recalls: Recalls,
 }
 
 impl App {
-    /// Opens over a store: installs the catalogue's prices as the current price book.
+    /// Opens over a store: installs the catalogue's prices as the current price book. `lends` says
+    /// whether routers are lent credits.
     pub(crate) async fn open(
         store: Arc<dyn Store>,
         directory: Arc<dyn AccountDirectory>,
         catalog: Arc<Catalog>,
-        courier: Courier,
+        (courier, lends): (Courier, bool),
         meters: Meters,
     ) -> Result<Self, MeteringError> {
         store.keep_up(time::now()).await?;
         let book = Book::install(&*store, catalog).await?;
         let tiers = store.tiers().await?.into_iter().collect::<Tiers>();
         meters.open(store.holds_open().await?);
+        let strict = strict(&*store, lends).await?;
         complete_sums(&*store).await?;
         Ok(Self {
             ledger: Ledger::start(&(Arc::clone(&store) as Arc<dyn BatchStore>)),
@@ -109,6 +119,9 @@ impl App {
             budget_changes: tokio::sync::Mutex::new(()),
             courier,
             webhook_changes: tokio::sync::Mutex::new(()),
+            holders: Holders::default(),
+            strict,
+            recalls: Recalls::default(),
         })
     }
 
@@ -117,6 +130,13 @@ impl App {
         self.ledger.close().await;
         self.store.close().await;
     }
+}
+
+/// After leases from before a start it shows first which routers there are.
+async fn strict(store: &dyn Store, lends: bool) -> Result<Strict, MeteringError> {
+    let open = store.leases_open(Timestamp::MAX, 1).await?;
+    let learning = (!open.is_empty()).then_some(LIFETIME);
+    Ok(Strict::new(lends, learning))
 }
 
 /// Adds what was recorded before there were sums to them, in pieces that each end in a commit.

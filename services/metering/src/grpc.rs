@@ -6,6 +6,7 @@ mod convert;
 mod credit;
 pub(crate) mod directory;
 mod estimate;
+mod leases;
 mod metering;
 mod notices;
 mod price_versions;

@@ -32,6 +32,8 @@ pub struct Config {
     /// How many days usage records and transfers are kept in Postgres; a file keeps all. Events that
     /// are older when they come are put aside in both.
     pub retention_days: u32,
+    /// Whether routers are lent parts of balances, so that they hold credits without a call.
+    pub leases: bool,
 }
 
 impl Config {
@@ -42,6 +44,7 @@ impl Config {
             courier: CourierConfig::default(),
             postgres: None,
             retention_days: Retention::DAYS,
+            leases: true,
         }
     }
 }
@@ -70,7 +73,7 @@ impl Metering {
         catalog: &CatalogHandle,
         process: &Process,
     ) -> Result<Self, MeteringError> {
-        let courier = Courier::new(config.courier.clone())?;
+        let courier = (Courier::new(config.courier.clone())?, config.leases);
         let store = open_store(config).await?;
         let directory = Arc::new(VaultDirectory::new(vault));
         let meters = Meters::new(&process.metrics);

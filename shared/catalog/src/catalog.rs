@@ -1,8 +1,10 @@
 //! The catalogue: finds models by their names, providers by theirs, and prices by both.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use keyward_money::Prices;
+use ring::digest;
 
 use crate::data::{CatalogFile, Source};
 use crate::model::{Model, Offer};
@@ -30,6 +32,7 @@ pub struct Catalog {
     /// one model.
     names: HashMap<String, Name>,
     vendors: HashSet<String>,
+    prices_digest: OnceLock<Vec<u8>>,
 }
 
 /// What a name in the index means.
@@ -73,6 +76,7 @@ impl Catalog {
             models,
             names,
             vendors,
+            prices_digest: OnceLock::new(),
         })
     }
 
@@ -115,6 +119,18 @@ impl Catalog {
                 .iter()
                 .filter(|offer| offer.prices.is_priced())
                 .map(|offer| (offer.provider.as_str(), model.id.as_str(), &offer.prices))
+        })
+    }
+
+    /// The SHA-256 of all prices: two catalogues with the same one charge the same for everything,
+    /// whatever else differs.
+    pub fn prices_digest(&self) -> &[u8] {
+        self.prices_digest.get_or_init(|| {
+            let mut rows: Vec<_> = self.all_prices().collect();
+            rows.sort_by_key(|(provider, model, _)| (*provider, *model));
+            // Prices are numbers and names: there is nothing in them that JSON could not hold.
+            let text = serde_json::to_vec(&rows).unwrap_or_default();
+            digest::digest(&digest::SHA256, &text).as_ref().to_vec()
         })
     }
 

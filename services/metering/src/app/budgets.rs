@@ -73,8 +73,11 @@ impl App {
         let budget = budget.checked().map_err(invalid)?;
         let answer = answered(&budget, None, now);
         let kept = asked.answered(&answer);
-        let _changing = self.budgets.changing(access.key);
-        match self.store.budget_put(budget, None, kept).await? {
+        let changing = self.budgets.changing(access.key);
+        let is_made = self.store.budget_put(budget, None, kept).await?;
+        drop(changing);
+        self.recall_of(access.key).await?;
+        match is_made {
             true => Ok(answer),
             false => Err(MeteringError::Exists("budget")),
         }
@@ -102,9 +105,12 @@ impl App {
         let changed = budget.changed(patch, now).map_err(invalid)?;
         let answer = self.answer_of(&changed).await?;
         let kept = asked.answered(&answer);
-        let _changing = self.budgets.changing(access.key);
+        let changing = self.budgets.changing(access.key);
         let before = Some(budget.revision);
-        match self.store.budget_put(changed, before, kept).await? {
+        let is_changed = self.store.budget_put(changed, before, kept).await?;
+        drop(changing);
+        self.recall_of(access.key).await?;
+        match is_changed {
             true => Ok(answer),
             false => Err(MeteringError::Changed("budget")),
         }
@@ -144,7 +150,8 @@ impl App {
         requester: &Requester,
         id: Uuid,
     ) -> Result<Answered, MeteringError> {
-        let (budget, _) = self.seen_budget(requester, id).await?;
+        let (budget, access) = self.seen_budget(requester, id).await?;
+        self.flush(access.key).await?;
         self.answer_of(&budget).await
     }
 
@@ -159,6 +166,7 @@ impl App {
         let access = visible(self.access(requester, account).await?)?;
         let after =
             page::key(page_token).map_err(|error| MeteringError::invalid("page_token", error))?;
+        self.flush(access.key).await?;
         let size = page::size(page_size);
         let budgets = self.store.budgets(access.key).await?;
         let rows = budgets.into_iter();

@@ -54,7 +54,11 @@ impl App {
         account: &str,
     ) -> Result<(AccountName, Balance), MeteringError> {
         let access = self.access(requester, account).await?;
-        Ok((access.name, self.store.balance(access.key).await?))
+        let in_flight = self.flush(access.key).await?;
+        let mut balance = self.store.balance(access.key).await?;
+        // Requests in flight are what is held; what is lent and lies with routers is not.
+        balance.held = balance.held.saturating_add(in_flight);
+        Ok((access.name, balance))
     }
 
     /// A page of an account's ledger, newest first. It shows what everybody has spent, so it is not
@@ -70,6 +74,7 @@ impl App {
         if access.only_user.is_some() {
             return Err(MeteringError::RoleNotAllowed("see its transactions"));
         }
+        self.flush(access.key).await?;
         let size = page::size(page_size);
         let before = before(page_token)?;
         let rows = self
@@ -134,6 +139,7 @@ impl App {
 
     /// The attempt of a request that was charged.
     async fn charged_event(&self, inference_id: &str) -> Result<Event, MeteringError> {
+        self.flush_all().await;
         let everything = Visibility {
             account: None,
             user_uid: None,

@@ -96,7 +96,7 @@ impl App {
             create_time: now,
             expire_time: now.checked_add(lifetime).unwrap_or(now),
         };
-        match self.ledger.run(new).await? {
+        match self.placed(new).await? {
             Placed::Held(hold) => Ok(*hold),
             Placed::Conflict => Err(MeteringError::Conflict("a hold")),
             Placed::Frozen => Err(MeteringError::AccountFrozen),
@@ -118,6 +118,17 @@ impl App {
                     shortage: terms.shortage(amount, available, &estimate).into(),
                 })
             }
+        }
+    }
+
+    /// What is lent to routers is called back before a hold is refused for want of it.
+    async fn placed(&self, new: NewHold) -> Result<Placed, MeteringError> {
+        let account = new.request.account;
+        match self.ledger.run(new.clone()).await? {
+            Placed::Short { .. } if self.recall_short(account).await? => {
+                Ok(self.ledger.run(new).await?)
+            }
+            placed => Ok(placed),
         }
     }
 
@@ -150,7 +161,13 @@ impl App {
             amount,
             time: time::now(),
         };
-        match self.ledger.run(extension).await? {
+        let extended = match self.ledger.run(extension.clone()).await? {
+            Extended::Short { .. } if self.recall_short(extension.account).await? => {
+                self.ledger.run(extension).await?
+            }
+            extended => extended,
+        };
+        match extended {
             Extended::Held(amount) => Ok(amount),
             Extended::Short { available } => {
                 let available = available.saturating_add(hold.amount);

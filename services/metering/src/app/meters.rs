@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::outbox::OutboxMeters;
 use crate::MeteringError;
 use crate::domain::charging::{Hold, Priced};
-use crate::domain::ledger::{Posted, QuarantineReason};
+use crate::domain::ledger::{Lent, Posted, QuarantineReason};
 
 /// The metrics of metering. Clones count into the same.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub(crate) struct Meters {
     charged_nanos: Counter,
     quarantined: Family<ReasonLabel, Counter>,
     discrepancies: Gauge,
+    leases: Family<OutcomeLabel, Counter>,
+    lease_recalls: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -80,6 +82,16 @@ impl Meters {
                 "Where the books did not add up when they were proven last: nothing is well but 0",
                 Gauge::default(),
             ),
+            leases: metrics.register(
+                "metering_leases",
+                "Credit leases that routers asked for or had renewed, by what became of it",
+                Family::default(),
+            ),
+            lease_recalls: metrics.register(
+                "metering_lease_recalls",
+                "How often credit leases were called back from routers",
+                Counter::default(),
+            ),
         }
     }
 
@@ -115,6 +127,19 @@ impl Meters {
         let Priced { charge, .. } = priced;
         self.charged_nanos
             .inc_by(u64::try_from(charge.max(Nanos::ZERO).get()).unwrap_or(0));
+    }
+
+    pub(super) fn lent(&self, lent: &Lent) {
+        let outcome = match lent {
+            Lent::Granted(_) => "granted",
+            Lent::Short { .. } => "insufficient_credits",
+            Lent::Ended | Lent::Frozen => "refused",
+        };
+        self.leases.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    pub(super) fn recalled(&self) {
+        self.lease_recalls.inc();
     }
 
     pub(super) fn quarantined(&self, reason: QuarantineReason) {

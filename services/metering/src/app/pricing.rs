@@ -26,6 +26,8 @@ const PAGE_SIZE_MAX: u32 = 1_000;
 pub(crate) struct Book {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) prices: PriceBook,
+    /// Whether these are the catalogue's own prices, which routers have, too.
+    pub(crate) is_of_catalog: bool,
 }
 
 impl Book {
@@ -42,7 +44,11 @@ impl Book {
             .await?;
         if installed.active == installed.catalog {
             let prices = PriceBook::new(installed.active, rows);
-            return Ok(Self { catalog, prices });
+            return Ok(Self {
+                catalog,
+                prices,
+                is_of_catalog: true,
+            });
         }
         tracing::warn!(
             price.version = installed.active,
@@ -60,7 +66,11 @@ impl Book {
     ) -> Result<Self, MeteringError> {
         let rows = store.price_rows(version).await?;
         let prices = PriceBook::new(version, rows);
-        Ok(Self { catalog, prices })
+        Ok(Self {
+            catalog,
+            prices,
+            is_of_catalog: false,
+        })
     }
 }
 
@@ -92,6 +102,7 @@ impl App {
         let book = Book::install(&*self.store, catalog).await?;
         let version = book.prices.version;
         *self.book.write() = Arc::new(book);
+        self.recall_all().await;
         Ok(version)
     }
 

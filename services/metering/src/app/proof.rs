@@ -59,10 +59,13 @@ impl App {
 
     async fn freeze(&self, account: AccountKey, frozen: bool) -> Result<(), MeteringError> {
         match (self.ledger.run(Freeze { account, frozen }).await?, frozen) {
-            (true, true) => tracing::error!(
-                account.key = %account,
-                "nothing is written to this account until its books add up again"
-            ),
+            (true, true) => {
+                tracing::error!(
+                    account.key = %account,
+                    "nothing is written to this account until its books add up again"
+                );
+                self.recall_of(account).await?;
+            }
             (true, false) => tracing::warn!(
                 account.key = %account,
                 "this account's books add up again, and are open"

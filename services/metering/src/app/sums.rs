@@ -84,6 +84,7 @@ impl App {
         filter: Filter,
         by: Dimensions,
     ) -> Result<Sums, MeteringError> {
+        self.flush(access.key).await?;
         let query = SumQuery {
             account: access.key,
             user_uid: access.only_user,

@@ -36,6 +36,7 @@ impl App {
         self.follow_prices().await?;
         self.expire_holds().await?;
         self.expire_lots().await?;
+        self.reclaim_leases().await?;
         self.meters.open(self.store.holds_open().await?);
         Ok(())
     }

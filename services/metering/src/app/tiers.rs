@@ -108,6 +108,7 @@ impl App {
         let kept = made.answered(&answer);
         self.store.tier_put(tier, kept).await?;
         self.reload_tiers().await?;
+        self.recall_all().await;
         Ok(answer)
     }
 

@@ -132,6 +132,7 @@ impl App {
         asked: RecordsRequest,
     ) -> Result<(Vec<Record>, String), MeteringError> {
         let access = self.access(requester, &asked.account).await?;
+        self.flush(access.key).await?;
         let size = page::size_within(asked.page_size, PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX);
         let query = RecordQuery {
             account: access.key,
@@ -154,6 +155,7 @@ impl App {
         inference_id: &str,
     ) -> Result<Receipt, MeteringError> {
         let visibility = if requester.is_platform_admin {
+            self.flush_all().await;
             Visibility {
                 account: None,
                 user_uid: None,
@@ -162,6 +164,7 @@ impl App {
             let (_, account) = requester
                 .billing_account()
                 .ok_or(MeteringError::NotFound("request"))?;
+            self.flush(account).await?;
             requester.visibility_in(account)
         };
         let attempts = self

@@ -9,21 +9,21 @@ use keyward_proto::metering::v1::{
     ExtendHoldRequest, ExtendHoldResponse, PlaceHoldRequest, PlaceHoldResponse, RecordUsageRequest,
     RecordUsageResponse, RenewLeaseRequest, RenewLeaseResponse, ReturnLeaseRequest,
     ReturnLeaseResponse, SettleUsageRequest, SettleUsageResponse, VoidHoldRequest,
-    VoidHoldResponse, WatchLeasesRequest, WatchLeasesResponse,
+    VoidHoldResponse, WatchLeasesRequest,
 };
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
-use super::{Grpc, convert, requester, status};
+use super::{Grpc, convert, leases, requester, status};
 use crate::MeteringError;
-use crate::app::{ExtendHold, PlaceHold};
+use crate::app::{ExtendHold, PlaceHold, SettleLeased};
 
 /// How many events that have arrived are stored together.
 const RECORD_BATCH_MAX: usize = 256;
 
 /// How long a stopping process waits for another event on a stream: little, beside the time that it
 /// has to stop.
-const IDLE_WHILE_STOPPING: Duration = Duration::from_millis(100);
+pub(super) const IDLE_WHILE_STOPPING: Duration = Duration::from_millis(100);
 
 #[async_trait]
 impl MeteringService for Grpc {
@@ -65,10 +65,22 @@ impl MeteringService for Grpc {
             request_id,
             hold_id,
             event,
-            ..
+            lease_id,
+            held_nanos,
         } = request.into_inner();
         let hold_id = convert::uuid("hold_id", &hold_id).map_err(status)?;
-        let settled = self.app.settle(&request_id, hold_id, event).await;
+        let settled = if lease_id.is_empty() {
+            self.app.settle(&request_id, hold_id, event).await
+        } else {
+            let settle = SettleLeased {
+                lease_id: convert::uuid("lease_id", &lease_id).map_err(status)?,
+                held: Nanos::new(held_nanos),
+                request_id,
+                hold_id,
+                event,
+            };
+            self.app.settle_leased(settle).await
+        };
         let (priced, duplicate) = settled.map_err(status)?;
         Ok(Response::new(SettleUsageResponse {
             charge_nanos: priced.charge.get(),
@@ -97,26 +109,36 @@ impl MeteringService for Grpc {
 
     async fn renew_lease(
         &self,
-        _: Request<RenewLeaseRequest>,
+        request: Request<RenewLeaseRequest>,
     ) -> Result<Response<RenewLeaseResponse>, Status> {
-        Err(Status::unimplemented("nothing is lent"))
+        let asked = leases::renewal(request.into_inner()).map_err(status)?;
+        let renewed = self.app.renew_lease(asked).await.map_err(status)?;
+        Ok(Response::new(leases::renewed(renewed)))
     }
 
     async fn return_lease(
         &self,
-        _: Request<ReturnLeaseRequest>,
+        request: Request<ReturnLeaseRequest>,
     ) -> Result<Response<ReturnLeaseResponse>, Status> {
-        Err(Status::unimplemented("nothing is lent"))
+        let asked = request.into_inner();
+        let lease = convert::uuid("lease_id", &asked.lease_id).map_err(status)?;
+        let returned = Nanos::new(asked.returned_nanos);
+        let returning = self.app.return_lease(lease, returned, asked.closed);
+        returning.await.map_err(status)?;
+        Ok(Response::new(ReturnLeaseResponse {}))
     }
 
-    type WatchLeasesStream =
-        std::pin::Pin<Box<dyn Stream<Item = Result<WatchLeasesResponse, Status>> + Send>>;
+    type WatchLeasesStream = leases::Calls;
 
     async fn watch_leases(
         &self,
-        _: Request<Streaming<WatchLeasesRequest>>,
+        request: Request<Streaming<WatchLeasesRequest>>,
     ) -> Result<Response<Self::WatchLeasesStream>, Status> {
-        Err(Status::unimplemented("nothing is lent"))
+        let mut incoming = request.into_inner();
+        let first = incoming.message().await?.unwrap_or_default();
+        let holder = leases::holder(first.holder).map_err(status)?;
+        let calls = leases::calls(self.clone(), holder, incoming);
+        Ok(Response::new(calls))
     }
 
     type RecordUsageStream =

@@ -6,6 +6,7 @@ mod budgets;
 mod directory;
 mod extensions;
 mod holds;
+mod leases;
 mod notices;
 mod pricing;
 mod proof;

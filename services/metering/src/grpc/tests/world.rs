@@ -189,7 +189,7 @@ impl World {
             Arc::new(store.clone()),
             directory,
             catalog,
-            courier(),
+            (courier(), true),
             Meters::new(&metrics),
         )
         .await
