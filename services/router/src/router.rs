@@ -84,7 +84,12 @@ impl Router {
         let (tracker, stopping) = (process.tracker.clone(), process.stopping.clone());
         let meters = Meters::new(&process.metrics);
         let spool = Spool::open(&config.spool, config.spool_limits, meters.spool()).await?;
-        let metering = MeteringPort::new(connections.metering, spool, tracker.clone());
+        let metering = MeteringPort::new(
+            connections.metering,
+            spool,
+            tracker.clone(),
+            meters.leases(),
+        );
         let gate = Arc::new(gate(config, &meters)?);
         tracker.spawn(keep(Arc::clone(&gate), stopping.clone()));
         tracker.spawn(Arc::clone(&vault).sweep(stopping.clone()));

@@ -30,10 +30,11 @@ use prost::Message as _;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 pub use crate::app::metering::Replayed;
 use crate::app::now_ms;
-use crate::domain::parcel::Parcel;
+use crate::domain::parcel::{Held, Parcel};
 use change::Change;
 pub use inspect::{Refused, Report, Waiting, report};
 use room::Room;
@@ -108,6 +109,8 @@ pub(crate) struct Spool {
     next: Arc<AtomicI64>,
     /// What is before it was left behind by others.
     first: i64,
+    /// By what metering knows it, and how often it was opened.
+    identity: (Uuid, u64),
     closing: CancellationToken,
     tracker: TaskTracker,
 }
@@ -125,6 +128,9 @@ impl Spool {
         let look =
             |connection: &_| Ok((rows::count(connection)?, rows::next_sequence(connection)?));
         let (counts, first) = database.read::<_, StorageError, _>(look).await?;
+        let new = keyward_runtime::ids::new();
+        let started = database.write(move |connection: &_| rows::start(connection, new));
+        let identity: (Uuid, u64) = started.await.map_err(|fault: StorageError| fault)?;
         room.set(counts);
         let (jobs, queue) = mpsc::channel(QUEUE_MAX);
         let closing = CancellationToken::new();
@@ -144,6 +150,7 @@ impl Spool {
             room,
             next: Arc::new(AtomicI64::new(first)),
             first,
+            identity,
             closing,
             tracker,
         })
@@ -160,20 +167,20 @@ impl Spool {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Begins to write that an attempt is dispatched. `hold_id` is empty without a hold; `event` is
-    /// what is known of the attempt by now. What is to be waited for is given where it is to be
+    /// Begins to write that an attempt is dispatched. `event` is what is known of the attempt
+    /// by now. What is to be waited for is given where it is to be
     /// power-safe; otherwise it is committed before whatever is written later.
     pub(crate) fn intent(
         &self,
         sequence: i64,
-        hold_id: &str,
+        held: Held,
         event: &UsageEvent,
         safety: Safety,
     ) -> Result<Option<Writing>, SpoolError> {
         self.admits()?;
         let change = Change::Intent {
             sequence,
-            hold_id: hold_id.to_owned(),
+            held,
             create_ms: now(),
             event: event.encode_to_vec(),
         };
@@ -276,6 +283,18 @@ impl Spool {
     pub(crate) async fn flushed(&self) {
         // There is no such sequence.
         let _ = self.write(Change::Done { sequence: 0 }).await;
+    }
+
+    /// By what metering knows it, and how often it was opened.
+    pub(crate) const fn identity(&self) -> (Uuid, u64) {
+        self.identity
+    }
+
+    /// Whether metering knows all that was left behind by earlier processes.
+    pub(crate) async fn earlier_told(&self) -> Result<bool, StorageError> {
+        let first = self.first;
+        let look = move |connection: &_| rows::is_told(connection, first);
+        self.database.read(look).await
     }
 
     /// How many events wait.

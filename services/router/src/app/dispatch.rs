@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use http::{HeaderMap, Response};
+use keyward_auth::OrganizationRole;
 use keyward_egress::SendError;
 use keyward_money::Usage;
 use keyward_proto::metering::v1::{KeySource, PlaceHoldRequest};
@@ -23,6 +24,7 @@ use super::attempt::{Attempt, Ending, OpenKey, RequestFacts, key_source_text};
 use super::closing::Closing;
 use super::limits::Admission;
 use super::metering::Hold;
+use super::metering::leases::{LeasedHold, Wanted};
 use super::vault::UnsealError;
 use super::{Behalf, Core, RouteError, spans};
 use crate::domain::estimate::Expected;
@@ -208,7 +210,7 @@ impl Dispatch {
             Some(hold) => match self.open(candidate).await {
                 Ok(key) => key,
                 Err(outcome) => {
-                    core.metering.give_back(hold.id.clone());
+                    core.metering.give_back(hold.clone());
                     return outcome;
                 }
             },
@@ -243,7 +245,7 @@ impl Dispatch {
         let place = metering.place();
         let place = place.inspect_err(|_| {
             if let Some(hold) = &hold {
-                metering.give_back(hold.id.clone());
+                metering.give_back(hold.clone());
             }
         });
         let entry = place?;
@@ -333,6 +335,9 @@ impl Dispatch {
             return Ok(None);
         }
         let expected = self.expected(candidate).await;
+        if let Some(hold) = self.hold_from_lease(candidate, &expected) {
+            return Ok(Some((Hold::Leased(Arc::new(hold)), expected)));
+        }
         let request = PlaceHoldRequest {
             request_id: ids::new_text(),
             inference_id: self.inference_id.clone(),
@@ -350,6 +355,26 @@ impl Dispatch {
         let held = self.core.metering.hold(request, &self.behalf).await;
         held.map(|hold| Some((hold, expected)))
             .map_err(|error| Self::about(error, candidate))
+    }
+
+    /// A hold without a call, if a lease covers it. What is special about a request is metering's to
+    /// judge: a cap, or a caller who may not spend.
+    fn hold_from_lease(&self, candidate: &Candidate, expected: &Expected) -> Option<LeasedHold> {
+        let principal = self.behalf.principal();
+        let only_looks = principal.organization_role == Some(OrganizationRole::Viewer);
+        if candidate.charge_cap.is_some() || only_looks {
+            return None;
+        }
+        let wanted = Wanted {
+            account: &principal.billing_account()?.key(),
+            tier: &principal.tier,
+            provider: &candidate.provider,
+            model: &candidate.model,
+            service_tier: self.request.service_tier().unwrap_or_default(),
+            usage: &expected.usage,
+        };
+        let catalog = self.core.catalog.current();
+        self.core.metering.leases().hold(wanted, &catalog)
     }
 
     async fn send(&self, attempt: &Attempt, provider: &Provider) -> Sent {

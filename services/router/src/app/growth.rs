@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use keyward_proto::metering::v1::ExtendHoldRequest;
 use keyward_runtime::error::{Reason, ServiceError as _};
-use keyward_runtime::ids;
 use keyward_runtime::trace::carry;
 use tokio::sync::oneshot;
 
 use super::attempt::Attempt;
 use super::dispatch::Dispatch;
+use super::metering::Hold;
 use super::{Core, RouteError};
 use crate::config::OnCreditExhausted;
 use crate::domain::estimate::{AnswerBound, Expected};
@@ -18,7 +17,7 @@ use crate::domain::estimate::{AnswerBound, Expected};
 /// The hold of a stream.
 pub(super) struct Growth {
     core: Arc<Core>,
-    hold_id: String,
+    hold: Hold,
     service_tier: &'static str,
     expected: Expected,
     /// What is held now.
@@ -43,7 +42,7 @@ impl Growth {
         let (hold, expected) = (attempt.hold.as_ref()?, attempt.expected?);
         Some(Self {
             core: Arc::clone(&dispatch.core),
-            hold_id: hold.id.clone(),
+            hold: hold.clone(),
             service_tier: dispatch.request.service_tier().unwrap_or_default(),
             answer: expected.answer,
             ask_at: expected.answer.due_at(),
@@ -85,15 +84,12 @@ impl Growth {
     fn ask(&mut self, raised: AnswerBound) {
         let (sender, receiver) = oneshot::channel();
         self.asking = Some(receiver);
-        let request = ExtendHoldRequest {
-            request_id: ids::new_text(),
-            hold_id: self.hold_id.clone(),
-            estimate: Some(self.expected.with(raised).usage.into()),
-            service_tier: self.service_tier.to_owned(),
-        };
+        let (hold, service_tier) = (self.hold.clone(), self.service_tier);
+        let usage = self.expected.with(raised).usage;
         let core = Arc::clone(&self.core);
         let asking = async move {
-            let heard = heard(core.metering.extend(request).await, raised);
+            let raising = core.metering.raise(&hold, &usage, service_tier);
+            let heard = heard(raising.await, raised);
             // A stream that is over does not listen any more.
             let _ = sender.send(heard);
         };

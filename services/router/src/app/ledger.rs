@@ -7,6 +7,9 @@ use keyward_runtime::ids;
 use super::answer::Summary;
 use super::attempt::{Attempt, Ending};
 use super::dispatch::Dispatch;
+use super::metering::Hold;
+use super::metering::Settled;
+use super::metering::leases::{LeasedHold, Ticket};
 use super::spans;
 use crate::domain::failure::Failure;
 use crate::domain::parcel::{Kind, Parcel};
@@ -32,12 +35,19 @@ impl Dispatch {
         let meters = &self.core.meters;
         meters.attempt(&attempt.candidate, ending.status, took);
         let list_cost = self.list_cost(attempt, ending);
-        let hold_id = attempt.hold.as_ref().map_or("", |hold| hold.id.as_str());
-        let parcel = Parcel::closing(hold_id, event, ending.delivered);
+        let held = attempt.hold.as_ref().map(Hold::held).unwrap_or_default();
+        let parcel = Parcel::closing(held, event, ending.delivered);
         let is_charged = parcel.kind() == Kind::Settle;
         attempt.closed();
         let metering = &self.core.metering;
-        let settled = metering.close_books(&attempt.entry, parcel).await;
+        let settled = match &attempt.hold {
+            Some(Hold::Leased(hold)) => {
+                let (settled, ticket) = end_leased(hold, ending);
+                metering.close_leased(&attempt.entry, parcel, ticket).await;
+                settled
+            }
+            _ => metering.close_books(&attempt.entry, parcel).await,
+        };
         if !is_charged {
             return Closed::new(Some(Nanos::ZERO), list_cost, ending);
         }
@@ -119,6 +129,14 @@ impl Dispatch {
             inference_id: self.inference_id.clone(),
         };
         self.core.vault.report(report).await;
+    }
+}
+
+/// Ends a hold that was taken from a lease, and says what it came to.
+fn end_leased(hold: &LeasedHold, ending: &Ending) -> (Option<Settled>, Ticket) {
+    match ending.delivered {
+        true => hold.settle(&ending.usage(), &ending.service_tier, ending.status),
+        false => (None, hold.give_back()),
     }
 }
 

@@ -4,8 +4,10 @@
 mod courier;
 mod delivery;
 mod extension;
+pub(crate) mod leases;
 mod replay;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_auth::Connection;
@@ -21,11 +23,13 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::meters::LeaseMeters;
 use super::{Behalf, RouteError};
-use crate::domain::parcel::{Kind, Parcel};
+use crate::domain::parcel::{Held, Kind, Parcel};
 use crate::spool::{Safety, Spool, SpoolError, Writing};
 use courier::{Courier, Fresh};
-use delivery::Settled;
+pub(crate) use delivery::Settled;
+use leases::{LeaseBook, LeasedHold, Ticket};
 pub use replay::Replayed;
 pub(crate) use replay::replay;
 
@@ -70,8 +74,27 @@ impl From<proto::Tier> for Terms {
 
 /// A hold that stands.
 #[derive(Debug, Clone)]
-pub(crate) struct Hold {
-    pub(crate) id: String,
+pub(crate) enum Hold {
+    /// Metering placed it.
+    Placed {
+        /// Its id.
+        id: String,
+    },
+    /// It was taken from a lease.
+    Leased(Arc<LeasedHold>),
+}
+
+impl Hold {
+    /// As metering is told of it.
+    pub(crate) fn held(&self) -> Held {
+        match self {
+            Self::Placed { id } => Held {
+                hold_id: id.clone(),
+                ..Held::default()
+            },
+            Self::Leased(hold) => hold.held(),
+        }
+    }
 }
 
 /// The place of an attempt in the spool.
@@ -91,6 +114,7 @@ pub(crate) struct MeteringPort {
     /// The same, as known last: metering being away takes no keys away and lifts no limit.
     tiers_last: Cache<String, Terms>,
     teller: Teller,
+    leases: LeaseBook,
     /// What tells metering, until it is closed.
     courier: TaskTracker,
     closing: CancellationToken,
@@ -114,7 +138,12 @@ impl std::fmt::Debug for MeteringPort {
 impl MeteringPort {
     /// A port whose events go through `spool`; what lies there is told from now on. `tracker` is of
     /// the process.
-    pub(crate) fn new(connection: Connection, spool: Spool, tracker: TaskTracker) -> Self {
+    pub(crate) fn new(
+        connection: Connection,
+        spool: Spool,
+        tracker: TaskTracker,
+        meters: LeaseMeters,
+    ) -> Self {
         let client = Client::new(connection.clone());
         let (fresh, arriving) = mpsc::channel(FRESH_MAX);
         let closing = CancellationToken::new();
@@ -123,6 +152,7 @@ impl MeteringPort {
         let courier = TaskTracker::new();
         courier.spawn(tells.run());
         courier.close();
+        let leases = LeaseBook::open(client.clone(), spool.clone(), meters);
         Self {
             client,
             pricing: PricingServiceClient::new(connection),
@@ -136,9 +166,15 @@ impl MeteringPort {
                 fresh,
                 tracker,
             },
+            leases,
             courier,
             closing,
         }
+    }
+
+    /// What metering lent.
+    pub(crate) const fn leases(&self) -> &LeaseBook {
+        &self.leases
     }
 
     /// Tells metering what it can be told still, and closes the spool. To be called once no request
@@ -146,6 +182,7 @@ impl MeteringPort {
     pub(crate) async fn close(&self) {
         self.closing.cancel();
         self.courier.wait().await;
+        self.leases.close().await;
         self.teller.spool.close().await;
     }
 
@@ -171,11 +208,11 @@ impl MeteringPort {
         event: &proto::UsageEvent,
     ) {
         let spool = &self.teller.spool;
-        let (hold_id, safety) = match hold {
-            Some(hold) => (hold.id.as_str(), Safety::Power),
-            None => ("", Safety::Kill),
+        let (held, safety) = match hold {
+            Some(hold) => (hold.held(), Safety::Power),
+            None => (Held::default(), Safety::Kill),
         };
-        entry.writing = match spool.intent(entry.sequence, hold_id, event, safety) {
+        entry.writing = match spool.intent(entry.sequence, held, event, safety) {
             // It was let in, so it is served; its event is kept in memory if it comes to that.
             Err(_) if hold.is_none() => Ok(None),
             writing => writing,
@@ -203,6 +240,14 @@ impl MeteringPort {
     /// in time; it is told later else.
     pub(crate) async fn close_books(&self, entry: &Entry, parcel: Parcel) -> Option<Settled> {
         self.teller.tell(entry.sequence, parcel).await
+    }
+
+    /// The same of an attempt under a lease, whose charge is known here: it is written down, and
+    /// metering is told without being waited for.
+    pub(crate) async fn close_leased(&self, entry: &Entry, parcel: Parcel, ticket: Ticket) {
+        self.teller
+            .write_and_tell(entry.sequence, parcel, ticket)
+            .await;
     }
 
     /// Whether a tier has keys of organisations.
@@ -251,7 +296,7 @@ impl MeteringPort {
         let call = client.place_hold(behalf.request(request));
         let error = match tokio::time::timeout(CALL_TIMEOUT, call).await {
             Ok(Ok(response)) => {
-                return Ok(Hold {
+                return Ok(Hold::Placed {
                     id: response.into_inner().hold_id,
                 });
             }
@@ -260,13 +305,17 @@ impl MeteringPort {
         };
         if error.reason() == Reason::Overloaded {
             // It may stand all the same.
-            self.give_back(hold_id);
+            self.give_back(Hold::Placed { id: hold_id });
         }
         Err(error)
     }
 
     /// Gives a hold back that nobody waits for.
-    pub(crate) fn give_back(&self, hold_id: String) {
+    pub(crate) fn give_back(&self, hold: Hold) {
+        // One that was taken from a lease goes back as it is dropped.
+        let Hold::Placed { id: hold_id } = hold else {
+            return;
+        };
         let teller = self.teller.clone();
         let void = Parcel::Void(proto::VoidHoldRequest {
             request_id: ids::new_text(),
@@ -300,19 +349,42 @@ impl Teller {
             Kind::Settle | Kind::Void => SETTLE_WAIT,
         };
         let (waiting, told) = oneshot::channel();
-        let handing = self.clone().hand_over(sequence, parcel, waiting);
+        let teller = self.clone();
+        let handing = async move { teller.hand_over(sequence, parcel, waiting).await };
         // In a task of its own: who waits may go, and what is written is handed on all the same.
         self.tracker.spawn(carry(handing)).await.ok()?;
         tokio::time::timeout(wait, told).await.ok()?.ok()?
     }
 
-    /// What cannot be written is told all the same, and kept in memory until it is.
+    /// Writes something down and has metering told; waits for that only where it could not be
+    /// written.
+    async fn write_and_tell(&self, sequence: i64, parcel: Parcel, ticket: Ticket) {
+        let (waiting, told) = oneshot::channel();
+        let (written, is_written) = oneshot::channel();
+        let teller = self.clone();
+        let telling = async move {
+            let written_now = teller.hand_over(sequence, parcel, waiting).await;
+            // Who waits may have gone.
+            let _ = written.send(written_now);
+            // Where nobody says what became of it, it is told after the next start.
+            if told.await.is_ok() {
+                ticket.told();
+            }
+        };
+        let telling = self.tracker.spawn(carry(telling));
+        if !is_written.await.unwrap_or(false) {
+            let _ = tokio::time::timeout(SETTLE_WAIT, telling).await;
+        }
+    }
+
+    /// What cannot be written is told all the same, and kept in memory until it is. Says whether it
+    /// could be.
     async fn hand_over(
-        self,
+        &self,
         sequence: i64,
         parcel: Parcel,
         waiting: oneshot::Sender<Option<Settled>>,
-    ) {
+    ) -> bool {
         let is_written = self.spool.event(sequence, &parcel).await.is_ok();
         let fresh = Fresh {
             sequence,
@@ -324,6 +396,7 @@ impl Teller {
         if self.fresh.send(fresh).await.is_err() && !is_written {
             tracing::error!("usage came after the end, and could not be written");
         }
+        is_written
     }
 }
 

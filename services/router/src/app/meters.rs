@@ -33,6 +33,47 @@ pub(crate) struct Meters {
     streams_open: Gauge,
     limits_local: Gauge,
     limit_refusals: Family<LimitLabels, Counter>,
+    leases: LeaseMeters,
+}
+
+/// What is counted of leases.
+#[derive(Debug, Clone)]
+pub(crate) struct LeaseMeters {
+    holds: Family<HoldLabel, Counter>,
+    open: Gauge,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HoldLabel {
+    from: &'static str,
+}
+
+impl LeaseMeters {
+    /// A hold was taken from a lease, or metering is asked for it.
+    pub(super) fn hold(&self, is_leased: bool) {
+        let from = if is_leased { "lease" } else { "metering" };
+        self.holds.get_or_create(&HoldLabel { from }).inc();
+    }
+
+    /// So many accounts have one.
+    pub(super) fn open(&self, leases: usize) {
+        self.open.set(i64::try_from(leases).unwrap_or(i64::MAX));
+    }
+
+    fn new(metrics: &Metrics) -> Self {
+        Self {
+            holds: metrics.register(
+                "router_holds",
+                "Holds for the platform's keys, by where they were taken from",
+                Family::default(),
+            ),
+            open: metrics.register(
+                "router_leases_open",
+                "Accounts of which this router has a credit lease, as of the last second",
+                Gauge::default(),
+            ),
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -112,7 +153,13 @@ impl Meters {
                 "Requests that a limit refused, by whose limit and what it counts",
                 Family::default(),
             ),
+            leases: LeaseMeters::new(metrics),
         }
+    }
+
+    /// What is counted of leases.
+    pub(crate) fn leases(&self) -> LeaseMeters {
+        self.leases.clone()
     }
 
     /// An attempt is over.

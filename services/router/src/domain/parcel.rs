@@ -1,6 +1,7 @@
 //! What metering is told of an attempt, as it lies in the spool: the very message of its contract. And
 //! what it is told of an attempt that a lost process left behind.
 
+use keyward_money::Nanos;
 use keyward_proto::metering::v1::{
     AttemptStatus, RecordUsageRequest, SettleUsageRequest, Usage, UsageEvent, UsageSource,
     VoidHoldRequest,
@@ -42,28 +43,48 @@ impl Kind {
     }
 }
 
+/// What is held for an attempt, as metering will be told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Empty where nothing is.
+    pub(crate) hold_id: String,
+    /// The lease that it was taken from; empty where metering was asked.
+    pub(crate) lease_id: String,
+    /// How much was taken from the lease.
+    pub(crate) amount: Nanos,
+}
+
+impl Held {
+    /// Whether metering does not know of it yet, nor has to if nothing is charged.
+    fn is_unknown(&self) -> bool {
+        self.hold_id.is_empty() || !self.lease_id.is_empty()
+    }
+}
+
 impl Parcel {
-    /// How the books of an attempt are closed: against its hold, if there is one (an empty id says
-    /// that there is none), which goes back where nothing was delivered.
-    pub(crate) fn closing(hold_id: &str, event: UsageEvent, delivered: bool) -> Self {
-        let (request_id, hold_id) = (event.event_id.clone(), hold_id.to_owned());
-        let event = Some(event);
-        match hold_id.is_empty() {
-            true => Self::Record(RecordUsageRequest {
+    /// How the books of an attempt are closed: against its hold, if there is one, which goes back
+    /// where nothing was delivered.
+    pub(crate) fn closing(held: Held, event: UsageEvent, delivered: bool) -> Self {
+        let is_charged = delivered && !held.hold_id.is_empty();
+        let (is_unknown, request_id) = (held.is_unknown(), event.event_id.clone());
+        let (hold_id, event) = (held.hold_id, Some(event));
+        match is_charged {
+            false if is_unknown => Self::Record(RecordUsageRequest {
                 request_id,
                 sequence: 0,
                 event,
             }),
-            false if !delivered => Self::Void(VoidHoldRequest {
+            false => Self::Void(VoidHoldRequest {
                 request_id,
                 hold_id,
                 event,
             }),
-            false => Self::Settle(SettleUsageRequest {
+            true => Self::Settle(SettleUsageRequest {
                 request_id,
                 hold_id,
                 event,
-                ..SettleUsageRequest::default()
+                lease_id: held.lease_id,
+                held_nanos: held.amount.get(),
             }),
         }
     }
@@ -72,7 +93,7 @@ impl Parcel {
     /// was seen last once something was on its way to the caller, the prompt included: that is
     /// charged. Where nothing was, nobody owes anything, and what the provider may have used is not
     /// known.
-    pub(crate) fn recovered(hold_id: &str, intent: UsageEvent, delivered: Option<Usage>) -> Self {
+    pub(crate) fn recovered(held: Held, intent: UsageEvent, delivered: Option<Usage>) -> Self {
         let is_delivered = delivered.is_some();
         let (status, usage, reason) = match delivered {
             Some(usage) => (
@@ -93,7 +114,7 @@ impl Parcel {
             reason: reason.to_owned(),
             ..intent
         };
-        Self::closing(hold_id, event, is_delivered)
+        Self::closing(held, event, is_delivered)
     }
 
     pub(crate) const fn kind(&self) -> Kind {
@@ -164,17 +185,30 @@ mod tests {
         }
     }
 
+    fn held(hold_id: &str, lease_id: &str) -> Held {
+        Held {
+            hold_id: hold_id.to_owned(),
+            lease_id: lease_id.to_owned(),
+            amount: Nanos::new(5),
+        }
+    }
+
     #[test]
     fn books_are_closed_against_the_hold_that_there_is() {
-        for (hold_id, delivered, kind) in [
-            ("", true, Kind::Record),
-            ("", false, Kind::Record),
-            ("h", true, Kind::Settle),
-            ("h", false, Kind::Void),
+        for (hold_id, lease_id, delivered, kind) in [
+            ("", "", true, Kind::Record),
+            ("", "", false, Kind::Record),
+            ("h", "", true, Kind::Settle),
+            ("h", "", false, Kind::Void),
+            ("h", "l", true, Kind::Settle),
+            ("h", "l", false, Kind::Record),
         ] {
             let event = intent();
-            let parcel = Parcel::closing(hold_id, event.clone(), delivered);
-            assert_eq!(parcel.kind(), kind, "{hold_id} {delivered}");
+            let parcel = Parcel::closing(held(hold_id, lease_id), event.clone(), delivered);
+            assert_eq!(parcel.kind(), kind, "{hold_id} {lease_id} {delivered}");
+            if let Parcel::Settle(settle) = &parcel {
+                assert_eq!((settle.lease_id.as_str(), settle.held_nanos), (lease_id, 5));
+            }
             assert_eq!((parcel.id(), parcel.event()), ("e", Some(&event)));
             let again = Parcel::decode(kind, &parcel.encode()).unwrap();
             assert_eq!(again, parcel);
@@ -190,7 +224,7 @@ mod tests {
             ("h", None, Kind::Void, prompt(0)),
             ("h", Some(prompt(7)), Kind::Settle, prompt(7)),
         ] {
-            let parcel = Parcel::recovered(hold_id, intent(), delivered);
+            let parcel = Parcel::recovered(held(hold_id, ""), intent(), delivered);
             assert_eq!(parcel.kind(), kind, "{hold_id} {delivered:?}");
             assert!(is_recovered(parcel.event()));
             let event = parcel.event().unwrap();

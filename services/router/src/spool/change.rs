@@ -2,13 +2,15 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::domain::parcel::Held;
+
 /// One change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Change {
     /// An attempt is dispatched.
     Intent {
         sequence: i64,
-        hold_id: String,
+        held: Held,
         create_ms: i64,
         event: Vec<u8>,
     },
@@ -83,7 +85,7 @@ mod tests {
     fn intent(sequence: i64) -> Change {
         Change::Intent {
             sequence,
-            hold_id: String::new(),
+            held: Held::default(),
             create_ms: 0,
             event: Vec::new(),
         }

@@ -1,18 +1,26 @@
 //! The spool's tables. Nothing here decides anything.
 
+use keyward_money::Nanos;
 use keyward_proto::metering::v1::{Usage, UsageEvent};
 use keyward_storage::{Migration, StorageError};
 use prost::Message as _;
 use rusqlite::{Connection, Params, Row, params};
+use uuid::Uuid;
 
 use super::change::Change;
 use super::{Counts, Stored};
-use crate::domain::parcel::{Kind, Parcel};
+use crate::domain::parcel::{Held, Kind, Parcel};
 
-pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_spool.sql",
-    sql: include_str!("0001_spool.sql"),
-}];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_spool.sql",
+        sql: include_str!("0001_spool.sql"),
+    },
+    Migration {
+        name: "0002_leases.sql",
+        sql: include_str!("0002_leases.sql"),
+    },
+];
 
 /// What a probe writes: more than a request's rows, so that one that is taken means something.
 const PROBE_BYTES: u32 = 16 * 1024;
@@ -45,13 +53,19 @@ fn apply_one(
     match change {
         Change::Intent {
             sequence,
-            hold_id,
+            held,
             create_ms,
             event,
         } => {
-            let insert = "INSERT INTO intent (sequence, hold_id, create_ms, event)
-                 VALUES (?1, ?2, ?3, ?4)";
-            let row = params![sequence, hold_id, create_ms, event];
+            let insert = "INSERT INTO intent
+                     (sequence, hold_id, lease_id, held_nanos, create_ms, event)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+            let Held {
+                hold_id,
+                lease_id,
+                amount,
+            } = held;
+            let row = params![sequence, hold_id, lease_id, amount.get(), create_ms, event];
             written.intents += execute(connection, insert, row)?;
         }
         Change::Checkpoint { sequence, usage } => {
@@ -138,7 +152,7 @@ pub(super) fn probe(connection: &Connection) -> Result<(), StorageError> {
 /// Makes events of some intents that lost processes left behind: those before `sequence`. Says how
 /// many there were; none are left once there were none.
 pub(super) fn recover(connection: &Connection, before: i64) -> Result<usize, StorageError> {
-    let select = "SELECT intent.sequence, hold_id, create_ms, event, usage
+    let select = "SELECT intent.sequence, hold_id, create_ms, event, usage, lease_id, held_nanos
          FROM intent LEFT JOIN checkpoint USING (sequence)
          WHERE intent.sequence < ?1 ORDER BY intent.sequence LIMIT ?2";
     let mut select = connection.prepare_cached(select)?;
@@ -159,8 +173,12 @@ fn left_behind(row: &Row<'_>) -> rusqlite::Result<(i64, i64, Parcel)> {
     // and is kept then.
     let event = UsageEvent::decode(event.as_slice()).unwrap_or_default();
     let usage = usage.map(|usage| Usage::decode(usage.as_slice()).unwrap_or_default());
-    let hold_id: String = row.get(1)?;
-    let parcel = Parcel::recovered(&hold_id, event, usage);
+    let held = Held {
+        hold_id: row.get(1)?,
+        lease_id: row.get(5)?,
+        amount: Nanos::new(row.get(6)?),
+    };
+    let parcel = Parcel::recovered(held, event, usage);
     Ok((row.get(0)?, row.get(2)?, parcel))
 }
 
@@ -210,6 +228,23 @@ pub(super) fn next_sequence(connection: &Connection) -> Result<i64, StorageError
              coalesce((SELECT max(sequence) FROM event), 0),
              coalesce((SELECT max(sequence) FROM quarantine), 0))";
     Ok(connection.query_row(sql, [], |row| row.get(0))?)
+}
+
+/// Counts a start; says of which spool, and the how many-eth it is. `id` is a new spool's.
+pub(super) fn start(connection: &Connection, id: Uuid) -> Result<(Uuid, u64), StorageError> {
+    let sql = "INSERT INTO identity (id, spool_id, starts) VALUES (1, ?1, 1)
+         ON CONFLICT (id) DO UPDATE SET starts = starts + 1
+         RETURNING spool_id, starts";
+    let started = connection.query_row(sql, [id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (spool, starts): (Uuid, i64) = started;
+    Ok((spool, u64::try_from(starts).unwrap_or(0)))
+}
+
+/// Whether nothing of before a sequence is left to be told.
+pub(super) fn is_told(connection: &Connection, before: i64) -> Result<bool, StorageError> {
+    let sql = "SELECT NOT EXISTS (SELECT 1 FROM intent WHERE sequence < ?1)
+         AND NOT EXISTS (SELECT 1 FROM event WHERE sequence < ?1)";
+    Ok(connection.query_row(sql, [before], |row| row.get(0))?)
 }
 
 /// When the oldest of what waits was made.

@@ -12,6 +12,14 @@ use super::*;
 
 const NAME: &str = "spool.db";
 
+/// As of a hold that metering placed; none where the id is empty.
+fn held_by(hold_id: &str) -> Held {
+    Held {
+        hold_id: hold_id.to_owned(),
+        ..Held::default()
+    }
+}
+
 struct Rig {
     folder: TempDir,
     spool: Spool,
@@ -132,7 +140,7 @@ async fn take(rig: &Rig, expected: &mut BTreeMap<i64, Stands>, step: Step) {
             };
             let safety = if held { Safety::Power } else { Safety::Kill };
             let writing = spool
-                .intent(sequence, &hold, &event(sequence), safety)
+                .intent(sequence, held_by(&hold), &event(sequence), safety)
                 .unwrap();
             if let Some(writing) = writing {
                 writing.safe().await.unwrap();
@@ -148,7 +156,7 @@ async fn take(rig: &Rig, expected: &mut BTreeMap<i64, Stands>, step: Step) {
             let Stands::Intent { hold, .. } = &*stands else {
                 return;
             };
-            let parcel = Parcel::closing(hold, event(sequence), true);
+            let parcel = Parcel::closing(held_by(hold), event(sequence), true);
             spool.event(sequence, &parcel).await.unwrap();
             *stands = Stands::Event(Box::new(parcel));
         }
@@ -170,7 +178,7 @@ fn to_tell(expected: &BTreeMap<i64, Stands>) -> Vec<(i64, Parcel)> {
     let parcel = |(sequence, stands): (&i64, &Stands)| {
         let parcel = match stands {
             Stands::Intent { hold, delivered } => {
-                Parcel::recovered(hold, event(*sequence), delivered.map(tokens))
+                Parcel::recovered(held_by(hold), event(*sequence), delivered.map(tokens))
             }
             Stands::Event(parcel) => Parcel::clone(parcel),
             Stands::Done | Stands::Refused => return None,
@@ -223,12 +231,12 @@ async fn gauges_and_report_say_what_is_there() {
         rig.spool.sequence(),
         rig.spool.sequence(),
     ] {
-        let parcel = Parcel::closing("h", event(sequence), true);
+        let parcel = Parcel::closing(held_by("h"), event(sequence), true);
         rig.spool.event(sequence, &parcel).await.unwrap();
     }
     let flying = rig.spool.sequence();
     rig.spool
-        .intent(flying, "", &event(flying), Safety::Kill)
+        .intent(flying, held_by(""), &event(flying), Safety::Kill)
         .unwrap();
     rig.spool.done(1).await;
     rig.spool.refused(2, "a conflict").await;
@@ -265,14 +273,14 @@ async fn a_full_spool_takes_on_nothing_new_and_keeps_what_is_in_flight() {
     let rig = Rig::with(folder, limits).await;
     for sequence in 1..=2 {
         rig.spool
-            .intent(sequence, "", &event(sequence), Safety::Kill)
+            .intent(sequence, held_by(""), &event(sequence), Safety::Kill)
             .unwrap();
     }
     rig.spool.flushed().await;
-    let refused = rig.spool.intent(3, "", &event(3), Safety::Kill);
+    let refused = rig.spool.intent(3, held_by(""), &event(3), Safety::Kill);
     assert_eq!(refused.unwrap_err(), SpoolError::Full);
     for sequence in 1..=2 {
-        let parcel = Parcel::closing("", event(sequence), true);
+        let parcel = Parcel::closing(held_by(""), event(sequence), true);
         rig.spool.event(sequence, &parcel).await.unwrap();
     }
     assert_eq!(rig.spool.admits(), Err(SpoolError::Full));
@@ -295,18 +303,20 @@ async fn pages_at_most(rig: &Rig, pages: u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_full_is_told_and_works_again_once_there_is_room() {
     let rig = Rig::new().await;
-    rig.spool.intent(1, "h", &event(1), Safety::Kill).unwrap();
+    rig.spool
+        .intent(1, held_by("h"), &event(1), Safety::Kill)
+        .unwrap();
     rig.spool.flushed().await;
     pages_at_most(&rig, 1).await;
     let mut sequence = 2;
     while rig.spool.admits().is_ok() {
-        let parcel = Parcel::closing("h", event(sequence), true);
+        let parcel = Parcel::closing(held_by("h"), event(sequence), true);
         let _ = rig.spool.event(sequence, &parcel).await;
         sequence += 1;
     }
     let refused = rig
         .spool
-        .intent(sequence, "h", &event(sequence), Safety::Power);
+        .intent(sequence, held_by("h"), &event(sequence), Safety::Power);
     assert_eq!(refused.unwrap_err(), SpoolError::Failing);
     let written = rig.waiting().await;
     assert_eq!(
@@ -318,7 +328,7 @@ async fn a_disk_that_is_full_is_told_and_works_again_once_there_is_room() {
     while rig.spool.admits().is_err() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let parcel = Parcel::closing("h", event(1), true);
+    let parcel = Parcel::closing(held_by("h"), event(1), true);
     rig.spool.event(1, &parcel).await.unwrap();
     assert_eq!(rig.waiting().await[0], (1, parcel));
 }
@@ -326,14 +336,16 @@ async fn a_disk_that_is_full_is_told_and_works_again_once_there_is_room() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_closed_spool_holds_all_that_was_asked_for() {
     let rig = Rig::new().await;
-    let parcel = Parcel::closing("", event(1), true);
-    rig.spool.intent(1, "", &event(1), Safety::Kill).unwrap();
+    let parcel = Parcel::closing(held_by(""), event(1), true);
+    rig.spool
+        .intent(1, held_by(""), &event(1), Safety::Kill)
+        .unwrap();
     rig.spool.note_checkpoint(1, &tokens(7));
     rig.spool.close().await;
     assert_eq!(rig.spool.event(2, &parcel).await, Err(SpoolError::Failing));
     let again = Rig::at(rig.folder).await;
     assert_eq!(again.spool.recover().await.unwrap(), 1);
-    let left = Parcel::recovered("", event(1), Some(tokens(7)));
+    let left = Parcel::recovered(held_by(""), event(1), Some(tokens(7)));
     assert_eq!(again.waiting().await, [(1, left)]);
     assert_eq!(again.spool.sequence(), 2, "sequences go on");
 }
@@ -349,4 +361,34 @@ async fn only_its_owner_can_read_it() {
         let mode = entry.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{}", entry.path().display());
     }
+}
+
+#[tokio::test]
+async fn what_a_lost_router_held_from_a_lease_is_settled_under_it() {
+    let rig = Rig::new().await;
+    let of_lease = Held {
+        lease_id: "l".to_owned(),
+        amount: keyward_money::Nanos::new(70),
+        ..held_by("h")
+    };
+    let write = rig
+        .spool
+        .intent(1, of_lease, &event(1), Safety::Power)
+        .unwrap();
+    write.unwrap().safe().await.unwrap();
+    rig.spool.checkpoint(1, &tokens(7)).await.unwrap();
+    let (id, starts) = rig.spool.identity();
+    let next = rig.killed().await;
+    assert_eq!(next.spool.identity(), (id, starts + 1));
+    assert!(!next.spool.earlier_told().await.unwrap());
+    assert_eq!(next.spool.recover().await.unwrap(), 1);
+    let events = next.spool.events(0, 10).await.unwrap();
+    let Some(Parcel::Settle(settle)) = events.into_iter().next().unwrap().parcel else {
+        panic!("not a settle");
+    };
+    assert_eq!((settle.lease_id.as_str(), settle.held_nanos), ("l", 70));
+    assert!(!next.spool.earlier_told().await.unwrap());
+    next.spool.done(1).await;
+    next.spool.flushed().await;
+    assert!(next.spool.earlier_told().await.unwrap());
 }

@@ -237,7 +237,10 @@ impl Courier {
             Told::Refused(reason) => {
                 self.answers();
                 self.put_aside(sequence, &reason).await;
-                self.waiting.remove(&sequence);
+                if let Some((_, waiting)) = self.waiting.remove(&sequence) {
+                    // It is over, and came to nothing.
+                    let _ = waiting.send(None);
+                }
             }
             Told::Away(status) => self.does_not_answer(&status),
         }

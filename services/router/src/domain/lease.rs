@@ -1,0 +1,154 @@
+//! A lease of credits, as a router holds from it: numbers that requests change at the same time,
+//! without a lock. Times are milliseconds of the router's own monotonic clock.
+
+mod demand;
+mod tickets;
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use keyward_money::{BasisPoints, Nanos};
+
+pub(crate) use demand::Demand;
+pub(crate) use tickets::Tickets;
+
+/// What metering lent of one account, for one tier.
+///
+/// What is neither free to be held, nor held, nor charged, was given back: so of what metering has
+/// still lent, all that is not free here is held, or is charged and not told yet.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) id: String,
+    pub(crate) tier: String,
+    /// What is charged under it goes by these.
+    pub(crate) markup: BasisPoints,
+    pub(crate) prices_digest: Vec<u8>,
+    /// What can be held; below zero where more was charged than held.
+    free: AtomicI64,
+    in_flight: AtomicI64,
+    /// Settles that metering has not acknowledged.
+    untold: AtomicI64,
+    /// Altogether since it began.
+    granted: AtomicI64,
+    returned: AtomicI64,
+    /// What of it metering has heard.
+    returned_told: AtomicI64,
+    /// Until when holds are taken.
+    until_ms: AtomicU64,
+    is_recalled: AtomicBool,
+}
+
+impl Lease {
+    /// One of which nothing was lent yet.
+    pub(crate) fn new(id: String, tier: String, markup: BasisPoints, digest: Vec<u8>) -> Self {
+        Self {
+            id,
+            tier,
+            markup,
+            prices_digest: digest,
+            free: AtomicI64::new(0),
+            in_flight: AtomicI64::new(0),
+            untold: AtomicI64::new(0),
+            granted: AtomicI64::new(0),
+            returned: AtomicI64::new(0),
+            returned_told: AtomicI64::new(0),
+            until_ms: AtomicU64::new(0),
+            is_recalled: AtomicBool::new(false),
+        }
+    }
+
+    /// So much was lent altogether, and for so long.
+    pub(crate) fn granted(&self, total: Nanos, until_ms: u64) {
+        let before = self.granted.fetch_max(total.get(), Ordering::AcqRel);
+        let more = total.get().saturating_sub(before).max(0);
+        self.free.fetch_add(more, Ordering::AcqRel);
+        self.until_ms.fetch_max(until_ms, Ordering::AcqRel);
+    }
+
+    /// Whether new holds may be taken.
+    pub(crate) fn is_usable(&self, now_ms: u64) -> bool {
+        !self.is_recalled.load(Ordering::Acquire) && now_ms < self.until_ms.load(Ordering::Acquire)
+    }
+
+    /// Takes a hold, if there is enough.
+    pub(crate) fn hold(&self, amount: Nanos, now_ms: u64) -> bool {
+        self.is_usable(now_ms) && self.raise(amount)
+    }
+
+    /// Takes more for a hold that stands, recalled or not.
+    pub(crate) fn raise(&self, amount: Nanos) -> bool {
+        let amount = amount.get().max(0);
+        let take = |free: i64| (free >= amount).then(|| free - amount);
+        let taken = self
+            .free
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
+        if taken.is_ok() {
+            self.in_flight.fetch_add(amount, Ordering::AcqRel);
+        }
+        taken.is_ok()
+    }
+
+    /// A hold is over: what of it was not charged is free again, and what was charged beyond it is
+    /// gone.
+    pub(crate) fn settle(&self, held: Nanos, charge: Nanos) {
+        let rest = held.get().saturating_sub(charge.get());
+        self.free.fetch_add(rest, Ordering::AcqRel);
+        self.in_flight.fetch_sub(held.get(), Ordering::AcqRel);
+    }
+
+    /// Metering has to be told of something under it.
+    pub(crate) fn telling(&self) {
+        self.untold.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Metering has it.
+    pub(crate) fn told(&self) {
+        self.untold.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// No more holds are taken.
+    pub(crate) fn recall(&self) {
+        self.is_recalled.store(true, Ordering::Release);
+    }
+
+    /// Takes out what is free, to be given back; says how much that is altogether.
+    pub(crate) fn take_back(&self) -> Nanos {
+        let take = |free: i64| (free > 0).then_some(0);
+        let taken = self
+            .free
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
+        let taken = taken.unwrap_or(0);
+        let before = self.returned.fetch_add(taken, Ordering::AcqRel);
+        Nanos::new(before.saturating_add(taken))
+    }
+
+    /// Metering has heard that so much came back.
+    pub(crate) fn returned(&self, total: Nanos) {
+        self.returned_told.fetch_max(total.get(), Ordering::AcqRel);
+    }
+
+    /// Whether metering has heard that so much came back.
+    pub(crate) fn has_returned(&self, total: Nanos) -> bool {
+        self.returned_told.load(Ordering::Acquire) >= total.get()
+    }
+
+    /// Whether nothing is held from it, and metering knows all.
+    pub(crate) fn is_over(&self) -> bool {
+        self.in_flight().is_zero() && self.untold.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn free(&self) -> Nanos {
+        Nanos::new(self.free.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn in_flight(&self) -> Nanos {
+        Nanos::new(self.in_flight.load(Ordering::Acquire))
+    }
+
+    /// What was lent altogether.
+    pub(crate) fn total(&self) -> Nanos {
+        Nanos::new(self.granted.load(Ordering::Acquire))
+    }
+}
+
+#[cfg(test)]
+mod tests;
