@@ -189,6 +189,7 @@ pub(crate) fn metering(settings: &Settings) -> Result<MeteringConfig, SettingsEr
         },
         postgres: metering_postgres(settings)?,
         retention_days: settings.metering.retention_days,
+        leases: settings.metering.leases,
         ..MeteringConfig::new(settings.data_dir.join("metering.db"))
     })
 }

@@ -5,7 +5,7 @@ pub(crate) mod estimate;
 pub(crate) mod failure;
 pub mod health;
 pub(crate) mod keyring;
-pub(crate) mod lease;
+pub mod lease;
 pub(crate) mod metadata;
 pub(crate) mod parcel;
 pub mod plan;

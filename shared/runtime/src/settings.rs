@@ -121,6 +121,8 @@ pub struct MeteringSettings {
     pub store: Option<StoreUrl>,
     /// How many days usage records and transfers are kept in Postgres.
     pub retention_days: u32,
+    /// `metering.leases`: whether routers are lent parts of balances.
+    pub leases: bool,
 }
 
 /// Settings of the vault.

@@ -98,8 +98,7 @@ impl App {
         known: Option<&Lease>,
     ) -> Result<bool, MeteringError> {
         let (book, markup) = (self.book(), self.current_tiers().markup(&asked.tier));
-        let same_prices =
-            book.is_of_catalog && book.catalog.prices_digest() == asked.prices_digest;
+        let same_prices = book.is_of_catalog && book.catalog.prices_digest() == asked.prices_digest;
         let of_now =
             |lease: &Lease| lease.price_version == book.prices.version && lease.markup == markup;
         if !self.strict.lends(asked.account) || !same_prices || !known.is_none_or(of_now) {

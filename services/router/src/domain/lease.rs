@@ -8,20 +8,23 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use keyward_money::{BasisPoints, Nanos};
 
-pub(crate) use demand::Demand;
-pub(crate) use tickets::Tickets;
+pub use demand::Demand;
+pub use tickets::Tickets;
 
 /// What metering lent of one account, for one tier.
 ///
 /// What is neither free to be held, nor held, nor charged, was given back: so of what metering has
 /// still lent, all that is not free here is held, or is charged and not told yet.
 #[derive(Debug)]
-pub(crate) struct Lease {
-    pub(crate) id: String,
-    pub(crate) tier: String,
+pub struct Lease {
+    /// By what metering knows it.
+    pub id: String,
+    /// The tier that it was lent for.
+    pub tier: String,
     /// What is charged under it goes by these.
-    pub(crate) markup: BasisPoints,
-    pub(crate) prices_digest: Vec<u8>,
+    pub markup: BasisPoints,
+    /// The SHA-256 of the prices that hold for it.
+    pub prices_digest: Vec<u8>,
     /// What can be held; below zero where more was charged than held.
     free: AtomicI64,
     in_flight: AtomicI64,
@@ -39,7 +42,7 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// One of which nothing was lent yet.
-    pub(crate) fn new(id: String, tier: String, markup: BasisPoints, digest: Vec<u8>) -> Self {
+    pub fn new(id: String, tier: String, markup: BasisPoints, digest: Vec<u8>) -> Self {
         Self {
             id,
             tier,
@@ -57,7 +60,7 @@ impl Lease {
     }
 
     /// So much was lent altogether, and for so long.
-    pub(crate) fn granted(&self, total: Nanos, until_ms: u64) {
+    pub fn granted(&self, total: Nanos, until_ms: u64) {
         let before = self.granted.fetch_max(total.get(), Ordering::AcqRel);
         let more = total.get().saturating_sub(before).max(0);
         self.free.fetch_add(more, Ordering::AcqRel);
@@ -65,17 +68,17 @@ impl Lease {
     }
 
     /// Whether new holds may be taken.
-    pub(crate) fn is_usable(&self, now_ms: u64) -> bool {
+    pub fn is_usable(&self, now_ms: u64) -> bool {
         !self.is_recalled.load(Ordering::Acquire) && now_ms < self.until_ms.load(Ordering::Acquire)
     }
 
     /// Takes a hold, if there is enough.
-    pub(crate) fn hold(&self, amount: Nanos, now_ms: u64) -> bool {
+    pub fn hold(&self, amount: Nanos, now_ms: u64) -> bool {
         self.is_usable(now_ms) && self.raise(amount)
     }
 
     /// Takes more for a hold that stands, recalled or not.
-    pub(crate) fn raise(&self, amount: Nanos) -> bool {
+    pub fn raise(&self, amount: Nanos) -> bool {
         let amount = amount.get().max(0);
         let take = |free: i64| (free >= amount).then(|| free - amount);
         let taken = self
@@ -89,29 +92,29 @@ impl Lease {
 
     /// A hold is over: what of it was not charged is free again, and what was charged beyond it is
     /// gone.
-    pub(crate) fn settle(&self, held: Nanos, charge: Nanos) {
+    pub fn settle(&self, held: Nanos, charge: Nanos) {
         let rest = held.get().saturating_sub(charge.get());
         self.free.fetch_add(rest, Ordering::AcqRel);
         self.in_flight.fetch_sub(held.get(), Ordering::AcqRel);
     }
 
     /// Metering has to be told of something under it.
-    pub(crate) fn telling(&self) {
+    pub fn telling(&self) {
         self.untold.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Metering has it.
-    pub(crate) fn told(&self) {
+    pub fn told(&self) {
         self.untold.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// No more holds are taken.
-    pub(crate) fn recall(&self) {
+    pub fn recall(&self) {
         self.is_recalled.store(true, Ordering::Release);
     }
 
     /// Takes out what is free, to be given back; says how much that is altogether.
-    pub(crate) fn take_back(&self) -> Nanos {
+    pub fn take_back(&self) -> Nanos {
         let take = |free: i64| (free > 0).then_some(0);
         let taken = self
             .free
@@ -122,30 +125,32 @@ impl Lease {
     }
 
     /// Metering has heard that so much came back.
-    pub(crate) fn returned(&self, total: Nanos) {
+    pub fn returned(&self, total: Nanos) {
         self.returned_told.fetch_max(total.get(), Ordering::AcqRel);
     }
 
     /// Whether metering has heard that so much came back.
-    pub(crate) fn has_returned(&self, total: Nanos) -> bool {
+    pub fn has_returned(&self, total: Nanos) -> bool {
         self.returned_told.load(Ordering::Acquire) >= total.get()
     }
 
     /// Whether nothing is held from it, and metering knows all.
-    pub(crate) fn is_over(&self) -> bool {
+    pub fn is_over(&self) -> bool {
         self.in_flight().is_zero() && self.untold.load(Ordering::Acquire) == 0
     }
 
-    pub(crate) fn free(&self) -> Nanos {
+    /// What can be held, in nano-credits; below zero where more was charged than held.
+    pub fn free(&self) -> Nanos {
         Nanos::new(self.free.load(Ordering::Acquire))
     }
 
-    pub(crate) fn in_flight(&self) -> Nanos {
+    /// What requests in flight hold, in nano-credits.
+    pub fn in_flight(&self) -> Nanos {
         Nanos::new(self.in_flight.load(Ordering::Acquire))
     }
 
     /// What was lent altogether.
-    pub(crate) fn total(&self) -> Nanos {
+    pub fn total(&self) -> Nanos {
         Nanos::new(self.granted.load(Ordering::Acquire))
     }
 }

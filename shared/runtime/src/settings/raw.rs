@@ -60,6 +60,7 @@ section!(RawMetering {
     store: Option<RawStore>,
     #[serde(deserialize_with = "text")]
     retention_days: Option<String>,
+    leases: Option<bool>,
 });
 section!(RawStore {
     #[serde(deserialize_with = "secret")]

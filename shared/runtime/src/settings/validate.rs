@@ -87,6 +87,7 @@ pub(super) fn validate(
         metering: MeteringSettings {
             store: store_url("metering.store.url", raw.metering.store, &raw.store),
             retention_days: retention_days(raw.metering.retention_days.as_deref())?,
+            leases: raw.metering.leases.unwrap_or(false),
         },
         bootstrap_admin_key: raw.bootstrap.admin_key,
         catalog_overlay: raw.catalog.overlay.map(PathBuf::from),

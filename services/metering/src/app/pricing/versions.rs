@@ -132,6 +132,7 @@ impl App {
         let catalog = std::sync::Arc::clone(&book.catalog);
         let book = Book::of_version(&*self.store, catalog, version).await?;
         *self.book.write() = std::sync::Arc::new(book);
+        self.recall_all().await;
         Ok(())
     }
 

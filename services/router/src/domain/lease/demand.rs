@@ -17,7 +17,7 @@ const HOLDS_LEAST: i64 = 4;
 
 /// What was held of late.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Demand {
+pub struct Demand {
     amount: i64,
     holds: i64,
     /// Since when what is counted was not halved.
@@ -27,7 +27,7 @@ pub(crate) struct Demand {
 
 impl Demand {
     /// Something is to be held.
-    pub(crate) fn note(&mut self, amount: Nanos, now_ms: u64) {
+    pub fn note(&mut self, amount: Nanos, now_ms: u64) {
         self.fade(now_ms);
         self.amount = self.amount.saturating_add(amount.get().max(0));
         self.holds = self.holds.saturating_add(1);
@@ -45,22 +45,22 @@ impl Demand {
     }
 
     /// Whether a lease is worth its calls.
-    pub(crate) const fn is_brisk(&self) -> bool {
+    pub const fn is_brisk(&self) -> bool {
         self.holds >= HOLDS_MIN
     }
 
     /// Whether nothing was held for so long.
-    pub(crate) const fn is_idle(&self, now_ms: u64) -> bool {
+    pub const fn is_idle(&self, now_ms: u64) -> bool {
         now_ms.saturating_sub(self.last_ms) >= HALF_LIFE_MS
     }
 
     /// What thirty seconds need.
-    pub(crate) fn wanted(&self) -> Nanos {
+    pub fn wanted(&self) -> Nanos {
         Nanos::new(self.amount.saturating_mul(SUMS_WANTED))
     }
 
     /// With less than this a lease is of no use.
-    pub(crate) fn least(&self) -> Nanos {
+    pub fn least(&self) -> Nanos {
         let mean = self.amount / self.holds.max(1);
         Nanos::new(mean.saturating_mul(HOLDS_LEAST))
     }

@@ -4,36 +4,36 @@ use std::collections::BTreeSet;
 
 /// Numbers of what is on its way.
 #[derive(Debug, Default)]
-pub(crate) struct Tickets {
+pub struct Tickets {
     last: u64,
     open: BTreeSet<u64>,
 }
 
 impl Tickets {
     /// Something is on its way from now on.
-    pub(crate) fn begin(&mut self) -> u64 {
+    pub fn begin(&mut self) -> u64 {
         self.last += 1;
         self.open.insert(self.last);
         self.last
     }
 
     /// It has arrived.
-    pub(crate) fn end(&mut self, ticket: u64) {
+    pub fn end(&mut self, ticket: u64) {
         self.open.remove(&ticket);
     }
 
     /// The last that was begun.
-    pub(crate) const fn last(&self) -> u64 {
+    pub const fn last(&self) -> u64 {
         self.last
     }
 
     /// Whether all up to that one have arrived.
-    pub(crate) fn are_over(&self, until: u64) -> bool {
+    pub fn are_over(&self, until: u64) -> bool {
         self.open.first().is_none_or(|first| *first > until)
     }
 
     /// Whether nothing is on its way.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
 }
