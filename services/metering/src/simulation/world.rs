@@ -15,13 +15,13 @@ use uuid::Uuid;
 
 use super::oracle::assert_adds_up;
 use super::port::{Port, Unheard};
-use super::router::{Request, Router, Told};
+use super::router::{Borrowed, Request, Router, Told};
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, Terms, price_own_key};
 use crate::domain::event::{Event, Outcome};
 use crate::domain::ledger::{
-    Books, ExpireHold, ExpireLots, Extension, Granted, NewGrant, NewHold, NewRecord, Placed,
-    Posted, Settlement, TransferKind, VoidHold,
+    Books, ExpireHold, ExpireLots, Extension, GiveBack, Granted, Holder, LeaseSettlement, Lend,
+    Lent, NewGrant, NewHold, NewRecord, Placed, Posted, Settlement, TransferKind, VoidHold,
 };
 
 /// How many things happen in a history.
@@ -96,7 +96,7 @@ impl<P: Port> World<P> {
     pub(super) async fn live(&mut self) {
         for _ in 0..STEPS {
             let router = usize::try_from(self.below(ROUTERS as u64)).expect("small");
-            match self.below(100) {
+            match self.below(115) {
                 0..12 => self.grant().await,
                 12..40 => self.place(router).await,
                 40..45 => self.own_key(router),
@@ -105,7 +105,10 @@ impl<P: Port> World<P> {
                 68..86 => self.tell(router).await,
                 86..90 => self.crash(router),
                 90..95 => self.expire().await,
-                _ => self.jump(),
+                95..100 => self.jump(),
+                100..106 => self.borrow(router).await,
+                106..112 => self.hold_from_lease(router),
+                _ => self.give_back(router).await,
             }
         }
     }
@@ -208,7 +211,12 @@ impl<P: Port> World<P> {
         let (id, account) = (self.id(), hold.request.account);
         // What the intent says: the prompt, until more is known.
         let intent = event(id, &hold.request.inference_id, account, 20, System::Used);
-        self.routers[router].serving.push(Request { hold, intent });
+        let lease = None;
+        self.routers[router].serving.push(Request {
+            hold,
+            intent,
+            lease,
+        });
     }
 
     /// A request that needs no hold.
@@ -223,6 +231,7 @@ impl<P: Port> World<P> {
         let told = Told {
             event,
             hold_id: None,
+            lease: None,
         };
         self.routers[router].spool.push(told);
     }
@@ -247,15 +256,25 @@ impl<P: Port> World<P> {
         if self.routers[router].serving.is_empty() {
             return;
         }
-        let Request { hold, intent } = self.routers[router].serving.remove(0);
+        let Request {
+            hold,
+            intent,
+            lease,
+        } = self.routers[router].serving.remove(0);
         let (tokens, failed) = (self.amount(150), chance(&mut self.rng, 20));
         let kind = if failed { System::Failed } else { System::Used };
         let inference_id = &intent.message.inference_id;
         let event = event(intent.id, inference_id, hold.request.account, tokens, kind);
-        self.spool(router, event, &hold);
+        let charge = hold.terms.price(&event).expect("fits").charge;
+        let rest = hold.amount.get() - charge.get();
+        let mut leases = self.routers[router].leases.iter_mut();
+        if let Some(borrowed) = leases.find(|borrowed| Some(borrowed.id) == lease) {
+            borrowed.free += rest;
+        }
+        self.spool(router, event, &hold, lease);
     }
 
-    fn spool(&mut self, router: usize, event: Event, hold: &NewHold) {
+    fn spool(&mut self, router: usize, event: Event, hold: &NewHold, lease: Option<Uuid>) {
         let due = Due {
             event: event.clone(),
             terms: Some(hold.terms.clone()),
@@ -264,6 +283,7 @@ impl<P: Port> World<P> {
         let told = Told {
             event,
             hold_id: Some(hold.request.id),
+            lease: lease.map(|lease| (lease, hold.clone())),
         };
         self.routers[router].spool.push(told);
     }
@@ -284,7 +304,8 @@ impl<P: Port> World<P> {
 
     async fn ask(&mut self, told: &Told) -> Result<(), Unheard> {
         let (event, time) = (told.event.clone(), self.now);
-        let posted = match told.hold_id {
+        let is_unknown = told.lease.is_some() && event.outcome == Outcome::Failed;
+        let posted = match told.hold_id.filter(|_| !is_unknown) {
             None => {
                 let priced = price_own_key(&event, None);
                 let record = NewRecord {
@@ -308,6 +329,19 @@ impl<P: Port> World<P> {
                     .posted
                     .expect("an event was told")
             }
+            Some(hold_id) if told.lease.is_some() => {
+                let (lease_id, hold) = told.lease.clone().expect("one");
+                let settlement = LeaseSettlement {
+                    event,
+                    lease_id,
+                    hold_id,
+                    held: hold.amount,
+                    terms: hold.terms,
+                    budgets: Vec::new(),
+                    time,
+                };
+                self.port.ask(settlement).await?
+            }
             Some(hold_id) => {
                 let settlement = Settlement {
                     event,
@@ -324,9 +358,136 @@ impl<P: Port> World<P> {
     /// A router dies: what it served is in its spool as intents, and settled by those when it is
     /// back.
     fn crash(&mut self, router: usize) {
-        for Request { hold, intent } in std::mem::take(&mut self.routers[router].serving) {
-            self.spool(router, intent, &hold);
+        for request in std::mem::take(&mut self.routers[router].serving) {
+            let Request {
+                hold,
+                intent,
+                lease,
+            } = request;
+            self.spool(router, intent, &hold, lease);
         }
+        let died = &mut self.routers[router];
+        died.start += 1;
+        died.lost.append(&mut died.leases);
+    }
+
+    /// A router asks for a lease, or for more of one.
+    async fn borrow(&mut self, router: usize) {
+        let account = self.account();
+        let mut known = self.routers[router].leases.iter().cloned();
+        let borrowed = match known.find(|borrowed| borrowed.account == account) {
+            Some(borrowed) => borrowed,
+            None => {
+                let borrowed = self.new_lease(account);
+                self.routers[router].leases.push(borrowed.clone());
+                borrowed
+            }
+        };
+        let wanted = borrowed.granted + self.amount(200);
+        let lend = Lend {
+            id: borrowed.id,
+            account,
+            holder: Holder {
+                router: Uuid::from_u128(router as u128),
+                start: self.routers[router].start,
+            },
+            price_version: borrowed.terms.price_version,
+            markup: borrowed.terms.markup,
+            wanted: Nanos::new(wanted),
+            least: Nanos::new(borrowed.granted),
+            most: Nanos::new(i64::MAX),
+            parts: 2,
+            time: self.now,
+            expire_time: self.now,
+        };
+        let Ok(lent) = self.port.ask(lend).await else {
+            // What was lent comes with the next answer.
+            return;
+        };
+        let Lent::Granted(lease) = lent else {
+            panic!("a lease of its own is not {lent:?}");
+        };
+        let more = lease.granted.get() - borrowed.granted;
+        let left = self.available(account);
+        assert!(
+            more == 0 || left >= Nanos::ZERO,
+            "more is lent than was there"
+        );
+        let mut leases = self.routers[router].leases.iter_mut();
+        let known = leases.find(|known| known.id == borrowed.id).expect("one");
+        known.free += more;
+        known.granted += more;
+    }
+
+    fn new_lease(&mut self, account: AccountKey) -> Borrowed {
+        let terms = Terms {
+            cap: None,
+            ..self.terms()
+        };
+        Borrowed {
+            id: self.id(),
+            account,
+            terms,
+            free: 0,
+            granted: 0,
+            returned: 0,
+        }
+    }
+
+    /// A router holds from a lease, and nobody else learns of it.
+    fn hold_from_lease(&mut self, router: usize) {
+        let leases = &self.routers[router].leases;
+        let Some(place) = leases.iter().position(|borrowed| borrowed.free > 0) else {
+            return;
+        };
+        let borrowed = leases[place].clone();
+        let hold = self.new_hold(borrowed.account);
+        let amount = hold.amount.get().min(borrowed.free);
+        self.routers[router].leases[place].free -= amount;
+        let hold = NewHold {
+            amount: Nanos::new(amount),
+            terms: borrowed.terms,
+            ..hold
+        };
+        self.dispatch(router, hold);
+        let last = self.routers[router].serving.last_mut();
+        last.expect("it was dispatched").lease = Some(borrowed.id);
+    }
+
+    /// A router gives a part back; what earlier starts had is given back once all is told.
+    async fn give_back(&mut self, router: usize) {
+        if self.routers[router].spool.is_empty() && self.end_lost(router).await.is_err() {
+            return;
+        }
+        let Some(borrowed) = self.routers[router].leases.first_mut() else {
+            return;
+        };
+        let part = borrowed.free.max(0) / 2;
+        borrowed.free -= part;
+        borrowed.returned += part;
+        let (id, account) = (borrowed.id, borrowed.account);
+        let back = GiveBack {
+            id,
+            account,
+            returned: Nanos::new(borrowed.returned),
+            ends: false,
+        };
+        // Unheard of, it comes with the next one.
+        let _ = self.port.ask(back).await;
+    }
+
+    async fn end_lost(&mut self, router: usize) -> Result<(), Unheard> {
+        while let Some(lost) = self.routers[router].lost.last() {
+            let end = GiveBack {
+                id: lost.id,
+                account: lost.account,
+                returned: Nanos::ZERO,
+                ends: true,
+            };
+            self.port.ask(end).await?;
+            self.routers[router].lost.pop();
+        }
+        Ok(())
     }
 
     async fn expire(&mut self) {
@@ -359,6 +520,7 @@ impl<P: Port> World<P> {
             while !self.routers[router].spool.is_empty() {
                 self.tell(router).await;
             }
+            self.end_lost(router).await.expect("nothing fails any more");
         }
         self.port.close().await;
     }
@@ -377,6 +539,8 @@ impl<P: Port> World<P> {
                 "nothing was told that contradicts itself"
             );
             stored.extend(books.events.clone());
+            let leased = books.accounts.values().map(|account| account.leased.get());
+            assert_eq!(leased.sum::<i64>(), 0, "what was lent came back");
             let all = books.accounts.iter();
             balances.extend(all.map(|(key, account)| (*key, account.balance.get())));
             for transfer in &books.changes.transfers {
