@@ -34,6 +34,7 @@ mod management;
 mod memory;
 mod metadata;
 mod metrics;
+mod notices;
 mod odd_input;
 mod onlookers;
 mod organizations;

@@ -190,6 +190,7 @@ pub(crate) fn metering(settings: &Settings) -> Result<MeteringConfig, SettingsEr
         postgres: metering_postgres(settings)?,
         retention_days: settings.metering.retention_days,
         leases: settings.metering.leases,
+        low_balance: settings.metering.low_balance,
         ..MeteringConfig::new(settings.data_dir.join("metering.db"))
     })
 }
@@ -200,6 +201,7 @@ fn mail(settings: &MailSettings) -> MailConfig {
         port: settings.port,
         login: settings.login.clone(),
         from: settings.from.clone(),
+        ca_file: settings.ca_file.clone(),
         tls: match settings.tls {
             MailTls::Required => keyward_metering::MailTls::Required,
             MailTls::Implicit => keyward_metering::MailTls::Implicit,

@@ -7,6 +7,7 @@ mod credits;
 pub(crate) mod directory;
 mod estimate;
 mod holds;
+pub(crate) mod key_concerns;
 mod key_statistics;
 mod leases;
 mod ledger;
@@ -54,6 +55,7 @@ pub(crate) use webhooks::wire_kind;
 
 use crate::MeteringError;
 use crate::courier::Courier;
+use crate::domain::notice::LowBalance;
 use crate::domain::tier::Tiers;
 use crate::store::{BatchStore, Store};
 
@@ -90,24 +92,33 @@ pub(crate) struct App {
     recalls: Recalls,
 }
 
+/// What the settings say of how metering works.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ways {
+    /// Whether routers are lent parts of balances.
+    pub(crate) lends: bool,
+    /// When a balance is told of as low.
+    pub(crate) low_balance: LowBalance,
+}
+
 impl App {
-    /// Opens over a store: installs the catalogue's prices as the current price book. `lends` says
-    /// whether routers are lent credits.
+    /// Opens over a store: installs the catalogue's prices as the current price book.
     pub(crate) async fn open(
         store: Arc<dyn Store>,
         directory: Arc<dyn AccountDirectory>,
         catalog: Arc<Catalog>,
-        (courier, lends): (Courier, bool),
+        courier: Courier,
         meters: Meters,
+        ways: Ways,
     ) -> Result<Self, MeteringError> {
         store.keep_up(time::now()).await?;
         let book = Book::install(&*store, catalog).await?;
         let tiers = store.tiers().await?.into_iter().collect::<Tiers>();
         meters.open(store.holds_open().await?);
-        let strict = strict(&*store, lends).await?;
+        let strict = strict(&*store, ways.lends).await?;
         complete_sums(&*store).await?;
         Ok(Self {
-            ledger: Ledger::start(&(Arc::clone(&store) as Arc<dyn BatchStore>)),
+            ledger: Ledger::start(&(Arc::clone(&store) as Arc<dyn BatchStore>), ways.low_balance),
             store,
             directory,
             book: RwLock::new(Arc::new(book)),

@@ -7,6 +7,7 @@ mod credit;
 pub(crate) mod directory;
 mod estimate;
 mod leases;
+pub(crate) mod key_watch;
 mod metering;
 mod notices;
 mod price_versions;

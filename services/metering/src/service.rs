@@ -6,16 +6,19 @@ use std::sync::Arc;
 
 use keyward_auth::Connection;
 use keyward_catalog::{Catalog, CatalogHandle};
+use keyward_money::Nanos;
 use keyward_runtime::serve::Process;
 use keyward_storage::{PostgresUrl, StorageError};
 use tokio_util::sync::CancellationToken;
 
 use crate::MeteringError;
-use crate::app::{App, Meters};
+use crate::app::{App, Meters, Ways};
 use crate::courier::{Courier, CourierConfig};
 use crate::domain::day::Retention;
+use crate::domain::notice::LowBalance;
 use crate::grpc::Grpc;
 use crate::grpc::directory::VaultDirectory;
+use crate::grpc::key_watch::VaultKeys;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{Store, StoreError};
@@ -34,6 +37,8 @@ pub struct Config {
     pub retention_days: u32,
     /// Whether routers are lent parts of balances, so that they hold credits without a call.
     pub leases: bool,
+    /// A balance that falls to this is told of as low.
+    pub low_balance: Nanos,
 }
 
 impl Config {
@@ -45,6 +50,7 @@ impl Config {
             postgres: None,
             retention_days: Retention::DAYS,
             leases: true,
+            low_balance: LowBalance::default().0,
         }
     }
 }
@@ -64,8 +70,8 @@ impl fmt::Debug for Metering {
 
 impl Metering {
     /// Opens the store, installs the catalogue's prices, and starts what runs beside the servers:
-    /// freeing holds that expire, sending notices, and granting the first credits as soon as the vault answers. The
-    /// process is not ready before that. `vault` is how metering asks who an account belongs to; it
+    /// freeing holds that expire, sending notices, asking the vault for keys that need care, and
+    /// granting the first credits as soon as the vault answers. The process is not ready before that. `vault` is how metering asks who an account belongs to; it
     /// may not answer yet.
     pub async fn open(
         config: Config,
@@ -73,13 +79,17 @@ impl Metering {
         catalog: &CatalogHandle,
         process: &Process,
     ) -> Result<Self, MeteringError> {
-        let courier = (Courier::new(config.courier.clone())?, config.leases);
+        let courier = Courier::new(config.courier.clone())?;
+        let ways = Ways {
+            lends: config.leases,
+            low_balance: LowBalance(config.low_balance),
+        };
         let store = open_store(config).await?;
-        let directory = Arc::new(VaultDirectory::new(vault));
+        let directory = Arc::new(VaultDirectory::new(vault.clone()));
         let meters = Meters::new(&process.metrics);
-        let app = App::open(store, directory, catalog.current(), courier, meters).await?;
+        let app = App::open(store, directory, catalog.current(), courier, meters, ways).await?;
         let metering = Self::over(app, process.stopping.clone());
-        metering.start(process);
+        metering.start(process, VaultKeys::new(vault));
         Ok(metering)
     }
 
@@ -91,7 +101,9 @@ impl Metering {
         }
     }
 
-    fn start(&self, process: &Process) {
+    fn start(&self, process: &Process, keys: VaultKeys) {
+        let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
+        process.spawn(async move { app.watch_keys_until(&keys, stop).await });
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
         process.spawn(async move { app.sweep_until(stop).await });
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());

@@ -7,6 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod bootstrap;
 pub(crate) mod ceilings;
 mod check;
+pub(crate) mod concerns;
 mod context;
 pub(crate) mod exchange;
 pub(crate) mod hub;

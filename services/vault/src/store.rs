@@ -184,6 +184,8 @@ pub trait AccessKeyStore: Send + Sync {
     async fn access_key_get(&self, id: &str) -> Stored<Option<AccessKey>>;
     /// Those of a user, or those of an organisation.
     async fn access_key_list(&self, owner: Owner, page: Page) -> Stored<Vec<AccessKey>>;
+    /// The users with one that works and lets them administrate the platform, at most `limit`.
+    async fn administrators(&self, now: Timestamp, limit: u32) -> Stored<Vec<Uuid>>;
     /// Revokes one of this owner; it must not be revoked yet.
     async fn access_key_revoke(&self, id: &str, now: Timestamp, effects: Effects) -> Stored<u64>;
 }
@@ -220,6 +222,14 @@ pub trait ProviderKeyStore: Send + Sync {
     async fn provider_key_list(&self, owner: Owner, page: Page) -> Stored<Vec<ProviderKey>>;
     /// Those of several owners, at most `limit` of each.
     async fn provider_keys_usable(&self, owners: &[Owner], limit: u32) -> Stored<Vec<ProviderKey>>;
+    /// Those after that id, in the order of their ids and at most `limit`, which somebody should look
+    /// at by these bounds, whosever they are.
+    async fn provider_keys_of_concern(
+        &self,
+        bounds: Bounds,
+        after: Uuid,
+        limit: u32,
+    ) -> Stored<Vec<ProviderKey>>;
     /// How many there are of each kind, of all owners. One pass over all of them.
     async fn provider_key_census(&self, bounds: Bounds) -> Stored<Census>;
     /// Replaces it if its stored revision is still `revision` and the data key that sealed the

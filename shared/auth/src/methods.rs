@@ -48,6 +48,7 @@ pub enum CallerRule {
 use CallerRule::{Any, Optional, Scope as Needs};
 
 const ROUTER: &[Peer] = &[Peer::Router];
+const METERING: &[Peer] = &[Peer::Metering];
 const SERVICES: &[Peer] = &[Peer::Edge, Peer::Router, Peer::Metering];
 const CALLERS: &[Peer] = &[Peer::Edge, Peer::Outside];
 const CALLERS_AND_METERING: &[Peer] = &[Peer::Edge, Peer::Metering, Peer::Outside];
@@ -74,6 +75,7 @@ pub const METHODS: &[MethodRule] = table! {
     "keyward.vault.v1.VaultService" {
         ROUTER, Any => ListUsableKeys;
         ROUTER, Optional => UnsealProviderKey, CheckLeases, ReportKeyOutcome, WatchChanges;
+        METERING, Optional => ListKeyConcerns;
         CALLERS, Needs(Scope::Admin) => RewrapKeys;
     }
     "keyward.vault.v1.MasterKeyService" {

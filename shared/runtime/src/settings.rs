@@ -123,6 +123,8 @@ pub struct MeteringSettings {
     pub retention_days: u32,
     /// `metering.leases`: whether routers are lent parts of balances.
     pub leases: bool,
+    /// A balance that falls to this is told of as low.
+    pub low_balance: Nanos,
 }
 
 /// Settings of the vault.

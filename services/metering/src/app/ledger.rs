@@ -10,7 +10,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::MeteringError;
 use crate::domain::ledger::Command;
-use crate::store::{BatchStore, SHARDS, Work, shard_of, transact};
+use crate::domain::notice::LowBalance;
+use crate::store::{Batch, BatchStore, SHARDS, Work, shard_of, transact};
 
 /// How many commands may wait for a shard's writer: some seconds of work. Beyond, callers are told
 /// at once that there is too much to do.
@@ -30,11 +31,12 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// Starts a writer for each shard.
-    pub(crate) fn start(store: &Arc<dyn BatchStore>) -> Self {
+    pub(crate) fn start(store: &Arc<dyn BatchStore>, low_balance: LowBalance) -> Self {
         let (closing, writers) = (CancellationToken::new(), TaskTracker::new());
         let shards = (0..SHARDS).map(|shard| {
             let (way_in, queue) = mpsc::channel(QUEUE_MAX);
-            writers.spawn(write(shard, Arc::clone(store), queue, closing.clone()));
+            let store = Arc::clone(store);
+            writers.spawn(write(shard, store, queue, closing.clone(), low_balance));
             way_in
         });
         let shards = shards.collect();
@@ -72,6 +74,7 @@ async fn write(
     store: Arc<dyn BatchStore>,
     mut queue: mpsc::Receiver<Work>,
     closing: CancellationToken,
+    low_balance: LowBalance,
 ) {
     let mut group = Vec::with_capacity(BATCH_MAX);
     loop {
@@ -85,7 +88,8 @@ async fn write(
         if taken == 0 {
             return;
         }
-        transact(&*store, shard, std::mem::take(&mut group)).await;
+        let batch = Batch::new(std::mem::take(&mut group)).with_low_balance(low_balance);
+        transact(&*store, shard, batch).await;
         // Those that were just answered may ask for more at once: let them, so that the next commit
         // takes it in.
         tokio::task::yield_now().await;

@@ -1,9 +1,11 @@
 //! Notices as mail, in plain text.
 
+use std::path::{Path, PathBuf};
+
 use keyward_secret::Secret;
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 
 use super::{TIMEOUT, Undelivered};
@@ -22,6 +24,8 @@ pub struct MailConfig {
     pub from: String,
     /// Whether the connection is encrypted.
     pub tls: MailTls,
+    /// Further authorities whose certificates it may show, as PEM.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How a connection to a mail server is encrypted.
@@ -44,6 +48,9 @@ pub enum MailError {
     /// `mail.host` is no name that a certificate could have.
     #[error("mail.host is no name of a server")]
     Host,
+    /// `mail.ca_file` cannot be read as certificates.
+    #[error("mail.ca_file {0:?} holds no certificate that can be read")]
+    Authorities(PathBuf),
 }
 
 /// Sends mail.
@@ -55,10 +62,9 @@ pub(super) struct MailCourier {
 
 impl MailCourier {
     pub(super) fn new(config: MailConfig) -> Result<Self, MailError> {
-        let parameters = || TlsParameters::new(config.host.clone()).map_err(|_| MailError::Host);
         let tls = match config.tls {
-            MailTls::Required => Tls::Required(parameters()?),
-            MailTls::Implicit => Tls::Wrapper(parameters()?),
+            MailTls::Required => Tls::Required(parameters(&config)?),
+            MailTls::Implicit => Tls::Wrapper(parameters(&config)?),
             MailTls::None => Tls::None,
         };
         let mut transport =
@@ -89,6 +95,24 @@ impl MailCourier {
             Err(error) => Err(Undelivered::without_answer(reason(&error))),
         }
     }
+}
+
+/// Whose certificates are believed: public authorities, and those of the settings.
+fn parameters(config: &MailConfig) -> Result<TlsParameters, MailError> {
+    let mut parameters = TlsParameters::builder(config.host.clone());
+    if let Some(file) = &config.ca_file {
+        parameters = parameters.add_root_certificate(authorities(file)?);
+    }
+    parameters.build().map_err(|_| MailError::Host)
+}
+
+/// All certificates of a file.
+fn authorities(file: &Path) -> Result<Certificate, MailError> {
+    let pem = std::fs::read_to_string(file).unwrap_or_default();
+    Certificate::from_pem(pem.as_bytes())
+        .ok()
+        .filter(|_| pem.contains("BEGIN CERTIFICATE"))
+        .ok_or_else(|| MailError::Authorities(file.to_owned()))
 }
 
 /// What the server answered, without its words: they may repeat addresses.
@@ -175,6 +199,7 @@ mod tests {
             login: None,
             from: "Keyward <keyward@example.com>".to_owned(),
             tls: MailTls::None,
+            ca_file: None,
         });
         let courier = courier.expect("a courier");
         let to = "bob@example.com".parse().expect("an address");

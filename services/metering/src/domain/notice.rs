@@ -5,6 +5,7 @@
 mod balance;
 mod budget;
 mod fallback;
+mod provider_key;
 
 use std::collections::BTreeMap;
 
@@ -14,9 +15,10 @@ use ring::digest::{Context, SHA256};
 use serde_json::json;
 use uuid::{Builder, Uuid};
 
-pub(crate) use balance::BalanceMove;
+pub(crate) use balance::{BalanceMove, LowBalance};
 pub(crate) use budget::BudgetUse;
 pub(crate) use fallback::Fallback;
+pub(crate) use provider_key::{Concern, KeyConcern};
 
 use super::account::AccountKey;
 

@@ -16,13 +16,13 @@ use crate::domain::account::{AccountKey, AccountName};
 /// How long the vault may take to say who an account is.
 const TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 
-fn bounded<T>(mut request: Request<T>) -> Request<T> {
+pub(super) fn bounded<T>(mut request: Request<T>) -> Request<T> {
     request.set_timeout(TIMEOUT);
     request
 }
 
 /// What the vault says; that there is no such account where it says that something is not found.
-async fn answer<T>(
+pub(super) async fn answer<T>(
     asking: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<T, MeteringError> {
     let answer = tokio::time::timeout(TIMEOUT, asking);
@@ -97,6 +97,6 @@ fn role_of(member: Option<&Member>) -> Option<OrganizationRole> {
     }
 }
 
-fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> MeteringError {
+pub(super) fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> MeteringError {
     MeteringError::DirectoryUnavailable(Box::new(cause))
 }

@@ -7,6 +7,7 @@ mod directory;
 mod extensions;
 mod holds;
 mod leases;
+mod key_concerns;
 mod notices;
 mod pricing;
 mod proof;

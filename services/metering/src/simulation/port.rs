@@ -14,6 +14,7 @@ use super::world::{chance, rng};
 use crate::MeteringError;
 use crate::app::Ledger;
 use crate::domain::ledger::{Books, Command};
+use crate::domain::notice::LowBalance;
 use crate::store::{Batch, BatchStore, SHARDS, StoreError};
 
 /// Nobody knows what became of it.
@@ -87,7 +88,7 @@ impl Written {
         let store = Arc::new(Memory::new(seed));
         let written: Arc<dyn BatchStore> = Arc::clone(&store) as Arc<dyn BatchStore>;
         Self {
-            ledger: Ledger::start(&written),
+            ledger: Ledger::start(&written, LowBalance::default()),
             store,
         }
     }

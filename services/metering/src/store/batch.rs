@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{BatchStore, StoreError};
 use crate::domain::ledger::{Books, Command, Needs};
+use crate::domain::notice::LowBalance;
 
 /// Why a command has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,18 +71,33 @@ impl<C: Command> Erased for Pending<C> {
 }
 
 /// A batch for one shard. An engine may run it again on books that it has loaded anew.
-pub(crate) struct Batch(Mutex<Vec<Work>>);
+pub(crate) struct Batch {
+    works: Mutex<Vec<Work>>,
+    low_balance: LowBalance,
+}
 
 impl Batch {
     /// Applied in this order.
     pub(crate) fn new(works: Vec<Work>) -> Self {
-        Self(Mutex::new(works))
+        Self {
+            works: Mutex::new(works),
+            low_balance: LowBalance::default(),
+        }
+    }
+
+    /// The same, with another word on which balances are low.
+    #[must_use]
+    pub(crate) fn with_low_balance(self, low_balance: LowBalance) -> Self {
+        Self {
+            low_balance,
+            ..self
+        }
     }
 
     /// What must be loaded.
     pub(crate) fn needs(&self) -> Needs {
         let mut needs = Needs::default();
-        for work in self.0.lock().iter() {
+        for work in self.works.lock().iter() {
             work.0.needs(&mut needs);
         }
         needs
@@ -89,24 +105,26 @@ impl Batch {
 
     /// Applies all of it to what was loaded.
     pub(crate) fn run(&self, books: &mut Books) {
-        for work in self.0.lock().iter_mut() {
+        books.low_balance = self.low_balance;
+        for work in self.works.lock().iter_mut() {
             work.0.run(books);
         }
     }
 
     /// Its two halves, which leave nothing of it; `None` for a single command.
     fn halves(&self) -> Option<[Self; 2]> {
-        let mut works = self.0.lock();
+        let mut works = self.works.lock();
         let half = works.len() / 2;
         (half > 0).then(|| {
             let second = works.split_off(half);
-            [Self::new(std::mem::take(&mut works)), Self::new(second)]
+            [std::mem::take(&mut works), second]
+                .map(|half| Self::new(half).with_low_balance(self.low_balance))
         })
     }
 
     /// Answers everybody.
     fn finish(&self, written: Result<(), NotWritten>) {
-        for work in self.0.lock().drain(..) {
+        for work in self.works.lock().drain(..) {
             work.0.finish(written);
         }
     }
@@ -114,8 +132,8 @@ impl Batch {
 
 /// Commits commands of one shard, and answers them. Where the store refuses what is in a batch, each
 /// half of it is tried by itself, so that only what it does refuse is left out.
-pub(crate) async fn transact(store: &dyn BatchStore, shard: u16, works: Vec<Work>) {
-    let mut left = vec![Batch::new(works)];
+pub(crate) async fn transact(store: &dyn BatchStore, shard: u16, batch: Batch) {
+    let mut left = vec![batch];
     while let Some(batch) = left.pop() {
         let batch = Arc::new(batch);
         let written = store.transact(shard, Arc::clone(&batch)).await;
@@ -141,7 +159,7 @@ pub(crate) async fn transact(store: &dyn BatchStore, shard: u16, works: Vec<Work
 
 impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let commands = self.0.lock().len();
+        let commands = self.works.lock().len();
         f.debug_struct("Batch")
             .field("commands", &commands)
             .finish()

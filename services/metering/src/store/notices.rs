@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{NewAnswer, StoreError};
 use crate::domain::account::AccountKey;
-use crate::domain::notice::Notice;
+use crate::domain::notice::{NewNotice, Notice};
 use crate::domain::signature::SigningSecret;
 use crate::domain::webhook::Webhook;
 
@@ -23,11 +23,7 @@ pub(crate) struct ListedNotice {
 pub(crate) trait NoticeStore: Send + Sync {
     /// Writes a notice and what is to be sent of it, unless its occasion has one; says whether it
     /// did. What is done in the transaction of something else is `notices::insert` of each engine.
-    #[cfg(test)]
-    async fn notice_insert(
-        &self,
-        notice: crate::domain::notice::NewNotice,
-    ) -> Result<bool, StoreError>;
+    async fn notice_insert(&self, notice: NewNotice) -> Result<bool, StoreError>;
 
     /// An account's notices, newest first, from before the one with that sequence.
     async fn notices(

@@ -41,6 +41,7 @@ use crate::domain::charging::Hold;
 use crate::domain::day::Retention;
 use crate::domain::filter::Hour;
 use crate::domain::ledger::{Lease, Period, PeriodKey, Reject};
+use crate::domain::notice::NewNotice;
 use crate::domain::prices::{Activation, PriceRow, PriceVersion};
 use crate::domain::proof::{Discrepancy, Priceable};
 use crate::domain::receipt::Record;
@@ -365,11 +366,7 @@ impl StatementStore for SqliteStore {
 
 #[async_trait]
 impl NoticeStore for SqliteStore {
-    #[cfg(test)]
-    async fn notice_insert(
-        &self,
-        notice: crate::domain::notice::NewNotice,
-    ) -> Result<bool, StoreError> {
+    async fn notice_insert(&self, notice: NewNotice) -> Result<bool, StoreError> {
         self.write(move |connection| notices::insert(connection, &notice))
             .await
     }

@@ -191,7 +191,7 @@ async fn run_all<C: Command>(store: &impl Store, commands: Vec<C>) -> Vec<C::Ans
     };
     let shard = shard_of(first.account());
     let (works, answers): (Vec<_>, Vec<_>) = commands.into_iter().map(Work::new).unzip();
-    transact(store, shard, works).await;
+    transact(store, shard, Batch::new(works)).await;
     let mut answered = Vec::new();
     for answer in answers {
         answered.push(answer.await.expect("answered").expect("written"));
@@ -1081,7 +1081,7 @@ pub(crate) async fn a_hold_placed_and_settled_in_one_batch_is_whole(
     let (place, placed) = Work::new(hold(1, account(1), 60));
     let event = event(10, account(1), 25, wire::AttemptStatus::Ok);
     let (settle, settled) = Work::new(settlement(event, 1));
-    transact(&*store, shard_of(account(1)), vec![place, settle]).await;
+    transact(&*store, shard_of(account(1)), Batch::new(vec![place, settle])).await;
     assert_held(&placed.await.expect("answered").expect("written"));
     assert_eq!(settled.await.expect("answered"), Ok(charged(25, false)));
     assert_eq!(store.holds_open().await.expect("works"), 0);

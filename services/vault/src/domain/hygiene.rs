@@ -71,6 +71,12 @@ impl Bounds {
 }
 
 impl Hygiene {
+    /// Whether the owner of the key should be told. That a key lies unused harms nobody, so lists
+    /// alone say it.
+    pub fn is_concern(&self) -> bool {
+        self.rotation_due || self.expiring || self.failing_since.is_some()
+    }
+
     /// What is to be said of this key at `now`.
     pub fn of(key: &ProviderKey, now: Timestamp) -> Self {
         let bounds = Bounds::at(now);

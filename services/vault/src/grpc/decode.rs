@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::app::access_keys::NewAccessKey;
 use crate::app::accounts::AccountPatch;
+use crate::app::concerns::Place;
 use crate::app::provider_keys::{Import, KeyPatch, NewKey};
 use crate::app::{KeyOutcome, OutcomeReport, OwnerRef, UnsealPurpose, UnsealWish};
 use crate::domain::fernet::Decoding;
@@ -29,6 +30,14 @@ pub(super) fn page(size: u32, token: &str) -> Result<Page> {
         size: page::size(size),
         before,
     })
+}
+
+/// Where somebody who asks for concerns has come to, and how much they take.
+pub(super) fn concerns(message: &proto::ListKeyConcernsRequest) -> Result<(Option<Place>, u32)> {
+    let invalid = || VaultError::invalid("page_token", page::InvalidPageToken);
+    let key = page::key(&message.page_token).map_err(|_| invalid())?;
+    let place = key.map(|key| Place::read(&key).ok_or_else(invalid));
+    Ok((place.transpose()?, page::size(message.page_size)))
 }
 
 pub(super) fn owner(owner: &proto::Owner) -> Result<OwnerRef> {

@@ -8,6 +8,7 @@ use prost_types::Timestamp as ProtoTimestamp;
 use uuid::Uuid;
 
 use crate::app::audit::verify::{AuditProof, ProvenChain};
+use crate::app::concerns::{Concerns, KeyConcern};
 use crate::app::master_keys::{MasterKeyView, RewrapProgress};
 use crate::app::watch::Notice;
 use crate::domain::audit::AuditEvent;
@@ -99,6 +100,27 @@ fn settings(settings: KeySettings) -> proto::ProviderKeySettings {
         api_version: settings.api_version,
         deployments: settings.deployments.into_iter().collect(),
         skip_format_check: settings.skip_format_check,
+    }
+}
+
+pub(super) fn concerns(concerns: Concerns, now: Timestamp) -> proto::ListKeyConcernsResponse {
+    let concern = |KeyConcern { key, accounts }| proto::KeyConcern {
+        provider_key: Some(provider_key(key, now)),
+        accounts: accounts.into_iter().filter_map(account).collect(),
+    };
+    proto::ListKeyConcernsResponse {
+        key_concerns: concerns.concerns.into_iter().map(concern).collect(),
+        next_page_token: page::token(&concerns.next.text()),
+        caught_up: concerns.caught_up,
+    }
+}
+
+/// An account by the internal id of its owner; none for what has no account of its own.
+fn account(owner: Owner) -> Option<String> {
+    match owner.kind {
+        OwnerKind::User => Some(format!("users/{}", owner.uid)),
+        OwnerKind::Organization => Some(format!("organizations/{}", owner.uid)),
+        OwnerKind::Project | OwnerKind::System => None,
     }
 }
 

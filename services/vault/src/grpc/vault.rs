@@ -1,13 +1,14 @@
-//! `VaultService`: for the router alone.
+//! `VaultService`: for other roles.
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use keyward_auth::Peer;
 use keyward_proto::vault::v1::vault_service_server::VaultService;
 use keyward_proto::vault::v1::{
-    CheckLeasesRequest, CheckLeasesResponse, ListUsableKeysRequest, ListUsableKeysResponse,
-    ReportKeyOutcomeRequest, ReportKeyOutcomeResponse, RewrapKeysRequest, RewrapKeysResponse,
-    UnsealProviderKeyRequest, UnsealProviderKeyResponse, WatchChangesRequest, WatchChangesResponse,
+    CheckLeasesRequest, CheckLeasesResponse, ListKeyConcernsRequest, ListKeyConcernsResponse,
+    ListUsableKeysRequest, ListUsableKeysResponse, ReportKeyOutcomeRequest,
+    ReportKeyOutcomeResponse, RewrapKeysRequest, RewrapKeysResponse, UnsealProviderKeyRequest,
+    UnsealProviderKeyResponse, WatchChangesRequest, WatchChangesResponse,
 };
 use prost_types::Duration as ProtoDuration;
 use tokio::sync::mpsc;
@@ -61,6 +62,18 @@ impl VaultService for VaultGrpc {
                 lease_ids,
                 sequence,
             })
+        };
+        self.answer(request, act).await
+    }
+
+    async fn list_key_concerns(
+        &self,
+        request: Request<ListKeyConcernsRequest>,
+    ) -> Result<Response<ListKeyConcernsResponse>, Status> {
+        let act = async |core: &Core, context: &Context, message: ListKeyConcernsRequest| {
+            let (place, size) = decode::concerns(&message)?;
+            let concerns = core.key_concerns(context, place, size).await?;
+            Ok(encode::concerns(concerns, context.now))
         };
         self.answer(request, act).await
     }

@@ -72,6 +72,7 @@ mod conform {
             updates_need_the_revision_that_was_read,
             memberships_join_users_and_organisations,
             access_keys_are_found_by_hash_and_revoked_once,
+            administrators_are_the_users_whose_keys_say_so_and_work,
             deleting_an_owner_takes_everything_with_it,
         }
         keys {
@@ -82,6 +83,7 @@ mod conform {
             a_lease_holds_while_its_key_is_of_that_version_enabled_and_not_expired,
             the_first_data_key_of_a_generation_stays,
             a_census_counts_what_the_rules_say_of_each_key,
+            keys_of_concern_are_those_that_the_rules_name,
         }
         custody {
             one_master_key_is_active_and_one_in_use_is_not_retired,

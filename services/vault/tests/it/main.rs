@@ -11,6 +11,7 @@ mod audit_chain;
 mod audit_postgres;
 mod audit_sinks;
 mod ceiling;
+mod concerns;
 mod custody;
 mod exchange;
 mod full_disk;

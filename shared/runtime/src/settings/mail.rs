@@ -1,5 +1,7 @@
 //! `mail.*`: the server that takes notices which are sent by mail.
 
+use std::path::PathBuf;
+
 use keyward_secret::Secret;
 
 use super::SettingsError;
@@ -19,6 +21,8 @@ pub struct MailSettings {
     pub from: String,
     /// How the connection is encrypted.
     pub tls: MailTls,
+    /// Further authorities whose certificates it may show, as PEM.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How a connection to a mail server is encrypted.
@@ -50,7 +54,8 @@ pub(super) fn validate(raw: RawMail) -> Result<Option<MailSettings>, SettingsErr
         || raw.user.is_some()
         || raw.password.is_some()
         || raw.from.is_some()
-        || raw.tls.is_some();
+        || raw.tls.is_some()
+        || raw.ca_file.is_some();
     let Some(host) = raw.host else {
         return match is_set {
             true => Err(invalid("mail.host", "expected the name of a mail server")),
@@ -80,5 +85,6 @@ pub(super) fn validate(raw: RawMail) -> Result<Option<MailSettings>, SettingsErr
         login,
         from,
         tls,
+        ca_file: raw.ca_file.map(PathBuf::from),
     }))
 }

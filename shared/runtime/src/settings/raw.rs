@@ -61,6 +61,8 @@ section!(RawMetering {
     #[serde(deserialize_with = "text")]
     retention_days: Option<String>,
     leases: Option<bool>,
+    #[serde(deserialize_with = "text")]
+    low_balance: Option<String>,
 });
 section!(RawStore {
     #[serde(deserialize_with = "secret")]
@@ -127,6 +129,7 @@ section!(RawMail {
     password: Option<Secret>,
     from: Option<String>,
     tls: Option<MailTls>,
+    ca_file: Option<String>,
 });
 section!(RawLog { format: Option<LogFormat>, filter: Option<String>, });
 

@@ -501,6 +501,7 @@ fn mail_needs_a_server_and_somebody_who_writes() {
         (vec![host, from, user], "mail.user"),
         (vec![host, from, user, password, plain], "mail.tls"),
         (vec![host, from, ("KEYWARD_MAIL__TLS", "some")], "mail.tls"),
+        (vec![("KEYWARD_MAIL__CA_FILE", "ca.pem")], "mail.host"),
     ] {
         let refusal = load(&set, None).unwrap_err();
         assert!(refusal.contains(names), "{refusal}");

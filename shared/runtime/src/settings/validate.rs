@@ -42,6 +42,9 @@ const RETENTION_DAYS_MAX: u32 = 36_500;
 /// 0.05 credits: a long answer of a dear model, and no more.
 const FALLBACK_MAX_CHARGE_DEFAULT: Nanos = Nanos::new(50_000_000);
 
+/// 1 credit: some days of a small user.
+const LOW_BALANCE_DEFAULT: Nanos = Nanos::CREDIT;
+
 /// The kinds of server that a provider given by settings alone can be.
 const KINDS: [&str; 4] = ["openai", "anthropic", "google", "azure"];
 
@@ -88,6 +91,11 @@ pub(super) fn validate(
             store: store_url("metering.store.url", raw.metering.store, &raw.store),
             retention_days: retention_days(raw.metering.retention_days.as_deref())?,
             leases: raw.metering.leases.unwrap_or(false),
+            low_balance: credits(
+                "metering.low_balance",
+                raw.metering.low_balance.as_deref(),
+                LOW_BALANCE_DEFAULT,
+            )?,
         },
         bootstrap_admin_key: raw.bootstrap.admin_key,
         catalog_overlay: raw.catalog.overlay.map(PathBuf::from),
@@ -95,7 +103,11 @@ pub(super) fn validate(
         routing: RoutingSettings {
             prefer: raw.routing.prefer.unwrap_or(Prefer::Openrouter),
             fallback_to_credits: raw.routing.fallback_to_credits.unwrap_or(true),
-            fallback_max_charge: fallback_max_charge(raw.routing.fallback_max_charge)?,
+            fallback_max_charge: credits(
+                "routing.fallback_max_charge",
+                raw.routing.fallback_max_charge.as_deref(),
+                FALLBACK_MAX_CHARGE_DEFAULT,
+            )?,
             on_credit_exhausted: raw.routing.on_credit_exhausted.unwrap_or_default(),
         },
         mail: super::mail::validate(raw.mail)?,
@@ -218,19 +230,17 @@ fn master_keys(raw: Vec<RawMasterKey>) -> Result<Vec<MasterKey>, SettingsError> 
         .collect()
 }
 
-fn fallback_max_charge(credits: Option<String>) -> Result<Nanos, SettingsError> {
-    let Some(credits) = credits else {
-        return Ok(FALLBACK_MAX_CHARGE_DEFAULT);
-    };
-    let expected = || {
-        let message = "expected credits, zero or more, such as \"0.05\"";
-        invalid("routing.fallback_max_charge", message)
-    };
-    let charge: Nanos = credits.parse().map_err(|_| expected())?;
-    if charge < Nanos::ZERO {
-        Err(expected())
-    } else {
-        Ok(charge)
+/// An amount of credits, zero or more.
+fn credits(
+    setting: &'static str,
+    given: Option<&str>,
+    default: Nanos,
+) -> Result<Nanos, SettingsError> {
+    let expected = || invalid(setting, "expected credits, zero or more, such as \"0.05\"");
+    match given.map(str::parse) {
+        None => Ok(default),
+        Some(Ok(amount)) if amount >= Nanos::ZERO => Ok(amount),
+        Some(_) => Err(expected()),
     }
 }
 

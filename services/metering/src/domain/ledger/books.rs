@@ -14,7 +14,7 @@ use crate::domain::account::AccountKey;
 use crate::domain::charging::{Hold, HoldState, Priced};
 use crate::domain::day::Retention;
 use crate::domain::event::Event;
-use crate::domain::notice::{BalanceMove, BudgetUse};
+use crate::domain::notice::{BalanceMove, BudgetUse, LowBalance};
 
 /// An event that is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,8 @@ pub(crate) struct Books {
     pub(crate) periods: HashMap<PeriodKey, Period>,
     /// How long records are kept; `None` for ever.
     pub(crate) retention: Option<Retention>,
+    /// From what on a balance is told of as low.
+    pub(crate) low_balance: LowBalance,
     pub(crate) changes: Changes,
 }
 
@@ -97,7 +99,9 @@ impl Books {
                     after: self.account(account).balance,
                 };
                 self.touch_lots(account, burnt);
-                self.changes.notices.extend(moved.notice(time));
+                self.changes
+                    .notices
+                    .extend(moved.notice(self.low_balance, time));
             }
             (_, Some(lot)) => {
                 self.touch_lots(account, [lot.id]);

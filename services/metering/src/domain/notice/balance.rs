@@ -6,8 +6,15 @@ use keyward_money::Nanos;
 use super::{NewNotice, NoticeKind, Occasion, Saying, data, day};
 use crate::domain::account::AccountKey;
 
-/// Below this a balance is low: 1 credit.
-const LOW: Nanos = Nanos::CREDIT;
+/// A balance that falls to this is low: 1 credit by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LowBalance(pub(crate) Nanos);
+
+impl Default for LowBalance {
+    fn default() -> Self {
+        Self(Nanos::CREDIT)
+    }
+}
 
 /// What an account had, before and after something.
 #[derive(Debug, Clone, Copy)]
@@ -20,15 +27,15 @@ pub(crate) struct BalanceMove {
 impl BalanceMove {
     /// A notice where the balance falls below what is called low, or to nothing: once a day for
     /// each, however often it is filled up in between.
-    pub(crate) fn notice(&self, time: Timestamp) -> Option<NewNotice> {
+    pub(crate) fn notice(&self, low: LowBalance, time: Timestamp) -> Option<NewNotice> {
         let falls_to = |level: Nanos| self.before > level && self.after <= level;
         let after = self.after;
         if falls_to(Nanos::ZERO) {
             let message = format!("The balance is used up: {after} credits.");
             Some(self.fallen(Nanos::ZERO, message, time))
-        } else if falls_to(LOW) {
+        } else if falls_to(low.0) {
             let message = format!("The balance is low: {after} credits.");
-            Some(self.fallen(LOW, message, time))
+            Some(self.fallen(low.0, message, time))
         } else {
             None
         }
@@ -64,7 +71,7 @@ mod tests {
             before: Nanos::new(before),
             after: Nanos::new(after),
         };
-        let notice = moved.notice(Timestamp::UNIX_EPOCH)?;
+        let notice = moved.notice(LowBalance::default(), Timestamp::UNIX_EPOCH)?;
         notice.notice.data.get("level").cloned()
     }
 
@@ -85,5 +92,20 @@ mod tests {
         check(2 * CREDIT, -CREDIT, Some("0.00"));
         check(0, -CREDIT, None);
         check(0, 9 * CREDIT, None);
+    }
+
+    #[test]
+    fn what_is_low_can_be_said() {
+        let told = |low: i64, before: i64, after: i64| {
+            let moved = BalanceMove {
+                account: account(1),
+                before: Nanos::new(before),
+                after: Nanos::new(after),
+            };
+            let notice = moved.notice(LowBalance(Nanos::new(low)), Timestamp::UNIX_EPOCH);
+            notice.is_some()
+        };
+        assert!(told(500, 501, 500) && !told(500, 500, 499));
+        assert!(told(0, 1, 0) && !told(0, 2, 1), "nothing alone");
     }
 }

@@ -29,9 +29,10 @@ use tonic::{Request, Status};
 use uuid::Uuid;
 
 use crate::app::directory::AccountDirectory;
-use crate::app::{App, Meters};
+use crate::app::{App, Meters, Ways};
 use crate::courier::{Courier, CourierConfig};
 use crate::domain::account::{AccountKey, AccountName};
+use crate::domain::notice::LowBalance;
 use crate::store::sqlite::SqliteStore;
 use crate::{Metering, MeteringError};
 
@@ -189,8 +190,12 @@ impl World {
             Arc::new(store.clone()),
             directory,
             catalog,
-            (courier(), true),
+            courier(),
             Meters::new(&metrics),
+            Ways {
+                lends: true,
+                low_balance: LowBalance::default(),
+            },
         )
         .await
         .expect("it opens");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures::StreamExt as _;
 use keyward_money::Nanos;
 use uuid::Uuid;
 
@@ -10,7 +11,7 @@ use super::super::Store;
 use super::super::notices::{NewWebhook, OutboxDepth, Outgoing, Tried, TryEnd};
 use super::{account, time};
 use crate::domain::account::AccountKey;
-use crate::domain::notice::{BalanceMove, BudgetUse, NewNotice, NoticeKind};
+use crate::domain::notice::{BalanceMove, BudgetUse, LowBalance, NewNotice, NoticeKind};
 use crate::domain::signature::SigningSecret;
 use crate::domain::webhook::{DeliveryRecord, Target, Terms, Webhook};
 
@@ -69,7 +70,9 @@ fn low(account: AccountKey) -> NewNotice {
         before: Nanos::new(9),
         after: Nanos::ZERO,
     };
-    fallen.notice(time(5_000)).expect("a notice")
+    fallen
+        .notice(LowBalance::default(), time(5_000))
+        .expect("a notice")
 }
 
 async fn write(store: &Arc<impl Store>, notice: &NewNotice) -> bool {
@@ -105,14 +108,12 @@ pub(crate) async fn an_occasion_has_one_notice_however_often_it_is_found(store: 
     insert(&store, webhook(1, bob, HOOK)).await;
     let notices = used_up(bob, 1);
     assert_eq!(notices.len(), 3);
-    let mut writing = Vec::new();
-    for _ in 0..1_000 {
-        for notice in notices.clone() {
-            let store = Arc::clone(&store);
-            writing.push(async move { store.notice_insert(notice).await.expect("works") });
-        }
-    }
-    let written = futures::future::join_all(writing).await;
+    let writing = (0..1_000).flat_map(|_| notices.clone()).map(|notice| {
+        let store = Arc::clone(&store);
+        async move { store.notice_insert(notice).await.expect("works") }
+    });
+    let writing = futures::stream::iter(writing).buffer_unordered(16);
+    let written: Vec<bool> = writing.collect().await;
     assert_eq!(written.iter().filter(|written| **written).count(), 3);
     let waiting = store.outbox_depth().await.expect("works").waiting;
     assert_eq!(waiting, 3, "each is sent once");

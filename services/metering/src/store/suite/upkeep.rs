@@ -168,7 +168,7 @@ pub(crate) async fn what_the_store_refuses_fails_alone(store: Arc<impl Store + '
             refused.push(answer);
         }
     }
-    transact(&*store, shard_of(account(1)), works).await;
+    transact(&*store, shard_of(account(1)), Batch::new(works)).await;
     for answer in placed {
         super::assert_held(&answer.await.expect("answered").expect("written"));
     }

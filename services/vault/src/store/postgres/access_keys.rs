@@ -49,6 +49,13 @@ const LIST_OF_ORGANIZATION: &str = r#"
     WHERE organization_uid = $1 AND access_keys.uid < $2
     ORDER BY access_keys.uid DESC LIMIT $3"#;
 
+const ADMINISTRATORS: &str = "
+    SELECT DISTINCT user_uid FROM access_keys
+    WHERE user_uid IS NOT NULL AND revoke_time IS NULL
+        AND (expire_time IS NULL OR expire_time > $1)
+        AND strpos(' ' || scopes || ' ', ' admin ') > 0
+    ORDER BY user_uid LIMIT $2";
+
 const REVOKE: &str = "
     UPDATE access_keys SET revoke_time = $2 WHERE id = $1 AND revoke_time IS NULL";
 
@@ -143,6 +150,12 @@ impl AccessKeyStore for PostgresStore {
         let session = self.session().await?;
         let values: Values<'_> = &[&owner.uid, &page.below(), &page.limit()];
         query_all(&session, sql, values, read).await
+    }
+
+    async fn administrators(&self, now: Timestamp, limit: u32) -> Stored<Vec<Uuid>> {
+        let session = self.session().await?;
+        let values: Values<'_> = &[&millis(now), &i64::from(limit)];
+        query_all(&session, ADMINISTRATORS, values, |row| get(row, "user_uid")).await
     }
 
     async fn access_key_revoke(&self, id: &str, now: Timestamp, effects: Effects) -> Stored<u64> {

@@ -1,5 +1,6 @@
 //! Provider keys. Every statement names the owner, but for two that tell nothing of a key: whose it is,
-//! and whether leases of it still hold. A deleted record lies in its row's place until Postgres cleans up there: what makes it useless is that its data key is destroyed, or that
+//! and whether leases of it still hold; and for what the vault itself asks of all keys, none of which
+//! reaches a caller. A deleted record lies in its row's place until Postgres cleans up there: what makes it useless is that its data key is destroyed, or that
 //! whoever finds it lacks the master key.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,6 +33,7 @@ const INSERT: &str = include_str!("provider_key_insert.sql");
 const UPDATE: &str = include_str!("provider_key_update.sql");
 const GET: &str = include_str!("provider_key_get.sql");
 const LIST: &str = include_str!("provider_key_list.sql");
+const CONCERNS: &str = include_str!("provider_key_concerns.sql");
 const CENSUS: &str = include_str!("provider_key_census.sql");
 
 const BY_FINGERPRINT: &str = "
@@ -253,6 +255,23 @@ impl ProviderKeyStore for PostgresStore {
         };
         let lists = owners.iter().map(|owner| list(&session, *owner, page));
         Ok(try_join_all(lists).await?.into_iter().flatten().collect())
+    }
+
+    async fn provider_keys_of_concern(
+        &self,
+        bounds: Bounds,
+        after: Uuid,
+        limit: u32,
+    ) -> Stored<Vec<ProviderKey>> {
+        let session = self.session().await?;
+        let values: Values<'_> = &[
+            &millis(bounds.now),
+            &millis(bounds.stored_by),
+            &millis(bounds.expires_by),
+            &after,
+            &i64::from(limit),
+        ];
+        query_all(&session, CONCERNS, values, read).await
     }
 
     async fn provider_key_census(&self, bounds: Bounds) -> Stored<Census> {

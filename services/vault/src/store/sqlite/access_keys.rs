@@ -51,6 +51,13 @@ const LIST_OF_ORGANIZATION: &str = "
     WHERE organization_uid = :uid AND access_keys.uid < :below
     ORDER BY access_keys.uid DESC LIMIT :limit";
 
+const ADMINISTRATORS: &str = "
+    SELECT DISTINCT user_uid FROM access_keys
+    WHERE user_uid IS NOT NULL AND revoke_time IS NULL
+        AND (expire_time IS NULL OR expire_time > :now)
+        AND instr(' ' || scopes || ' ', ' admin ') > 0
+    ORDER BY user_uid LIMIT :limit";
+
 const REVOKE: &str = "
     UPDATE access_keys SET revoke_time = :now WHERE id = :id AND revoke_time IS NULL";
 
@@ -151,6 +158,16 @@ impl AccessKeyStore for SqliteStore {
                 ":uid": owner.uid, ":below": page.below(), ":limit": page.limit(),
             };
             query_all(connection, sql, params, read)
+        })
+        .await
+    }
+
+    async fn administrators(&self, now: Timestamp, limit: u32) -> Stored<Vec<Uuid>> {
+        self.read(move |connection| {
+            let params = named_params! { ":now": millis(now), ":limit": limit };
+            query_all(connection, ADMINISTRATORS, params, |row| {
+                get(row, "user_uid")
+            })
         })
         .await
     }

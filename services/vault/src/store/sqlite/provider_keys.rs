@@ -1,5 +1,6 @@
 //! Provider keys. Every statement names the owner, but for two that tell nothing of a key: whose it is,
-//! and whether a lease of it still holds. Records are overwritten before they go.
+//! and whether a lease of it still holds; and for what the vault itself asks of all keys, none of which
+//! reaches a caller. Records are overwritten before they go.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ const INSERT: &str = include_str!("provider_key_insert.sql");
 const UPDATE: &str = include_str!("provider_key_update.sql");
 const GET: &str = include_str!("provider_key_get.sql");
 const LIST: &str = include_str!("provider_key_list.sql");
+const CONCERNS: &str = include_str!("provider_key_concerns.sql");
 const CENSUS: &str = include_str!("provider_key_census.sql");
 
 const BY_FINGERPRINT: &str = "
@@ -300,6 +302,25 @@ impl ProviderKeyStore for SqliteStore {
                 keys.extend(list(connection, owner, page)?);
             }
             Ok(keys)
+        })
+        .await
+    }
+
+    async fn provider_keys_of_concern(
+        &self,
+        bounds: Bounds,
+        after: Uuid,
+        limit: u32,
+    ) -> Stored<Vec<ProviderKey>> {
+        self.read(move |connection| {
+            let params = named_params! {
+                ":now": millis(bounds.now),
+                ":stored_by": millis(bounds.stored_by),
+                ":expires_by": millis(bounds.expires_by),
+                ":after": after,
+                ":limit": limit,
+            };
+            query_all(connection, CONCERNS, params, read)
         })
         .await
     }

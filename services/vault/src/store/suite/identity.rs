@@ -1,6 +1,6 @@
 //! Users, organisations, projects, members, access keys.
 
-use keyward_auth::OrganizationRole;
+use keyward_auth::{OrganizationRole, Scope};
 
 use super::samples::{ALL, access_key, account, at, effects, sealed, some_uid, stored};
 use crate::domain::identity::{Account, Member, Project};
@@ -150,6 +150,41 @@ pub(super) async fn access_keys_are_found_by_hash_and_revoked_once(store: &impl 
     assert!(matches!(again, Err(StoreError::Changed)));
     let revoked = store.access_key_get("k1").await.unwrap().unwrap();
     assert_eq!(revoked.revoke_time, Some(at(7)));
+}
+
+pub(super) async fn administrators_are_the_users_whose_keys_say_so_and_work(store: &impl Store) {
+    let mut expect = Vec::new();
+    for (number, (id, scope, expire, revoked)) in [
+        ("ann", Scope::Admin, None, false),
+        ("ben", Scope::Admin, Some(at(50)), false),
+        ("bob", Scope::Billing, None, false),
+        ("eve", Scope::Admin, None, true),
+        ("mia", Scope::Admin, Some(at(10)), false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let user = stored(store, User, id).await;
+        for twin in [0, 100] {
+            let number = u8::try_from(number).unwrap() + twin;
+            let mut key = access_key(&user, &format!("k{number}"));
+            key.scopes = [Scope::Inference, scope].into_iter().collect();
+            key.expire_time = expire;
+            let stored = store.access_key_insert(key, [number; 32], effects(user.owner));
+            stored.await.unwrap();
+            if revoked {
+                let name = format!("k{number}");
+                let gone = store.access_key_revoke(&name, at(7), effects(user.owner));
+                gone.await.unwrap();
+            }
+        }
+        if matches!(id, "ann" | "ben") {
+            expect.push(user.owner.uid);
+        }
+    }
+    let found = store.administrators(at(20), 10).await.unwrap();
+    assert_eq!(found, expect);
+    assert_eq!(store.administrators(at(20), 1).await.unwrap().len(), 1);
 }
 
 pub(super) async fn deleting_an_owner_takes_everything_with_it(store: &impl Store) {

@@ -1,7 +1,9 @@
 //! Provider keys and data keys.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::samples::{ALL, at, effects, event, sealed, some_uid, stored};
@@ -306,8 +308,13 @@ pub(super) async fn a_lease_holds_while_its_key_is_of_that_version_enabled_and_n
     assert!(holding(5).await.is_empty(), "the key is disabled");
 }
 
-pub(super) async fn a_census_counts_what_the_rules_say_of_each_key(store: &impl Store) {
-    let days = |days: i64| at(days * 24 * 3600);
+/// The day so many days after some time.
+fn day(day: i64) -> Timestamp {
+    at(day * 24 * 3600)
+}
+
+/// Stores keys of a user that are kept in all kinds of ways, as seen on day 100.
+async fn variously_kept(store: &impl Store) -> Vec<ProviderKey> {
     let bob = stored(store, User, "bob").await.owner;
     let mut keys = Vec::new();
     for (tag, (enabled, secret, used, expires, failing)) in [
@@ -323,15 +330,20 @@ pub(super) async fn a_census_counts_what_the_rules_say_of_each_key(store: &impl 
     {
         let mut one = sealed(bob, u8::try_from(tag).unwrap());
         one.key.enabled = enabled;
-        one.key.secret_time = days(secret);
-        one.key.last_used_time = used.map(days);
-        one.key.expire_time = expires.map(days);
-        one.key.failing_since = failing.map(days);
+        one.key.secret_time = day(secret);
+        one.key.last_used_time = used.map(day);
+        one.key.expire_time = expires.map(day);
+        one.key.failing_since = failing.map(day);
         one.key.health = failing.map_or(Health::Connected, |_| Health::Rejected);
         insert_used(store, one.clone()).await;
         keys.push(one.key);
     }
-    let now = days(100);
+    keys
+}
+
+pub(super) async fn a_census_counts_what_the_rules_say_of_each_key(store: &impl Store) {
+    let keys = variously_kept(store).await;
+    let now = day(100);
     let census = store.provider_key_census(Bounds::at(now)).await.unwrap();
     let count = |holds: fn(&Hygiene) -> bool| {
         let of = keys.iter().map(|key| Hygiene::of(key, now));
@@ -354,6 +366,30 @@ pub(super) async fn a_census_counts_what_the_rules_say_of_each_key(store: &impl 
         ),
         (3, 1, 2, 1)
     );
+}
+
+pub(super) async fn keys_of_concern_are_those_that_the_rules_name(store: &impl Store) {
+    let keys = variously_kept(store).await;
+    for today in [0, 60, 89, 100, 140, 190, 300] {
+        let now = day(today);
+        let named = keys
+            .iter()
+            .filter(|key| Hygiene::of(key, now).is_concern())
+            .map(|key| key.id);
+        let named: BTreeSet<_> = named.collect();
+        let mut listed = Vec::new();
+        let mut after = Uuid::nil();
+        loop {
+            let found = store.provider_keys_of_concern(Bounds::at(now), after, 2);
+            let found = found.await.unwrap();
+            let Some(last) = found.last() else { break };
+            after = last.id;
+            listed.extend(found.iter().map(|key| key.id));
+        }
+        assert!(listed.is_sorted(), "{listed:?}");
+        assert_eq!(listed.len(), named.len(), "on day {today}");
+        assert_eq!(BTreeSet::from_iter(listed), named, "on day {today}");
+    }
 }
 
 /// Gives a key out, with its event in a chain of its own.
