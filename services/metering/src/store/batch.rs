@@ -162,6 +162,6 @@ impl fmt::Debug for Batch {
         let commands = self.works.lock().len();
         f.debug_struct("Batch")
             .field("commands", &commands)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct KeyConcern {
 /// A part of them.
 #[derive(Debug)]
 pub(crate) struct Concerns {
-    pub concerns: Vec<KeyConcern>,
+    pub keys: Vec<KeyConcern>,
     /// Where to go on.
     pub next: Place,
     /// Whether there is nothing more now.
@@ -114,7 +114,7 @@ impl Core {
             _ => Place::Change { after: since },
         };
         Ok(Concerns {
-            concerns: self.with_accounts(keys, now).await?,
+            keys: self.with_accounts(keys, now).await?,
             next,
             caught_up: false,
         })
@@ -130,7 +130,7 @@ impl Core {
         }
         let keys = self.changed_keys(&changes).await?;
         Ok(Concerns {
-            concerns: self.with_accounts(keys, now).await?,
+            keys: self.with_accounts(keys, now).await?,
             next: Place::Change {
                 after: changes.last().map_or(after, |last| last.sequence),
             },

@@ -109,7 +109,7 @@ pub(super) fn concerns(concerns: Concerns, now: Timestamp) -> proto::ListKeyConc
         accounts: accounts.into_iter().filter_map(account).collect(),
     };
     proto::ListKeyConcernsResponse {
-        key_concerns: concerns.concerns.into_iter().map(concern).collect(),
+        key_concerns: concerns.keys.into_iter().map(concern).collect(),
         next_page_token: page::token(&concerns.next.text()),
         caught_up: concerns.caught_up,
     }
