@@ -4,7 +4,7 @@
 use keyward_testkit::{Answer, Client, Tenant, Topology, canary, tenancy};
 use serde_json::{Value, json};
 
-use crate::system::{both, shared};
+use crate::system::{System, World, both, everywhere, shared};
 
 const MODEL: &str = "sandbox/echo";
 
@@ -25,8 +25,8 @@ fn path(budget: &Value) -> String {
     format!("/api/v1/budgets/{}", budget["id"].as_str().unwrap())
 }
 
-async fn the_tighter_of_balance_and_budget_binds(topology: Topology) {
-    let system = shared(topology).await;
+async fn the_tighter_of_balance_and_budget_binds(world: World) {
+    let system = System::own_in(world, |launch| launch).await;
     let tenant = Tenant::new(&system.gateway, "trial").await;
     tenant.grant("1.00").await;
     let budget = json!({"amount": "0.50", "period": "day", "time_zone": "America/New_York"});
@@ -75,8 +75,8 @@ async fn the_tighter_of_balance_and_budget_binds(topology: Topology) {
     assert_eq!(tenant.balance().await, "0.31");
 }
 
-async fn a_budget_counts_as_it_is_now(topology: Topology) {
-    let system = shared(topology).await;
+async fn a_budget_counts_as_it_is_now(world: World) {
+    let system = System::own_in(world, |launch| launch).await;
     let tenant = Tenant::new(&system.gateway, "trial").await;
     tenant.grant("10.00").await;
     let client = &tenant.client;
@@ -176,9 +176,16 @@ async fn budgets_of_others_do_not_exist(topology: Topology) {
     assert_eq!(bob.client.get(&path).await.ok().json(), budget);
 }
 
+mod money {
+    use super::*;
+
+    everywhere!(
+        the_tighter_of_balance_and_budget_binds,
+        a_budget_counts_as_it_is_now,
+    );
+}
+
 both!(
-    the_tighter_of_balance_and_budget_binds,
-    a_budget_counts_as_it_is_now,
     a_key_whose_budget_is_refused_is_not_issued,
     requests_count_by_their_tags,
     what_is_no_budget_is_refused_by_its_field,

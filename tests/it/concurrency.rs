@@ -1,10 +1,10 @@
 //! A balance is spent exactly once, however many ask at the same time.
 
 use futures::{StreamExt as _, stream};
-use keyward_testkit::{Tenant, Topology, wait};
+use keyward_testkit::{Tenant, wait};
 use tokio::sync::Mutex;
 
-use crate::system::{System, both};
+use crate::system::{System, World, everywhere};
 
 /// How many ask, and how many of them the balance covers.
 const REQUESTS: usize = 1000;
@@ -17,12 +17,12 @@ const AT_ONCE: usize = 32;
 /// 500 times the 9,450 nano-credits of three words at the tier `professional`.
 const BALANCE: &str = "0.004725";
 
-/// Held by the topology that runs: two such storms at once would measure the machine's patience.
+/// Held by the world that runs: two such storms at once would measure the machine's patience.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
-async fn a_balance_of_500_charges_serves_exactly_500_of_1000(topology: Topology) {
+async fn a_balance_of_500_charges_serves_exactly_500_of_1000(world: World) {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let system = System::own(topology, |launch| launch.set("log.filter", "info")).await;
+    let system = System::own_in(world, |launch| launch.set("log.filter", "info")).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
     tenant.grant(BALANCE).await;
     // Who calls and with which keys is known before the storm, as it is of a caller at work.
@@ -78,4 +78,4 @@ fn nanos(amount: &str) -> i64 {
     sign * (whole * 1_000_000_000 + fraction)
 }
 
-both!(a_balance_of_500_charges_serves_exactly_500_of_1000);
+everywhere!(a_balance_of_500_charges_serves_exactly_500_of_1000);

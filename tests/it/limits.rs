@@ -307,3 +307,53 @@ async fn a_redis_that_forgets_under_load_costs_one_burst_and_no_money() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_redis_that_is_set_back_costs_one_burst_and_no_money() {
+    let redis = PrivateRedis::start();
+    let system = with_redis(Topology::Embedded, &redis).await;
+    let tenant = limited(&system, json!({"requests_per_minute": 30})).await;
+    let body = json!({"amount": "5", "period": "month"});
+    let made = tenant
+        .client
+        .post("/api/v1/budgets", body)
+        .await
+        .ok()
+        .json();
+    let budget = format!("/api/v1/budgets/{}", made["id"].as_str().unwrap());
+    let start = Instant::now();
+    let client = [&tenant.client];
+    let (mut served, ..) = storm(&client, 10).await;
+    redis.run(&["SAVE"]);
+    let (more, refused, _) = storm(&client, 50).await;
+    served.extend(more);
+    assert!(!refused.is_empty(), "the burst is used up");
+
+    // It starts with what was saved, where two thirds of the burst are left.
+    redis.kill();
+    redis.start_again();
+    wait::until("Redis to count again", || async {
+        let metrics = system.gateway.ops(Role::Router, "/metrics").await;
+        metrics.text().contains("keyward_router_limits_local 0")
+    })
+    .await;
+    let (more, refused, _) = storm(&client, 50).await;
+    served.extend(more);
+    assert!(!refused.is_empty(), "the old counts limit again");
+    assert_within(served.len(), 60, start.elapsed());
+
+    let spent = served.len() as u64 * CHARGE_NANOS;
+    let decimal = |nanos: u64| {
+        let text = format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
+        text.trim_end_matches('0').to_owned()
+    };
+    wait::until("every charge", || async {
+        tenant.balance().await == decimal(10_000_000_000 - spent)
+    })
+    .await;
+    let budget = tenant.client.get(&budget).await.ok().json();
+    assert_eq!(budget["spent"], decimal(spent).as_str());
+    assert_eq!(budget["held"], "0.00");
+    let charges = tenant.transactions().await.len() - 1;
+    assert_eq!(charges, served.len());
+}

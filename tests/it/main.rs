@@ -33,6 +33,7 @@ mod limits;
 mod management;
 mod memory;
 mod metadata;
+mod metering_store_away;
 mod metrics;
 mod notices;
 mod odd_input;

@@ -2,7 +2,9 @@
 //! its own, once.
 
 use keyward_testkit::gateway::run;
-use keyward_testkit::{Client, Received, Script, ScriptedUpstream, Tenant, Topology, tenancy, wait};
+use keyward_testkit::{
+    Client, Received, Script, ScriptedUpstream, Tenant, Topology, tenancy, wait,
+};
 use ring::hmac;
 use serde_json::{Value, json};
 
@@ -37,7 +39,12 @@ impl Endpoint {
             self.server.requests().len() >= count
         })
         .await;
-        let mut told: Vec<_> = self.server.requests().iter().map(|r| self.read(r)).collect();
+        let mut told: Vec<_> = self
+            .server
+            .requests()
+            .iter()
+            .map(|r| self.read(r))
+            .collect();
         told.sort_by_key(|notice| (notice["type"].to_string(), notice["data"].to_string()));
         told
     }
@@ -86,7 +93,12 @@ async fn budgets_and_balances_are_told_of_as_they_are_used_up(topology: Topology
     let endpoint = Endpoint::new(&tenant.client).await;
     tenant.grant("1.035").await;
     let budget = json!({"amount": "0.69", "period": "month", "action": "notify"});
-    let budget = tenant.client.post("/api/v1/budgets", budget).await.ok().json();
+    let budget = tenant
+        .client
+        .post("/api/v1/budgets", budget)
+        .await
+        .ok()
+        .json();
 
     spend(&tenant.client).await;
     let told = endpoint.told(2).await;
@@ -139,7 +151,10 @@ async fn a_key_that_its_provider_refuses_is_told_of_to_its_owner_alone(topology:
     assert_eq!(told["type"], "key_failing");
     assert_eq!(told["subject"], format!("provider-keys/{id}").as_str());
     let message = told["message"].as_str().unwrap();
-    assert!(message.contains("openai") && !message.contains(&key), "{message}");
+    assert!(
+        message.contains("openai") && !message.contains(&key),
+        "{message}"
+    );
     assert_eq!(listed(&other.client).await, Vec::<Value>::new());
     let [one] = &*listed(&tenant.client).await else {
         panic!("one notice");
@@ -161,7 +176,10 @@ async fn a_webhook_is_tried_out_from_the_terminal(topology: Topology) {
         folder.path(),
     );
     let said: Value = serde_json::from_slice(&done.stdout).unwrap();
-    assert_eq!((&said["delivered"], &said["status"]), (&json!(true), &json!(200)));
+    assert_eq!(
+        (&said["delivered"], &said["status"]),
+        (&json!(true), &json!(200))
+    );
     assert_eq!(endpoint.told(1).await[0]["type"], "test");
     assert_eq!(listed(&tenant.client).await, Vec::<Value>::new(), "{said}");
 }

@@ -13,12 +13,22 @@ use crate::system::{System, both};
 const MASTER_KEYS: &str =
     r#"[{"id": "m1", "key": "yqd7Y73vH4BcUoiow/1o5aj/vrL0RmiXrRmUkgclXMc="}]"#;
 
-/// Has the binary make the schema.
+/// Has the binary make the vault's schema.
 pub(crate) fn migrate(url: &str) {
+    migrate_store("vault", url);
+}
+
+/// The same of metering's.
+pub(crate) fn migrate_metering(url: &str) {
+    migrate_store("metering", url);
+}
+
+fn migrate_store(role: &str, url: &str) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
+    let setting = format!("KEYWARD_{}__STORE__URL", role.to_uppercase());
     let variables = [
-        ("KEYWARD_VAULT__STORE__URL", url),
+        (setting.as_str(), url),
         ("KEYWARD_DATA_DIR", data.to_str().unwrap()),
     ];
     let done = run(&["migrate"], &variables, folder.path());
@@ -29,7 +39,7 @@ pub(crate) fn migrate(url: &str) {
         "the password is in the log: {said}"
     );
     assert!(
-        !data.join("vault.db").exists(),
+        !data.join(format!("{role}.db")).exists(),
         "an embedded store was made too"
     );
 }

@@ -7,17 +7,17 @@ use keyward_testkit::{Answer, Launch, Role, Script, Tenant, Topology, wait};
 use serde_json::Value;
 
 use crate::served::{CHARGE, MODEL};
-use crate::system::{System, both};
+use crate::system::{System, World, everywhere};
 
-async fn a_stream_whose_router_is_killed_is_charged_for_what_was_delivered(topology: Topology) {
-    let (mut system, tenant) = with_credits(topology).await;
+async fn a_stream_whose_router_is_killed_is_charged_for_what_was_delivered(world: World) {
+    let (mut system, tenant) = with_credits(world).await;
     let key = system.providers.system_key.clone();
     let script = Script::ok("one two three four five").hang_after(2);
     system.providers.openai.script(&key, script);
     let mut stream = tenant.client.chat_stream(MODEL, "hello").await;
     assert!(stream.next_content().await.is_some());
     let request_id = stream.header("x-request-id").to_owned();
-    lose_router(&mut system, topology).await;
+    lose_router(&mut system, world).await;
     drop(stream);
 
     let record = recorded(&tenant, &request_id).await;
@@ -34,13 +34,13 @@ async fn a_stream_whose_router_is_killed_is_charged_for_what_was_delivered(topol
     assert_eq!(spent, nanos(charge), "{credits}");
 
     // What was settled is not settled again.
-    lose_router(&mut system, topology).await;
+    lose_router(&mut system, world).await;
     assert_eq!(tenant.records().await.len(), 1);
     assert_eq!(tenant.credits().await, credits);
 }
 
-async fn nothing_is_charged_where_the_router_is_killed_before_the_first_byte(topology: Topology) {
-    let (mut system, tenant) = with_credits(topology).await;
+async fn nothing_is_charged_where_the_router_is_killed_before_the_first_byte(world: World) {
+    let (mut system, tenant) = with_credits(world).await;
     let key = system.providers.system_key.clone();
     system.providers.openai.script(&key, Script::Hang);
     let mut call = std::pin::pin!(tenant.client.chat(MODEL, "hello"));
@@ -52,7 +52,7 @@ async fn nothing_is_charged_where_the_router_is_killed_before_the_first_byte(top
         _ = &mut call => panic!("it was answered"),
         () = dispatched => {}
     }
-    lose_router(&mut system, topology).await;
+    lose_router(&mut system, world).await;
     wait::until("the attempt to be recorded", || async {
         tenant.records().await.len() == 1
     })
@@ -67,22 +67,22 @@ async fn nothing_is_charged_where_the_router_is_killed_before_the_first_byte(top
     );
 }
 
-async fn an_own_key_in_use_when_its_router_is_killed_has_its_record(topology: Topology) {
-    let (mut system, tenant) = with_credits(topology).await;
+async fn an_own_key_in_use_when_its_router_is_killed_has_its_record(world: World) {
+    let (mut system, tenant) = with_credits(world).await;
     let (_, key) = tenant.own_key("openai").await;
     let script = Script::ok("one two three four five").hang_after(2);
     system.providers.openai.script(&key, script);
     let mut stream = tenant.client.chat_stream(MODEL, "hello").await;
     assert!(stream.next_content().await.is_some());
     let request_id = stream.header("x-request-id").to_owned();
-    lose_router(&mut system, topology).await;
+    lose_router(&mut system, world).await;
     let record = recorded(&tenant, &request_id).await;
     assert_eq!(record["usage_source"], "recovered", "{record}");
     assert_eq!(record["charge"], "0.00", "{record}");
     assert_eq!(tenant.balance().await, "1.00");
 }
 
-both!(
+everywhere!(
     a_stream_whose_router_is_killed_is_charged_for_what_was_delivered,
     nothing_is_charged_where_the_router_is_killed_before_the_first_byte,
     an_own_key_in_use_when_its_router_is_killed_has_its_record,
@@ -90,7 +90,7 @@ both!(
 
 #[tokio::test]
 async fn what_was_used_is_charged_once_though_metering_and_then_the_router_are_killed() {
-    let (mut system, tenant) = with_credits(Topology::Split).await;
+    let (mut system, tenant) = with_credits(World::Split).await;
     let key = system.providers.system_key.clone();
     let slow = Script::ok("ok").delay(Duration::from_millis(100));
     system.providers.openai.script(&key, slow);
@@ -107,7 +107,7 @@ async fn what_was_used_is_charged_once_though_metering_and_then_the_router_are_k
     let record = recorded(&tenant, &request_id).await;
     assert_eq!(record["usage_source"], "reported", "{record}");
     assert_eq!(record["charge"], CHARGE, "{record}");
-    lose_router(&mut system, Topology::Split).await;
+    lose_router(&mut system, World::Split).await;
     waits(&system, 0).await;
     assert_eq!(tenant.records().await.len(), 1);
     assert_eq!(tenant.balance().await, "0.999998898");
@@ -116,7 +116,7 @@ async fn what_was_used_is_charged_once_though_metering_and_then_the_router_are_k
 #[tokio::test]
 async fn own_keys_serve_while_metering_is_away_and_nothing_is_lost_or_doubled() {
     const REQUESTS: usize = 100;
-    let (mut system, tenant) = with_credits(Topology::Split).await;
+    let (mut system, tenant) = with_credits(World::Split).await;
     tenant.own_key("openai").await;
     let mut asked = ask(&tenant, 10).await;
     system.gateway.kill_role(Role::Metering);
@@ -136,7 +136,7 @@ async fn own_keys_serve_while_metering_is_away_and_nothing_is_lost_or_doubled() 
 
 #[tokio::test]
 async fn a_router_stops_with_0_though_metering_is_gone_and_tells_it_after_the_next_start() {
-    let (mut system, tenant) = with_credits(Topology::Split).await;
+    let (mut system, tenant) = with_credits(World::Split).await;
     tenant.own_key("openai").await;
     system.gateway.kill_role(Role::Metering);
     let asked = ask(&tenant, 3).await;
@@ -156,7 +156,7 @@ async fn a_router_stops_with_0_though_metering_is_gone_and_tells_it_after_the_ne
 
 #[tokio::test]
 async fn what_a_lost_router_left_is_told_by_a_command() {
-    let (mut system, tenant) = with_credits(Topology::Split).await;
+    let (mut system, tenant) = with_credits(World::Split).await;
     let (_, key) = tenant.own_key("openai").await;
     let _ = ask(&tenant, 1).await;
     system.gateway.kill_role(Role::Metering);
@@ -246,16 +246,16 @@ async fn a_full_disk_refuses_new_work_and_drops_nothing() {
 }
 
 /// A gateway of its own, and a tenant with a credit.
-async fn with_credits(topology: Topology) -> (System, Tenant) {
-    let system = System::own(topology, |launch| launch.set("log.filter", "info")).await;
+async fn with_credits(world: World) -> (System, Tenant) {
+    let system = System::own_in(world, |launch| launch.set("log.filter", "info")).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
     tenant.grant("1").await;
     (system, tenant)
 }
 
 /// Kills the router's process and starts it again.
-async fn lose_router(system: &mut System, topology: Topology) {
-    match topology {
+async fn lose_router(system: &mut System, world: World) {
+    match world.topology() {
         Topology::Embedded => {
             system.gateway.kill();
             system.gateway.begin().await;

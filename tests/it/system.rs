@@ -1,9 +1,11 @@
-//! The gateway that tests share, one for each topology, and the macro that runs a test on both.
+//! The gateway that tests share, one for each topology, and the macros that run a test on several.
 
 use std::sync::{Arc, Weak};
 
-use keyward_testkit::{Gateway, Launch, ScriptedUpstream, Topology, canary};
+use keyward_testkit::{Gateway, Launch, ScriptedUpstream, TestDatabase, Topology, canary};
 use tokio::sync::Mutex;
+
+use crate::postgres::migrate_metering;
 
 /// Runs each test body on both topologies, as `embedded::name` and `split::name`.
 macro_rules! both {
@@ -24,11 +26,58 @@ macro_rules! both {
 }
 pub(crate) use both;
 
+/// Runs each test body on both topologies, and with metering's store in Postgres.
+macro_rules! everywhere {
+    ($($name:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name($crate::system::World::Embedded).await;
+            })+
+        }
+        mod split {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name($crate::system::World::Split).await;
+            })+
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                super::$name($crate::system::World::Postgres).await;
+            })+
+        }
+    };
+}
+pub(crate) use everywhere;
+
+/// How a gateway is put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum World {
+    /// One process.
+    Embedded,
+    /// Four.
+    Split,
+    /// One, with metering's store in Postgres.
+    Postgres,
+}
+
+impl World {
+    pub(crate) fn topology(self) -> Topology {
+        match self {
+            Self::Embedded | Self::Postgres => Topology::Embedded,
+            Self::Split => Topology::Split,
+        }
+    }
+}
+
 /// A gateway, and the providers behind it.
 #[derive(Debug)]
 pub(crate) struct System {
     pub(crate) gateway: Gateway,
     pub(crate) providers: Providers,
+    /// Metering's store, where that is one.
+    pub(crate) database: Option<TestDatabase>,
 }
 
 /// The scripted providers. The platform has a key of its own at OpenAI alone.
@@ -85,7 +134,27 @@ impl System {
     pub(crate) async fn own(topology: Topology, change: impl FnOnce(Launch) -> Launch) -> Self {
         let providers = Providers::start();
         let gateway = change(providers.launch(topology)).start().await;
-        Self { gateway, providers }
+        Self {
+            gateway,
+            providers,
+            database: None,
+        }
+    }
+
+    /// The same in a world.
+    pub(crate) async fn own_in(world: World, change: impl FnOnce(Launch) -> Launch) -> Self {
+        if world != World::Postgres {
+            return Self::own(world.topology(), change).await;
+        }
+        let database = TestDatabase::new();
+        migrate_metering(&database.url());
+        let on_postgres =
+            |launch: Launch| change(launch).set("metering.store.url", &database.url());
+        let system = Self::own(world.topology(), on_postgres).await;
+        Self {
+            database: Some(database),
+            ..system
+        }
     }
 }
 

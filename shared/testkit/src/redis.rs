@@ -69,7 +69,7 @@ impl PrivateRedis {
         self.watchdog.tell("kill");
     }
 
-    /// Starts it again, empty, and waits until it answers.
+    /// Starts it again, with what it was told to save or else empty, and waits until it answers.
     pub fn start_again(&self) {
         self.watchdog.tell("start");
         self.wait_until_it_answers();

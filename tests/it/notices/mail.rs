@@ -118,14 +118,27 @@ async fn mail_goes_over_tls_to_a_server_that_is_known_and_to_no_other() {
 
     let (answer, before, within) = sent(&server, Some(&ca_file)).await;
     assert_eq!(answer["delivered"], true, "{answer}");
-    assert!(before.iter().all(|line| !line.contains("bob")), "{before:?}");
+    assert!(
+        before.iter().all(|line| !line.contains("bob")),
+        "{before:?}"
+    );
     for line in ["RCPT TO:<bob@example.com>", "To: bob@example.com"] {
-        assert!(within.iter().any(|said| said == line), "{line}: {within:#?}");
+        assert!(
+            within.iter().any(|said| said == line),
+            "{line}: {within:#?}"
+        );
     }
 
     let (answer, before, within) = sent(&server, None).await;
     assert_eq!(answer["delivered"], false, "{answer}");
     assert_eq!(answer["message"], "the mail server cannot be reached");
-    assert!(before.iter().all(|line| !line.contains("bob")), "{before:?}");
-    assert_eq!(within, Vec::<String>::new(), "nothing is said to a stranger");
+    assert!(
+        before.iter().all(|line| !line.contains("bob")),
+        "{before:?}"
+    );
+    assert_eq!(
+        within,
+        Vec::<String>::new(),
+        "nothing is said to a stranger"
+    );
 }
