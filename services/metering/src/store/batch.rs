@@ -117,7 +117,7 @@ impl Batch {
         let half = works.len() / 2;
         (half > 0).then(|| {
             let second = works.split_off(half);
-            [std::mem::take(&mut works), second]
+            [std::mem::take(&mut *works), second]
                 .map(|half| Self::new(half).with_low_balance(self.low_balance))
         })
     }

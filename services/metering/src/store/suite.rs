@@ -19,7 +19,7 @@ use proptest::test_runner::{Config, TestRunner};
 use uuid::Uuid;
 
 use super::{
-    Answer, Balance, Call, NewAnswer, RecordQuery, SHARDS, Store, Work, shard_of, transact,
+    Answer, Balance, Batch, Call, NewAnswer, RecordQuery, SHARDS, Store, Work, shard_of, transact,
 };
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, Priced, Terms};
@@ -1081,7 +1081,12 @@ pub(crate) async fn a_hold_placed_and_settled_in_one_batch_is_whole(
     let (place, placed) = Work::new(hold(1, account(1), 60));
     let event = event(10, account(1), 25, wire::AttemptStatus::Ok);
     let (settle, settled) = Work::new(settlement(event, 1));
-    transact(&*store, shard_of(account(1)), Batch::new(vec![place, settle])).await;
+    transact(
+        &*store,
+        shard_of(account(1)),
+        Batch::new(vec![place, settle]),
+    )
+    .await;
     assert_held(&placed.await.expect("answered").expect("written"));
     assert_eq!(settled.await.expect("answered"), Ok(charged(25, false)));
     assert_eq!(store.holds_open().await.expect("works"), 0);

@@ -14,7 +14,7 @@ use crate::domain::day::{Retention, first_id};
 use crate::domain::ledger::{
     Books, Command, Needs, NewRecord, Posted, QuarantineReason, Transfer, TransferKind,
 };
-use crate::store::{NotWritten, Store, Work, prove, transact};
+use crate::store::{Batch, NotWritten, Store, Work, prove, transact};
 
 const DAY_MS: i64 = 86_400_000;
 
