@@ -118,7 +118,10 @@ impl App {
         let strict = strict(&*store, ways.lends).await?;
         complete_sums(&*store).await?;
         Ok(Self {
-            ledger: Ledger::start(&(Arc::clone(&store) as Arc<dyn BatchStore>), ways.low_balance),
+            ledger: Ledger::start(
+                &(Arc::clone(&store) as Arc<dyn BatchStore>),
+                ways.low_balance,
+            ),
             store,
             directory,
             book: RwLock::new(Arc::new(book)),
