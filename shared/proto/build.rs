@@ -44,7 +44,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     std::fs::write(out.join("printers.rs"), printers(&pool)?)?;
 
     // Maps in order: equal messages are then equal bytes, which is how a repeated request is known.
-    let mut builder = tonic_prost_build::configure().btree_map(".keyward.vault.v1");
+    let mut builder = tonic_prost_build::configure()
+        .btree_map(".keyward.vault.v1")
+        .btree_map(".keyward.router.v1.RoutingPolicy")
+        .btree_map(".keyward.router.v1.RoutingRule")
+        .btree_map(".keyward.router.v1.RuleMatch");
     for field in BODY_FIELDS {
         builder = builder.bytes(field);
     }

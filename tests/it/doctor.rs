@@ -129,7 +129,11 @@ async fn another_master_key_is_a_fault_that_names_the_missing_one(topology: Topo
 
 async fn a_store_of_a_newer_version_is_a_fault(topology: Topology) {
     let gateway = Launch::new(topology).start().await;
-    for (role, file) in [(Role::Vault, "vault.db"), (Role::Metering, "metering.db")] {
+    for (role, file) in [
+        (Role::Vault, "vault.db"),
+        (Role::Metering, "metering.db"),
+        (Role::Router, "router.db"),
+    ] {
         let database = rusqlite::Connection::open(gateway.data_dir().join(file)).unwrap();
         database.pragma_update(None, "user_version", 999).unwrap();
         let found = examine(&gateway, topology, role, &[]);

@@ -41,6 +41,7 @@ mod onlookers;
 mod organizations;
 mod outages;
 mod passthrough;
+mod policies;
 mod postgres;
 mod precedence;
 mod repository;

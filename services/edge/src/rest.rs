@@ -21,6 +21,7 @@ mod providers;
 mod reply;
 mod requests;
 mod routes;
+mod routing_policy;
 mod tenant;
 mod tiers;
 mod usage;
@@ -59,6 +60,7 @@ pub(crate) fn router() -> OpenApiRouter<Services> {
         .merge(provider_keys::router())
         .merge(providers::router())
         .merge(routes::router())
+        .merge(routing_policy::router())
         .merge(credits::router())
         .merge(budgets::router())
         .merge(usage::router())

@@ -133,6 +133,10 @@ pub(crate) async fn migrate(settings: &Settings, roles: &Roles) -> anyhow::Resul
         Some(url) => say_migrated("metering", &url, keyward_metering::migrate(&url).await?),
         None => parts.metering().await?,
     }
+    match configs::router_postgres(settings)? {
+        Some(url) => say_migrated("the router", &url, keyward_router::migrate(&url).await?),
+        None => keyward_router::migrate_file(&configs::router_file(settings)).await?,
+    }
     process.drain(settings.shutdown_grace).await;
     parts.stores.close().await;
     Ok(())
@@ -245,7 +249,7 @@ impl<'a> Parts<'a> {
             metering: self.connect(Role::Metering, Peer::Router)?,
         };
         let layer = self.layer()?;
-        let config = configs::router(self.settings);
+        let config = configs::router(self.settings)?;
         let router = Router::open(
             &config,
             connections,

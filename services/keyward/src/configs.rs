@@ -54,6 +54,7 @@ pub(crate) fn check(settings: &Settings, roles: &Roles) -> Result<(), SettingsEr
     }
     if roles.has(Role::Router) {
         check_providers(settings)?;
+        router_postgres(settings)?;
     }
     if roles.has(Role::Vault) {
         vault_postgres(settings)?;
@@ -136,6 +137,14 @@ pub(crate) fn metering_postgres(settings: &Settings) -> Result<Option<PostgresUr
     postgres(settings.metering.store.as_ref())
 }
 
+/// Where the router's store is, if it is no embedded one.
+///
+/// # Errors
+/// As of [`vault_postgres`].
+pub(crate) fn router_postgres(settings: &Settings) -> Result<Option<PostgresUrl>, SettingsError> {
+    postgres(settings.router_store.as_ref())
+}
+
 fn postgres(store: Option<&StoreUrl>) -> Result<Option<PostgresUrl>, SettingsError> {
     let parse = |store: &StoreUrl| {
         let url = PostgresUrl::parse(store.url.expose());
@@ -210,7 +219,7 @@ fn mail(settings: &MailSettings) -> MailConfig {
     }
 }
 
-pub(crate) fn router(settings: &Settings) -> RouterConfig {
+pub(crate) fn router(settings: &Settings) -> Result<RouterConfig, SettingsError> {
     let routing = &settings.routing;
     let overrides = |(name, provider): (&String, &ProviderSettings)| {
         let given = ProviderOverride {
@@ -220,7 +229,7 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
         };
         (name.clone(), given)
     };
-    RouterConfig {
+    Ok(RouterConfig {
         providers: settings.providers.by_name.iter().map(overrides).collect(),
         sandbox_enabled: sandbox_is_enabled(settings),
         prefer: match routing.prefer {
@@ -239,8 +248,9 @@ pub(crate) fn router(settings: &Settings) -> RouterConfig {
         shutdown_grace: settings.shutdown_grace,
         trace_providers: settings.telemetry.propagate_to_providers,
         shared_limits: settings.redis.as_ref().map(shared_limits),
-        ..RouterConfig::new(spool(settings))
-    }
+        postgres: router_postgres(settings)?,
+        ..RouterConfig::new(spool(settings), router_file(settings))
+    })
 }
 
 fn shared_limits(redis: &RedisSettings) -> SharedLimits {
@@ -252,6 +262,11 @@ fn shared_limits(redis: &RedisSettings) -> SharedLimits {
         },
         routers: redis.routers,
     }
+}
+
+/// The file of the router's store, where that is no other.
+pub(crate) fn router_file(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("router.db")
 }
 
 /// The file of the router's spool.

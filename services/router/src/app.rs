@@ -21,6 +21,7 @@ mod limits;
 pub(crate) mod metering;
 pub(crate) mod meters;
 mod plain;
+mod policies;
 mod price_order;
 mod providers;
 mod serve;
@@ -49,6 +50,7 @@ pub(crate) use invoke::{Invocation, Options};
 pub(crate) use lengths::LengthBook;
 use metering::MeteringPort;
 use meters::Meters;
+pub(crate) use policies::PolicyBook;
 pub(crate) use price_order::PriceOrder;
 pub(crate) use providers::ProviderView;
 pub(crate) use tokens::Tokens;
@@ -63,6 +65,7 @@ pub(crate) struct Core {
     pub(crate) prices: PriceOrder,
     pub(crate) health: Arc<HealthBook>,
     pub(crate) vault: Arc<VaultPort>,
+    pub(crate) policies: Arc<PolicyBook>,
     pub(crate) metering: MeteringPort,
     pub(crate) gate: Arc<Gate>,
     pub(crate) egress: Egress,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use keyward_limits::RedisConfig;
 use keyward_money::Nanos;
 use keyward_runtime::private_allow::PrivateAllow;
+use keyward_storage::PostgresUrl;
 
 use crate::domain::policy::{Operator, Prefer};
 use crate::domain::providers::ProviderOverride;
@@ -48,6 +49,10 @@ pub struct RouterConfig {
     pub spool: PathBuf,
     /// How much the spool takes in.
     pub spool_limits: SpoolLimits,
+    /// The file of its store, where that is no other.
+    pub database: PathBuf,
+    /// `router.store.url`: where its store is, if not in that file.
+    pub postgres: Option<PostgresUrl>,
     /// `redis.*`: where limits are counted that several routers share; in process where none.
     pub shared_limits: Option<SharedLimits>,
 }
@@ -62,8 +67,8 @@ pub struct SharedLimits {
 }
 
 impl RouterConfig {
-    /// What holds where nothing else is said, with the spool in this file.
-    pub fn new(spool: PathBuf) -> Self {
+    /// What holds where nothing else is said, with the spool and the store in these files.
+    pub fn new(spool: PathBuf, database: PathBuf) -> Self {
         Self {
             providers: BTreeMap::new(),
             sandbox_enabled: true,
@@ -79,6 +84,8 @@ impl RouterConfig {
             timeouts: Timeouts::default(),
             spool,
             spool_limits: SpoolLimits::default(),
+            database,
+            postgres: None,
             shared_limits: None,
         }
     }

@@ -4,6 +4,7 @@
 mod convert;
 mod invoke;
 mod models;
+mod policies;
 mod providers;
 
 use std::pin::Pin;
@@ -102,5 +103,23 @@ impl RouterService for RouterApi {
         let (behalf, message) = (behalf(&request)?, request.into_inner());
         let found = providers::get(&self.core, &behalf, &message.provider).await;
         found.map(Response::new)
+    }
+
+    async fn get_routing_policy(
+        &self,
+        request: Request<proto::GetRoutingPolicyRequest>,
+    ) -> Result<Response<proto::GetRoutingPolicyResponse>, Status> {
+        let (behalf, message) = (behalf(&request)?, request.into_inner());
+        let found = policies::get(&self.core, &behalf, message).await;
+        found.map(Response::new)
+    }
+
+    async fn update_routing_policy(
+        &self,
+        request: Request<proto::UpdateRoutingPolicyRequest>,
+    ) -> Result<Response<proto::UpdateRoutingPolicyResponse>, Status> {
+        let (behalf, message) = (behalf(&request)?, request.into_inner());
+        let updated = policies::update(&self.core, &behalf, message).await;
+        updated.map(Response::new)
     }
 }

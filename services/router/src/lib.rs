@@ -8,13 +8,16 @@ mod app;
 pub mod config;
 pub mod domain;
 mod grpc;
+pub mod inspect;
 mod router;
 mod sandbox;
 pub mod spool;
+mod store;
 mod upstream;
 
 pub use config::{OnCreditExhausted, RouterConfig, SharedLimits, Timeouts};
 pub use domain::policy::Prefer;
 pub use domain::providers::ProviderOverride;
 pub use grpc::RouterApi;
-pub use router::{Router, RouterConnections, RouterError};
+pub use router::{Router, RouterConnections, RouterError, migrate, migrate_file};
+pub use store::tables::LAYOUT;

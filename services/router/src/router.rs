@@ -1,5 +1,6 @@
 //! Sets a router up.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use keyward_auth::{Authenticator, Connection};
@@ -8,18 +9,21 @@ use keyward_egress::EgressError;
 use keyward_limits::{Gate, RedisError, RedisLimiter};
 use keyward_proto::router::v1::router_service_server::RouterServiceServer;
 use keyward_runtime::serve::Process;
-use keyward_storage::StorageError;
+use keyward_storage::{PostgresUrl, StorageError};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::closing::Closing;
 use crate::app::metering::MeteringPort;
 use crate::app::meters::Meters;
 use crate::app::vault::{LeaseMeters, VaultPort};
-use crate::app::{Core, Drains, HealthBook, LengthBook, PriceOrder, Tokens};
+use crate::app::{Core, Drains, HealthBook, LengthBook, PolicyBook, PriceOrder, Tokens};
 use crate::config::RouterConfig;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
 use crate::grpc::RouterApi;
 use crate::spool::Spool;
+use crate::store::postgres::PostgresStore;
+use crate::store::sqlite::SqliteStore;
+use crate::store::{PolicyStore, StoreError};
 use crate::upstream::Egress;
 
 /// Why a router could not be set up.
@@ -34,6 +38,9 @@ pub enum RouterError {
     /// The spool could not be opened, or another router has it.
     #[error("the usage spool cannot be opened")]
     Spool(#[from] StorageError),
+    /// Its store could not be opened, or another process has it.
+    #[error("the router's store cannot be opened")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The Redis of the settings cannot be used.
     #[error(transparent)]
     Limits(#[from] RedisError),
@@ -90,6 +97,7 @@ impl Router {
             tracker.clone(),
             meters.leases(),
         );
+        let policies = policies(config, process).await?;
         let gate = Arc::new(gate(config, &meters)?);
         tracker.spawn(keep(Arc::clone(&gate), stopping.clone()));
         tracker.spawn(Arc::clone(&vault).sweep(stopping.clone()));
@@ -101,6 +109,7 @@ impl Router {
             prices: PriceOrder::default(),
             health,
             vault,
+            policies,
             metering,
             gate,
             egress,
@@ -128,12 +137,68 @@ impl Router {
     /// called once nothing is in flight any more, and before metering closes.
     pub async fn close(&self) {
         self.core.metering.close().await;
+        self.core.policies.close().await;
     }
 
     /// Whether it can serve: the vault's changes are heard.
     pub fn is_ready(&self) -> bool {
         self.core.vault.is_fresh()
     }
+}
+
+impl From<StoreError> for RouterError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
+}
+
+/// Makes a schema in Postgres or brings it up to date, which a start never does; says from which
+/// version, and to which.
+///
+/// # Errors
+/// [`StorageError`] if it cannot be reached, refuses, or is of a later version.
+pub async fn migrate(url: &PostgresUrl) -> Result<(u32, u32), StorageError> {
+    PostgresStore::migrate(url).await
+}
+
+/// Makes a store in a file, or brings it up to date.
+///
+/// # Errors
+/// [`RouterError::Store`] if it cannot be opened, or another process has it.
+pub async fn migrate_file(path: &Path) -> Result<(), RouterError> {
+    open_file(path).await?.close().await;
+    Ok(())
+}
+
+/// The policies, and what follows the changes that others make.
+async fn policies(
+    config: &RouterConfig,
+    process: &Process,
+) -> Result<Arc<PolicyBook>, RouterError> {
+    let store = open_store(config).await?;
+    let (is_shared, last) = (store.is_shared(), store.last_change().await?);
+    let policies = Arc::new(PolicyBook::new(store));
+    if is_shared {
+        let following = Arc::clone(&policies).follow(last, process.stopping.clone());
+        process.spawn(following);
+    }
+    Ok(policies)
+}
+
+async fn open_store(config: &RouterConfig) -> Result<Arc<dyn PolicyStore>, RouterError> {
+    Ok(match &config.postgres {
+        Some(url) => Arc::new(PostgresStore::open(url).await.map_err(StoreError::from)?),
+        None => Arc::new(open_file(&config.database).await?),
+    })
+}
+
+async fn open_file(path: &Path) -> Result<SqliteStore, RouterError> {
+    let path = path.to_owned();
+    let opening = tokio::task::spawn_blocking(move || SqliteStore::open(&path));
+    let opened = opening
+        .await
+        .map_err(|fault| RouterError::Store(Box::new(fault)))?;
+    Ok(opened?)
 }
 
 /// Where limits are counted.

@@ -86,6 +86,7 @@ pub const METHODS: &[MethodRule] = table! {
         SERVICES, Optional => ExchangeCredential, GetGrantKeys, ResolveAccount;
         CALLERS, Needs(Scope::Admin) => CreateUser, UpdateUser, DeleteUser,
             CreateOrganization, UpdateOrganization, DeleteOrganization;
+        ROUTER, Needs(Scope::Keys) => ResolveOwner;
         CALLERS_AND_METERING, Any => GetMember;
         CALLERS, Any => GetUser, ListUsers, GetOrganization, ListOrganizations,
             CreateProject, GetProject, ListProjects, UpdateProject, DeleteProject,
@@ -98,7 +99,7 @@ pub const METHODS: &[MethodRule] = table! {
     }
     "keyward.router.v1.RouterService" {
         CALLERS, Needs(Scope::Inference) => Invoke, ListModels, GetModel;
-        CALLERS, Needs(Scope::Keys) => ResolveRoute;
+        CALLERS, Needs(Scope::Keys) => ResolveRoute, GetRoutingPolicy, UpdateRoutingPolicy;
         CALLERS, Any => ListProviders, GetProvider;
     }
     "keyward.metering.v1.MeteringService" {

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use keyward_money::Prices;
-use serde::{Deserialize, Serialize};
+use serde::de::value::StrDeserializer;
+use serde::{Deserialize, Serialize, de};
 
 /// What a model can be asked for. The names are those of usage records. Anthropic's and Gemini's
 /// forms of a call are ways to say one of these, not endpoints of their own.
@@ -60,6 +61,11 @@ impl Endpoint {
             Self::AudioTranslations => "audio.translations",
             Self::Moderations => "moderations",
         }
+    }
+
+    /// The endpoint of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::deserialize(StrDeserializer::<de::value::Error>::new(name)).ok()
     }
 }
 

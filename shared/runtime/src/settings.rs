@@ -51,6 +51,8 @@ pub struct Settings {
     pub urls: RoleUrls,
     /// Custody.
     pub vault: VaultSettings,
+    /// Where the router's store is, if not in `data_dir`.
+    pub router_store: Option<StoreUrl>,
     /// Money and usage.
     pub metering: MeteringSettings,
     /// The admin access key, if given.

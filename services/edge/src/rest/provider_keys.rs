@@ -26,6 +26,8 @@ use super::values::{SecretText, Time};
 use crate::caller::Call;
 use crate::services::Services;
 
+pub(super) use self::owner::OwnerNames;
+
 pub(super) fn router() -> OpenApiRouter<Services> {
     OpenApiRouter::default()
         .routes(routes!(list, create))

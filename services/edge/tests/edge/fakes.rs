@@ -170,6 +170,7 @@ scripted!(IdentityService in vault {
     exchange_credential ExchangeCredentialRequest ExchangeCredentialResponse
     get_grant_keys GetGrantKeysRequest GetGrantKeysResponse
     resolve_account ResolveAccountRequest ResolveAccountResponse
+    resolve_owner ResolveOwnerRequest ResolveOwnerResponse
     create_user CreateUserRequest CreateUserResponse
     get_user GetUserRequest GetUserResponse
     list_users ListUsersRequest ListUsersResponse
@@ -237,6 +238,8 @@ scripted!(RouterService in router {
     get_model GetModelRequest GetModelResponse
     list_providers ListProvidersRequest ListProvidersResponse
     get_provider GetProviderRequest GetProviderResponse
+    get_routing_policy GetRoutingPolicyRequest GetRoutingPolicyResponse
+    update_routing_policy UpdateRoutingPolicyRequest UpdateRoutingPolicyResponse
 }
     type InvokeStream = ReceiverStream<Answer>;
 

@@ -62,23 +62,37 @@ impl Client {
 
     /// The same, and whether the answer was given before, to the same request.
     pub(super) fn send_once(&self, request: &Request) -> Result<(Value, bool), Failure> {
+        let (answer, headers) = self.exchange(request)?;
+        Ok((answer, headers.contains_key(REPLAYED)))
+    }
+
+    /// The same, and the etag of what is answered.
+    pub(super) fn send_for_change(
+        &self,
+        request: &Request,
+    ) -> Result<(Value, Option<HeaderValue>), Failure> {
+        let (answer, mut headers) = self.exchange(request)?;
+        Ok((answer, headers.remove(header::ETAG)))
+    }
+
+    fn exchange(&self, request: &Request) -> Result<(Value, HeaderMap), Failure> {
         let answer = self.ask(request, HeaderValue::from_static("application/json"))?;
         let status = answer.status();
-        let laggards = answer.headers().get("x-keyward-laggards");
+        let headers = answer.headers().clone();
+        let laggards = headers.get("x-keyward-laggards");
         let laggards = laggards.and_then(|count| count.to_str().ok()?.parse().ok());
         self.laggards
             .store(laggards.unwrap_or(0), Ordering::Relaxed);
-        let replayed = answer.headers().contains_key(REPLAYED);
         let body = self
             .transport
             .body(answer)
             .map_err(|error| self.unreachable(error))?;
         if status == StatusCode::NO_CONTENT {
-            return Ok((Value::Null, replayed));
+            return Ok((Value::Null, headers));
         }
         let body: Option<Value> = serde_json::from_slice(&body).ok();
         match body {
-            Some(body) if status.is_success() => Ok((body, replayed)),
+            Some(body) if status.is_success() => Ok((body, headers)),
             body => Err(self.refused(status, body)),
         }
     }
@@ -155,6 +169,9 @@ impl Client {
                 HeaderValue::from_str(&request.idempotency_key().unwrap_or_else(ids::new_text))
         {
             headers.insert("idempotency-key", key);
+        }
+        if let Some(etag) = request.expected() {
+            headers.insert(header::IF_MATCH, etag.clone());
         }
         let body = request.body();
         if body.is_some() {

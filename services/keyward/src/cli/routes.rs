@@ -1,11 +1,13 @@
-//! `keyward routes explain`: who would serve a model, and why.
+//! `keyward routes`: who would serve a model, and what policies allow of that.
+
+mod policy;
 
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::client::{Request, rows};
 use super::context::Context;
-use super::exit::Outcome;
+use super::exit::{Failure, Outcome};
 use super::table::{Align, Cell, Table, Tone};
 use super::view;
 
@@ -14,9 +16,9 @@ use super::view;
 #[command(after_help = "\
 Examples:
   keyward routes explain openai/gpt-4o
-  keyward routes explain sandbox/echo --json
-
-Nothing is sent to a provider, and nothing is charged.")]
+  keyward routes explain auto --task code
+  keyward routes explain openai/gpt-4o --models groq/llama-3.3-70b --provider '{\"sort\": \"price\"}'
+  keyward routes policy get --organization acme")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     action: Action,
@@ -24,23 +26,55 @@ pub(super) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Say who would serve a model, in which order, and why
-    Explain {
-        /// The model, such as openai/gpt-4o
-        model: String,
-        /// The endpoint; the model's first by default
-        #[arg(long)]
-        endpoint: Option<String>,
-    },
+    /// Say who would serve a model, in which order, and why; nothing is sent or charged
+    Explain(Explain),
+    /// Read and write routing policies
+    Policy(policy::Arguments),
+}
+
+#[derive(Debug, Args)]
+struct Explain {
+    /// The model, such as openai/gpt-4o, or `auto`
+    model: String,
+    /// The endpoint; the model's first by default
+    #[arg(long)]
+    endpoint: Option<String>,
+    /// What it is for, where the model is `auto`: code, reasoning, chat, embeddings or vision
+    #[arg(long)]
+    task: Option<String>,
+    /// Models that may serve in its stead, in order
+    #[arg(long, value_name = "MODEL", value_delimiter = ',')]
+    models: Vec<String>,
+    /// What a request's `provider` would say
+    #[arg(long, value_name = "JSON")]
+    provider: Option<String>,
+}
+
+impl Explain {
+    fn request(self) -> Result<Request, Failure> {
+        let provider = self.provider.map(|json| {
+            let read = serde_json::from_str::<Value>(&json);
+            read.map_err(|error| Failure::usage(format!("--provider is no JSON: {error}")))
+        });
+        let models = Some(self.models).filter(|models| !models.is_empty());
+        let request = Request::post(&["routes", "explain"])
+            .member("model", Some(self.model))
+            .member("endpoint", self.endpoint)
+            .member("task", self.task)
+            .member("models", models)
+            .member("provider", provider.transpose()?);
+        Ok(request)
+    }
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
-    let Action::Explain { model, endpoint } = arguments.action;
-    let request = Request::post(&["routes", "explain"])
-        .member("model", Some(model))
-        .member("endpoint", endpoint);
-    let answer = context.client()?.send(&request)?;
-    context.output.show(&answer, table)
+    match arguments.action {
+        Action::Explain(explain) => {
+            let answer = context.client()?.send(&explain.request()?)?;
+            context.output.show(&answer, table)
+        }
+        Action::Policy(arguments) => policy::run(arguments, context),
+    }
 }
 
 fn table(answer: &Value) -> Table {

@@ -53,6 +53,7 @@ struct Copy {
 enum Owner {
     Vault,
     Metering,
+    Router,
 }
 
 impl Owner {
@@ -60,6 +61,7 @@ impl Owner {
         match self {
             Self::Vault => &keyward_vault::store::tables::LAYOUT,
             Self::Metering => &keyward_metering::LAYOUT,
+            Self::Router => &keyward_router::LAYOUT,
         }
     }
 
@@ -70,7 +72,9 @@ impl Owner {
                 "Both stores hold the same. Next: `keyward audit verify` on both, then start with \
                  the new one."
             }
-            Self::Metering => "Both stores hold the same. Next: start with the new one.",
+            Self::Metering | Self::Router => {
+                "Both stores hold the same. Next: start with the new one."
+            }
         }
     }
 }

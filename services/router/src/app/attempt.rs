@@ -171,6 +171,7 @@ impl Attempt {
             tags: request.tags.clone(),
             client_request_id: request.client_request_id.to_owned(),
             service_tier: ending.service_tier.clone(),
+            fallback: self.candidate.is_fallback(),
         }
     }
 }

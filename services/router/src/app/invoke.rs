@@ -121,9 +121,9 @@ impl Core {
             organization_keys: self.has_organization_keys(keys, behalf).await,
             allowed_models: behalf.principal().allowed_models.clone(),
         };
-        let layers = &[];
+        let layers = self.policies.layers(behalf.principal()).await?;
         if let Some(body) = body {
-            asked::complete(&mut route, body, keys, layers);
+            asked::complete(&mut route, body, keys, &layers);
         }
         let catalog = self.catalog.current();
         Ok(plan(&PlanInput {
@@ -131,7 +131,7 @@ impl Core {
             principal: &principal,
             keys,
             operator: &self.operator,
-            layers,
+            layers: &layers,
             catalog: &catalog,
             cheapest: &self.prices.of(&catalog).1,
             providers: &self.providers,

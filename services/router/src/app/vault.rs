@@ -7,6 +7,7 @@ mod freshness;
 mod leases;
 mod listing;
 mod meters;
+mod owners;
 mod recovery;
 mod watching;
 
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use keyward_auth::{Authenticator, Connection};
 use keyward_proto::vault::v1 as proto;
+use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
 use keyward_proto::vault::v1::vault_service_client::VaultServiceClient;
 use keyward_runtime::error::{Reason, WireError};
 use tokio::sync::watch;
@@ -27,6 +29,7 @@ use leases::{Leases, Slot};
 pub(crate) use listing::Listing;
 use listing::Listings;
 pub(crate) use meters::LeaseMeters;
+pub(crate) use owners::NamedOwner;
 
 /// How long the vault is waited for; it reads from its own disk.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,6 +59,7 @@ pub(crate) enum UnsealError {
 /// The port.
 pub(crate) struct VaultPort {
     client: VaultServiceClient<Connection>,
+    identity: IdentityServiceClient<Connection>,
     listings: Listings,
     leases: Leases,
     freshness: Freshness,
@@ -81,7 +85,8 @@ impl VaultPort {
         meters: LeaseMeters,
     ) -> Self {
         Self {
-            client: VaultServiceClient::new(connection),
+            client: VaultServiceClient::new(connection.clone()),
+            identity: IdentityServiceClient::new(connection),
             listings: Listings::new(),
             leases: Leases::new(),
             freshness: Freshness::new(revocation_bound),

@@ -2,18 +2,23 @@
 //! that concern a request lie in layers, the broadest first, and each can only narrow what the ones
 //! before it allow.
 
+mod contract;
 mod hours;
 mod layers;
+mod owner;
 mod pattern;
 mod rule;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use keyward_money::Nanos;
 
+pub use contract::{Misfit, check};
 pub use hours::{Hours, Weekdays};
 pub use layers::{Layer, Layers, Operator};
+pub use owner::{OwnerKind, PolicyOwner};
 pub use pattern::{Access, Pattern};
 pub use rule::{Match, Rule, RuleFacts, Steer};
 
@@ -87,6 +92,15 @@ impl fmt::Display for Scope {
     }
 }
 
+/// Whether answers are stored and given again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caching {
+    /// Whether they are where the request does not say.
+    pub enabled: bool,
+    /// For how long; the platform's time where absent.
+    pub lifetime: Option<Duration>,
+}
+
 /// What one owner allows. The default allows everything that broader policies do.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy {
@@ -114,4 +128,6 @@ pub struct Policy {
     pub tasks: BTreeMap<Task, Vec<String>>,
     /// What holds for some requests only.
     pub rules: Vec<Rule>,
+    /// Whether answers are stored; the broader policy's word where absent.
+    pub caching: Option<Caching>,
 }

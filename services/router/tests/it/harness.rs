@@ -69,7 +69,10 @@ impl Harness {
         let upstream = Upstream::start().await;
         let (vault, metering) = (FakeVault::new(), FakeMetering::new());
         let folder = tempfile::tempdir().unwrap();
-        let mut config = RouterConfig::new(folder.path().join("spool.db"));
+        let mut config = RouterConfig::new(
+            folder.path().join("spool.db"),
+            folder.path().join("router.db"),
+        );
         for name in ["openai", "openrouter", "groq"] {
             let base_url = format!("{}/{name}/v1", upstream.origin).parse().unwrap();
             let provider = ProviderOverride {

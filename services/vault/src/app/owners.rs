@@ -32,6 +32,30 @@ impl Core {
         }
     }
 
+    /// The owner that a caller names, the calling user where it names none, and whether the caller may
+    /// change what is theirs. Who may not see their keys may not know so much.
+    pub(crate) async fn resolve_owner(
+        &self,
+        context: &Context,
+        name: Option<OwnerRef>,
+    ) -> Result<(Owner, bool)> {
+        let own = OwnerRef {
+            kind: OwnerKind::User,
+            id: String::new(),
+        };
+        let owner = self.resolve(context, &name.unwrap_or(own)).await?;
+        let may = async |deed| {
+            self.authorise(context, owner, (Thing::ProviderKeys, deed), "owner")
+                .await
+        };
+        may(Deed::See).await?;
+        match may(Deed::Manage).await {
+            Ok(()) => Ok((owner, true)),
+            Err(VaultError::Forbidden(_)) => Ok((owner, false)),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn resolve_named(&self, context: &Context, name: &OwnerRef) -> Result<Owner> {
         let own = |uid: Option<Uuid>| uid.ok_or(VaultError::NotFound("owner"));
         match (name.kind, name.id.as_str()) {

@@ -48,6 +48,13 @@ impl IdentityService for VaultGrpc {
         self.answer(request, accounts::resolve_account).await
     }
 
+    async fn resolve_owner(
+        &self,
+        request: Request<proto::ResolveOwnerRequest>,
+    ) -> Result<Response<proto::ResolveOwnerResponse>, Status> {
+        self.answer(request, accounts::resolve_owner).await
+    }
+
     async fn create_user(
         &self,
         request: Request<proto::CreateUserRequest>,

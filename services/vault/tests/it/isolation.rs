@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use keyward_auth::Peer;
+use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
 use keyward_proto::vault::v1::{self as proto, OrganizationRole, OwnerKind, Scope};
 use keyward_runtime::error::Reason;
 use prost_types::FieldMask;
@@ -239,6 +241,22 @@ async fn on_accounts(rig: &Rig, stranger: &str, attempts: &mut Attempts) {
         attempts.add(
             "ResolveAccount",
             identity.resolve_account(with(stranger, resolve)).await,
+        );
+    }
+    for (kind, id) in [
+        (proto::OwnerKind::User, "bob"),
+        (proto::OwnerKind::Organization, "acme"),
+        (proto::OwnerKind::Project, "organizations/acme/projects/web"),
+    ] {
+        let owner = Some(proto::Owner {
+            kind: kind.into(),
+            id: id.into(),
+        });
+        let resolve = proto::ResolveOwnerRequest { owner };
+        let mut asked = IdentityServiceClient::new(rig.connect(Peer::Router));
+        attempts.add(
+            "ResolveOwner",
+            asked.resolve_owner(with(stranger, resolve)).await,
         );
     }
 }

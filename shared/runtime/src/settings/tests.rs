@@ -221,11 +221,11 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             &["vault.url", "https://"],
         ),
         (
-            &[("KEYWARD_ROUTER__STORE__URL", "postgres://x")],
+            &[("KEYWARD_PROVIDERS__PROXY", "http://proxy:3128")],
             None,
             &[
-                "router.store.url",
-                "KEYWARD_ROUTER__STORE__URL",
+                "providers.proxy",
+                "KEYWARD_PROVIDERS__PROXY",
                 "not available",
             ],
         ),

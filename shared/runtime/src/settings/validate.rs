@@ -87,6 +87,7 @@ pub(super) fn validate(
                 .checkpoint_dir
                 .map_or_else(|| data_dir.join("audit-checkpoints"), PathBuf::from),
         },
+        router_store: store_url("router.store.url", raw.router.store, &raw.store),
         metering: MeteringSettings {
             store: store_url("metering.store.url", raw.metering.store, &raw.store),
             retention_days: retention_days(raw.metering.retention_days.as_deref())?,
@@ -129,13 +130,7 @@ pub(super) fn validate(
 /// Settings that have a name already and no effect yet stop the start: an operator who sets them
 /// relies on them.
 fn refuse_what_is_not_there_yet(raw: &RawSettings) -> Result<(), SettingsError> {
-    let not_sqlite = |store: Option<&RawStore>| {
-        store
-            .and_then(|store| store.url.as_ref())
-            .is_some_and(|url| !is_embedded(url))
-    };
     let missing = [
-        ("router.store.url", not_sqlite(raw.router.store.as_ref())),
         ("edge.trusted_proxies", raw.edge.trusted_proxies.is_some()),
         ("providers.proxy", raw.providers.general.proxy.is_some()),
     ];

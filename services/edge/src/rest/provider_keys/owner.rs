@@ -59,7 +59,7 @@ impl Which {
 
 /// How a request names an owner: by kind, by an id, or both.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct OwnerNames {
+pub(in crate::rest) struct OwnerNames {
     kind: String,
     user: String,
     organization: String,
@@ -68,7 +68,7 @@ pub(super) struct OwnerNames {
 
 impl OwnerNames {
     /// From what a body or a query says.
-    pub(super) fn new(
+    pub(in crate::rest) fn new(
         kind: Option<String>,
         user: Option<String>,
         organization: Option<String>,
@@ -95,7 +95,7 @@ impl OwnerNames {
 
     /// The owner; `None` for the calling user. An owner without an id is the one that the caller
     /// acts in. A project is named together with who it belongs to, or by its id alone.
-    pub(super) fn owner(self) -> Result<Option<Owner>, Failure> {
+    pub(in crate::rest) fn owner(self) -> Result<Option<Owner>, Failure> {
         let names = self.with_whole_project();
         let ids = [
             (OwnerKind::User, names.user),

@@ -1,6 +1,6 @@
 //! A request of the management API: what it is about, and what is said.
 
-use http::Method;
+use http::{HeaderValue, Method};
 use keyward_secret::Secret;
 use serde_json::{Map, Value};
 use url::Url;
@@ -18,6 +18,8 @@ pub(crate) struct Request {
     secret: Option<(&'static str, Secret)>,
     /// What it is known by, where the caller chose.
     name: Option<String>,
+    /// The state that a change is meant for, as a header has it.
+    if_match: Option<HeaderValue>,
 }
 
 impl Request {
@@ -29,6 +31,7 @@ impl Request {
             members: None,
             secret: None,
             name: None,
+            if_match: None,
         }
     }
 
@@ -45,6 +48,11 @@ impl Request {
     /// Changes what is given.
     pub(crate) fn patch(segments: &[&str]) -> Self {
         Self::new(Method::PATCH, segments)
+    }
+
+    /// Says something whole.
+    pub(crate) fn put(segments: &[&str]) -> Self {
+        Self::new(Method::PUT, segments)
     }
 
     /// Takes something away.
@@ -65,6 +73,22 @@ impl Request {
             members.insert(name.to_owned(), value.into());
         }
         self
+    }
+
+    /// With a whole body.
+    pub(crate) fn object(mut self, members: Map<String, Value>) -> Self {
+        self.members = Some(members);
+        self
+    }
+
+    /// Only where what is changed is still as it was with this etag.
+    pub(crate) fn if_match(mut self, etag: Option<HeaderValue>) -> Self {
+        self.if_match = etag;
+        self
+    }
+
+    pub(super) fn expected(&self) -> Option<&HeaderValue> {
+        self.if_match.as_ref()
     }
 
     /// With a secret member of the body.

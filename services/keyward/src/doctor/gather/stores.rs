@@ -31,11 +31,12 @@ pub(crate) struct Kept {
     pub(crate) destinations: BTreeSet<Destination>,
 }
 
-/// Looks into both stores at once.
+/// Looks into all stores at once.
 pub(crate) async fn gather(subject: Arc<Subject>) -> Kept {
-    let (vault, metering) = tokio::join!(vault(Arc::clone(&subject)), metering(&subject));
+    let vault = vault(Arc::clone(&subject));
+    let (vault, metering, router) = tokio::join!(vault, metering(&subject), router(&subject));
     let mut kept = Kept::default();
-    for found in [vault, metering].into_iter().flatten() {
+    for found in [vault, metering, router].into_iter().flatten() {
         kept.add(found);
     }
     kept
@@ -149,6 +150,38 @@ fn kept_of_metering(place: stores::Place, last_write: Option<Timestamp>) -> Kept
         last_write: last_write.map(|time| ("metering", time)),
         ..Kept::default()
     }
+}
+
+async fn router(subject: &Subject) -> Option<Kept> {
+    if !subject.roles.has(Role::Router) {
+        return None;
+    }
+    let place = match configs::router_postgres(&subject.settings).ok()? {
+        Some(url) => {
+            let found = keyward_router::inspect::inspect_postgres(&url).await;
+            stores::Place::Postgres(url.to_string(), found.map_err(|error| said(&error)))
+        }
+        // It does not panic, and is not cancelled while it is waited for.
+        None => {
+            let path = configs::router_file(&subject.settings);
+            tokio::task::spawn_blocking(move || router_in_a_file(&path))
+                .await
+                .ok()?
+        }
+    };
+    Some(Kept {
+        stores: vec![stores::Facts {
+            service: "router",
+            place,
+        }],
+        ..Kept::default()
+    })
+}
+
+fn router_in_a_file(path: &Path) -> stores::Place {
+    let found = keyward_router::inspect::inspect(path, CHECK_LIMIT);
+    let found = found.map(|found| found.map_err(|error| said(&error)));
+    stores::Place::File(path.display().to_string(), found)
 }
 
 /// What to do about a master key that cannot be used.

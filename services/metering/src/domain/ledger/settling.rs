@@ -99,9 +99,12 @@ impl Settlement {
 }
 
 impl Settlement {
-    /// Only a request that falls back from an own key has a cap.
+    /// What is told where credits stood in for an own key. A cap alone says nothing of that: policies
+    /// may cap every request.
     fn fallback(&self, hold: &Hold, priced: Priced) -> Option<NewNotice> {
-        hold.terms.cap.filter(|_| priced.charge > Nanos::ZERO)?;
+        if !self.event.message.fallback || priced.charge <= Nanos::ZERO {
+            return None;
+        }
         let fallback = Fallback {
             account: hold.request.account,
             inference_id: &hold.request.inference_id,

@@ -252,13 +252,17 @@ fn what_an_account_should_know_of_is_written_with_what_caused_it() {
     };
     new_hold(2, payer, 10).apply(&mut books);
     settlement(3, 2, payer, 10).apply(&mut books);
-    assert_eq!(kinds(&books), []);
-    let mut fallback = new_hold(4, payer, 90);
-    fallback.terms.cap = Some(nanos(90));
-    fallback.apply(&mut books);
-    settlement(5, 4, payer, 90).apply(&mut books);
+    let mut capped = new_hold(6, payer, 10);
+    capped.terms.cap = Some(nanos(10));
+    capped.apply(&mut books);
+    settlement(7, 6, payer, 10).apply(&mut books);
+    assert_eq!(kinds(&books), [], "a cap is no fallback");
+    new_hold(4, payer, 80).apply(&mut books);
+    let mut fallback = settlement(5, 4, payer, 80);
+    fallback.event.message.fallback = true;
+    fallback.clone().apply(&mut books);
     assert_eq!(kinds(&books), [LowBalance, FallbackToCredits]);
-    settlement(5, 4, payer, 90).apply(&mut books);
+    fallback.apply(&mut books);
     assert_eq!(kinds(&books).len(), 2, "the same again tells of nothing");
 }
 

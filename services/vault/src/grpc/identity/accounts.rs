@@ -19,6 +19,20 @@ pub(super) async fn resolve_account(
     Ok(proto::ResolveAccountResponse { uid, tier })
 }
 
+pub(super) async fn resolve_owner(
+    core: &Core,
+    context: &Context,
+    message: proto::ResolveOwnerRequest,
+) -> Result<proto::ResolveOwnerResponse> {
+    let named = message.owner.as_ref().map(decode::owner).transpose()?;
+    let (owner, may_manage) = core.resolve_owner(context, named).await?;
+    Ok(proto::ResolveOwnerResponse {
+        kind: encode::owner_kind(owner.kind).into(),
+        uid: owner.uid.to_string(),
+        may_manage,
+    })
+}
+
 pub(super) async fn create_user(
     core: &Core,
     context: &Context,

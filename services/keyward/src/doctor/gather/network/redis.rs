@@ -11,7 +11,7 @@ use crate::roles::Role;
 
 /// `None` where no router of this process shares limits.
 pub(crate) async fn gather(subject: &Subject) -> Option<Facts> {
-    let shared = configs::router(&subject.settings).shared_limits;
+    let shared = configs::router(&subject.settings).ok()?.shared_limits;
     let shared = shared.filter(|_| subject.roles.has(Role::Router))?;
     let asked = async {
         let redis = RedisLimiter::new(&shared.redis)?;
