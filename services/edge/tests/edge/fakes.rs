@@ -221,6 +221,10 @@ scripted!(UsageService in metering {
     get_receipt GetReceiptRequest GetReceiptResponse
     query_usage QueryUsageRequest QueryUsageResponse
     estimate_cost EstimateCostRequest EstimateCostResponse
+    list_key_statistics ListKeyStatisticsRequest ListKeyStatisticsResponse
+    get_savings GetSavingsRequest GetSavingsResponse
+    get_statement GetStatementRequest GetStatementResponse
+    rerate_usage RerateUsageRequest RerateUsageResponse
 });
 
 scripted!(PricingService in metering {
@@ -230,6 +234,9 @@ scripted!(PricingService in metering {
     update_tier UpdateTierRequest UpdateTierResponse
     get_price GetPriceRequest GetPriceResponse
     list_prices ListPricesRequest ListPricesResponse
+    list_price_versions ListPriceVersionsRequest ListPriceVersionsResponse
+    compare_price_versions ComparePriceVersionsRequest ComparePriceVersionsResponse
+    activate_price_version ActivatePriceVersionRequest ActivatePriceVersionResponse
 });
 
 scripted!(RouterService in router {
