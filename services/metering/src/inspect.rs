@@ -13,7 +13,7 @@ use crate::MeteringError;
 use crate::domain::day::Retention;
 use crate::store::postgres::{PostgresStore, inspect as postgres};
 use crate::store::sqlite::{SqliteStore, inspect};
-use crate::store::{ProofStore, StoreError, prove as prove_books};
+use crate::store::{self, ProofStore, StoreError};
 
 /// What was found of a store that is there.
 #[derive(Debug)]
@@ -93,8 +93,8 @@ pub async fn prove_in_postgres(url: &PostgresUrl) -> Result<BooksProof, Metering
     prove_store(&opened.map_err(StoreError::from)?).await
 }
 
-async fn prove_store(store: &dyn ProofStore) -> Result<BooksProof, MeteringError> {
-    let proof = prove_books(store).await?;
+async fn prove_store(books: &dyn ProofStore) -> Result<BooksProof, MeteringError> {
+    let proof = store::prove(books, None).await?;
     Ok(BooksProof {
         records: proof.records,
         faults: proof

@@ -5,7 +5,6 @@
 //! `KEYWARD_TEST_SEEDS` says how many seeds are tried; a failure names its seed, and
 //! `KEYWARD_TEST_SEED` tries that one alone.
 
-mod oracle;
 mod port;
 mod router;
 mod world;

@@ -4,18 +4,22 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keyward_runtime::error;
+use jiff::{SignedDuration, Timestamp};
+use keyward_runtime::{error, time};
 use tokio_util::sync::CancellationToken;
 
 use super::App;
 use crate::MeteringError;
 use crate::domain::account::AccountKey;
 use crate::domain::ledger::Freeze;
-use crate::store::prove;
+use crate::store;
 
 /// How long after the start the books are proven, and how often from then on.
 const FIRST: Duration = Duration::from_mins(1);
 const EVERY: Duration = Duration::from_hours(1);
+
+/// How far back records are priced anew each time; `usage verify` prices all.
+const AGAIN: SignedDuration = SignedDuration::from_hours(24);
 
 impl App {
     /// Proves the books every hour, until told to stop.
@@ -36,7 +40,7 @@ impl App {
 
     /// Proves the books; closes those of accounts that do not add up, and opens those that do again.
     pub(crate) async fn prove_and_freeze(&self) -> Result<(), MeteringError> {
-        let proof = prove(&*self.store).await?;
+        let proof = store::prove(&*self.store, self.priced_since().await?).await?;
         self.meters.discrepancies(proof.discrepancies.len());
         for discrepancy in &proof.discrepancies {
             tracing::error!(%discrepancy, "the books do not add up");
@@ -55,6 +59,13 @@ impl App {
             }
         }
         Ok(())
+    }
+
+    /// From when on records are priced anew. What is older was, and does not change; but an account
+    /// that is closed may be so for a record of any age.
+    async fn priced_since(&self) -> Result<Option<Timestamp>, MeteringError> {
+        let is_open = self.store.frozen().await?.is_empty();
+        Ok(is_open.then(|| time::now().checked_sub(AGAIN).unwrap_or(Timestamp::MIN)))
     }
 
     async fn freeze(&self, account: AccountKey, frozen: bool) -> Result<(), MeteringError> {

@@ -117,6 +117,13 @@ impl Event {
         event
     }
 
+    /// Whether it only guesses at what another event of its id has measured: a router that lost its
+    /// memory tells what its intents say, and may have told better before.
+    pub(crate) fn gives_way_to(&self, stored: &Self) -> bool {
+        let is_guess = |event: &Self| event.message.usage_source() == wire::UsageSource::Recovered;
+        is_guess(self) && !is_guess(stored) && self.account == stored.account
+    }
+
     /// As it is stored.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         prost::Message::encode_to_vec(&*self.message)

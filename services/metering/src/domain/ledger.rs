@@ -10,6 +10,8 @@ mod freezing;
 mod granting;
 mod holding;
 mod leasing;
+#[cfg(test)]
+pub(crate) mod oracle;
 mod period;
 mod recording;
 mod refunding;

@@ -9,10 +9,10 @@ use keyward_storage::StorageError;
 use parking_lot::Mutex;
 use proptest::test_runner::TestRng;
 
-use super::oracle::assert_adds_up;
 use super::world::{chance, rng};
 use crate::MeteringError;
 use crate::app::Ledger;
+use crate::domain::ledger::oracle::assert_adds_up;
 use crate::domain::ledger::{Books, Command};
 use crate::domain::notice::LowBalance;
 use crate::store::{Batch, BatchStore, SHARDS, StoreError};

@@ -13,12 +13,12 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use ring::digest;
 use uuid::Uuid;
 
-use super::oracle::assert_adds_up;
 use super::port::{Port, Unheard};
 use super::router::{Borrowed, Request, Router, Told};
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, Terms, price_own_key};
 use crate::domain::event::{Event, Outcome};
+use crate::domain::ledger::oracle::assert_adds_up;
 use crate::domain::ledger::{
     Books, ExpireHold, ExpireLots, Extension, GiveBack, Granted, Holder, LeaseSettlement, Lend,
     Lent, NewGrant, NewHold, NewRecord, Placed, Posted, Settlement, TransferKind, VoidHold,
@@ -497,7 +497,7 @@ impl<P: Port> World<P> {
         let _ = self.port.ask(ExpireLots { id, account, time }).await;
         let holds: Vec<_> = {
             let books = self.port.written();
-            let of = |books: &Arc<Mutex<_>>| open_holds(&books.lock());
+            let of = |books: &Arc<Mutex<_>>| all_holds(&books.lock());
             books.iter().flat_map(of).collect()
         };
         for (id, account) in holds {
@@ -570,13 +570,13 @@ impl<P: Port> World<P> {
     }
 }
 
-fn open_holds(books: &Books) -> Vec<(Uuid, AccountKey)> {
+fn all_holds(books: &Books) -> Vec<(Uuid, AccountKey)> {
     let holds = books.holds.values();
-    let mut open: Vec<_> = holds
+    let mut all: Vec<_> = holds
         .map(|hold| (hold.request.id, hold.request.account))
         .collect();
-    open.sort();
-    open
+    all.sort();
+    all
 }
 
 /// What became of a use.

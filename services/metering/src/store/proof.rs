@@ -1,6 +1,7 @@
 //! What a proof reads: all that is kept in two ways, from one state of the store.
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::StoreError;
 use crate::domain::account::AccountKey;
@@ -31,13 +32,19 @@ pub(crate) struct Proof {
     pub(crate) discrepancies: Vec<Discrepancy>,
 }
 
-/// Proves all books of a store.
-pub(crate) async fn prove(store: &dyn ProofStore) -> Result<Proof, StoreError> {
+/// Proves all books of a store. Records from before `since` are not priced anew.
+pub(crate) async fn prove(
+    store: &dyn ProofStore,
+    since: Option<Timestamp>,
+) -> Result<Proof, StoreError> {
     let mut proof = Proof {
         records: 0,
         discrepancies: store.discrepancies().await?,
     };
-    let mut after = 0;
+    let mut after = match since {
+        Some(since) => place_before(store, since).await?,
+        None => 0,
+    };
     loop {
         let page = store.priceables(after, PAGE).await?;
         let Some(last) = page.last() else {
@@ -48,4 +55,32 @@ pub(crate) async fn prove(store: &dyn ProofStore) -> Result<Proof, StoreError> {
         let wrong = page.iter().filter_map(Priceable::discrepancy);
         proof.discrepancies.extend(wrong);
     }
+}
+
+/// The place behind which records begin that were stored since then. They are stored in the order of
+/// their times, so it is found by halves.
+async fn place_before(store: &dyn ProofStore, since: Timestamp) -> Result<i64, StoreError> {
+    let mut high = 1;
+    while !begins_behind(store, high, since).await? {
+        high *= 2;
+    }
+    let mut low = 0;
+    while low < high {
+        let middle = low + (high - low) / 2;
+        match begins_behind(store, middle, since).await? {
+            true => high = middle,
+            false => low = middle + 1,
+        }
+    }
+    Ok(low)
+}
+
+/// Whether nothing behind a place was stored before then.
+async fn begins_behind(
+    store: &dyn ProofStore,
+    place: i64,
+    since: Timestamp,
+) -> Result<bool, StoreError> {
+    let next = store.priceables(place, 1).await?;
+    Ok(next.first().is_none_or(|next| next.record.time >= since))
 }

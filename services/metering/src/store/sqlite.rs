@@ -7,6 +7,8 @@ mod leases;
 mod ledger;
 mod notices;
 mod outbox;
+#[cfg(test)]
+mod power_cut;
 mod prices;
 mod proof;
 mod row;
@@ -651,7 +653,7 @@ mod tests {
             let store = std::sync::Arc::new(store);
             crate::store::suite::some_books(&*store).await;
             assert!(store.tamper(sql).await > 0, "{sql}");
-            let proof = crate::store::prove(&*store).await.expect("works");
+            let proof = crate::store::prove(&*store, None).await.expect("works");
             let found: Vec<_> = proof
                 .discrepancies
                 .iter()

@@ -141,6 +141,7 @@ impl Books {
     }
 
     /// What became of an event before, or of one that comes too late to know; `None` where it is new.
+    /// One that was measured stays where a guess of the same id comes after it.
     pub(super) fn known(
         &mut self,
         event: &Event,
@@ -148,10 +149,12 @@ impl Books {
         now: Timestamp,
     ) -> Option<Posted> {
         match self.events.get(&event.id) {
-            Some(stored) if stored.event == *event => Some(Posted::Recorded {
-                priced: stored.priced,
-                duplicate: true,
-            }),
+            Some(stored) if stored.event == *event || event.gives_way_to(&stored.event) => {
+                Some(Posted::Recorded {
+                    priced: stored.priced,
+                    duplicate: true,
+                })
+            }
             Some(_) => Some(self.put_aside(event, hold_id, QuarantineReason::OtherFigures, now)),
             None if self.is_too_old(event, now) => {
                 Some(self.put_aside(event, hold_id, QuarantineReason::TooOld, now))

@@ -9,6 +9,7 @@ use keyward_money::{BasisPoints, Nanos, Prices};
 use keyward_proto::metering::v1 as wire;
 use uuid::Uuid;
 
+use super::oracle::assert_adds_up;
 use super::*;
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, HoldState, Terms};
@@ -109,52 +110,34 @@ fn charged(posted: Posted) -> (i64, bool) {
     }
 }
 
-/// What the books say of themselves must agree, whatever was done.
-fn assert_adds_up(books: &Books) {
-    let mut of_platform = nanos(0);
-    for balance in books.platform.values() {
-        of_platform = of_platform.checked_add(*balance).expect("fits");
+#[test]
+fn a_guess_gives_way_to_what_was_measured_and_to_nothing_else() {
+    let payer = account(1);
+    let guess = |tokens| {
+        let mut settlement = settlement(20, 10, payer, tokens);
+        settlement.event.message.usage_source = wire::UsageSource::Recovered.into();
+        settlement
+    };
+    let measured = |tokens| settlement(20, 10, payer, tokens);
+    for (first, then, stays) in [
+        (measured(40), guess(7), true),
+        (guess(7), guess(7), true),
+        (guess(7), guess(8), false),
+        (guess(7), measured(40), false),
+        (measured(40), measured(41), false),
+    ] {
+        let mut books = Books::default();
+        grant(1, payer, 100).apply(&mut books);
+        new_hold(10, payer, 60).apply(&mut books);
+        let posted = first.apply(&mut books);
+        let again = then.apply(&mut books);
+        match stays {
+            true => assert_eq!(charged(again), (charged(posted).0, true)),
+            false => assert_eq!(again, Posted::Quarantined(QuarantineReason::OtherFigures)),
+        }
+        assert_eq!(books.changes.rejects.is_empty(), stays);
+        assert_adds_up(&books);
     }
-    let own = books.accounts.values().map(|account| account.balance.get());
-    assert_eq!(
-        own.sum::<i64>() + of_platform.get(),
-        0,
-        "debits are credits"
-    );
-    for (key, account) in &books.accounts {
-        assert!(account.adds_up(), "lots are the balance: {account:?}");
-        let open = books
-            .holds
-            .values()
-            .filter(|hold| hold.request.account == *key && hold.state == HoldState::Open);
-        let held: i64 = open.map(|hold| hold.amount.get()).sum();
-        assert_eq!(account.held.get(), held, "what is held are the open holds");
-        let open = books.leases.values();
-        let open = open.filter(|lease| lease.account == *key && lease.is_open);
-        let leased: i64 = open.map(|lease| lease.remaining.get()).sum();
-        assert_eq!(account.leased.get(), leased, "what is lent are open leases");
-    }
-    for (key, period) in &books.periods {
-        let open = books
-            .holds
-            .values()
-            .filter(|hold| hold.state == HoldState::Open);
-        let open = open.filter(|hold| hold.budgets.iter().any(|budget| budget.period == *key));
-        let held: i64 = open.map(|hold| hold.amount.get()).sum();
-        assert_eq!(period.held.get(), held, "budgets hold what holds hold");
-    }
-    let charges = books
-        .events
-        .values()
-        .map(|stored| stored.priced.charge.get());
-    let transfers = books.changes.transfers.iter();
-    let transfers = transfers.filter(|transfer| transfer.kind == TransferKind::Charge);
-    let transferred = transfers.map(|transfer| transfer.amount.get());
-    assert_eq!(
-        charges.sum::<i64>(),
-        transferred.sum::<i64>(),
-        "charges are transfers"
-    );
 }
 
 #[test]

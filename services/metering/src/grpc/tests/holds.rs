@@ -1,8 +1,9 @@
 //! Holds and settles.
 
+use jiff::{SignedDuration, Timestamp};
 use keyward_proto::metering::v1 as wire;
 use keyward_runtime::error::{Reason, metadata};
-use keyward_runtime::ids;
+use keyward_runtime::{ids, time};
 
 use super::world::{World, by, hold, refused, served, settle, words};
 
@@ -380,6 +381,52 @@ async fn holds_that_nobody_settles_are_freed() {
         .await
         .expect("a late settle posts");
     assert_eq!(world.balance("bob").await, (990_550, 0));
+}
+
+/// An id that a clock of that time would make.
+fn id_at(time: Timestamp) -> String {
+    let millis = u64::try_from(time.as_millisecond()).expect("after 1970");
+    let random = *ids::new().as_bytes().last_chunk().expect("bytes");
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random);
+    id.into_uuid().to_string()
+}
+
+#[tokio::test]
+async fn a_routers_clock_that_is_an_hour_off_moves_neither_holds_nor_charges() {
+    for hours in [-1, 1] {
+        let world = World::new().await;
+        world.give("users/bob", 1_000_000).await;
+        let theirs = time::now() + SignedDuration::from_hours(hours);
+        let request = wire::PlaceHoldRequest {
+            request_id: id_at(theirs),
+            inference_id: id_at(theirs),
+            ..hold(words(3, 3))
+        };
+        let placed = by("bob", request.clone());
+        world.metering().place_hold(placed).await.expect("placed");
+        let app = world.metering.app();
+        assert_eq!(app.expire_holds().await.expect("swept"), 0);
+        assert_eq!(world.balance("bob").await, (1_000_000, 9_450));
+
+        let event = wire::UsageEvent {
+            event_id: id_at(theirs),
+            start_time: Some(time::to_proto(theirs)),
+            ..served(&request, words(3, 3))
+        };
+        for duplicate in [false, true] {
+            let asked = settle(&request, event.clone());
+            let settled = world.metering().settle_usage(asked).await.expect("settled");
+            let settled = settled.into_inner();
+            assert_eq!(
+                (settled.charge_nanos, settled.duplicate),
+                (9_450, duplicate)
+            );
+        }
+        assert_eq!(world.balance("bob").await, (990_550, 0));
+        let list = by("bob", wire::ListUsageRecordsRequest::default());
+        let list = world.usage().list_usage_records(list).await;
+        assert_eq!(list.expect("records").into_inner().records.len(), 1);
+    }
 }
 
 #[tokio::test]

@@ -1,11 +1,18 @@
 //! Budgets, and what they have seen.
 
-use super::*;
+use std::sync::Arc;
+
+use keyward_money::Nanos;
+use uuid::Uuid;
+
+use super::samples::*;
+use crate::domain::account::AccountKey;
 use crate::domain::account::AccountName;
 use crate::domain::budget::{Budget, BudgetAction, BudgetPatch, BudgetScope, BudgetTerms};
 use crate::domain::calendar::{Calendar, Every};
 use crate::domain::filter::TagFilter;
-use crate::domain::ledger::Period;
+use crate::domain::ledger::{NewHold, Period, Placed};
+use crate::store::{Answer, Call, NewAnswer, Store};
 
 fn budget(number: u128, account: AccountKey) -> Budget {
     Budget {

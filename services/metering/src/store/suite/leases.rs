@@ -62,7 +62,7 @@ pub(crate) async fn what_is_lent_comes_back_or_is_charged(store: Arc<impl Store 
     assert_eq!(run(&*store, settle).await, charged(40, true));
     assert_eq!(leased(&*store).await, (960, 260));
     assert_adds_up(&*store).await;
-    let proof = prove(&*store).await.expect("works");
+    let proof = prove(&*store, None).await.expect("works");
     assert_eq!((proof.discrepancies, proof.records), (Vec::new(), 1));
     let back = |returned, ends| GiveBack {
         id: Uuid::from_u128(2),
@@ -80,7 +80,7 @@ pub(crate) async fn what_is_lent_comes_back_or_is_charged(store: Arc<impl Store 
     );
     assert_eq!(leased(&*store).await, (920, 0));
     assert_adds_up(&*store).await;
-    let proof = prove(&*store).await.expect("works");
+    let proof = prove(&*store, None).await.expect("works");
     assert_eq!(proof.discrepancies, []);
 }
 

@@ -10,13 +10,13 @@ use super::{
 };
 use crate::domain::charging::Terms;
 use crate::domain::filter::Hour;
-use crate::domain::ledger::{BudgetShare, Freeze, NewHold, NewRefund, PeriodKey, Placed, Posted};
+use crate::domain::ledger::{BudgetShare, Freeze, NewHold, NewRecord, NewRefund, PeriodKey, Placed, Posted};
 use crate::domain::prices::{Difference, PriceRow};
 use crate::domain::statement::{LedgerSums, Movements};
 use crate::store::{Store, prove};
 
 /// The prices by which the suite's holds are placed, as a version of the book.
-pub(super) async fn install_prices(store: &impl Store) {
+pub(crate) async fn install_prices(store: &impl Store) {
     let row = PriceRow {
         provider: "sandbox".to_owned(),
         model: "sandbox/echo".to_owned(),
@@ -63,9 +63,26 @@ pub(crate) async fn some_books(store: &impl Store) -> u64 {
 
 pub(crate) async fn books_that_add_up_are_proven(store: Arc<impl Store + 'static>) {
     let records = some_books(&*store).await;
-    let proof = prove(&*store).await.expect("works");
+    let proof = prove(&*store, None).await.expect("works");
     assert_eq!(proof.discrepancies, []);
     assert_eq!(proof.records, records);
+}
+
+pub(crate) async fn records_from_before_a_time_are_not_priced_anew(
+    store: Arc<impl Store + 'static>,
+) {
+    install_prices(&*store).await;
+    for number in 1..=20 {
+        let new = NewRecord {
+            time: time(1_000 * i64::try_from(number).expect("small")),
+            ..record(number, account(2), 7)
+        };
+        run(&*store, new).await;
+    }
+    for (since, expect) in [(0, 20), (1_000, 20), (1_001, 19), (13_500, 7), (20_001, 0)] {
+        let proof = prove(&*store, Some(time(since))).await.expect("works");
+        assert_eq!(proof.records, expect, "since {since}");
+    }
 }
 
 pub(crate) async fn an_account_is_closed_and_opened_again(store: Arc<impl Store + 'static>) {

@@ -408,7 +408,7 @@ pub(crate) async fn records_are_listed_by_what_is_asked_for(store: Arc<impl Stor
         let mut actual = Vec::new();
         let mut before = None;
         loop {
-            let page = store.records(super::RecordQuery {
+            let page = store.records(crate::store::RecordQuery {
                 account: query.account,
                 user_uid: query.user_uid,
                 inference_id: None,

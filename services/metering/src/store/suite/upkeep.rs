@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::{
     account, assert_adds_up, assert_balance, charged, event, expire, give, hold, place, run,
-    settle, settlement, shard_of, some_books, time, void, wire,
+    settle, settlement, some_books, time, void, wire,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::day::{Retention, first_id};
 use crate::domain::ledger::{
     Books, Command, Needs, NewRecord, Posted, QuarantineReason, Transfer, TransferKind,
 };
-use crate::store::{Batch, NotWritten, Store, Work, prove, transact};
+use crate::store::{Batch, NotWritten, Store, Work, prove, shard_of, transact};
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -113,13 +113,13 @@ pub(crate) async fn books_are_proven_after_holds_and_periods_are_gone(
 ) {
     some_books(&*store).await;
     assert_eq!(store.holds_forget(time(5_000), 99).await.expect("works"), 3);
-    let proof = prove(&*store).await.expect("works");
+    let proof = prove(&*store, None).await.expect("works");
     assert_eq!(proof.discrepancies, []);
     let periods = async || store.periods_forget(time(1), 99).await.expect("works");
     assert_eq!(periods().await, 0, "something is held in it");
     expire(&*store, 5_000, 9).await;
     assert_eq!(periods().await, 1);
-    let proof = prove(&*store).await.expect("works");
+    let proof = prove(&*store, None).await.expect("works");
     assert_eq!(proof.discrepancies, []);
 }
 

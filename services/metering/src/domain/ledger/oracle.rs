@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use keyward_money::Nanos;
 
-use crate::domain::charging::HoldState;
-use crate::domain::ledger::{Books, TransferKind};
+use super::{Books, TransferKind};
+use crate::domain::charging::{Hold, HoldState};
 
-/// Balances are what transfers, lots and open holds say; charges have their records.
-pub(super) fn assert_adds_up(books: &Books) {
+/// Balances are what transfers, lots and open holds say; charges have their records, and budgets hold
+/// what their holds do.
+pub(crate) fn assert_adds_up(books: &Books) {
     let mut gained: HashMap<_, i64> = HashMap::new();
     let (mut platform, mut charged) = (0_i64, 0_i64);
     for transfer in &books.changes.transfers {
@@ -42,6 +43,16 @@ pub(super) fn assert_adds_up(books: &Books) {
             account.leased, leased,
             "what is lent is what open leases have left"
         );
+    }
+    for (key, period) in &books.periods {
+        let counts = |hold: &&Hold| hold.budgets.iter().any(|budget| budget.period == *key);
+        let open = books
+            .holds
+            .values()
+            .filter(|hold| hold.state == HoldState::Open);
+        let held = open.filter(counts).map(|hold| hold.amount.get());
+        let held: i64 = held.sum();
+        assert_eq!(period.held.get(), held, "budgets hold what holds hold");
     }
     let recorded: i64 = books
         .events
