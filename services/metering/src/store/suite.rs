@@ -26,12 +26,12 @@ pub(crate) use leases::*;
 pub(crate) use notices::*;
 pub(crate) use proof::*;
 pub(crate) use records::*;
+use samples::*;
 pub(crate) use settles::*;
 pub(crate) use storm::*;
 pub(crate) use sums::*;
 pub(crate) use terms::*;
 pub(crate) use upkeep::*;
-use samples::*;
 
 /// Runs the suite on an engine: `open` makes an empty store, with what must outlive it.
 macro_rules! conformance {

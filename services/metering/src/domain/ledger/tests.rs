@@ -4,6 +4,8 @@
 mod history;
 mod leases;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use keyward_money::{BasisPoints, Nanos, Prices};
 use keyward_proto::metering::v1 as wire;
@@ -115,7 +117,8 @@ fn a_guess_gives_way_to_what_was_measured_and_to_nothing_else() {
     let payer = account(1);
     let guess = |tokens| {
         let mut settlement = settlement(20, 10, payer, tokens);
-        settlement.event.message.usage_source = wire::UsageSource::Recovered.into();
+        let message = Arc::make_mut(&mut settlement.event.message);
+        message.usage_source = wire::UsageSource::Recovered.into();
         settlement
     };
     let measured = |tokens| settlement(20, 10, payer, tokens);

@@ -137,10 +137,6 @@ async fn a_settle_is_acknowledged_in_a_file() {
 
 /// `strace` shows it, where it is installed and may trace.
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "who looks on should know what was not looked at"
-)]
 fn nothing_is_acknowledged_before_it_is_synced() {
     let folder = tempfile::tempdir().expect("a folder");
     let trace = folder.path().join("trace");

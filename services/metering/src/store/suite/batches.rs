@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use keyward_proto::metering::v1 as wire;
 
-use super::samples::{account, hold, event, settlement, run_all, settle, charged, give, place, assert_held, assert_balance, assert_adds_up};
+use super::samples::{
+    account, assert_adds_up, assert_balance, assert_held, charged, event, give, hold, place,
+    run_all, settle, settlement,
+};
 use crate::domain::ledger::Placed;
 use crate::store::{Batch, Store, Work, shard_of, transact};
 
@@ -59,7 +62,12 @@ pub(crate) async fn a_hold_placed_and_settled_in_one_batch_is_whole(
     let (place, placed) = Work::new(hold(1, account(1), 60));
     let event = event(10, account(1), 25, wire::AttemptStatus::Ok);
     let (settle, settled) = Work::new(settlement(event, 1));
-    transact(&*store, shard_of(account(1)), Batch::new(vec![place, settle])).await;
+    transact(
+        &*store,
+        shard_of(account(1)),
+        Batch::new(vec![place, settle]),
+    )
+    .await;
     assert_held(&placed.await.expect("answered").expect("written"));
     assert_eq!(settled.await.expect("answered"), Ok(charged(25, false)));
     assert_eq!(store.holds_open().await.expect("works"), 0);

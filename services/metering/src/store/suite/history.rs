@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::samples::{account, hold, event, settlement, run, void, extend, expire, give, place, assert_adds_up};
+use super::samples::{
+    account, assert_adds_up, event, expire, extend, give, hold, place, run, settlement, void,
+};
 use crate::domain::ledger::{Extended, Placed, Posted};
 use crate::store::Store;
 

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use keyward_money::{BasisPoints, Nanos};
 use uuid::Uuid;
 
-use super::samples::{time, account, hold, run, settle, extend, expire, charged, give, place, assert_held, assert_balance};
+use super::samples::{
+    account, assert_balance, assert_held, charged, expire, extend, give, hold, place, run, settle,
+    time,
+};
 use crate::domain::ledger::{ExpireLots, Extended, Granted, NewGrant, Placed, TransferKind};
 use crate::store::Store;
 

@@ -10,7 +10,9 @@ use super::{
 };
 use crate::domain::charging::Terms;
 use crate::domain::filter::Hour;
-use crate::domain::ledger::{BudgetShare, Freeze, NewHold, NewRecord, NewRefund, PeriodKey, Placed, Posted};
+use crate::domain::ledger::{
+    BudgetShare, Freeze, NewHold, NewRecord, NewRefund, PeriodKey, Placed, Posted,
+};
 use crate::domain::prices::{Difference, PriceRow};
 use crate::domain::statement::{LedgerSums, Movements};
 use crate::store::{Store, prove};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::samples::{account, run_all, run, give, assert_balance, record};
+use super::samples::{account, assert_balance, give, record, run, run_all};
 use crate::domain::filter::Filter;
 use crate::domain::ledger::{Posted, QuarantineReason};
 use crate::domain::requester::Visibility;

@@ -8,7 +8,10 @@ use uuid::Uuid;
 use crate::domain::account::{AccountKey, AccountKind};
 use crate::domain::charging::{HoldRequest, Priced, Terms};
 use crate::domain::event::Event;
-use crate::domain::ledger::{Command, ExpireHold, Extended, Extension, Granted, NewGrant, NewHold, NewRecord, Placed, Posted, Settlement, VoidHold, Voided};
+use crate::domain::ledger::{
+    Command, ExpireHold, Extended, Extension, Granted, NewGrant, NewHold, NewRecord, Placed,
+    Posted, Settlement, VoidHold, Voided,
+};
 use crate::store::{Balance, Batch, Store, Work, shard_of, transact};
 
 pub(crate) fn time(millis: i64) -> Timestamp {
@@ -55,7 +58,12 @@ pub(crate) fn hold(id: u128, account: AccountKey, amount: i64) -> NewHold {
     }
 }
 
-pub(crate) fn event(id: u128, account: AccountKey, tokens: i64, status: wire::AttemptStatus) -> Event {
+pub(crate) fn event(
+    id: u128,
+    account: AccountKey,
+    tokens: i64,
+    status: wire::AttemptStatus,
+) -> Event {
     let id = Uuid::from_u128(id).to_string();
     let message = wire::UsageEvent {
         event_id: id.clone(),
@@ -111,7 +119,12 @@ pub(crate) async fn settle(store: &impl Store, id: u128, hold: u128, tokens: i64
     run(store, settlement(event, hold)).await
 }
 
-pub(crate) async fn void(store: &impl Store, hold: u128, who: AccountKey, event: Option<Event>) -> Voided {
+pub(crate) async fn void(
+    store: &impl Store,
+    hold: u128,
+    who: AccountKey,
+    event: Option<Event>,
+) -> Voided {
     let void = VoidHold {
         id: Uuid::from_u128(hold),
         account: who,
@@ -121,7 +134,12 @@ pub(crate) async fn void(store: &impl Store, hold: u128, who: AccountKey, event:
     run(store, void).await
 }
 
-pub(crate) async fn extend(store: &impl Store, hold: u128, who: AccountKey, amount: i64) -> Extended {
+pub(crate) async fn extend(
+    store: &impl Store,
+    hold: u128,
+    who: AccountKey,
+    amount: i64,
+) -> Extended {
     let extension = Extension {
         id: Uuid::from_u128(hold),
         account: who,
@@ -156,7 +174,12 @@ pub(crate) fn charged(amount: i64, duplicate: bool) -> Posted {
     Posted::Recorded { priced, duplicate }
 }
 
-pub(crate) async fn give(store: &impl Store, account: AccountKey, amount: i64, key: &str) -> Granted {
+pub(crate) async fn give(
+    store: &impl Store,
+    account: AccountKey,
+    amount: i64,
+    key: &str,
+) -> Granted {
     let grant = NewGrant {
         id: Uuid::now_v7(),
         account,

@@ -6,7 +6,10 @@ use keyward_money::Nanos;
 use keyward_proto::metering::v1 as wire;
 use uuid::Uuid;
 
-use super::samples::{account, terms, hold, event, settle, void, expire, charged, give, place, assert_held, assert_balance, assert_adds_up};
+use super::samples::{
+    account, assert_adds_up, assert_balance, assert_held, charged, event, expire, give, hold,
+    place, settle, terms, void,
+};
 use crate::domain::charging::Priced;
 use crate::domain::ledger::{Granted, NewHold, Placed, Posted, QuarantineReason};
 use crate::domain::requester::Visibility;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keyward_money::{BasisPoints, Prices};
 
-use super::samples::{time};
+use super::samples::time;
 use crate::domain::prices::PriceRow;
 use crate::domain::tier;
 use crate::domain::tier::Tier;
