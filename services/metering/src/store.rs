@@ -73,6 +73,7 @@ impl From<rusqlite::Error> for StoreError {
 
 /// What an account has and holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_field_names, reason = "the contract calls it so")]
 pub(crate) struct Balance {
     pub(crate) balance: Nanos,
     pub(crate) held: Nanos,

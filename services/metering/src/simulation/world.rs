@@ -375,14 +375,12 @@ impl<P: Port> World<P> {
     async fn borrow(&mut self, router: usize) {
         let account = self.account();
         let mut known = self.routers[router].leases.iter().cloned();
-        let borrowed = match known.find(|borrowed| borrowed.account == account) {
-            Some(borrowed) => borrowed,
-            None => {
-                let borrowed = self.new_lease(account);
-                self.routers[router].leases.push(borrowed.clone());
-                borrowed
-            }
-        };
+        let known = known.find(|borrowed| borrowed.account == account);
+        let borrowed = known.unwrap_or_else(|| {
+            let borrowed = self.new_lease(account);
+            self.routers[router].leases.push(borrowed.clone());
+            borrowed
+        });
         let wanted = borrowed.granted + self.amount(200);
         let lend = Lend {
             id: borrowed.id,

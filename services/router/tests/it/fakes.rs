@@ -146,6 +146,13 @@ impl VaultService for FakeVault {
         Err(Status::unimplemented("the router does not ask for this"))
     }
 
+    async fn list_key_concerns(
+        &self,
+        _: Request<vault::ListKeyConcernsRequest>,
+    ) -> Result<Response<vault::ListKeyConcernsResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
     async fn list_usable_keys(
         &self,
         _: Request<vault::ListUsableKeysRequest>,
@@ -519,6 +526,27 @@ impl PricingService for FakeMetering {
         &self,
         _: Request<metering::GetPriceRequest>,
     ) -> Result<Response<metering::GetPriceResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn list_price_versions(
+        &self,
+        _: Request<metering::ListPriceVersionsRequest>,
+    ) -> Result<Response<metering::ListPriceVersionsResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn compare_price_versions(
+        &self,
+        _: Request<metering::ComparePriceVersionsRequest>,
+    ) -> Result<Response<metering::ComparePriceVersionsResponse>, Status> {
+        Err(Status::unimplemented("not here"))
+    }
+
+    async fn activate_price_version(
+        &self,
+        _: Request<metering::ActivatePriceVersionRequest>,
+    ) -> Result<Response<metering::ActivatePriceVersionResponse>, Status> {
         Err(Status::unimplemented("not here"))
     }
 }

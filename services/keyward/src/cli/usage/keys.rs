@@ -28,7 +28,8 @@ pub(super) fn keys(filter: &Filter, context: &Context) -> Outcome {
     context.output.show(&answer, |answer| {
         view::list(answer, "keys", KEYS, "No key was used in this time.")
     })?;
-    period(&answer, context)
+    period(&answer, context);
+    Ok(Exit::Done)
 }
 
 pub(super) fn savings(filter: &Filter, context: &Context) -> Outcome {
@@ -55,14 +56,14 @@ pub(super) fn savings(filter: &Filter, context: &Context) -> Outcome {
     context
         .output
         .note(format_args!("At the tier {tier}, as it is now."));
-    period(&answer, context)
+    period(&answer, context);
+    Ok(Exit::Done)
 }
 
-fn period(answer: &Value, context: &Context) -> Outcome {
+fn period(answer: &Value, context: &Context) {
     let time = |name: &str| view::plain(name, &answer[name]);
     let (from, to) = (time("from"), time("to"));
     context
         .output
         .note(format_args!("From {from} to {to}; amounts in credits."));
-    Ok(Exit::Done)
 }

@@ -72,7 +72,7 @@ mod tests {
         strict.is_short(account(1));
         assert!(!strict.lends(account(1)) && strict.lends(account(2)));
         assert!(!Strict::new(false, None).lends(account(2)));
-        let learning = Strict::new(true, Some(Duration::from_secs(60)));
+        let learning = Strict::new(true, Some(Duration::from_mins(1)));
         assert!(!learning.lends(account(2)));
         for number in 0..=ACCOUNTS_MAX {
             strict.is_short(account(number as u128));

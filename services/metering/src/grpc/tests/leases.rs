@@ -1,5 +1,10 @@
 //! Credit leases, with routers that are only pretended.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "what a test spawns ends with its runtime"
+)]
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -107,7 +112,7 @@ impl Router {
         self.calls.next().await.expect("a call")
     }
 
-    async fn done(&self, call: &wire::WatchLeasesResponse, in_flight_nanos: i64) {
+    fn done(&self, call: &wire::WatchLeasesResponse, in_flight_nanos: i64) {
         let done = wire::WatchLeasesRequest {
             call_id: call.call_id,
             in_flight_nanos,
@@ -202,7 +207,7 @@ async fn nothing_is_lent_by_other_prices_or_where_a_budget_refuses() {
     );
     assert!(!making.is_finished(), "a budget holds once leases are back");
     router.give_back(&world, 1_000, true).await;
-    router.done(&call, 0).await;
+    router.done(&call, 0);
     making.await.expect("no panic").expect("made");
     router.lease_id = ids::new_text();
     assert_eq!(router.renew(&world, 1_000).await, 0);
@@ -220,7 +225,7 @@ async fn what_is_lent_is_called_back_before_a_hold_is_refused() {
     let call = router.call().await;
     assert_eq!(call.call(), wire::LeaseCall::Recall);
     router.give_back(&world, PRICE, false).await;
-    router.done(&call, 0).await;
+    router.done(&call, 0);
     placing.await.expect("no panic").expect("it was there");
     assert_eq!(
         router.renew(&world, PRICE + 1).await,
@@ -244,7 +249,7 @@ async fn a_read_waits_for_what_routers_have_not_told_and_counts_what_is_in_fligh
         let call = router.call().await;
         assert_eq!(call.call(), wire::LeaseCall::Flush);
         router.settle(&world).await;
-        router.done(&call, 70).await;
+        router.done(&call, 70);
     };
     let (balance, ()) = tokio::join!(world.balance("bob"), telling);
     assert_eq!(balance, (1_000_000 - PRICE, 70));
@@ -274,7 +279,7 @@ async fn another_markup_calls_all_leases_back() {
             (call.call(), call.account.as_str()),
             (wire::LeaseCall::Recall, "")
         );
-        router.done(&call, 0).await;
+        router.done(&call, 0);
     };
     let mut pricing = world.pricing();
     let (changed, ()) = tokio::join!(pricing.update_tier(by("admin", change)), telling);

@@ -113,7 +113,10 @@ pub(crate) async fn a_lease_outlives_the_store_that_it_is_read_from(
         ends: true,
     };
     run(&*store, end).await;
-    assert_eq!(open(11_000).await.expect("works"), [second.clone()]);
+    assert_eq!(
+        open(11_000).await.expect("works"),
+        std::slice::from_ref(&second)
+    );
     assert_eq!(store.leases_of(account(1)).await.expect("works"), [second]);
     let ended = store.lease_get(first.id).await.expect("works");
     assert!(ended.is_some_and(|lease| !lease.is_open && lease.remaining.is_zero()));

@@ -108,9 +108,9 @@ fn credits(f: &mut fmt::Formatter<'_>, statement: &StatementView) -> fmt::Result
     )?;
     let others = credits.charges_of_other_months;
     if others.nanos() != 0 {
-        write!(
+        writeln!(
             f,
-            "<p>Of the charges, {others} are for requests of other months.</p>\n"
+            "<p>Of the charges, {others} are for requests of other months.</p>"
         )?;
     }
     Ok(())
@@ -169,9 +169,9 @@ fn cells(f: &mut fmt::Formatter<'_>, figures: &LineFigures) -> fmt::Result {
 
 fn savings(f: &mut fmt::Formatter<'_>, statement: &StatementView) -> fmt::Result {
     let (saved, tier) = (statement.savings.saved, Escaped(&statement.savings.tier));
-    write!(
+    writeln!(
         f,
-        "<p>Own keys saved {saved} against credits at the tier {tier}.</p>\n"
+        "<p>Own keys saved {saved} against credits at the tier {tier}.</p>"
     )
 }
 

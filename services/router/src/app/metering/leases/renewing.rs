@@ -121,23 +121,7 @@ impl LeaseBook {
             true => Arc::new(begun(&lease, &renewed)),
             false => lease,
         };
-        self.take_in(slot, lease, &renewed, asked_ms);
-    }
-
-    /// What was lent counts from when it was asked for, so that metering never takes it for ended
-    /// later than this router does.
-    fn take_in(&self, slot: &Slot, lease: Arc<Lease>, renewed: &RenewLeaseResponse, asked_ms: u64) {
-        let lifetime = renewed
-            .lifetime
-            .and_then(|time| Duration::try_from(time).ok());
-        let lifetime_ms = lifetime.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(0));
-        let is_new = lease.total().is_zero();
-        let granted = Nanos::new(renewed.granted_nanos);
-        lease.granted(granted, asked_ms.saturating_add(lifetime_ms));
-        slot.renewed_ms.store(asked_ms, Ordering::Release);
-        if is_new {
-            slot.begin(lease);
-        }
+        take_in(slot, lease, &renewed, asked_ms);
     }
 
     fn renewal(&self, slot: &Slot, lease: &Lease) -> RenewLeaseRequest {
@@ -238,4 +222,20 @@ fn begun(asked: &Lease, renewed: &RenewLeaseResponse) -> Lease {
     let markup = BasisPoints::new(renewed.markup_basis_points);
     let (id, tier) = (asked.id.clone(), asked.tier.clone());
     Lease::new(id, tier, markup, asked.prices_digest.clone())
+}
+
+/// What was lent counts from when it was asked for, so that metering never takes it for ended
+/// later than this router does.
+fn take_in(slot: &Slot, lease: Arc<Lease>, renewed: &RenewLeaseResponse, asked_ms: u64) {
+    let lifetime = renewed
+        .lifetime
+        .and_then(|time| Duration::try_from(time).ok());
+    let lifetime_ms = lifetime.map_or(0, |time| u64::try_from(time.as_millis()).unwrap_or(0));
+    let is_new = lease.total().is_zero();
+    let granted = Nanos::new(renewed.granted_nanos);
+    lease.granted(granted, asked_ms.saturating_add(lifetime_ms));
+    slot.renewed_ms.store(asked_ms, Ordering::Release);
+    if is_new {
+        slot.begin(lease);
+    }
 }
