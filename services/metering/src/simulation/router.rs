@@ -28,6 +28,8 @@ pub(super) struct Borrowed {
     /// Altogether since it began.
     pub(super) granted: i64,
     pub(super) returned: i64,
+    /// Whether an answer about it was lost: the next tells of what was lent before, too.
+    pub(super) is_unsure: bool,
 }
 
 /// An event in the spool, to be told until it is acknowledged.

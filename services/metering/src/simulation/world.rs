@@ -400,6 +400,7 @@ impl<P: Port> World<P> {
         };
         let Ok(lent) = self.port.ask(lend).await else {
             // What was lent comes with the next answer.
+            self.borrowed(router, borrowed.id).is_unsure = true;
             return;
         };
         let Lent::Granted(lease) = lent else {
@@ -408,13 +409,19 @@ impl<P: Port> World<P> {
         let more = lease.granted.get() - borrowed.granted;
         let left = self.available(account);
         assert!(
-            more == 0 || left >= Nanos::ZERO,
+            more == 0 || borrowed.is_unsure || left >= Nanos::ZERO,
             "more is lent than was there"
         );
-        let mut leases = self.routers[router].leases.iter_mut();
-        let known = leases.find(|known| known.id == borrowed.id).expect("one");
+        let known = self.borrowed(router, borrowed.id);
         known.free += more;
         known.granted += more;
+        known.is_unsure = false;
+    }
+
+    /// A lease as its router knows it.
+    fn borrowed(&mut self, router: usize, id: Uuid) -> &mut Borrowed {
+        let mut leases = self.routers[router].leases.iter_mut();
+        leases.find(|known| known.id == id).expect("one")
     }
 
     fn new_lease(&mut self, account: AccountKey) -> Borrowed {
@@ -429,6 +436,7 @@ impl<P: Port> World<P> {
             free: 0,
             granted: 0,
             returned: 0,
+            is_unsure: false,
         }
     }
 
