@@ -1,7 +1,7 @@
 //! A balance is spent exactly once, however many ask at the same time.
 
 use futures::{StreamExt as _, stream};
-use keyward_testkit::{Tenant, wait};
+use keyward_testkit::{Launch, Role, Tenant, wait};
 use tokio::sync::Mutex;
 
 use crate::system::{System, World, everywhere};
@@ -21,8 +21,27 @@ const BALANCE: &str = "0.004725";
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 async fn a_balance_of_500_charges_serves_exactly_500_of_1000(world: World) {
+    storm(world, false).await;
+}
+
+async fn so_it_does_where_routers_are_lent_parts_of_it(world: World) {
+    let system = storm(world, true).await;
+    let metrics = system.gateway.ops(Role::Router, "/metrics").await.ok();
+    let leased = metrics.text().lines().any(|line| {
+        line.starts_with("keyward_router_holds_total{from=\"lease\"}") && !line.ends_with(" 0")
+    });
+    assert!(leased, "{}", metrics.text());
+}
+
+async fn storm(world: World, leases: bool) -> System {
     let _alone = ONE_AT_A_TIME.lock().await;
-    let system = System::own_in(world, |launch| launch.set("log.filter", "info")).await;
+    let lends = if leases { "true" } else { "false" };
+    let launch = |launch: Launch| {
+        launch
+            .set("log.filter", "info")
+            .set("metering.leases", lends)
+    };
+    let system = System::own_in(world, launch).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
     tenant.grant(BALANCE).await;
     // Who calls and with which keys is known before the storm, as it is of a caller at work.
@@ -64,6 +83,7 @@ async fn a_balance_of_500_charges_serves_exactly_500_of_1000(world: World) {
         .map(|row| nanos(row["amount"].as_str().unwrap()));
     assert_eq!(amounts.sum::<i64>(), 0);
     assert_eq!(transactions.len(), COVERED + 1);
+    system
 }
 
 /// Nano-credits of a decimal amount.
@@ -78,4 +98,7 @@ fn nanos(amount: &str) -> i64 {
     sign * (whole * 1_000_000_000 + fraction)
 }
 
-everywhere!(a_balance_of_500_charges_serves_exactly_500_of_1000);
+everywhere!(
+    a_balance_of_500_charges_serves_exactly_500_of_1000,
+    so_it_does_where_routers_are_lent_parts_of_it,
+);

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use keyward_testkit::{Role, Tenant, Topology, wait};
+use keyward_testkit::{Launch, Role, Tenant, Topology, wait};
 
 use crate::served::MODEL;
 use crate::system::System;
@@ -44,6 +44,52 @@ async fn own_keys_serve_while_metering_is_away_and_are_recorded_later() {
             .is_success()
     })
     .await;
+}
+
+#[tokio::test]
+async fn credits_serve_while_metering_is_away_until_their_lease_ends() {
+    let lends = |launch: Launch| launch.set("metering.leases", "true");
+    let mut system = System::own(Topology::Split, lends).await;
+    let tenant = Tenant::new(&system.gateway, "professional").await;
+    tenant.grant("1").await;
+    let chat = async || tenant.client.chat("sandbox/echo", "one two three").await;
+    let mut served = 0_i64;
+    wait::until("a lease", || async {
+        let _ = chat().await.ok();
+        let metrics = system.gateway.ops(Role::Router, "/metrics").await.ok();
+        metrics.text().contains("keyward_router_leases_open 1\n")
+    })
+    .await;
+    for _ in 0..20 {
+        let answer = chat().await.ok();
+        assert_eq!(answer.header("x-credits-charged"), "0.00000945");
+        served += 1;
+        let read = tenant.credits().await;
+        let spent = 1_000_000_000 - nanos_of(&read["balance"]);
+        assert!(spent >= served * 9_450 && spent % 9_450 == 0, "{read}");
+    }
+    system.gateway.terminate(Role::Metering);
+    system.gateway.exited(Role::Metering).await;
+    let _ = chat().await.ok();
+    wait::until("the lease to end", || async {
+        let answer = chat().await;
+        !answer.status.is_success() && answer.error(503) == "overloaded"
+    })
+    .await;
+    system.gateway.begin_role(Role::Metering).await;
+    wait::until("all that was served to be charged", || async {
+        let (records, read) = (tenant.records().await, tenant.credits().await);
+        let spent = 1_000_000_000 - nanos_of(&read["balance"]);
+        read["held"] == "0.00" && records.len() > 20 && spent % 9_450 == 0
+    })
+    .await;
+}
+
+/// Nano-credits of an amount that is not negative.
+fn nanos_of(amount: &serde_json::Value) -> i64 {
+    let (whole, fraction) = amount.as_str().unwrap().split_once('.').unwrap();
+    let fraction: i64 = format!("{fraction:0<9}").parse().unwrap();
+    whole.parse::<i64>().unwrap() * 1_000_000_000 + fraction
 }
 
 #[tokio::test]

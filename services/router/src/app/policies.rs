@@ -39,7 +39,7 @@ impl Core {
     ) -> Result<Answered, RouteError> {
         let named = self.policy_owner(behalf, owner).await?;
         let stored = self.policies.stored(named.owner).await?;
-        stored.map_or_else(|| Ok(unwritten()), answered)
+        stored.as_ref().map_or_else(|| Ok(unwritten()), answered)
     }
 
     /// Says whole what an owner's policy is to be. It counts for requests that begin once this has
@@ -128,7 +128,7 @@ fn unwritten() -> Answered {
     }
 }
 
-fn answered(stored: StoredPolicy) -> Result<Answered, RouteError> {
+fn answered(stored: &StoredPolicy) -> Result<Answered, RouteError> {
     let policy = proto::RoutingPolicy::decode(&*stored.document);
     Ok(Answered {
         policy: policy.map_err(|_| book::unreadable(&stored.owner))?,

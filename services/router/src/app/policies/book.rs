@@ -130,7 +130,9 @@ impl PolicyBook {
         if self.is_away.swap(false, Ordering::Relaxed) {
             tracing::info!("changes of routing policies are heard of again");
         }
-        changes.iter().for_each(|stored| self.take_in(stored));
+        for stored in changes {
+            self.take_in(stored);
+        }
         changes.last().map(|stored| stored.sequence)
     }
 

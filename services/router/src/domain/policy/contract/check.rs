@@ -195,13 +195,11 @@ fn name(place: &str, text: &str) -> Result<(), Misfit> {
 }
 
 fn bounded(place: &str, entries: usize) -> Result<(), Misfit> {
-    match entries {
-        0..=ENTRIES_MAX => Ok(()),
-        _ => {
-            let problem = format!("has more than {ENTRIES_MAX} entries");
-            Err(Misfit::new(place, problem))
-        }
+    if entries <= ENTRIES_MAX {
+        return Ok(());
     }
+    let problem = format!("has more than {ENTRIES_MAX} entries");
+    Err(Misfit::new(place, problem))
 }
 
 fn charge(place: &str, nanos: Option<i64>) -> Result<(), Misfit> {
