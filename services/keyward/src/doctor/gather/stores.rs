@@ -156,18 +156,15 @@ async fn router(subject: &Subject) -> Option<Kept> {
     if !subject.roles.has(Role::Router) {
         return None;
     }
-    let place = match configs::router_postgres(&subject.settings).ok()? {
-        Some(url) => {
-            let found = keyward_router::inspect::inspect_postgres(&url).await;
-            stores::Place::Postgres(url.to_string(), found.map_err(|error| said(&error)))
-        }
+    let place = if let Some(url) = configs::router_postgres(&subject.settings).ok()? {
+        let found = keyward_router::inspect::inspect_postgres(&url).await;
+        stores::Place::Postgres(url.to_string(), found.map_err(|error| said(&error)))
+    } else {
         // It does not panic, and is not cancelled while it is waited for.
-        None => {
-            let path = configs::router_file(&subject.settings);
-            tokio::task::spawn_blocking(move || router_in_a_file(&path))
-                .await
-                .ok()?
-        }
+        let path = configs::router_file(&subject.settings);
+        tokio::task::spawn_blocking(move || router_in_a_file(&path))
+            .await
+            .ok()?
     };
     Some(Kept {
         stores: vec![stores::Facts {

@@ -245,7 +245,7 @@ fn what_an_account_should_know_of_is_written_with_what_caused_it() {
     assert_eq!(kinds(&books), [], "a cap is no fallback");
     new_hold(4, payer, 80).apply(&mut books);
     let mut fallback = settlement(5, 4, payer, 80);
-    fallback.event.message.fallback = true;
+    std::sync::Arc::make_mut(&mut fallback.event.message).fallback = true;
     fallback.clone().apply(&mut books);
     assert_eq!(kinds(&books), [LowBalance, FallbackToCredits]);
     fallback.apply(&mut books);

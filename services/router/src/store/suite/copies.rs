@@ -64,7 +64,7 @@ async fn a_copy_to_postgres_and_back_loses_nothing() {
     let file = folder.path().join("router.db");
     let store = SqliteStore::open(&file).unwrap();
     let asked = PolicyChange {
-        call: call("a", b"one"),
+        call: Some(call("a", b"one")),
         ..change(&user("bob"), b"\0\xff policy")
     };
     let written = made(&store, asked.clone()).await;

@@ -77,18 +77,18 @@ fn acme() -> PolicyOwner {
     PolicyOwner::new(OwnerKind::Organization, "acme")
 }
 
-fn subject(uid: &str) -> Option<Subject> {
-    Some(Subject {
+fn subject(uid: &str) -> Subject {
+    Subject {
         id: uid.to_owned(),
         uid: uid.to_owned(),
-    })
+    }
 }
 
 fn member() -> Principal {
     Principal {
         access_key_id: String::new(),
-        user: subject("bob"),
-        organization: subject("acme"),
+        user: Some(subject("bob")),
+        organization: Some(subject("acme")),
         project: None,
         organization_role: None,
         scopes: Scopes::all(),
@@ -130,7 +130,7 @@ async fn while_the_store_is_away_what_is_known_holds_and_nothing_else_is_served(
     store.is_away.store(true, Ordering::Relaxed);
     assert_eq!(book.layers(&known).await.unwrap().len(), 1);
     let unknown = Principal {
-        user: subject("eve"),
+        user: Some(subject("eve")),
         ..member()
     };
     let refused = book.layers(&unknown).await.unwrap_err();

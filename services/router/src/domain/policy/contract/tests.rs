@@ -119,19 +119,19 @@ const WRONG: &[Wrong] = &[
     ("keys_first", |p| p.keys_first = 9),
     ("fallback", |p| p.fallback = 9),
     ("fallback_max_charge", |p| {
-        p.fallback_max_charge_nanos = Some(-1)
+        p.fallback_max_charge_nanos = Some(-1);
     }),
     ("max_charge", |p| p.max_charge_nanos = Some(i64::MAX)),
     ("providers.block[0]", |p| access(p).block = texts(["grok"])),
     ("providers.allow[1]", |p| {
-        access(p).allow = texts(["g*", ""])
+        access(p).allow = texts(["g*", ""]);
     }),
     ("providers.allow", |p| {
-        access(p).allow = vec!["*".to_owned(); 257]
+        access(p).allow = vec!["*".to_owned(); 257];
     }),
     ("models.block[0]", |p| models(p).block = texts([" x"])),
     ("models.allow[0]", |p| {
-        models(p).allow = vec!["x".repeat(257)]
+        models(p).allow = vec!["x".repeat(257)];
     }),
     ("aliases.auto", |p| alias(p, "auto", "openai/gpt-4o")),
     ("aliases.best", |p| alias(p, "best", "auto")),
@@ -143,7 +143,7 @@ const WRONG: &[Wrong] = &[
     ("tasks.code", |p| p.tasks.push(p.tasks[0].clone())),
     ("tasks.code[0]", |p| p.tasks[0].models = texts([""])),
     ("rules", |p| {
-        p.rules = (0..101).map(|n| rule(&n.to_string())).collect()
+        p.rules = (0..101).map(|n| rule(&n.to_string())).collect();
     }),
     ("rules[0].name", |p| p.rules[0].name.clear()),
     ("rules[1].name", |p| p.rules.push(rule("nights"))),
@@ -154,40 +154,40 @@ const WRONG: &[Wrong] = &[
         });
     }),
     ("rules[0].providers[0]", |p| {
-        p.rules[0].providers = texts(["*"])
+        p.rules[0].providers = texts(["*"]);
     }),
     ("rules[0].order[1]", |p| {
-        p.rules[0].order[1] = "grok".to_owned()
+        p.rules[0].order[1] = "grok".to_owned();
     }),
     ("rules[0].weights.grok", |p| weigh(p, "grok", 1)),
     ("rules[0].weights.groq", |p| weigh(p, "groq", u32::MAX)),
     ("rules[0].max_charge", |p| {
-        p.rules[0].max_charge_nanos = Some(-5)
+        p.rules[0].max_charge_nanos = Some(-5);
     }),
     ("rules[0].match.model", |p| {
-        when(p).model = "a\nb".to_owned()
+        when(p).model = "a\nb".to_owned();
     }),
     ("rules[0].match.endpoint", |p| {
-        when(p).endpoint = "chat".to_owned()
+        when(p).endpoint = "chat".to_owned();
     }),
     ("rules[0].match.task", |p| {
-        when(p).task = "poetry".to_owned()
+        when(p).task = "poetry".to_owned();
     }),
     ("rules[0].match.tags.team", |p| {
         when(p).tags = [("team".to_owned(), String::new())].into();
     }),
     ("rules[0].match.prompt_tokens", |p| {
-        when(p).prompt_tokens_min = Some(10)
+        when(p).prompt_tokens_min = Some(10);
     }),
     ("rules[0].match.hours.from", |p| hours(p).from.clear()),
     ("rules[0].match.hours.to", |p| {
-        hours(p).to = "24:30".to_owned()
+        hours(p).to = "24:30".to_owned();
     }),
     ("rules[0].match.hours.days[0]", |p| {
-        hours(p).days = texts(["Mon"])
+        hours(p).days = texts(["Mon"]);
     }),
     ("rules[0].match.hours.time_zone", |p| {
-        hours(p).time_zone = "Mars/North".to_owned()
+        hours(p).time_zone = "Mars/North".to_owned();
     }),
     ("cache.lifetime_seconds", |p| {
         p.cache.as_mut().unwrap().lifetime_seconds = u32::MAX;
