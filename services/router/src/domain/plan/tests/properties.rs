@@ -135,6 +135,13 @@ fn is_own(candidate: &Candidate) -> bool {
     candidate.source != KeySource::System
 }
 
+/// A policy that allows no fallback at all allows own keys instead.
+fn with_own_keys(policy: &mut Policy) {
+    if policy.fallback == Some(Fallback::None) {
+        policy.fallback = Some(Fallback::OwnKeys);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
 
@@ -215,13 +222,18 @@ proptest! {
             case.request.model = "gpt-4o".into();
             case.request.models.clear();
             case.request.preferences.allow_fallbacks = true;
+            if case.request.allowance == Allowance::None {
+                case.request.allowance = Allowance::OwnKeys;
+            }
+            for layer in &mut case.layers {
+                with_own_keys(Arc::make_mut(&mut layer.policy));
+            }
         });
+        let mut more = more;
+        with_own_keys(&mut more);
         let wide = case.plan();
         let layer = Layer { scope: Scope::User, policy: Arc::new(more) };
         let narrow = case.with(|case| case.layers.push(layer));
-        let is_none = |layer: &Layer| layer.policy.fallback == Some(Fallback::None);
-        prop_assume!(narrow.request.allowance != Allowance::None);
-        prop_assume!(!narrow.layers.iter().any(is_none));
         for candidate in narrow.plan().candidates {
             let is_same = |other: &Candidate| {
                 (&other.provider, other.key_id()) == (&candidate.provider, candidate.key_id())
