@@ -44,6 +44,7 @@ mod passthrough;
 mod policies;
 mod postgres;
 mod precedence;
+mod receipts;
 mod repository;
 mod revoked;
 mod routers;

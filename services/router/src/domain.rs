@@ -16,6 +16,7 @@ pub mod providers;
 pub(crate) mod rate_limits;
 pub mod request;
 pub(crate) mod service_tier;
+pub(crate) mod shown;
 pub(crate) mod stream;
 pub mod task;
 pub(crate) mod usage;

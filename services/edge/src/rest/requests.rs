@@ -1,5 +1,8 @@
 //! `/api/v1/requests/{request_id}`: the receipt of one request.
 
+mod attempt;
+mod candidate;
+
 use axum::extract::State;
 use keyward_proto::metering::v1::{GetReceiptRequest, Receipt};
 use serde::Serialize;
@@ -7,11 +10,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use self::attempt::AttemptOfReceipt;
+use self::candidate::CandidateView;
 use super::location::At;
 use super::parameters::{Nothing, Query};
 use super::prices::PricesView;
 use super::reply::{Outcome, Reply};
-use super::usage::AttemptView;
 use super::values::Amount;
 use super::words::UsageSource;
 use crate::caller::Call;
@@ -28,8 +32,15 @@ pub(super) fn router() -> OpenApiRouter<Services> {
 struct ReceiptView {
     /// The request, as in its `x-request-id`.
     request_id: String,
+    /// The model as the caller named it; empty in receipts of versions before 0.6.
+    requested_model: String,
+    /// Who might have served, in order, then who was left out and why: as it stood when the request
+    /// came.
+    candidates: Vec<CandidateView>,
+    /// How many more there were than are shown.
+    candidates_omitted: u32,
     /// Its attempts, in order.
-    attempts: Vec<AttemptView>,
+    attempts: Vec<AttemptOfReceipt>,
     /// The version of the price book; 0 where unpriced.
     price_version: u64,
     /// The prices that it was charged by; `null` where unpriced.
@@ -53,6 +64,9 @@ impl From<Receipt> for ReceiptView {
     fn from(receipt: Receipt) -> Self {
         Self {
             request_id: receipt.inference_id,
+            requested_model: receipt.requested_model,
+            candidates: receipt.candidates.into_iter().map(Into::into).collect(),
+            candidates_omitted: receipt.candidates_omitted,
             attempts: receipt.attempts.into_iter().map(Into::into).collect(),
             price_version: receipt.price_version,
             prices: receipt.prices.map(PricesView::from),
@@ -67,7 +81,8 @@ impl From<Receipt> for ReceiptView {
 
 /// Show a receipt
 ///
-/// Every attempt of one request, the prices and the markup that it was charged by, and the charge.
+/// Who might have served one request and why, every attempt, the prices and the markup that it was
+/// charged by, and the charge. There is one from the first attempt on, whatever became of it.
 #[utoipa::path(
     get, path = "/api/v1/requests/{request_id}", operation_id = "getReceipt", tag = "Usage",
     params(("request_id" = String, Path, description = "The request, as in its `x-request-id`.")),

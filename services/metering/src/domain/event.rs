@@ -124,6 +124,11 @@ impl Event {
         is_guess(self) && !is_guess(stored) && self.account == stored.account
     }
 
+    /// Whether credits pay for it, and no own key or stored answer made it free.
+    pub(crate) fn is_paid_in_credits(&self) -> bool {
+        self.message.key_source() == wire::KeySource::System && !self.message.cached
+    }
+
     /// As it is stored.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         prost::Message::encode_to_vec(&*self.message)

@@ -1,7 +1,6 @@
 //! Receipts: one request's attempts, added up.
 
 use keyward_money::{BasisPoints, Nanos, Prices};
-use keyward_proto::metering::v1 as wire;
 
 use super::charging::{Priced, charge as charge_of};
 use super::event::{Event, Outcome};
@@ -49,8 +48,8 @@ pub(crate) fn served(attempts: &[Record]) -> Option<usize> {
 }
 
 /// Adds a request up. `prices` are those that the serving attempt was priced by, `markup` that of
-/// the reader's tier: records of own keys have none, since nobody knows the tier while they are
-/// made, and what was saved is a statement about what the reader would pay.
+/// the reader's tier: records of own keys and of stored answers have none, since nobody knows the tier
+/// while they are made, and what was saved is a statement about what the reader would pay.
 pub(crate) fn summarize(
     attempts: &[Record],
     prices: Option<&Prices>,
@@ -61,8 +60,8 @@ pub(crate) fn summarize(
     let charge = attempts.iter().try_fold(Nanos::ZERO, |sum, attempt| {
         sum.checked_add(attempt.priced.charge)
     })?;
-    let is_system = record.event.message.key_source() == wire::KeySource::System;
-    let markup = if is_system { record.markup } else { markup };
+    let pinned = record.event.is_paid_in_credits();
+    let markup = if pinned { record.markup } else { markup };
     let in_credits = match (record.event.outcome, prices) {
         (_, None) => None,
         (Outcome::Failed, Some(_)) => Some(Nanos::ZERO),

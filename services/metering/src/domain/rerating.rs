@@ -2,7 +2,6 @@
 //! stays as it is.
 
 use keyward_money::{BasisPoints, Nanos, Prices};
-use keyward_proto::metering::v1 as wire;
 
 use super::charging::charge;
 use super::event::Outcome;
@@ -42,7 +41,7 @@ impl Rerated {
                 ..Self::default()
             };
         };
-        let by_credits = event.message.key_source() == wire::KeySource::System;
+        let by_credits = event.is_paid_in_credits();
         let is_paid = by_credits && event.outcome == Outcome::Delivered;
         let cap = (!record.priced.absorbed.is_zero()).then_some(record.priced.charge);
         Self {
@@ -74,6 +73,8 @@ impl Rerated {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
+
+    use keyward_proto::metering::v1 as wire;
 
     use super::*;
     use crate::domain::charging::{Priced, Terms};

@@ -40,7 +40,7 @@ pub(crate) struct Sum {
     pub(crate) usage: Usage,
     pub(crate) list_cost: Nanos,
     pub(crate) charge: Nanos,
-    /// List cost of what own keys delivered.
+    /// List cost of what own keys and stored answers delivered.
     pub(crate) own_key_list_cost: Nanos,
 }
 
@@ -51,7 +51,7 @@ impl Sum {
     /// What one record adds.
     pub(crate) fn of(event: &Event, priced: &Priced) -> Self {
         let list_cost = priced.list_cost.unwrap_or(Nanos::ZERO);
-        let is_own = event.message.key_source() != wire::KeySource::System;
+        let is_free = !event.is_paid_in_credits();
         let is_delivered = event.outcome == Outcome::Delivered;
         Self {
             requests: i64::from(event.message.attempt == 1),
@@ -61,7 +61,7 @@ impl Sum {
             usage: event.usage,
             list_cost,
             charge: priced.charge,
-            own_key_list_cost: if is_own && is_delivered {
+            own_key_list_cost: if is_free && is_delivered {
                 list_cost
             } else {
                 Nanos::ZERO
@@ -129,7 +129,7 @@ impl Sum {
         }
     }
 
-    /// What own keys saved: what they delivered would have been charged with this markup.
+    /// What own keys and stored answers saved: what they delivered would have been charged with this markup.
     pub(crate) fn saved(&self, markup: BasisPoints) -> Nanos {
         markup.on(self.own_key_list_cost)
     }
@@ -142,7 +142,7 @@ pub(crate) struct Savings {
     pub(crate) own: Sum,
     /// What the platform's were.
     pub(crate) credits: Sum,
-    /// What own keys delivered would have cost in credits.
+    /// What own keys and stored answers delivered would have cost in credits.
     pub(crate) credit_cost: Nanos,
 }
 
@@ -156,8 +156,9 @@ impl Savings {
                 savings.credits.add(sum);
             } else {
                 savings.own.add(sum);
-                savings.credit_cost = savings.credit_cost.saturating_add(sum.saved(markup));
             }
+            // Of the platform's keys, what stored answers delivered.
+            savings.credit_cost = savings.credit_cost.saturating_add(sum.saved(markup));
         }
         savings
     }

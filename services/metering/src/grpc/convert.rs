@@ -135,9 +135,15 @@ pub(super) fn moment(
         .transpose()
 }
 
+/// A record as lists have it: without the candidates, which are the receipt's.
 pub(super) fn usage_record(record: Record) -> wire::UsageRecord {
+    let event = wire::UsageEvent {
+        candidates: Vec::new(),
+        candidates_omitted: 0,
+        ..Arc::unwrap_or_clone(record.event.message)
+    };
     wire::UsageRecord {
-        event: Some(Arc::unwrap_or_clone(record.event.message)),
+        event: Some(event),
         record_time: Some(time::to_proto(record.time)),
         list_cost_nanos: record.priced.list_cost.map(Nanos::get),
         charge_nanos: record.priced.charge.get(),
@@ -150,10 +156,17 @@ pub(super) fn usage_record(record: Record) -> wire::UsageRecord {
 /// served.
 pub(super) fn receipt(receipt: Receipt) -> wire::Receipt {
     let Receipt {
-        attempts,
+        mut attempts,
         summary,
         prices,
     } = receipt;
+    let asked = attempts.first_mut().map(|record| {
+        let message = Arc::make_mut(&mut record.event.message);
+        let candidates = std::mem::take(&mut message.candidates);
+        let omitted = std::mem::take(&mut message.candidates_omitted);
+        (message.requested_model.clone(), candidates, omitted)
+    });
+    let (requested_model, candidates, candidates_omitted) = asked.unwrap_or_default();
     let served = attempts.get(summary.served);
     let prices = served.zip(prices).map(|(record, prices)| {
         let event = &record.event;
@@ -174,5 +187,8 @@ pub(super) fn receipt(receipt: Receipt) -> wire::Receipt {
         saved_nanos: summary.saved.map(Nanos::get),
         usage_source: served.map_or(0, |record| record.event.message.usage_source),
         attempts: attempts.into_iter().map(usage_record).collect(),
+        requested_model,
+        candidates,
+        candidates_omitted,
     }
 }

@@ -11,10 +11,11 @@ use keyward_runtime::trace::Span;
 use keyward_secret::Secret;
 
 use super::metering::{Entry, Hold};
-use super::vault::Lease;
+use super::vault::{Lease, VaultPort};
 use crate::domain::estimate::{self, Expected};
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::OPENROUTER;
+use crate::domain::shown::Shown;
 
 /// The endpoint that is served, as usage records name it.
 pub(super) const ENDPOINT: &str = "chat.completions";
@@ -108,6 +109,10 @@ impl Ending {
 pub(super) struct RequestFacts<'a> {
     pub(super) inference_id: &'a str,
     pub(super) principal: &'a Principal,
+    pub(super) requested_model: &'a str,
+    /// Who might serve: told once, with the first attempt.
+    pub(super) shown: &'a Shown,
+    pub(super) vault: &'a VaultPort,
     pub(super) streamed: bool,
     pub(super) tags: &'a std::collections::HashMap<String, String>,
     pub(super) client_request_id: &'a str,
@@ -142,6 +147,9 @@ impl Attempt {
             OpenKey::Leased(lease) => lease.id.clone(),
             OpenKey::Inline(_) => String::new(),
         };
+        let is_own = self.is_own() && !key_id.is_empty();
+        let masked = || request.vault.masked(request.principal, key_id);
+        let shown = (self.number == 1).then_some(request.shown);
         let elapsed = |until: Instant| {
             u32::try_from(until.duration_since(self.started).as_millis()).unwrap_or(u32::MAX)
         };
@@ -172,8 +180,26 @@ impl Attempt {
             client_request_id: request.client_request_id.to_owned(),
             service_tier: ending.service_tier.clone(),
             fallback: self.candidate.is_fallback(),
+            requested_model: request.requested_model.to_owned(),
+            key_masked: is_own.then(masked).flatten().unwrap_or_default(),
+            key_owner: key_owner(request.principal, self.candidate.source).unwrap_or_default(),
+            cached: false,
+            candidates: shown.map(|shown| shown.rows.clone()).unwrap_or_default(),
+            candidates_omitted: shown.map_or(0, |shown| shown.omitted),
         }
     }
+}
+
+/// Whose a key of this source is; none for what is nobody's here.
+fn key_owner(principal: &Principal, source: KeySource) -> Option<String> {
+    let (kind, subject) = match source {
+        KeySource::User => ("users", &principal.user),
+        KeySource::Project => ("projects", &principal.project),
+        KeySource::Organization => ("organizations", &principal.organization),
+        KeySource::Inline | KeySource::System | KeySource::Unspecified => return None,
+    };
+    let id = &subject.as_ref()?.id;
+    Some(format!("{kind}/{id}"))
 }
 
 fn owner(principal: &Principal) -> UsageOwner {

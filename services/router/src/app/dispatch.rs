@@ -32,6 +32,7 @@ use crate::domain::failure::Failure;
 use crate::domain::plan::{Candidate, CandidateKey, Plan, Refusal};
 use crate::domain::providers::{OPENROUTER, Provider};
 use crate::domain::request::{ChatRequest, Splice};
+use crate::domain::shown::Shown;
 use crate::upstream::{self, AnswerBody, Call};
 
 /// A hold stands for the longest answer there is.
@@ -56,6 +57,8 @@ pub(super) struct Dispatch {
     pub(super) closing: Arc<Closing>,
     pub(super) attempts: u32,
     pub(super) admission: Admission,
+    /// The plan as the receipt keeps it.
+    pub(super) shown: Shown,
     /// The span of the request as it was asked.
     pub(super) span: Span,
 }
@@ -483,6 +486,9 @@ impl Dispatch {
         RequestFacts {
             inference_id: &self.inference_id,
             principal: self.behalf.principal(),
+            requested_model: self.request.model(),
+            shown: &self.shown,
+            vault: &self.core.vault,
             streamed: self.request.is_stream(),
             tags: &self.tags,
             client_request_id: &self.client_request_id,

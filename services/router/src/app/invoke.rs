@@ -17,6 +17,7 @@ use crate::domain::plan::{
     Allowance, InlineKey, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan,
 };
 use crate::domain::request::ChatRequest;
+use crate::domain::shown::Shown;
 use crate::domain::task::Task;
 
 /// What is asked of routing, beside the body.
@@ -96,6 +97,7 @@ impl Core {
             closing,
             attempts: 0,
             admission: Admission::default(),
+            shown: Shown::of(&plan),
             span,
         };
         self.tracker.spawn(Box::pin(dispatch.run(plan)));

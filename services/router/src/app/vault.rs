@@ -14,7 +14,7 @@ mod watching;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keyward_auth::{Authenticator, Connection};
+use keyward_auth::{Authenticator, Connection, Principal};
 use keyward_proto::vault::v1 as proto;
 use keyward_proto::vault::v1::identity_service_client::IdentityServiceClient;
 use keyward_proto::vault::v1::vault_service_client::VaultServiceClient;
@@ -121,6 +121,12 @@ impl VaultPort {
         let listing = self.list(&place, since, behalf);
         let listed = tokio::time::timeout(self.patience(), listing).await;
         listed.map_err(|_| RouteError::away("the vault"))?
+    }
+
+    /// How a key of the caller's own is shown, if its listing is at hand.
+    pub(crate) fn masked(&self, principal: &Principal, key_id: &str) -> Option<String> {
+        let listing = self.listings.get(&listing::place(principal))?;
+        listing.mask(key_id).map(str::to_owned)
     }
 
     /// One asks; those who come meanwhile wait for its answer, if it is up to date then.

@@ -35,6 +35,12 @@ pub(crate) struct AttemptView {
     /// The provider key; `null` for one sent with the request.
     #[schema(required)]
     key_id: Option<String>,
+    /// The provider key, masked; `null` for one sent with the request, and for the platform's.
+    #[schema(required, examples("sk-or-v1-…c3f9"))]
+    key: Option<String>,
+    /// Whose provider key, as `users/anna`; `null` likewise.
+    #[schema(required)]
+    key_owner: Option<String>,
     /// How it ended.
     status: AttemptStatus,
     /// The provider's HTTP status, where one came.
@@ -54,6 +60,9 @@ pub(crate) struct AttemptView {
     price_version: u64,
     /// Where the figures come from.
     usage_source: UsageSource,
+    /// Whether the answer was stored before and came from there: no provider was called. The figures
+    /// are those of when it was made, and the list cost is what was spared.
+    cached: bool,
 }
 
 /// An attempt, with everything that is known about it.
@@ -110,6 +119,8 @@ impl From<UsageRecord> for AttemptView {
             model: event.model,
             upstream_model: event.upstream_model,
             key_id: present(event.provider_key_id),
+            key: present(event.key_masked),
+            key_owner: present(event.key_owner),
             status: AttemptStatus::of(event.status),
             http_status: Some(event.http_status).filter(|status| *status > 0),
             reason: present(event.reason),
@@ -118,6 +129,7 @@ impl From<UsageRecord> for AttemptView {
             charge: Amount::new(record.charge_nanos),
             price_version: record.price_version,
             usage_source: UsageSource::of(event.usage_source),
+            cached: event.cached,
         }
     }
 }
@@ -167,7 +179,7 @@ const BEFORE: [&str; 13] = [
 ];
 
 /// The columns of records after their units.
-const AFTER: [&str; 13] = [
+const AFTER: [&str; 14] = [
     "list_cost",
     "charge",
     "markup_basis_points",
@@ -181,6 +193,7 @@ const AFTER: [&str; 13] = [
     "service_tier",
     "tags",
     "client_request_id",
+    "cached",
 ];
 
 /// The columns of records.
@@ -222,6 +235,7 @@ pub(super) fn record_row(record: UsageRecord) -> Row {
     row.text(&text(&record.service_tier));
     row.text(&tags(&record.tags));
     row.text(&text(&record.client_request_id));
+    row.value(&attempt.cached);
     row
 }
 

@@ -22,6 +22,14 @@ const ATTEMPTS: &[Column] = &[
     Column("reason", "reason", Kind::Text),
 ];
 
+const CANDIDATES: &[Column] = &[
+    Column("provider", "provider", Kind::Text),
+    Column("model", "model", Kind::Text),
+    Column("key", "key_source", Kind::Text),
+    Column("may serve", "eligible", Kind::Text),
+    Column("reason", "reason", Kind::Text),
+];
+
 pub(super) fn run(request_id: &str, context: &Context) -> Outcome {
     let answer = context
         .client()?
@@ -30,16 +38,20 @@ pub(super) fn run(request_id: &str, context: &Context) -> Outcome {
     if context.output.is_json() {
         return Ok(Exit::Done);
     }
-    let attempts = view::table(rows(&answer, "attempts"), ATTEMPTS, "");
-    context.output.text("\n")?;
-    context.output.show(&answer, |_| attempts)
+    for (name, columns) in [("candidates", CANDIDATES), ("attempts", ATTEMPTS)] {
+        let table = view::table(rows(&answer, name), columns, "");
+        context.output.text("\n")?;
+        context.output.show(&answer, |_| table)?;
+    }
+    Ok(Exit::Done)
 }
 
-/// Everything but the attempts.
+/// Everything but the lists.
 fn totals(receipt: &Value) -> Table {
     let mut totals = receipt.clone();
     if let Some(members) = totals.as_object_mut() {
         members.shift_remove("attempts");
+        members.shift_remove("candidates");
         members.shift_remove("markup_basis_points");
     }
     view::resource(&totals)

@@ -1,6 +1,6 @@
 //! Which keys a caller may use, kept per principal until something about them changes.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,12 +28,15 @@ pub(crate) struct Listing {
     pub(super) sequence: u64,
     /// Internal ids of those whose keys are in it.
     owners: Vec<String>,
+    /// How keys are shown, by id; the platform's are not.
+    masks: HashMap<String, String>,
 }
 
 impl Listing {
     pub(super) fn read(response: proto::ListUsableKeysResponse, principal: &Principal) -> Self {
         let subjects = [&principal.user, &principal.project, &principal.organization];
         Self {
+            masks: response.keys.iter().filter_map(mask).collect(),
             keys: response.keys.into_iter().filter_map(plan_key).collect(),
             sequence: response.sequence,
             owners: subjects
@@ -42,6 +45,11 @@ impl Listing {
                 .map(|subject| subject.uid.clone())
                 .collect(),
         }
+    }
+
+    /// How a key is shown.
+    pub(super) fn mask(&self, key_id: &str) -> Option<&str> {
+        self.masks.get(key_id).map(String::as_str)
     }
 
     fn holds(&self, key_id: &str) -> bool {
@@ -66,6 +74,12 @@ pub(super) fn place(principal: &Principal) -> String {
         may_call,
     ]
     .join("/")
+}
+
+fn mask(usable: &proto::UsableKey) -> Option<(String, String)> {
+    let key = usable.provider_key.as_ref()?;
+    let is_own = key.owner.as_ref()?.kind() != proto::OwnerKind::System;
+    is_own.then(|| (key.provider_key_id.clone(), key.masked_key.clone()))
 }
 
 fn plan_key(usable: proto::UsableKey) -> Option<PlanKey> {
