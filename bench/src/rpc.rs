@@ -174,6 +174,13 @@ impl RouterService for Echo {
         Err(Status::unimplemented("not measured"))
     }
 
+    async fn purge_cache(
+        &self,
+        _: Request<proto::PurgeCacheRequest>,
+    ) -> Result<Response<proto::PurgeCacheResponse>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
     async fn get_provider(
         &self,
         _: Request<proto::GetProviderRequest>,

@@ -28,7 +28,10 @@ async fn a_receipt_tells_who_might_have_served_and_what_became_of_each(topology:
     assert_eq!(receipt["candidates_omitted"], 0);
     let attempts = receipt["attempts"].as_array().unwrap();
     assert_eq!(attempts.len(), 2, "{receipt}");
-    assert_eq!((&attempts[0]["status"], &attempts[0]["http_status"]), (&"failed".into(), &503.into()));
+    assert_eq!(
+        (&attempts[0]["status"], &attempts[0]["http_status"]),
+        (&"failed".into(), &503.into())
+    );
     assert_eq!(attempts[1]["status"], "ok");
     for attempt in attempts {
         assert_in_order(attempt);
@@ -66,7 +69,12 @@ async fn an_aborted_stream_has_a_receipt(topology: Topology) {
         .providers
         .openai
         .script(&key, Script::ok("one two three").cut_after(1));
-    let finished = tenant.client.chat_stream(MODEL, "hello").await.finish().await;
+    let finished = tenant
+        .client
+        .chat_stream(MODEL, "hello")
+        .await
+        .finish()
+        .await;
     let receipt = tenant.receipt(finished.header("x-request-id")).await;
     let attempt = &receipt["attempts"][0];
     assert_eq!(attempt["status"], "cut", "{receipt}");
@@ -84,7 +92,10 @@ async fn a_receipt_of_the_platforms_key_shows_its_charge_and_not_its_key(topolog
     assert_eq!(receipt["charge"], CHARGE, "{receipt}");
     let attempt = &receipt["attempts"][0];
     assert_eq!(attempt["key_source"], "system");
-    assert_eq!((&attempt["key"], &attempt["key_owner"]), (&Value::Null, &Value::Null));
+    assert_eq!(
+        (&attempt["key"], &attempt["key_owner"]),
+        (&Value::Null, &Value::Null)
+    );
     // Lists of records have no candidates: they are the receipt's.
     let records = tenant.records().await;
     assert!(records[0].get("candidates").is_none(), "{records:?}");

@@ -5,6 +5,7 @@ mod access_keys;
 mod audit_events;
 mod body;
 mod budgets;
+mod cache;
 mod costs;
 mod credits;
 mod idempotency;
@@ -40,6 +41,7 @@ use axum::routing::any;
 use keyward_runtime::error::Reason;
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use idempotency::IdempotencyKey;
 pub(crate) use location::At;
 
 use crate::failure::Failure;
@@ -61,6 +63,7 @@ pub(crate) fn router() -> OpenApiRouter<Services> {
         .merge(providers::router())
         .merge(routes::router())
         .merge(routing_policy::router())
+        .merge(cache::router())
         .merge(credits::router())
         .merge(budgets::router())
         .merge(usage::router())

@@ -5,6 +5,7 @@ mod arguments;
 mod ask;
 mod audit;
 mod budgets;
+mod cache;
 mod catalog;
 mod certs;
 mod client;
@@ -96,6 +97,8 @@ enum Command {
     Providers(providers::Arguments),
     /// See who would serve a model, and why
     Routes(routes::Arguments),
+    /// Take stored answers away
+    Cache(cache::Arguments),
     /// Issue and revoke access keys, by which callers are known
     Access(access::Arguments),
     /// Manage users
@@ -142,6 +145,7 @@ impl Command {
             Self::Keys(arguments) => keys::run(arguments, context),
             Self::Providers(arguments) => providers::run(arguments, context),
             Self::Routes(arguments) => routes::run(arguments, context),
+            Self::Cache(arguments) => cache::run(arguments, context),
             Self::Access(arguments) => access::run(arguments, context),
             Self::Users(arguments) => users::run(arguments, context),
             Self::Orgs(arguments) => orgs::run(arguments, context),

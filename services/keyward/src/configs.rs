@@ -9,7 +9,7 @@ use keyward_catalog::{CatalogError, CatalogFile};
 use keyward_limits::RedisConfig;
 use keyward_metering::{Config as MeteringConfig, CourierConfig, MailConfig};
 use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
-use keyward_router::{RouterConfig, SharedLimits};
+use keyward_router::{CacheConfig, RouterConfig, SharedLimits};
 use keyward_runtime::settings::{
     Cipher, MailSettings, MailTls, MasterKey, OnCreditExhausted, Prefer, ProviderSettings,
     RedisSettings, Settings, SettingsError, StoreUrl, TransitSettings,
@@ -247,6 +247,11 @@ pub(crate) fn router(settings: &Settings) -> Result<RouterConfig, SettingsError>
         revocation_bound: settings.vault.revocation_bound,
         shutdown_grace: settings.shutdown_grace,
         trace_providers: settings.telemetry.propagate_to_providers,
+        cache: CacheConfig {
+            enabled: settings.cache.enabled,
+            max_bytes: settings.cache.max_bytes,
+            lifetime: settings.cache.lifetime,
+        },
         shared_limits: settings.redis.as_ref().map(shared_limits),
         postgres: router_postgres(settings)?,
         ..RouterConfig::new(spool(settings), router_file(settings))

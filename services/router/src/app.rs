@@ -6,6 +6,8 @@ mod asked;
 mod attempt;
 mod behalf;
 mod body;
+mod cache;
+mod cached;
 mod checkpoints;
 pub(crate) mod closing;
 mod dispatch;
@@ -14,6 +16,7 @@ mod error;
 mod explain;
 mod growth;
 mod health;
+mod idempotency;
 mod invoke;
 mod ledger;
 mod lengths;
@@ -24,6 +27,7 @@ mod plain;
 mod policies;
 mod price_order;
 mod providers;
+mod sealing;
 mod serve;
 mod spans;
 mod streamed;
@@ -37,11 +41,13 @@ use keyward_catalog::CatalogHandle;
 use keyward_limits::Gate;
 use tokio_util::task::TaskTracker;
 
+use crate::answers::Answers;
 use crate::config::{OnCreditExhausted, Timeouts};
 use crate::domain::policy::Operator;
 use crate::domain::providers::Providers;
 use crate::upstream::Egress;
 pub(crate) use behalf::Behalf;
+pub(crate) use cache::{RedisShelf, ResponseCache};
 use closing::Closing;
 pub(crate) use drains::Drains;
 pub(crate) use error::RouteError;
@@ -68,6 +74,8 @@ pub(crate) struct Core {
     pub(crate) policies: Arc<PolicyBook>,
     pub(crate) metering: MeteringPort,
     pub(crate) gate: Arc<Gate>,
+    pub(crate) cache: ResponseCache,
+    pub(crate) answers: Answers,
     pub(crate) egress: Egress,
     pub(crate) timeouts: Timeouts,
     pub(crate) meters: Meters,

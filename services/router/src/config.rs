@@ -53,8 +53,32 @@ pub struct RouterConfig {
     pub database: PathBuf,
     /// `router.store.url`: where its store is, if not in that file.
     pub postgres: Option<PostgresUrl>,
+    /// `cache.*`: answers that are stored.
+    pub cache: CacheConfig,
     /// `redis.*`: where limits are counted that several routers share; in process where none.
     pub shared_limits: Option<SharedLimits>,
+}
+
+/// Answers that are stored for the very same request.
+#[derive(Debug, Clone, Copy)]
+pub struct CacheConfig {
+    /// Whether requests that say nothing of it may use them.
+    pub enabled: bool,
+    /// How many bytes of memory they may take in all; 0 stores none. In Redis, its own settings bound
+    /// them.
+    pub max_bytes: usize,
+    /// How long an answer is given.
+    pub lifetime: Duration,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            max_bytes: 64 * 1024 * 1024,
+            lifetime: Duration::from_hours(1),
+        }
+    }
 }
 
 /// Limits that several routers share.
@@ -86,6 +110,7 @@ impl RouterConfig {
             spool_limits: SpoolLimits::default(),
             database,
             postgres: None,
+            cache: CacheConfig::default(),
             shared_limits: None,
         }
     }

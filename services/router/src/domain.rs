@@ -1,6 +1,7 @@
 //! The router's rules: reading a request, planning, classifying failures, watching a stream. Pure:
 //! no async, no clock, no I/O; time and randomness come in as arguments.
 
+pub(crate) mod cache;
 pub(crate) mod estimate;
 pub(crate) mod failure;
 pub mod health;
@@ -14,6 +15,7 @@ pub mod preferences;
 pub(crate) mod provider_health;
 pub mod providers;
 pub(crate) mod rate_limits;
+pub(crate) mod repeatable;
 pub mod request;
 pub(crate) mod service_tier;
 pub(crate) mod shown;

@@ -96,6 +96,18 @@ impl RouterService for RouterApi {
         listed.map(Response::new)
     }
 
+    async fn purge_cache(
+        &self,
+        request: Request<proto::PurgeCacheRequest>,
+    ) -> Result<Response<proto::PurgeCacheResponse>, Status> {
+        let (behalf, message) = (behalf(&request)?, request.into_inner());
+        let purged = self.core.purge_cache(&behalf, &message.tag).await;
+        let purged = purged.map_err(|error| to_status(&error))?;
+        Ok(Response::new(proto::PurgeCacheResponse {
+            purged: i64::try_from(purged).unwrap_or(i64::MAX),
+        }))
+    }
+
     async fn get_provider(
         &self,
         request: Request<proto::GetProviderRequest>,

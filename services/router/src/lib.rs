@@ -4,6 +4,7 @@
 //! [`Router::open`] sets it up; [`Router::server`] is its gRPC service, to be put behind the layer
 //! that authenticates.
 
+mod answers;
 mod app;
 pub mod config;
 pub mod domain;
@@ -15,7 +16,7 @@ pub mod spool;
 mod store;
 mod upstream;
 
-pub use config::{OnCreditExhausted, RouterConfig, SharedLimits, Timeouts};
+pub use config::{CacheConfig, OnCreditExhausted, RouterConfig, SharedLimits, Timeouts};
 pub use domain::policy::Prefer;
 pub use domain::providers::ProviderOverride;
 pub use grpc::RouterApi;

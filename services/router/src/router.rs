@@ -12,11 +12,14 @@ use keyward_runtime::serve::Process;
 use keyward_storage::{PostgresUrl, StorageError};
 use tokio_util::sync::CancellationToken;
 
+use crate::answers::Answers;
 use crate::app::closing::Closing;
 use crate::app::metering::MeteringPort;
 use crate::app::meters::Meters;
 use crate::app::vault::{LeaseMeters, VaultPort};
-use crate::app::{Core, Drains, HealthBook, LengthBook, PolicyBook, PriceOrder, Tokens};
+use crate::app::{
+    Core, Drains, HealthBook, LengthBook, PolicyBook, PriceOrder, RedisShelf, ResponseCache, Tokens,
+};
 use crate::config::RouterConfig;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
 use crate::grpc::RouterApi;
@@ -112,6 +115,8 @@ impl Router {
             policies,
             metering,
             gate,
+            cache: cache(config)?,
+            answers: Answers::at(&config.spool.with_file_name("answers.db")),
             egress,
             timeouts: config.timeouts,
             meters,
@@ -138,6 +143,7 @@ impl Router {
     pub async fn close(&self) {
         self.core.metering.close().await;
         self.core.policies.close().await;
+        self.core.answers.close().await;
     }
 
     /// Whether it can serve: the vault's changes are heard.
@@ -208,6 +214,13 @@ fn gate(config: &RouterConfig, meters: &Meters) -> Result<Gate, RedisError> {
     };
     let redis = RedisLimiter::new(&shared.redis)?;
     Ok(Gate::shared(redis, shared.routers, meters.limits_local()))
+}
+
+/// Where answers are stored: in the Redis that routers share, if there is one.
+fn cache(config: &RouterConfig) -> Result<ResponseCache, RedisError> {
+    let shared = config.shared_limits.as_ref();
+    let redis = shared.map(|shared| RedisShelf::new(&shared.redis));
+    Ok(ResponseCache::new(config.cache, redis.transpose()?))
 }
 
 async fn keep(gate: Arc<Gate>, stopping: CancellationToken) {

@@ -99,7 +99,8 @@ pub const METHODS: &[MethodRule] = table! {
     }
     "keyward.router.v1.RouterService" {
         CALLERS, Needs(Scope::Inference) => Invoke, ListModels, GetModel;
-        CALLERS, Needs(Scope::Keys) => ResolveRoute, GetRoutingPolicy, UpdateRoutingPolicy;
+        CALLERS, Needs(Scope::Keys) => ResolveRoute, PurgeCache, GetRoutingPolicy,
+            UpdateRoutingPolicy;
         CALLERS, Any => ListProviders, GetProvider;
     }
     "keyward.metering.v1.MeteringService" {

@@ -25,5 +25,5 @@ pub use gate::Gate;
 pub use gcra::{Arrival, Rate, Standing};
 pub use limiter::{Charge, Charged, Correction, Limiter, SlotAsk, Taken};
 pub use local::LocalLimiter;
-pub use redis::{RedisConfig, RedisError, RedisLimiter};
+pub use redis::{RedisConfig, RedisError, RedisLimiter, redis_connection};
 pub use ticket::{Refused, Standings, Ticket, TooLarge, Turned};

@@ -60,6 +60,11 @@ impl std::fmt::Debug for RedisLimiter {
     }
 }
 
+/// A connection to the same Redis for what else is shared there, made when it is first used.
+pub fn redis_connection(config: &RedisConfig) -> Result<ConnectionManager, RedisError> {
+    connect::lazily(&connect::client(config)?)
+}
+
 impl RedisLimiter {
     /// Sets it up, in a runtime; it connects when it is first used.
     pub fn new(config: &RedisConfig) -> Result<Self, RedisError> {

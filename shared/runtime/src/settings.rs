@@ -3,6 +3,7 @@
 //! `raw` is the form that people write, `sources` gathers it, and this is the form that the program
 //! uses: nothing unknown, nothing optional that has a default, every value of its own type.
 
+mod cache;
 mod error;
 mod mail;
 mod providers;
@@ -68,6 +69,8 @@ pub struct Settings {
     pub mail: Option<MailSettings>,
     /// Where replicas share what they count.
     pub redis: Option<RedisSettings>,
+    /// Answers that are stored for the very same request.
+    pub cache: CacheSettings,
     /// Logging.
     pub log: LogSettings,
     /// Traces.
@@ -223,6 +226,17 @@ pub enum Prefer {
     Openrouter,
     /// The provider's own.
     Provider,
+}
+
+/// Answers that are stored for the very same request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// Whether requests that say nothing of it may use them.
+    pub enabled: bool,
+    /// How many bytes of memory they may take; 0 stores none.
+    pub max_bytes: usize,
+    /// How long an answer is given.
+    pub lifetime: Duration,
 }
 
 /// Where replicas share what they count.

@@ -213,7 +213,10 @@ fn add_model_answers(responses: &mut Value) {
             "Credits; a stream says it at its end instead.",
         ),
         header(names::ATTEMPTS.as_str(), "How many keys were tried."),
-        header(names::CACHE.as_str(), "Always `bypass` so far."),
+        header(
+            names::CACHE.as_str(),
+            "`hit`, `miss`, or `bypass` where stored answers had nothing to do with it.",
+        ),
         header(
             names::RATE_LIMIT_BYPASS.as_str(),
             "`BYOK API key used`, with an own key.",

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::KeySource;
 use keyward_proto::router::v1::invoke_response::Part;
-use keyward_proto::router::v1::{InvokeResponse, InvokeResponseHead};
+use keyward_proto::router::v1::{CacheOutcome, InvokeResponse, InvokeResponseHead};
 use tonic::{Status, Streaming};
 
 use crate::failure::Failure;
@@ -81,6 +81,14 @@ where
     })
 }
 
+fn cache(outcome: CacheOutcome) -> &'static str {
+    match outcome {
+        CacheOutcome::Unspecified => "bypass",
+        CacheOutcome::Hit => "hit",
+        CacheOutcome::Miss => "miss",
+    }
+}
+
 /// The provider's headers that are passed on, and ours, which win.
 fn headers(head: &InvokeResponseHead) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(head.headers.len() + 10);
@@ -115,7 +123,7 @@ fn headers(head: &InvokeResponseHead) -> HeaderMap {
             names::CREDITS_CHARGED,
             charge.map(|nanos| Nanos::new(nanos).to_string()),
         ),
-        (names::CACHE, Some("bypass".to_owned())),
+        (names::CACHE, Some(cache(head.cache()).to_owned())),
         (names::ATTEMPTS, Some(head.attempts.to_string())),
     ];
     for (name, value) in ours {

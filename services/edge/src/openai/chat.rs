@@ -12,6 +12,7 @@ use super::schema::{ChatCompletion, ChatRequest};
 use super::upload::upload;
 use crate::caller::Call;
 use crate::failure::Failure;
+use crate::rest::IdempotencyKey;
 use crate::server::BodyReader;
 use crate::services::Services;
 
@@ -25,7 +26,7 @@ const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// its project's, its organization's, or the platform's, paid for in credits.
 #[utoipa::path(
     post, path = "/v1/chat/completions", operation_id = "createChatCompletion", tag = "Models",
-    params(Extras), request_body = ChatRequest,
+    params(Extras, IdempotencyKey), request_body = ChatRequest,
     responses((
         status = 200,
         description = "The answer. A stream tells its cost in a comment before `[DONE]`.",
@@ -36,6 +37,7 @@ pub(crate) async fn chat_completions(
     State(services): State<Services>,
     call: Call,
     extras: Extras,
+    key: IdempotencyKey,
     request: Request,
 ) -> Result<Response, Failure> {
     let head = InvokeRequestHead {
@@ -44,6 +46,7 @@ pub(crate) async fn chat_completions(
         tags: extras.tags,
         client_request_id: extras.client_request_id,
         body_metadata: services.config().body_metadata,
+        idempotency_key: key.request_id(),
     };
     let (parts, body) = request.into_parts();
     let body = BodyReader::new(&parts.headers, body, BODY_BYTES_MAX)?;

@@ -1,6 +1,4 @@
 //! What a caller asks of routing in headers. The body is the router's to read.
-//!
-//! `Idempotency-Key` is not read yet and changes nothing.
 
 use std::collections::HashMap;
 
@@ -8,7 +6,7 @@ use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use keyward_money::Nanos;
-use keyward_proto::router::v1::{Fallback, RoutingOptions};
+use keyward_proto::router::v1::{Caching, Fallback, RoutingOptions};
 use utoipa::IntoParams;
 use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -54,7 +52,6 @@ impl<S: Sync> FromRequestParts<S> for Extras {
 impl Extras {
     fn read(headers: &HeaderMap) -> Result<Self, Failure> {
         let (fallback, cap) = fallback(headers)?;
-        check_cache(headers)?;
         Ok(Self {
             options: RoutingOptions {
                 inline_key: inline_key(headers)?,
@@ -62,6 +59,7 @@ impl Extras {
                 fallback: fallback.into(),
                 fallback_max_charge_nanos: cap.map(Nanos::get),
                 task: task(headers)?,
+                caching: caching(headers)?.into(),
             },
             tags: tags(headers)?,
             client_request_id: client_request_id(headers)?,
@@ -106,7 +104,7 @@ impl IntoParams for Extras {
             ),
             header(
                 names::CACHE,
-                "`on` or `off`; without effect yet.",
+                "`on` or `off`: whether the answer may be stored, and come from the store.",
                 matching("^(on|off)?$"),
             ),
             header(
@@ -189,10 +187,11 @@ fn task(headers: &HeaderMap) -> Result<String, Failure> {
     Err(Failure::invalid(names::TASK.as_str(), message))
 }
 
-/// Answers are not stored yet, so `on` and `off` come to the same; other words are mistakes.
-fn check_cache(headers: &HeaderMap) -> Result<(), Failure> {
+fn caching(headers: &HeaderMap) -> Result<Caching, Failure> {
     match only(headers, &names::CACHE)? {
-        None | Some("on" | "off") => Ok(()),
+        None => Ok(Caching::Unspecified),
+        Some("on") => Ok(Caching::On),
+        Some("off") => Ok(Caching::Off),
         Some(_) => Err(Failure::invalid(
             names::CACHE.as_str(),
             "expected `on` or `off`",
@@ -336,7 +335,8 @@ mod tests {
             "mine-1"
         );
         assert!(read("x-request-id", &"x".repeat(129)).is_err());
-        assert!(read("x-keyward-cache", "off").is_ok());
+        let off = read("x-keyward-cache", "off").unwrap();
+        assert_eq!(off.options.caching(), super::Caching::Off);
         assert!(read("x-keyward-cache", "maybe").is_err());
         assert!(read("x-byok-api-key", &"x".repeat(4097)).is_err());
     }

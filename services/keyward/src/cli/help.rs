@@ -31,6 +31,7 @@ const GROUPS: &[(&str, &[&str])] = &[
             "keys",
             "providers",
             "routes",
+            "cache",
             "access",
             "users",
             "orgs",

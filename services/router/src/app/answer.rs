@@ -30,6 +30,18 @@ pub(crate) struct AnswerHead {
     pub(crate) source: KeySource,
     pub(crate) attempts: u32,
     pub(crate) charge: Option<Nanos>,
+    pub(crate) cache: CacheOutcome,
+}
+
+/// How a request stood with the stored answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CacheOutcome {
+    /// It had nothing to do with them.
+    Bypass,
+    /// Its answer came from there.
+    Hit,
+    /// There was none.
+    Miss,
 }
 
 /// What closes it.

@@ -202,7 +202,7 @@ fn key_owner(principal: &Principal, source: KeySource) -> Option<String> {
     Some(format!("{kind}/{id}"))
 }
 
-fn owner(principal: &Principal) -> UsageOwner {
+pub(super) fn owner(principal: &Principal) -> UsageOwner {
     let uid = |subject: &Option<keyward_auth::Subject>| {
         subject
             .as_ref()

@@ -21,7 +21,9 @@ use keyward_secret::{Secret, redact};
 
 use super::answer::AnswerSender;
 use super::attempt::{Attempt, Ending, OpenKey, RequestFacts, key_source_text};
+use super::cached::Caching;
 use super::closing::Closing;
+use super::idempotency::Turn;
 use super::limits::Admission;
 use super::metering::Hold;
 use super::metering::leases::{LeasedHold, Wanted};
@@ -59,6 +61,13 @@ pub(super) struct Dispatch {
     pub(super) admission: Admission,
     /// The plan as the receipt keeps it.
     pub(super) shown: Shown,
+    pub(super) began: Instant,
+    /// Whether its answer may be stored and come from the store, if it says so.
+    pub(super) caching_said: Option<bool>,
+    pub(super) caching: Arc<Caching>,
+    /// What makes it repeatable; empty for nothing.
+    pub(super) idempotency_key: String,
+    pub(super) turn: Option<Arc<Turn>>,
     /// The span of the request as it was asked.
     pub(super) span: Span,
 }
@@ -109,14 +118,22 @@ impl Dispatch {
 
     async fn walk_within_limits(&mut self, plan: Plan) {
         let walked = match self.enter(&plan).await {
-            Ok(()) => self.walk(plan).await,
+            Ok(()) => self.answer_or_walk(plan).await,
             Err(error) => Err(error),
         };
         // What was not served used nothing; before the caller learns of it, and tries again.
         self.leave(Usage::default()).await;
+        self.end_turn().await;
         if let Err(error) = walked {
             self.fail(error);
         }
+    }
+
+    async fn answer_or_walk(&mut self, plan: Plan) -> Result<(), RouteError> {
+        if self.take_turn().await? || self.answer_from_store(&plan).await? {
+            return Ok(());
+        }
+        self.walk(plan).await
     }
 
     /// The error is to be told.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use keyward_money::Nanos;
@@ -29,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) fallback_max_charge: Option<Nanos>,
     /// What the request is for, if it says so.
     pub(crate) task: Option<Task>,
+    /// Whether its answer may be stored and come from the store, if it says so.
+    pub(crate) caching: Option<bool>,
 }
 
 /// A request as it arrived.
@@ -39,6 +42,8 @@ pub(crate) struct Invocation {
     pub(crate) tags: HashMap<String, String>,
     pub(crate) client_request_id: String,
     pub(crate) body_metadata: bool,
+    /// What makes it repeatable; empty for nothing.
+    pub(crate) idempotency_key: String,
     pub(crate) body: Bytes,
 }
 
@@ -68,6 +73,7 @@ impl Core {
             tags,
             client_request_id,
             body_metadata,
+            idempotency_key,
             body,
         } = invocation;
         let mut request = ChatRequest::parse(body)?;
@@ -98,6 +104,11 @@ impl Core {
             attempts: 0,
             admission: Admission::default(),
             shown: Shown::of(&plan),
+            began: Instant::now(),
+            caching_said: options.caching,
+            caching: Arc::default(),
+            idempotency_key,
+            turn: None,
             span,
         };
         self.tracker.spawn(Box::pin(dispatch.run(plan)));

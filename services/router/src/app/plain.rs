@@ -55,6 +55,8 @@ impl Dispatch {
         let mut ending = whole(attempt, measured, source);
         ending.service_tier = service_tier::read(&body).unwrap_or_default();
         if reader.is_abandoned() || self.answer.is_closed() {
+            // It counts, so who comes again for it shall not pay twice.
+            self.keep_plain(attempt, headers, &ending, &body).await;
             return self.left(attempt, ending).await;
         }
         self.deliver(attempt, headers, body, &ending).await;
@@ -70,6 +72,7 @@ impl Dispatch {
     ) {
         self.learn(attempt, ending);
         let (closed, ()) = tokio::join!(self.close(attempt, ending), self.note_success(attempt));
+        self.keep_plain(attempt, headers, ending, &body).await;
         let candidate = &attempt.candidate;
         let head = self.head(candidate, attempt.http_status, headers, closed.charge);
         let pieces = match closed.charge.filter(|_| self.body_metadata) {

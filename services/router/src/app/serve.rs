@@ -127,6 +127,7 @@ impl Dispatch {
             source: candidate.source,
             attempts: self.attempts,
             charge,
+            cache: self.caching.outcome(),
         }
     }
 

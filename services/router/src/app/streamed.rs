@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::attempt::{Attempt, Ending};
 use super::body::{Next, Reader};
+use super::cached::Tape;
 use super::checkpoints::Checkpoints;
 use super::dispatch::{Dispatch, Outcome};
 use super::growth::Growth;
@@ -23,6 +24,27 @@ use crate::domain::stream::{self, Pushed, StreamWatch};
 const BROKE_OFF: &str = "its answer broke off";
 /// What is said of a stream that was ended for want of credits.
 const EXHAUSTED: &str = "ended at its length: the credits do not reach for more";
+
+/// What of a stream was held back until its end.
+struct Last {
+    held: Vec<Bytes>,
+    usage_chunk: Option<Bytes>,
+    done_event: Option<Bytes>,
+}
+
+impl Last {
+    fn take(watch: &mut StreamWatch) -> Self {
+        Self {
+            held: watch.commit().forward,
+            usage_chunk: watch.take_usage_chunk(),
+            done_event: watch.take_done_event(),
+        }
+    }
+
+    fn to_store(&self) -> [Option<&Bytes>; 2] {
+        [self.usage_chunk.as_ref(), self.done_event.as_ref()]
+    }
+}
 
 /// How reading a stream ended.
 enum End {
@@ -45,7 +67,10 @@ impl Dispatch {
     ) -> Outcome {
         let _open = self.core.meters.stream();
         let mut watch = StreamWatch::new(!self.request.asks_usage());
-        let end = self.pump(attempt, headers, &mut reader, &mut watch).await;
+        let mut tape = self.tape();
+        let end = self
+            .pump(attempt, headers, &mut reader, &mut watch, &mut tape)
+            .await;
         match end {
             End::Broken(failure, said) if !watch.is_committed() => {
                 if reader.is_abandoned() {
@@ -69,7 +94,7 @@ impl Dispatch {
                     .await
             }
             End::Whole | End::Left => {
-                self.finish_whole(attempt, headers, watch).await;
+                self.finish_whole(attempt, headers, watch, tape).await;
                 reader.finish().await;
                 Outcome::Over
             }
@@ -83,6 +108,7 @@ impl Dispatch {
         headers: &HeaderMap,
         reader: &mut Reader,
         watch: &mut StreamWatch,
+        tape: &mut Tape,
     ) -> End {
         let late = Instant::now() + self.core.timeouts.commit;
         let mut begun = false;
@@ -118,6 +144,9 @@ impl Dispatch {
             }
             let ended = ended || pushed.done;
             let last = exhausted(growth.as_mut().filter(|_| !ended), watch, &pushed);
+            if watch.is_committed() {
+                tape.record(&pushed.forward);
+            }
             if watch.is_committed()
                 && !reader.is_abandoned()
                 && !self
@@ -161,11 +190,16 @@ impl Dispatch {
         attempt: &Attempt,
         headers: &HeaderMap,
         mut watch: StreamWatch,
+        mut tape: Tape,
     ) {
         let ending = self.ending(attempt, &watch, AttemptStatus::Ok).await;
         self.learn(attempt, &ending);
         let (closed, ()) = tokio::join!(self.close(attempt, &ending), self.note_success(attempt));
-        let last = self.last(attempt, &mut watch, closed.charge);
+        let last = Last::take(&mut watch);
+        tape.record(&last.held);
+        self.keep_stream(attempt, headers, &ending, tape, last.to_store())
+            .await;
+        let last = self.told(attempt, last, closed.charge);
         if self.forward(attempt, headers, last).await {
             self.answer.finish(closed.summary).await;
         }
@@ -178,8 +212,13 @@ impl Dispatch {
         watch: &mut StreamWatch,
         charge: Option<Nanos>,
     ) -> Vec<Bytes> {
-        let mut last = watch.commit().forward;
-        if let Some(chunk) = watch.take_usage_chunk() {
+        self.told(attempt, Last::take(watch), charge)
+    }
+
+    /// The same with what it cost.
+    fn told(&self, attempt: &Attempt, parts: Last, charge: Option<Nanos>) -> Vec<Bytes> {
+        let mut last = parts.held;
+        if let Some(chunk) = parts.usage_chunk {
             let provider = &attempt.candidate.provider;
             match charge.filter(|_| self.body_metadata) {
                 Some(charge) => {
@@ -194,7 +233,7 @@ impl Dispatch {
             }
         }
         last.extend(charge.map(stream::charge_comment));
-        last.extend(watch.take_done_event());
+        last.extend(parts.done_event);
         last
     }
 

@@ -162,6 +162,11 @@ impl ChatRequest {
         span.is_some_and(|span| self.text(span).contains("\"audio\""))
     }
 
+    /// The whole body.
+    pub(crate) fn body_text(&self) -> &str {
+        self.text(&(0..self.body.len()))
+    }
+
     /// The messages, as JSON text.
     pub fn messages(&self) -> &str {
         self.members

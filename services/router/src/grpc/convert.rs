@@ -26,7 +26,16 @@ pub(super) fn options(mut options: proto::RoutingOptions) -> Result<Options, Sta
         allowance,
         fallback_max_charge,
         task,
+        caching: caching(options.caching()),
     })
+}
+
+fn caching(said: proto::Caching) -> Option<bool> {
+    match said {
+        proto::Caching::Unspecified => None,
+        proto::Caching::On => Some(true),
+        proto::Caching::Off => Some(false),
+    }
 }
 
 pub(super) fn route_request(request: &proto::ResolveRouteRequest) -> Result<RouteRequest, Status> {

@@ -11,7 +11,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
 use super::convert;
-use crate::app::answer::{AnswerHead, Part};
+use crate::app::answer::{AnswerHead, CacheOutcome, Part};
 use crate::app::{Behalf, Invocation};
 
 /// The largest body: a long conversation with some images.
@@ -19,6 +19,8 @@ const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// The longest tag or request id: they are labels, not texts.
 const LABEL_BYTES_MAX: usize = 256;
+/// The longest idempotency key, as of all contracts.
+const KEY_BYTES_MAX: usize = 255;
 /// The most tags of one request.
 const TAGS_MAX: usize = 32;
 
@@ -39,6 +41,7 @@ pub(super) async fn read(
         tags: head.tags,
         client_request_id: head.client_request_id,
         body_metadata: head.body_metadata,
+        idempotency_key: head.idempotency_key,
         body,
     })
 }
@@ -93,6 +96,9 @@ fn check_labels(head: &proto::InvokeRequestHead) -> Result<(), Status> {
     if is_long(&head.client_request_id) {
         return Err(invalid("the caller's request id is longer than 256 bytes"));
     }
+    if head.idempotency_key.len() > KEY_BYTES_MAX {
+        return Err(invalid("the idempotency key is longer than 255 bytes"));
+    }
     let long_tag = head
         .tags
         .iter()
@@ -125,6 +131,12 @@ pub(super) fn write(
         key_source: head.source as i32,
         attempts: head.attempts,
         charge_nanos: head.charge.map(keyward_money::Nanos::get),
+        cache: match head.cache {
+            CacheOutcome::Bypass => proto::CacheOutcome::Unspecified,
+            CacheOutcome::Hit => proto::CacheOutcome::Hit,
+            CacheOutcome::Miss => proto::CacheOutcome::Miss,
+        }
+        .into(),
     });
     let parts = ReceiverStream::new(parts).map(|part| match part {
         Part::Chunk(chunk) => Answered::Chunk(chunk),

@@ -37,6 +37,7 @@ section!(RawSettings {
     metering: RawMetering,
     store: RawStore,
     redis: RawRedis,
+    cache: RawCache,
     catalog: RawCatalog,
     bootstrap: RawBootstrap,
     tls: RawTls,
@@ -77,6 +78,13 @@ section!(RawRedis {
     routers: Option<String>,
     #[serde(deserialize_with = "duration")]
     timeout: Option<Duration>,
+});
+section!(RawCache {
+    enabled: Option<bool>,
+    #[serde(deserialize_with = "text")]
+    max_bytes: Option<String>,
+    #[serde(deserialize_with = "duration")]
+    lifetime: Option<Duration>,
 });
 section!(RawTls { cert: Option<String>, key: Option<String>, ca: Option<String>, });
 section!(RawTelemetry { otlp_endpoint: Option<String>, propagate_to_providers: Option<bool>, });

@@ -181,6 +181,16 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             &["routing.fallback_max_charge", "zero or more"],
         ),
         (
+            &[("KEYWARD_CACHE__MAX_BYTES", "64MB")],
+            None,
+            &["cache.max_bytes", "number of bytes"],
+        ),
+        (
+            &[("KEYWARD_CACHE__LIFETIME", "31d")],
+            None,
+            &["cache.lifetime"],
+        ),
+        (
             &[("KEYWARD_ROUTING__ON_CREDIT_EXHAUSTED", "stop")],
             None,
             &["routing.on_credit_exhausted", "finish", "cut"],

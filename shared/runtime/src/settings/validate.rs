@@ -121,6 +121,7 @@ pub(super) fn validate(
                 .unwrap_or_else(|| "info".to_owned()),
         },
         redis: super::redis::validate(raw.redis)?,
+        cache: super::cache::validate(raw.cache)?,
         telemetry: super::telemetry::validate(raw.telemetry, environment)?,
         shutdown_grace: raw.shutdown.grace.unwrap_or(Duration::from_secs(30)),
         data_dir,

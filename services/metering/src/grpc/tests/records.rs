@@ -73,6 +73,46 @@ async fn seen(world: &World, who: &str, account: &str, inference_id: &str) -> Ve
 }
 
 #[tokio::test]
+async fn a_stored_answer_is_free_and_candidates_are_the_receipts() {
+    let world = World::new().await;
+    let candidate = wire::UsageCandidate {
+        provider: "sandbox".to_owned(),
+        reason: "no own key serves this model; credits do".to_owned(),
+        ..wire::UsageCandidate::default()
+    };
+    let event = wire::UsageEvent {
+        key_source: wire::KeySource::System.into(),
+        cached: true,
+        requested_model: "echo".to_owned(),
+        candidates: vec![candidate.clone()],
+        candidates_omitted: 2,
+        ..own_key("bob", None)
+    };
+    let inference_id = event.inference_id.clone();
+    // Told again, it is the same.
+    assert_eq!(record(&world, vec![event.clone(), event]).await, 2);
+    let asked = wire::GetReceiptRequest { inference_id };
+    let receipt = world.usage().get_receipt(by("bob", asked)).await;
+    let receipt = receipt.expect("a receipt").into_inner().receipt;
+    let receipt = receipt.expect("a receipt");
+    assert_eq!(
+        (receipt.charge_nanos, receipt.saved_nanos),
+        (0, Some(9_450))
+    );
+    assert_eq!(receipt.attempts.len(), 1);
+    assert_eq!(receipt.requested_model, "echo");
+    assert_eq!(
+        (receipt.candidates, receipt.candidates_omitted),
+        (vec![candidate], 2)
+    );
+    let asked = wire::ListUsageRecordsRequest::default();
+    let listed = world.usage().list_usage_records(by("bob", asked)).await;
+    let records = listed.expect("records").into_inner().records;
+    let event = records[0].event.as_ref().expect("an event");
+    assert!(event.cached && event.candidates.is_empty());
+}
+
+#[tokio::test]
 async fn an_own_key_is_not_charged_and_the_receipt_says_what_was_saved() {
     let world = World::new().await;
     let event = own_key("bob", None);

@@ -1,0 +1,99 @@
+//! Stored answers: where they lie, and how many same requests at once become one.
+
+mod flights;
+mod redis;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::now_ms;
+use crate::config::CacheConfig;
+use crate::domain::cache::{Key, Placed, Shelf, StoredAnswer};
+use flights::Flights;
+pub(super) use flights::{Boarding, Flight};
+pub(crate) use redis::RedisShelf;
+
+/// Where answers lie.
+#[derive(Debug)]
+enum Place {
+    /// In this process.
+    Local(Mutex<Shelf>),
+    /// In a Redis that several routers share.
+    Shared(RedisShelf),
+}
+
+/// The stored answers.
+#[derive(Debug)]
+pub(crate) struct ResponseCache {
+    place: Place,
+    flights: Flights,
+    config: CacheConfig,
+}
+
+impl ResponseCache {
+    /// In Redis, where there is one.
+    pub(crate) fn new(config: CacheConfig, redis: Option<RedisShelf>) -> Self {
+        Self {
+            place: match redis {
+                Some(redis) => Place::Shared(redis),
+                None => Place::Local(Mutex::new(Shelf::new(config.max_bytes))),
+            },
+            flights: Flights::default(),
+            config,
+        }
+    }
+
+    /// Whether a request's answer may be stored and come from there, as it says itself or, where it
+    /// says nothing, as the settings do.
+    pub(super) fn is_wanted(&self, said: Option<bool>) -> bool {
+        self.config.max_bytes > 0 && said.unwrap_or(self.config.enabled)
+    }
+
+    /// A stored answer. A store that is away has none.
+    pub(super) async fn get(&self, key: &Key) -> Option<Arc<StoredAnswer>> {
+        match &self.place {
+            Place::Local(shelf) => shelf.lock().get(&key.name, now_ms()),
+            Place::Shared(redis) => redis.get(key).await.map(Arc::new),
+        }
+    }
+
+    /// Takes a request's turn to ask a provider, or that of one who waits for who does.
+    pub(super) fn board(&self, key: &Key) -> Boarding {
+        self.flights.board(key.name)
+    }
+
+    /// Stores an answer, with the tags of its request.
+    pub(super) async fn put(&self, key: &Key, answer: StoredAnswer, tags: Vec<String>) {
+        let lifetime = self.config.lifetime;
+        match &self.place {
+            Place::Local(shelf) => {
+                let placed = Placed {
+                    answer: Arc::new(answer),
+                    tenant: key.tenant.clone(),
+                    tags,
+                    expires_ms: now_ms().saturating_add(millis(lifetime)),
+                };
+                shelf.lock().put(key.name, placed);
+            }
+            Place::Shared(redis) => redis.put(key, &answer, &tags, lifetime).await,
+        }
+    }
+
+    /// Takes a tenant's answers away, those with a tag where one is given; says how many.
+    pub(super) async fn purge(
+        &self,
+        tenant: &str,
+        tag: Option<&str>,
+    ) -> Result<u64, keyward_limits::RedisError> {
+        match &self.place {
+            Place::Local(shelf) => Ok(shelf.lock().purge(tenant, tag)),
+            Place::Shared(redis) => redis.purge(tenant, tag).await,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

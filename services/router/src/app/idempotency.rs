@@ -1,0 +1,163 @@
+//! Requests that came with an `Idempotency-Key`: the first is served, who sends it again gets its answer
+//! and pays nothing. Streams are not remembered.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use keyward_money::{Nanos, Usage};
+use keyward_runtime::error::Reason;
+
+use super::answer::{AnswerHead, CacheOutcome, Summary};
+use super::dispatch::Dispatch;
+use super::{RouteError, now_ms, sealing};
+use crate::answers::{Claim, Found};
+use crate::domain::cache::StoredAnswer;
+use crate::domain::repeatable::Repeatable;
+
+/// How long an answer is remembered.
+const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How long a request may be under way: longer than the longest answer there is. A router that was lost
+/// leaves its places until then.
+const UNDER_WAY_MS: i64 = 15 * 60 * 1_000;
+
+/// The turn of the first of the same requests.
+#[derive(Debug)]
+pub(super) struct Turn {
+    repeatable: Repeatable,
+    is_over: AtomicBool,
+}
+
+impl Dispatch {
+    /// Takes the turn of a request that may come again; answers it, if it came before. Says whether it
+    /// did.
+    pub(super) async fn take_turn(&mut self) -> Result<bool, RouteError> {
+        let Some(repeatable) = self.repeatable() else {
+            return Ok(false);
+        };
+        let now_ms = i64::try_from(now_ms()).unwrap_or(i64::MAX);
+        let claim = Claim {
+            place: repeatable.place,
+            matches: repeatable.matches,
+            holder: self.inference_id.clone(),
+            now_ms,
+            expire_ms: now_ms.saturating_add(UNDER_WAY_MS),
+        };
+        let found = self.core.answers.claim(claim).await.map_err(|error| {
+            let error = keyward_runtime::error::chain(&error);
+            tracing::error!(%error, "what requests came to cannot be looked up");
+            RouteError::away("the store of answers")
+        })?;
+        match found {
+            Found::Free => {
+                self.turn = Some(
+                    Turn {
+                        repeatable,
+                        is_over: AtomicBool::new(false),
+                    }
+                    .into(),
+                );
+                Ok(false)
+            }
+            Found::Running => Err(RouteError::new(
+                Reason::IdempotencyInProgress,
+                "a request with this `Idempotency-Key` is under way",
+            )),
+            Found::Other => Err(RouteError::new(
+                Reason::IdempotencyMismatch,
+                "this `Idempotency-Key` came with another body before",
+            )),
+            Found::Answer(sealed) => {
+                let answer = sealing::open(&repeatable.seal, &repeatable.place, sealed);
+                let answer = answer.ok_or_else(|| RouteError::away("the stored answer"))?;
+                self.give_again(&answer).await;
+                Ok(true)
+            }
+        }
+    }
+
+    /// What it is known by, if it is to be remembered.
+    fn repeatable(&self) -> Option<Repeatable> {
+        if self.idempotency_key.is_empty() || self.request.is_stream() {
+            return None;
+        }
+        let principal = self.behalf.principal();
+        let account = principal.billing_account()?.key();
+        let user = principal.user.as_ref().map_or("", |user| user.uid.as_str());
+        let caller = format!("{account} {user}");
+        let body = self.request.body_text().as_bytes();
+        Some(Repeatable::of(&caller, &self.idempotency_key, body))
+    }
+
+    /// Remembers the answer, before it goes to the caller.
+    pub(super) async fn remember(&self, answer: impl FnOnce() -> StoredAnswer) {
+        let Some(turn) = &self.turn else {
+            return;
+        };
+        let answer = StoredAnswer {
+            inference_id: self.inference_id.clone(),
+            ..answer()
+        };
+        let (place, seal) = (turn.repeatable.place, &turn.repeatable.seal);
+        let Some(sealed) = sealing::seal(seal, &place, &answer) else {
+            return;
+        };
+        let expire_ms = i64::try_from(now_ms())
+            .unwrap_or(i64::MAX)
+            .saturating_add(REMEMBERED_MS);
+        let holder = self.inference_id.clone();
+        match self
+            .core
+            .answers
+            .finish(place, holder, sealed, expire_ms)
+            .await
+        {
+            Ok(()) => turn.is_over.store(true, Ordering::Relaxed),
+            Err(error) => {
+                let error = keyward_runtime::error::chain(&error);
+                tracing::error!(%error, "an answer is not remembered");
+            }
+        }
+    }
+
+    /// The request is over: where it has no answer that is remembered, it may come again.
+    pub(super) async fn end_turn(&self) {
+        let Some(turn) = &self.turn else {
+            return;
+        };
+        if turn.is_over.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let (place, holder) = (turn.repeatable.place, self.inference_id.clone());
+        if let Err(error) = self.core.answers.release(place, holder).await {
+            let error = keyward_runtime::error::chain(&error);
+            tracing::error!(%error, "a request's place is not given back, and stands until it expires");
+        }
+    }
+
+    /// The first answer again, under its own id: its receipt is this one's.
+    async fn give_again(&mut self, answer: &StoredAnswer) {
+        self.leave(Usage::default()).await;
+        let head = AnswerHead {
+            inference_id: answer.inference_id.clone(),
+            http_status: 200,
+            headers: vec![
+                ("content-type".to_owned(), answer.content_type.clone()),
+                ("idempotency-replayed".to_owned(), "true".to_owned()),
+            ],
+            provider: answer.provider.clone(),
+            upstream_model: answer.upstream_model.clone(),
+            source: answer.source(),
+            attempts: 0,
+            charge: Some(Nanos::ZERO),
+            cache: CacheOutcome::Bypass,
+        };
+        if self.answer.head(head).is_err() {
+            return;
+        }
+        for piece in answer.pieces(self.body_metadata) {
+            if self.answer.send(piece).await.is_err() {
+                return;
+            }
+        }
+        self.answer.finish(Summary::nothing()).await;
+    }
+}

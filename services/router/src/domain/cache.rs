@@ -1,0 +1,14 @@
+//! Answers that are stored for the very same request: what "the same" means, what is kept of an
+//! answer, and a shelf of bounded bytes that keeps it.
+
+mod answer;
+mod canonical;
+mod key;
+mod shelf;
+
+pub(crate) use answer::StoredAnswer;
+pub(crate) use key::{Form, Key, Name};
+pub(crate) use shelf::{Placed, Shelf};
+
+/// The largest answer that is stored: longer ones are rare, and a few would crowd out all others.
+pub(crate) const ANSWER_BYTES_MAX: usize = 1024 * 1024;

@@ -1,0 +1,80 @@
+//! What is kept of an answer: enough to give it again, and to say what it saved.
+
+use bytes::Bytes;
+use keyward_money::Nanos;
+use keyward_proto::metering::v1::{KeySource, Usage};
+
+use super::ANSWER_BYTES_MAX;
+use crate::domain::{metadata, stream};
+
+/// An answer. In another store than this process it lies as this message, sealed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct StoredAnswer {
+    /// The model by its id in the catalogue.
+    #[prost(string, tag = "1")]
+    pub(crate) model: String,
+    #[prost(string, tag = "2")]
+    pub(crate) provider: String,
+    #[prost(string, tag = "3")]
+    pub(crate) upstream_model: String,
+    /// Whose key it was made with.
+    #[prost(enumeration = "KeySource", tag = "4")]
+    pub(crate) source: i32,
+    #[prost(string, tag = "5")]
+    pub(crate) content_type: String,
+    /// What it used when it was made.
+    #[prost(message, optional, tag = "6")]
+    pub(crate) usage: Option<Usage>,
+    #[prost(int32, tag = "7")]
+    pub(crate) usage_source: i32,
+    #[prost(string, tag = "8")]
+    pub(crate) service_tier: String,
+    /// The body; of a stream what comes before its last events.
+    #[prost(bytes = "bytes", tag = "9")]
+    pub(crate) body: Bytes,
+    /// The chunk of a stream that tells its usage, where the caller asked for one.
+    #[prost(bytes = "bytes", optional, tag = "10")]
+    pub(crate) usage_chunk: Option<Bytes>,
+    /// The event that ends a stream.
+    #[prost(bytes = "bytes", optional, tag = "11")]
+    pub(crate) done_event: Option<Bytes>,
+    #[prost(bool, tag = "12")]
+    pub(crate) streamed: bool,
+    /// The request that it was made for, where it is an answer to that one alone.
+    #[prost(string, tag = "13")]
+    pub(crate) inference_id: String,
+}
+
+impl StoredAnswer {
+    /// Whether it is small enough to be stored.
+    pub(crate) fn fits(&self) -> bool {
+        let parts = [
+            Some(&self.body),
+            self.usage_chunk.as_ref(),
+            self.done_event.as_ref(),
+        ];
+        let bytes: usize = parts.into_iter().flatten().map(Bytes::len).sum();
+        bytes <= ANSWER_BYTES_MAX
+    }
+
+    pub(crate) fn is_own(&self) -> bool {
+        self.source() != KeySource::System
+    }
+
+    /// What the caller gets, which costs nothing this time.
+    pub(crate) fn pieces(&self, body_metadata: bool) -> Vec<Bytes> {
+        let free = Nanos::ZERO;
+        let with_metadata = |json: Bytes| match body_metadata {
+            true => metadata::into_json(json, self.is_own(), &self.provider, free),
+            false => vec![json],
+        };
+        if !self.streamed {
+            return with_metadata(self.body.clone());
+        }
+        let mut pieces = vec![self.body.clone()];
+        pieces.extend(self.usage_chunk.clone().into_iter().flat_map(with_metadata));
+        pieces.push(stream::charge_comment(free));
+        pieces.extend(self.done_event.clone());
+        pieces
+    }
+}

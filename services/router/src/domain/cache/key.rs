@@ -1,0 +1,113 @@
+//! What an answer is found by: everything that it depends on, and whose it is.
+
+use ring::{digest, hmac};
+use zeroize::Zeroizing;
+
+use super::canonical;
+
+/// Longer requests are documents, which seldom come twice, and cost more to read than they save.
+const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// In which form an answer comes. Each is stored by itself, so that it comes again byte for byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One JSON body.
+    Plain,
+    /// Events, with or without the chunk that tells the usage.
+    Stream { with_usage: bool },
+}
+
+impl Form {
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Plain => 0,
+            Self::Stream { with_usage: false } => 1,
+            Self::Stream { with_usage: true } => 2,
+        }
+    }
+}
+
+/// By what an answer lies in a store.
+pub(crate) type Name = [u8; 32];
+
+/// What is derived from a request. Whoever has the name has not the request, and cannot open what is
+/// sealed for it.
+pub(crate) struct Key {
+    pub(crate) tenant: String,
+    pub(crate) name: Name,
+    pub(crate) seal: Zeroizing<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").finish_non_exhaustive()
+    }
+}
+
+impl Key {
+    /// The key of a tenant's request for a model by its id. `None` where the request is too large, or
+    /// has no canonical form.
+    pub(crate) fn of(tenant: &str, model: &str, form: Form, body: &str) -> Option<Self> {
+        if body.len() > REQUEST_BYTES_MAX {
+            return None;
+        }
+        let request = canonical::request(body)?;
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(b"keyward answer 1");
+        context.update(&[form.byte()]);
+        for part in [tenant, model, &request] {
+            // With its length in front, so that no part can pass for the end of the one before.
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let root = hmac::Key::new(hmac::HMAC_SHA256, context.finish().as_ref());
+        let mut seal = Zeroizing::new([0; 32]);
+        seal.copy_from_slice(hmac::sign(&root, b"seal").as_ref());
+        let mut name = [0; 32];
+        name.copy_from_slice(hmac::sign(&root, b"name").as_ref());
+        Some(Self {
+            tenant: tenant.to_owned(),
+            name,
+            seal,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = r#"{"messages":["a"]}"#;
+
+    fn key(tenant: &str, model: &str, form: Form, body: &str) -> Key {
+        Key::of(tenant, model, form, body).unwrap()
+    }
+
+    #[test]
+    fn everything_that_an_answer_depends_on_changes_the_key() {
+        let plain = key("users/a", "m", Form::Plain, BODY);
+        let again = key("users/a", "m", Form::Plain, "{ \"messages\": [\"a\"] }");
+        assert_eq!(plain.name, again.name);
+        assert_eq!(plain.seal, again.seal);
+        assert_ne!(plain.name, *plain.seal);
+        let stream = |with_usage| Form::Stream { with_usage };
+        for other in [
+            key("users/b", "m", Form::Plain, BODY),
+            // Where one part ends matters.
+            key("users/am", "", Form::Plain, BODY),
+            key("users/a", "n", Form::Plain, BODY),
+            key("users/a", "m", stream(false), BODY),
+            key("users/a", "m", stream(true), BODY),
+            key("users/a", "m", Form::Plain, r#"{"messages":["b"]}"#),
+        ] {
+            assert_ne!(plain.name, other.name);
+            assert_ne!(plain.seal, other.seal);
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_has_no_key() {
+        let body = format!("{{\"messages\":[\"{}\"]}}", "a".repeat(REQUEST_BYTES_MAX));
+        assert!(Key::of("users/a", "m", Form::Plain, &body).is_none());
+    }
+}

@@ -1,0 +1,82 @@
+//! What makes a request the same as one before: who sends it, the key that it gave it, and its body.
+//! What is derived from them names its place, tells whether the body is the same, and seals the answer,
+//! so that only who sends the very request again can read it.
+
+use ring::{digest, hmac};
+use zeroize::Zeroizing;
+
+/// By what a request's answer lies in the store.
+pub(crate) type Place = [u8; 32];
+
+/// What is derived from a request with a key.
+pub(crate) struct Repeatable {
+    pub(crate) place: Place,
+    /// Differs where the body does.
+    pub(crate) matches: [u8; 32],
+    pub(crate) seal: Zeroizing<[u8; 32]>,
+}
+
+impl std::fmt::Debug for Repeatable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Repeatable").finish_non_exhaustive()
+    }
+}
+
+impl Repeatable {
+    /// Of a caller's request with this key.
+    pub(crate) fn of(caller: &str, key: &str, body: &[u8]) -> Self {
+        let named = root(&[b"keyward repeatable 1", caller.as_bytes(), key.as_bytes()]);
+        let whole = root(&[
+            b"keyward repeated 1",
+            caller.as_bytes(),
+            key.as_bytes(),
+            body,
+        ]);
+        Self {
+            place: *derived(&named, b"place"),
+            matches: *derived(&whole, b"matches"),
+            seal: derived(&whole, b"seal"),
+        }
+    }
+}
+
+/// Of all parts, each with its length in front, so that none can pass for the end of the one before.
+fn root(parts: &[&[u8]]) -> hmac::Key {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
+    }
+    hmac::Key::new(hmac::HMAC_SHA256, context.finish().as_ref())
+}
+
+fn derived(root: &hmac::Key, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    bytes.copy_from_slice(hmac::sign(root, purpose).as_ref());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Repeatable;
+
+    #[test]
+    fn a_place_is_of_caller_and_key_and_the_rest_of_the_body_too() {
+        let first = Repeatable::of("users/a", "key", b"{}");
+        let again = Repeatable::of("users/a", "key", b"{}");
+        assert_eq!((first.place, first.matches), (again.place, again.matches));
+        assert_eq!(first.seal, again.seal);
+        let other_body = Repeatable::of("users/a", "key", b"{ }");
+        assert_eq!(first.place, other_body.place);
+        assert_ne!(first.matches, other_body.matches);
+        assert_ne!(first.seal, other_body.seal);
+        for other in [
+            Repeatable::of("users/b", "key", b"{}"),
+            Repeatable::of("users/a", "other", b"{}"),
+            Repeatable::of("users/ak", "ey", b"{}"),
+        ] {
+            assert_ne!(first.place, other.place);
+            assert_ne!(first.seal, other.seal);
+        }
+    }
+}
