@@ -65,8 +65,14 @@ impl ResponseCache {
     }
 
     /// Stores an answer, with the tags of its request.
-    pub(super) async fn put(&self, key: &Key, answer: StoredAnswer, tags: Vec<String>) {
-        let lifetime = self.config.lifetime;
+    pub(super) async fn put(
+        &self,
+        key: &Key,
+        answer: StoredAnswer,
+        tags: Vec<String>,
+        lifetime: Option<Duration>,
+    ) {
+        let lifetime = lifetime.unwrap_or(self.config.lifetime);
         match &self.place {
             Place::Local(shelf) => {
                 let placed = Placed {

@@ -15,7 +15,7 @@ use super::attempt::{Attempt, ENDPOINT, Ending, owner};
 use super::cache::{Boarding, Flight};
 use super::dispatch::Dispatch;
 use super::{Behalf, Core, RouteError};
-use crate::domain::cache::{ANSWER_BYTES_MAX, Form, Key, StoredAnswer};
+use crate::domain::cache::{ANSWER_BYTES_MAX, Form, Key, StoredAnswer, Wish};
 use crate::domain::parcel::{Held, Parcel};
 use crate::domain::plan::Plan;
 
@@ -41,6 +41,8 @@ pub(super) struct Lookup {
     key: Key,
     /// The model that the answer has to be of.
     model: String,
+    /// How long it is to be given; as the settings say where `None`.
+    lifetime: Option<Duration>,
     /// Ends the wait of those who want the same.
     _flight: Option<Flight>,
 }
@@ -73,7 +75,9 @@ impl Tape {
 impl Dispatch {
     /// Answers from the store, if the very request was answered before; says whether it did.
     pub(super) async fn answer_from_store(&mut self, plan: &Plan) -> Result<bool, RouteError> {
-        let Some((key, model)) = self.cache_key(plan) else {
+        let layers = self.core.policies.layers(self.behalf.principal()).await?;
+        let wish = Wish::of(self.caching_said, &layers);
+        let Some((key, model)) = self.cache_key(plan, wish) else {
             return Ok(false);
         };
         let mut found = self.stored(&key, plan).await;
@@ -105,6 +109,7 @@ impl Dispatch {
                 let lookup = Lookup {
                     key,
                     model,
+                    lifetime: wish.lifetime,
                     _flight: flight,
                 };
                 self.caching = Arc::new(Caching::Miss(Box::new(lookup)));
@@ -115,8 +120,8 @@ impl Dispatch {
 
     /// By what its answer is found, and the model that it is to be of; none where it is not to be
     /// stored. What brings its own key is not: nobody knows yet whether that key may have an answer.
-    fn cache_key(&self, plan: &Plan) -> Option<(Key, String)> {
-        if self.inline_key.is_some() || !self.core.cache.is_wanted(self.caching_said) {
+    fn cache_key(&self, plan: &Plan, wish: Wish) -> Option<(Key, String)> {
+        if self.inline_key.is_some() || !self.core.cache.is_wanted(wish.wanted) {
             return None;
         }
         let model = &plan.candidates.first()?.model;
@@ -283,7 +288,7 @@ impl Dispatch {
                 .map(|(name, value)| format!("{name}={value}"));
             self.core
                 .cache
-                .put(&lookup.key, answer, tags.collect())
+                .put(&lookup.key, answer, tags.collect(), lookup.lifetime)
                 .await;
         }
     }

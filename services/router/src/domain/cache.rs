@@ -5,10 +5,12 @@ mod answer;
 mod canonical;
 mod key;
 mod shelf;
+mod wish;
 
 pub(crate) use answer::StoredAnswer;
 pub(crate) use key::{Form, Key, Name};
 pub(crate) use shelf::{Placed, Shelf};
+pub(crate) use wish::Wish;
 
 /// The largest answer that is stored: longer ones are rare, and a few would crowd out all others.
 pub(crate) const ANSWER_BYTES_MAX: usize = 1024 * 1024;
