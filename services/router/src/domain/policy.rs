@@ -95,7 +95,7 @@ impl fmt::Display for Scope {
 /// Whether answers are stored and given again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caching {
-    /// Whether they are where the request does not say.
+    /// Whether they are where the request does not say; nothing overrules a no.
     pub enabled: bool,
     /// For how long; the platform's time where absent.
     pub lifetime: Option<Duration>,
