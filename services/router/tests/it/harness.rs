@@ -165,6 +165,7 @@ impl Harness {
             tags: [("team".to_owned(), "search".to_owned())].into(),
             client_request_id: "mine".to_owned(),
             body_metadata,
+            ..proto::InvokeRequestHead::default()
         };
         let chunks = body.as_bytes().chunks(keyward_proto::BODY_CHUNK_BYTES_MAX);
         let chunks = chunks.map(|chunk| Asked::Chunk(chunk.to_vec().into()));
