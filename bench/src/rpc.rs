@@ -153,6 +153,13 @@ impl RouterService for Echo {
         Err(Status::unimplemented("not measured"))
     }
 
+    async fn test_provider_key(
+        &self,
+        _: Request<proto::TestProviderKeyRequest>,
+    ) -> Result<Response<proto::TestProviderKeyResponse>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
     async fn list_models(
         &self,
         _: Request<proto::ListModelsRequest>,

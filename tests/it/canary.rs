@@ -32,6 +32,7 @@ async fn a_provider_key_is_found_nowhere(topology: Topology) {
     used.stored(&system, &tenant).await;
     used.inline(&system, &tenant.client).await;
     used.rejected(&system, &tenant).await;
+    used.tested(&system, &tenant).await;
     used.broken_off(&breaking, &tenant.client).await;
     used.escaped(&system, &tenant).await;
     used.mistaken(&tenant.client).await;
@@ -158,6 +159,19 @@ impl Used {
         self.keep(mismatched.chat(MODEL, "mismatched").await);
         assert_eq!(system.providers.openai.requests_with(&key).len(), 3);
         self.keys.push(key);
+    }
+
+    /// Tested without being saved, at a provider that repeats it, or breaks off, or takes it.
+    async fn tested(&mut self, system: &System, tenant: &Tenant) {
+        for script in [Script::echo_key(401), Script::Reset, Script::ok("ok")] {
+            let key = provider_key("openai");
+            system.providers.openai.script(&key, script);
+            let body = json!({"provider": "openai", "key": key});
+            let path = "/api/v1/provider-keys/test";
+            self.keep(tenant.client.post(path, body).await.ok());
+            assert!(!system.providers.openai.requests_with(&key).is_empty());
+            self.keys.push(key);
+        }
     }
 
     /// Refused by a provider that repeats it in its message.

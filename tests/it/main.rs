@@ -9,6 +9,7 @@
 )]
 
 mod arithmetic;
+mod atom;
 mod audit;
 mod bad_input;
 mod books;
@@ -29,6 +30,8 @@ mod idempotency;
 mod imports;
 mod inline;
 mod key_entry;
+mod key_filters;
+mod key_tests;
 mod known;
 mod lifecycle;
 mod limits;

@@ -2,6 +2,7 @@
 //! service and back, and nothing else.
 
 mod access_keys;
+mod atom;
 mod audit_events;
 mod body;
 mod budgets;
@@ -37,7 +38,6 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::any;
 use keyward_runtime::error::Reason;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -76,13 +76,8 @@ pub(crate) fn router() -> OpenApiRouter<Services> {
         .merge(webhooks::router())
         .merge(audit_events::router())
         .merge(vault::router())
-        .merge(still_to_come())
+        .merge(atom::router())
         .layer(from_fn(in_time))
-}
-
-/// Verbs that are still to come, and must not be taken for ids meanwhile.
-fn still_to_come() -> OpenApiRouter<Services> {
-    OpenApiRouter::default().route("/api/v1/provider-keys/test", any(crate::routes::unknown))
 }
 
 async fn in_time(request: Request, next: Next) -> Response {

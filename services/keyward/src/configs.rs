@@ -242,6 +242,7 @@ pub(crate) fn router(settings: &Settings) -> Result<RouterConfig, SettingsError>
             OnCreditExhausted::Finish => keyward_router::OnCreditExhausted::Finish,
             OnCreditExhausted::Cut => keyward_router::OnCreditExhausted::Cut,
         },
+        key_test_interval: routing.key_test_interval,
         private_allow: settings.providers.private_allow.clone(),
         ca_file: settings.providers.ca_file.clone(),
         revocation_bound: settings.vault.revocation_bound,

@@ -41,6 +41,9 @@ pub struct RouterConfig {
     pub revocation_bound: Duration,
     /// `shutdown.grace`: how long a stopping process waits for requests in flight.
     pub shutdown_grace: Duration,
+    /// `routing.key_test_interval`: how long a stored key goes without a use or a test until it is
+    /// tested; never where none.
+    pub key_test_interval: Option<Duration>,
     /// `telemetry.propagate_to_providers`: whether requests to providers carry the trace's ids.
     pub trace_providers: bool,
     /// How long providers are waited for.
@@ -104,6 +107,7 @@ impl RouterConfig {
             ca_file: None,
             revocation_bound: Duration::from_secs(1),
             shutdown_grace: Duration::from_secs(30),
+            key_test_interval: None,
             trace_providers: false,
             timeouts: Timeouts::default(),
             spool,

@@ -5,6 +5,7 @@ pub(crate) mod cache;
 pub(crate) mod estimate;
 pub(crate) mod failure;
 pub mod health;
+pub(crate) mod key_test;
 pub(crate) mod keyring;
 pub mod lease;
 pub(crate) mod metadata;

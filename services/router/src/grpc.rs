@@ -3,6 +3,7 @@
 
 mod convert;
 mod invoke;
+mod key_tests;
 mod models;
 mod policies;
 mod providers;
@@ -67,6 +68,17 @@ impl RouterService for RouterApi {
         let plan = self.core.explain(route, &message.endpoint, &behalf).await;
         let plan = plan.map_err(|error| to_status(&error))?;
         Ok(Response::new(convert::resolved(plan)))
+    }
+
+    async fn test_provider_key(
+        &self,
+        request: Request<proto::TestProviderKeyRequest>,
+    ) -> Result<Response<proto::TestProviderKeyResponse>, Status> {
+        let behalf = behalf(&request)?;
+        let subject = key_tests::subject(request.into_inner())?;
+        let tested = self.core.test_key(subject, &behalf).await;
+        let tested = tested.map_err(|error| to_status(&error))?;
+        Ok(Response::new(key_tests::answer(tested)))
     }
 
     async fn list_models(

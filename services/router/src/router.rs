@@ -19,6 +19,7 @@ use crate::app::meters::Meters;
 use crate::app::vault::{LeaseMeters, VaultPort};
 use crate::app::{
     Core, Drains, HealthBook, LengthBook, PolicyBook, PriceOrder, RedisShelf, ResponseCache, Tokens,
+    keep_tested,
 };
 use crate::config::RouterConfig;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
@@ -104,7 +105,7 @@ impl Router {
         let gate = Arc::new(gate(config, &meters)?);
         tracker.spawn(keep(Arc::clone(&gate), stopping.clone()));
         tracker.spawn(Arc::clone(&vault).sweep(stopping.clone()));
-        tracker.spawn(Arc::clone(&vault).watch(authenticator, stopping));
+        tracker.spawn(Arc::clone(&vault).watch(authenticator, stopping.clone()));
         let core = Core {
             catalog,
             providers,
@@ -128,9 +129,12 @@ impl Router {
             trace_providers: config.trace_providers,
             tracker,
         };
-        Ok(Self {
-            core: Arc::new(core),
-        })
+        let core = Arc::new(core);
+        if let Some(interval) = config.key_test_interval {
+            let testing = keep_tested(Arc::clone(&core), interval, stopping);
+            core.tracker.spawn(testing);
+        }
+        Ok(Self { core })
     }
 
     /// The gRPC service.

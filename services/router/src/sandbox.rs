@@ -63,50 +63,56 @@ fn bare_name(model: &str) -> &str {
     model.strip_prefix(MODEL_PREFIX).unwrap_or(model)
 }
 
+fn failure(status: u16, kind: &str, code: &str, message: &str) -> Response<SandboxBody> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    SandboxBody::failure(status, kind, code, message)
+}
+
+/// What is answered whatever is asked, by the key.
+fn refused(key: &Secret) -> Option<Response<SandboxBody>> {
+    let (status, kind, code, message) = match key.expose() {
+        "sk-sandbox-revoked" => (
+            401,
+            "authentication_error",
+            "invalid_api_key",
+            "the key was revoked",
+        ),
+        "sk-sandbox-empty" => (
+            402,
+            "insufficient_quota",
+            "insufficient_credits",
+            "no credit is left",
+        ),
+        "sk-sandbox-limited" => (
+            429,
+            "rate_limit_error",
+            "rate_limit_exceeded",
+            "too many requests",
+        ),
+        key if !key.starts_with(KEY_PREFIX) => (
+            401,
+            "authentication_error",
+            "invalid_api_key",
+            "not a sandbox key",
+        ),
+        _ => return None,
+    };
+    Some(failure(status, kind, code, message))
+}
+
+/// Says whether it takes a key, and what can be asked with it: its models, in OpenAI's form.
+pub(crate) fn about(key: &Secret) -> Response<SandboxBody> {
+    refused(key).unwrap_or_else(|| {
+        let model = |name: &&str| serde_json::json!({"id": format!("{MODEL_PREFIX}{name}")});
+        let models: Vec<_> = ["echo", "lorem", "slow"].iter().map(model).collect();
+        SandboxBody::json(&serde_json::json!({"object": "list", "data": models}))
+    })
+}
+
 /// Answers one request, or never.
 pub(crate) async fn answer(key: &Secret, body: &UpstreamBody) -> Response<SandboxBody> {
-    let failure = |status: u16, kind: &str, code: &str, message: &str| {
-        SandboxBody::failure(
-            StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY),
-            kind,
-            code,
-            message,
-        )
-    };
-    match key.expose() {
-        "sk-sandbox-revoked" => {
-            return failure(
-                401,
-                "authentication_error",
-                "invalid_api_key",
-                "the key was revoked",
-            );
-        }
-        "sk-sandbox-empty" => {
-            return failure(
-                402,
-                "insufficient_quota",
-                "insufficient_credits",
-                "no credit is left",
-            );
-        }
-        "sk-sandbox-limited" => {
-            return failure(
-                429,
-                "rate_limit_error",
-                "rate_limit_exceeded",
-                "too many requests",
-            );
-        }
-        key if !key.starts_with(KEY_PREFIX) => {
-            return failure(
-                401,
-                "authentication_error",
-                "invalid_api_key",
-                "not a sandbox key",
-            );
-        }
-        _ => {}
+    if let Some(refused) = refused(key) {
+        return refused;
     }
     let Some(asked) = answer::Asked::read(&body.to_bytes()) else {
         return failure(

@@ -1,6 +1,8 @@
 //! One seam for all providers, whether reached by HTTP or built in: a request goes out, an answer
 //! with a body comes back.
 
+mod asking;
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -18,6 +20,8 @@ use zeroize::Zeroizing;
 use crate::domain::providers::Provider;
 use crate::domain::request::UpstreamBody;
 use crate::sandbox::{self, SandboxBody};
+
+pub(crate) use asking::{AskError, Question, ask};
 
 /// How we introduce ourselves.
 const USER_AGENT: HeaderValue =
@@ -79,12 +83,15 @@ fn http_request(call: Call<'_>) -> Result<Request<UpstreamBody>, SendError> {
     Ok(request)
 }
 
-/// A header that is not printed, not indexed in HTTP/2, and overwritten when it was sent.
 fn authorization(key: &Secret) -> Result<HeaderValue, SendError> {
-    const SCHEME: &[u8] = b"Bearer ";
+    secret_header("Bearer ", key)
+}
+
+/// A header that is not printed, not indexed in HTTP/2, and overwritten when it was sent.
+fn secret_header(scheme: &str, key: &Secret) -> Result<HeaderValue, SendError> {
     // Room for all of it up front: growing would leave a copy behind.
-    let mut bearer = Zeroizing::new(Vec::with_capacity(SCHEME.len() + key.expose_bytes().len()));
-    bearer.extend_from_slice(SCHEME);
+    let mut bearer = Zeroizing::new(Vec::with_capacity(scheme.len() + key.expose_bytes().len()));
+    bearer.extend_from_slice(scheme.as_bytes());
     bearer.extend_from_slice(key.expose_bytes());
     let unsendable = || SendError::Connect("the key holds characters that cannot be sent".into());
     if !bearer.is_ascii() {

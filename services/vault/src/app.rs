@@ -9,6 +9,7 @@ pub(crate) mod ceilings;
 mod check;
 pub(crate) mod concerns;
 mod context;
+mod due_tests;
 pub(crate) mod exchange;
 pub(crate) mod hub;
 pub(crate) mod hygiene;

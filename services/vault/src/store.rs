@@ -21,6 +21,7 @@ use crate::domain::audit::AuditEvent;
 use crate::domain::change::{Change, NumberedChange};
 use crate::domain::hygiene::{Bounds, Census};
 use crate::domain::identity::{AccessKey, Account, Member, Project};
+use crate::domain::key_tests::DueTests;
 use crate::domain::master_key::{KnownMasterKey, MasterKeyState};
 use crate::domain::owner::{Owner, OwnerKind};
 use crate::domain::provider_key::ProviderKey;
@@ -232,6 +233,11 @@ pub trait ProviderKeyStore: Send + Sync {
     ) -> Stored<Vec<ProviderKey>>;
     /// How many there are of each kind, of all owners. One pass over all of them.
     async fn provider_key_census(&self, bounds: Bounds) -> Stored<Census>;
+    /// Those that are due for a test and no router has, at most `limit`, those first that were not
+    /// tested for longest; from then on one has them. Of all owners: it tells only their ids.
+    async fn provider_keys_claim_tests(&self, due: DueTests, limit: u32) -> Stored<Vec<Uuid>>;
+    /// Whether a router has this one for a test.
+    async fn provider_key_is_claimed(&self, id: Uuid, now: Timestamp) -> Stored<bool>;
     /// Replaces it if its stored revision is still `revision` and the data key that sealed the
     /// record must still open; another record overwrites the old one.
     async fn provider_key_update(

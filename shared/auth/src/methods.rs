@@ -74,7 +74,9 @@ pub const METHODS: &[MethodRule] = table! {
     }
     "keyward.vault.v1.VaultService" {
         ROUTER, Any => ListUsableKeys;
-        ROUTER, Optional => UnsealProviderKey, CheckLeases, ReportKeyOutcome, WatchChanges;
+        ROUTER, Needs(Scope::Keys) => CheckProviderKey;
+        ROUTER, Optional => UnsealProviderKey, CheckLeases, ReportKeyOutcome, WatchChanges,
+            ClaimDueTests;
         METERING, Optional => ListKeyConcerns;
         CALLERS, Needs(Scope::Admin) => RewrapKeys;
     }
@@ -100,7 +102,7 @@ pub const METHODS: &[MethodRule] = table! {
     "keyward.router.v1.RouterService" {
         CALLERS, Needs(Scope::Inference) => Invoke, ListModels, GetModel;
         CALLERS, Needs(Scope::Keys) => ResolveRoute, PurgeCache, GetRoutingPolicy,
-            UpdateRoutingPolicy;
+            UpdateRoutingPolicy, TestProviderKey;
         CALLERS, Any => ListProviders, GetProvider;
     }
     "keyward.metering.v1.MeteringService" {

@@ -21,6 +21,16 @@ impl fmt::Debug for vault::CreateProviderKeyRequest {
     }
 }
 
+impl fmt::Debug for vault::CheckProviderKeyRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckProviderKeyRequest")
+            .field("owner", &self.owner)
+            .field("provider", &self.provider)
+            .field("key", &REDACTED)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for vault::UpdateProviderKeyRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UpdateProviderKeyRequest")
@@ -113,6 +123,16 @@ impl fmt::Debug for router::RoutingOptions {
             .field("fallback_max_charge_nanos", &self.fallback_max_charge_nanos)
             .field("task", &self.task)
             .finish()
+    }
+}
+
+impl fmt::Debug for router::UnsavedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnsavedKey")
+            .field("owner", &self.owner)
+            .field("provider", &self.provider)
+            .field("key", &REDACTED)
+            .finish_non_exhaustive()
     }
 }
 

@@ -204,6 +204,8 @@ pub struct RoutingSettings {
     pub fallback_max_charge: Nanos,
     /// What becomes of a stream that the credits do not cover to its end.
     pub on_credit_exhausted: OnCreditExhausted,
+    /// How long a stored key goes without a use or a test until it is tested; never where none.
+    pub key_test_interval: Option<Duration>,
 }
 
 /// What becomes of a stream that is about to use more than is held for it, where the balance does not

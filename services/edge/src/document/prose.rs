@@ -42,6 +42,10 @@ pub(super) fn tags() -> Value {
             "Keys of providers, kept encrypted. Secrets go in, masks come out."
         ),
         tag(
+            "ATOM",
+            "Provider keys of a user in the form of ATOM's interface, one for each provider."
+        ),
+        tag(
             "Providers",
             "Who serves models, and how the caller stands with each."
         ),

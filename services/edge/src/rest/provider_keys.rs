@@ -4,6 +4,7 @@ mod form;
 mod hygiene;
 mod import;
 mod owner;
+mod test;
 mod view;
 
 use axum::extract::State;
@@ -22,7 +23,7 @@ use super::idempotency::IdempotencyKey;
 use super::location::At;
 use super::parameters::{Nothing, Query};
 use super::reply::{IfMatch, Outcome, Reply};
-use super::values::{SecretText, Time};
+use super::values::{Change, Names, SecretText, Time};
 use crate::caller::Call;
 use crate::services::Services;
 
@@ -32,6 +33,8 @@ pub(super) fn router() -> OpenApiRouter<Services> {
     OpenApiRouter::default()
         .routes(routes!(list, create))
         .routes(routes!(import::import))
+        .routes(routes!(test::test_unsaved))
+        .routes(routes!(test::test_stored))
         .routes(routes!(get, update, delete))
         .routes(routes!(rotate))
 }
@@ -63,6 +66,8 @@ async fn create(
         settings: new.settings.map(Into::into),
         expire_time: new.expires_at.map(Time::to_proto),
         weight: new.weight.unwrap_or_default(),
+        allowed_models: new.allowed_models.map(Names::into_vec).unwrap_or_default(),
+        allowed_users: new.allowed_users.map(Names::into_vec).unwrap_or_default(),
     });
     let answer = services
         .provider_keys()
@@ -135,6 +140,8 @@ async fn update(
             label: change.label.unwrap_or_default(),
             enabled: change.enabled.unwrap_or_default(),
             weight: change.weight.unwrap_or_default(),
+            allowed_models: names(change.allowed_models),
+            allowed_users: names(change.allowed_users),
             expire_time: change.expires_at.value().map(Time::to_proto),
             base_url: change.base_url.unwrap_or_default(),
             settings: change.settings.map(Into::into),
@@ -155,6 +162,11 @@ async fn update(
         .into_inner();
     let reply = Reply::resource(answer.provider_key)?;
     Ok(reply.confirmed(answer.laggards))
+}
+
+/// The names of a list that changes; none where it does not limit any more.
+fn names(change: Change<Names>) -> Vec<String> {
+    change.value().map(Names::into_vec).unwrap_or_default()
 }
 
 /// Rotate a provider key

@@ -11,7 +11,7 @@ use keyward_secret::Secret;
 use prost_types::{FieldMask, Timestamp};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -255,6 +255,49 @@ documented!(
     .format(Some(SchemaFormat::KnownFormat(KnownFormat::Password)))
     .write_only(true)
 );
+
+/// The most names of one list.
+const NAMES_MAX: usize = 100;
+
+/// A list of names that limits something: with nothing in it, it would forbid everything, which
+/// nobody means.
+#[derive(Debug)]
+pub(crate) struct Names(Vec<String>);
+
+impl Names {
+    pub(crate) fn into_vec(self) -> Vec<String> {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let names: Vec<String> = Vec::deserialize(deserializer)?;
+        if names.is_empty() {
+            let expected = "a list with a name in it; leave it out, or give `null`, for any";
+            return Err(de::Error::invalid_length(0, &expected));
+        }
+        Ok(Self(names))
+    }
+}
+
+impl PartialSchema for Names {
+    fn schema() -> RefOr<Schema> {
+        ArrayBuilder::new()
+            .items(ObjectBuilder::new().schema_type(Type::String))
+            .min_items(Some(1))
+            .max_items(Some(NAMES_MAX))
+            .description(Some("Names that something is limited to."))
+            .build()
+            .into()
+    }
+}
+
+impl ToSchema for Names {
+    fn name() -> Cow<'static, str> {
+        "Names".into()
+    }
+}
 
 /// A scope, by its name.
 #[derive(Debug, Clone, Copy)]

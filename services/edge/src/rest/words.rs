@@ -139,6 +139,23 @@ words!(
 );
 
 words!(
+    /// What a test of a provider key found: it is accepted, refused, without credit, or limited at
+    /// present; or nothing, because the provider was not reached, did not answer in time, failed, or
+    /// answered about something else.
+    KeyFinding of router::v1::KeyFinding {
+        Unspecified = "unknown",
+        Accepted = "accepted",
+        Rejected = "rejected",
+        NoCredit = "no_credit",
+        RateLimited = "rate_limited",
+        Unreachable = "unreachable",
+        TimedOut = "timed_out",
+        ProviderFailed = "provider_failed",
+        NotTold = "not_told",
+    }
+);
+
+words!(
     /// Whose a provider key is.
     OwnerKind of vault::v1::OwnerKind {
         Unspecified = "unknown",

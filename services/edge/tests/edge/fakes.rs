@@ -241,6 +241,7 @@ scripted!(PricingService in metering {
 
 scripted!(RouterService in router {
     resolve_route ResolveRouteRequest ResolveRouteResponse
+    test_provider_key TestProviderKeyRequest TestProviderKeyResponse
     list_models ListModelsRequest ListModelsResponse
     get_model GetModelRequest GetModelResponse
     list_providers ListProvidersRequest ListProvidersResponse

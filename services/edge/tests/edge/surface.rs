@@ -53,12 +53,11 @@ async fn unknown_addresses_and_wrong_methods_are_told_in_openai_s_form() {
         (Method::GET, "/v1/nothing", 404, "not_found"),
         (Method::GET, "/api/v1/nothing", 404, "not_found"),
         (
-            Method::POST,
-            "/api/v1/provider-keys/1/test",
-            404,
-            "not_found",
+            Method::GET,
+            "/api/v1/provider-keys/test",
+            405,
+            "method_not_allowed",
         ),
-        (Method::POST, "/api/v1/provider-keys/test", 404, "not_found"),
         (Method::GET, "/healthz", 404, "not_found"),
         (
             Method::GET,

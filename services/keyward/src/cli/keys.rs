@@ -7,6 +7,7 @@ mod hygiene;
 mod import;
 mod owner;
 mod secret;
+mod test;
 
 use clap::{Args, Subcommand};
 
@@ -30,6 +31,8 @@ Examples:
   keyward keys add openai --owner organization --organization acme
   keyward keys rotate ID                            new secret, same id
   keyward keys list --due --failing                 those that need a new one
+  keyward keys test ID                              asks the provider whether it works
+  keyward keys test --provider openai               the same for one that is not added yet
 
 A key is never an argument: others could see it in the list of processes.")]
 pub(super) struct Arguments {
@@ -60,6 +63,8 @@ enum Action {
     Update(Box<change::Update>),
     /// Give a key a new secret; its id stays
     Rotate(change::Rotate),
+    /// Ask a key's provider whether it works
+    Test(test::Test),
     /// Let a key serve again
     Enable {
         /// Its id
@@ -158,6 +163,7 @@ fn act(action: Action, context: &Context) -> Outcome {
         }
         Action::Update(update) => change::update(&update, context),
         Action::Rotate(rotate) => change::rotate(&rotate, context),
+        Action::Test(test) => test::run(&test, context),
         Action::Enable { id, how } => change::enable(&id, true, how, context),
         Action::Disable { id, how } => change::enable(&id, false, how, context),
         Action::Delete { id, removal } => change::delete(&id, removal, context),

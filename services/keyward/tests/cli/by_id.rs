@@ -1,6 +1,7 @@
 //! What is named by an id that the gateway gives.
 
 use keyward_testkit::canary::{assert_absent, provider_key};
+use serde_json::json;
 
 use crate::caller::{Caller, Ended};
 
@@ -32,10 +33,35 @@ async fn a_key_is_changed_from_first_to_last() {
     let _ = done(caller.run(&["keys", "update", &id, "--expires-at", "never"]));
     assert!(key()["expires_at"].is_null());
 
+    let limited = ["keys", "update", &id, "--allowed-models", "sandbox/*,o3"];
+    let _ = done(caller.run(&limited));
+    assert_eq!(key()["allowed_models"], json!(["sandbox/*", "o3"]));
+    let _ = done(caller.run(&["keys", "update", &id, "--allowed-models", "any"]));
+    assert_eq!(key()["allowed_models"], json!(null));
+
     let rotated = done(caller.run_with(&["keys", "rotate", &id, "-"], &[], &second));
     assert_absent(&second, rotated.stdout.as_bytes(), "standard output");
     assert_absent(&second, rotated.stderr.as_bytes(), "standard error");
     assert_eq!(key()["version"], 2);
+
+    let tested = caller.json(&["keys", "test", &id]);
+    assert_eq!(tested["message"], "API key is valid");
+    assert_eq!(key()["status"], "connected");
+    let unsaved = [
+        "keys",
+        "test",
+        "--provider",
+        "sandbox",
+        "--key-file",
+        "-",
+        "--json",
+    ];
+    let tested = done(caller.run_with(&unsaved, &[], "sk-sandbox-revoked"));
+    assert!(
+        tested.stdout.contains("Invalid API key"),
+        "{}",
+        tested.stdout
+    );
 
     let _ = done(caller.run(&["keys", "disable", &id, "--dry-run"]));
     assert_eq!(key()["enabled"], true, "a dry run changes nothing");

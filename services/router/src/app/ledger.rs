@@ -127,6 +127,7 @@ impl Dispatch {
             outcome: outcome as i32,
             reason: reason.chars().take(500).collect(),
             inference_id: self.inference_id.clone(),
+            tested: false,
         };
         self.core.vault.report(report).await;
     }

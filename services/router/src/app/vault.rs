@@ -9,6 +9,7 @@ mod listing;
 mod meters;
 mod owners;
 mod recovery;
+mod testing;
 mod watching;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) use listing::Listing;
 use listing::Listings;
 pub(crate) use meters::LeaseMeters;
 pub(crate) use owners::NamedOwner;
+pub(crate) use testing::TestLease;
 
 /// How long the vault is waited for; it reads from its own disk.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);

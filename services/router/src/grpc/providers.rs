@@ -99,6 +99,8 @@ fn provider(view: ProviderView<'_>, offers: &Offers<'_>) -> proto::Provider {
     let models = offers.models(view.name);
     let endpoints = models.iter().flat_map(|model| &model.endpoints);
     let endpoints: BTreeSet<&str> = endpoints.map(|endpoint| endpoint.name()).collect();
+    let capabilities = models.iter().flat_map(|model| &model.capabilities);
+    let capabilities: BTreeSet<&str> = capabilities.map(|what| what.name()).collect();
     let mut ids: Vec<String> = models.iter().map(|model| model.id.clone()).collect();
     ids.sort_unstable();
     let (health, since_ms) = health(view.wellness);
@@ -110,7 +112,7 @@ fn provider(view: ProviderView<'_>, offers: &Offers<'_>) -> proto::Provider {
         key_url: info.and_then(|i| i.key_url.clone()).unwrap_or_default(),
         dialect: dialect(view.provider.dialect).to_owned(),
         endpoints: endpoints.into_iter().map(str::to_owned).collect(),
-        capabilities: Vec::new(),
+        capabilities: capabilities.into_iter().map(str::to_owned).collect(),
         models: ids,
         carries_everything: info.is_some_and(|info| info.carries_everything),
         configured: view.keys.configured,

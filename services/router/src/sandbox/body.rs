@@ -56,6 +56,12 @@ impl SandboxBody {
         response
     }
 
+    /// A JSON answer.
+    pub(super) fn json(body: &serde_json::Value) -> Response<Self> {
+        let steps = std::iter::once(Step::Send(body.to_string().into()));
+        Self::response(StatusCode::OK, "application/json", steps)
+    }
+
     pub(super) fn failure(
         status: StatusCode,
         kind: &str,

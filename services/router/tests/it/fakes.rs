@@ -29,6 +29,8 @@ pub(crate) struct VaultState {
     pub(crate) secrets: Mutex<HashMap<String, String>>,
     pub(crate) broken: Mutex<Option<Reason>>,
     pub(crate) outcomes: Mutex<Vec<vault::ReportKeyOutcomeRequest>>,
+    /// The ids of keys to hand out for a test, once.
+    pub(crate) due_tests: Mutex<Vec<String>>,
     pub(crate) listings: AtomicUsize,
     pub(crate) unseals: AtomicUsize,
     /// How many leases it was asked for, call by call.
@@ -52,6 +54,7 @@ impl FakeVault {
             secrets: Mutex::default(),
             broken: Mutex::default(),
             outcomes: Mutex::default(),
+            due_tests: Mutex::default(),
             listings: AtomicUsize::new(0),
             unseals: AtomicUsize::new(0),
             checks: Mutex::default(),
@@ -178,22 +181,54 @@ impl VaultService for FakeVault {
         if let Some(reason) = *self.0.broken.lock() {
             return Err(status(reason, "no", Vec::new()));
         }
-        let id = request.into_inner().provider_key_id;
-        let secret = self.0.secrets.lock()[&id].clone();
+        let message = request.into_inner();
+        let is_test = message.purpose() == vault::UnsealPurpose::Test;
+        let id = message.provider_key_id;
+        let Some(secret) = self.0.secrets.lock().get(&id).cloned() else {
+            return Err(status(
+                Reason::NotFound,
+                "provider key not found",
+                Vec::new(),
+            ));
+        };
         let keys = self.0.keys.lock();
-        let key = keys.iter().filter_map(|key| key.provider_key.as_ref());
-        let version = key
-            .filter(|key| key.provider_key_id == id)
-            .map(|key| key.version)
-            .next();
+        let mut keys = keys.iter().filter_map(|key| key.provider_key.as_ref());
+        let key = keys.find(|key| key.provider_key_id == id);
         Ok(Response::new(vault::UnsealProviderKeyResponse {
             secret: secret.into_bytes(),
-            version: version.unwrap(),
+            version: key.unwrap().version,
             lease_id: format!("lease-{asked}"),
             lease_duration: Some(prost_types::Duration {
                 seconds: 30,
                 nanos: 0,
             }),
+            provider_key: key.filter(|_| is_test).cloned(),
+        }))
+    }
+
+    async fn check_provider_key(
+        &self,
+        request: Request<vault::CheckProviderKeyRequest>,
+    ) -> Result<Response<vault::CheckProviderKeyResponse>, Status> {
+        let wish = request.into_inner();
+        Ok(Response::new(vault::CheckProviderKeyResponse {
+            provider_key: Some(vault::ProviderKey {
+                provider: wish.provider,
+                base_url: wish.base_url,
+                settings: wish.settings,
+                ..Default::default()
+            }),
+        }))
+    }
+
+    async fn claim_due_tests(
+        &self,
+        _: Request<vault::ClaimDueTestsRequest>,
+    ) -> Result<Response<vault::ClaimDueTestsResponse>, Status> {
+        let due = std::mem::take(&mut *self.0.due_tests.lock());
+        Ok(Response::new(vault::ClaimDueTestsResponse {
+            provider_key_ids: due,
+            claim_duration: None,
         }))
     }
 

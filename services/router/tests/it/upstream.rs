@@ -140,6 +140,12 @@ impl Upstream {
             .insert(path, answers.into_iter().collect());
     }
 
+    /// Sets what is answered at a path.
+    pub(crate) fn script_at(&self, path: &str, answers: impl IntoIterator<Item = Scripted>) {
+        let answers = answers.into_iter().collect();
+        self.state.lock().scripts.insert(path.to_owned(), answers);
+    }
+
     pub(crate) fn shown(&self) -> Vec<Shown> {
         self.state.lock().shown.clone()
     }
@@ -155,7 +161,9 @@ impl Upstream {
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         let path = parts.uri.path().to_owned();
-        let bearer = parts.headers["authorization"].to_str().unwrap();
+        let names = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];
+        let mut shown = names.iter().filter_map(|name| parts.headers.get(*name));
+        let bearer = shown.next().unwrap().to_str().unwrap();
         let scripted = {
             let mut state = self.state.lock();
             state.shown.push(Shown {

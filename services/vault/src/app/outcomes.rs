@@ -36,10 +36,13 @@ pub(crate) struct OutcomeReport {
     pub reason: String,
     /// The inference it was seen in.
     pub inference_id: String,
+    /// Whether it was seen in a test, which is noted and told whatever is known already.
+    pub tested: bool,
 }
 
 impl Core {
-    /// Stores it, unless it is of an older version, or nothing new. A key that is gone is no error:
+    /// Stores it, unless it is of an older version, or nothing new outside of a test: from that, all
+    /// routers learn that what they hold against the key is void. A key that is gone is no error:
     /// its last request may outlive it.
     pub(crate) async fn report_outcome(
         &self,
@@ -79,6 +82,9 @@ impl Core {
         let mut event = command
             .event(Action::ProviderKeyReport, after.id)
             .version(after.version);
+        if report.tested {
+            "test".clone_into(&mut event.purpose);
+        }
         event.reason.clone_from(&after.health_reason);
         event.inference_id = one_line(&report.inference_id, INFERENCE_ID_CHARS_MAX);
         let effects = Effects::new(event, Change::provider_key(after.id, after.owner));
@@ -105,14 +111,18 @@ impl OutcomeReport {
             KeyOutcome::Rejected => (Health::Rejected, self.kept_reason()),
             KeyOutcome::QuotaExhausted => (Health::QuotaExhausted, self.kept_reason()),
         };
-        if self.version != key.version || (key.health, &key.health_reason) == (health, &reason) {
+        let is_known = (key.health, &key.health_reason) == (health, &reason);
+        if self.version != key.version || (is_known && !self.tested) {
             return None;
         }
         Some(ProviderKey {
             failing_since: key.failing_since_with(health, context.now),
             health,
             health_reason: reason,
-            update_time: context.now,
+            update_time: match is_known {
+                true => key.update_time,
+                false => context.now,
+            },
             revision: key.revision + 1,
             ..key.clone()
         })

@@ -2,7 +2,9 @@
 //! ever opens one.
 
 mod change;
+mod check;
 mod create;
+mod filters;
 mod import;
 mod patch;
 
@@ -42,6 +44,10 @@ pub(crate) struct NewKey {
     pub expire_time: Option<jiff::Timestamp>,
     /// Share among several; 0 means 1.
     pub weight: u32,
+    /// Patterns of the models that it may serve; empty for any.
+    pub allowed_models: Vec<String>,
+    /// The ids of the users whom it may serve; empty for any.
+    pub allowed_users: Vec<String>,
 }
 
 impl Core {

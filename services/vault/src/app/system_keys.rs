@@ -7,6 +7,7 @@ use keyward_secret::Secret;
 use super::{Command, Context, Core};
 use crate::domain::audit::Action;
 use crate::domain::change::Change;
+use crate::domain::key_filters::KeyFilters;
 use crate::domain::key_format::check_key;
 use crate::domain::mask::mask;
 use crate::domain::owner::Owner;
@@ -147,6 +148,7 @@ impl Core {
                 ..KeySettings::default()
             },
             weight: WEIGHT_DEFAULT,
+            filters: KeyFilters::default(),
             origin: Origin::Settings,
             create_time: context.now,
             update_time: context.now,

@@ -67,6 +67,8 @@ pub(crate) struct Unsealed {
     pub lease_id: Uuid,
     /// How long the secret may be kept.
     pub duration: Duration,
+    /// The key, for a test alone.
+    pub key: Option<ProviderKey>,
 }
 
 impl Core {
@@ -92,6 +94,7 @@ impl Core {
         let sealed = self.provider_key_checked(owner, id).await?;
         let SealedKey { key, record, .. } = &sealed;
         check_usable(key, context)?;
+        check_user(key, context, wish.purpose)?;
         self.ceilings.admit(context, id).inspect_err(|_| {
             self.meters.secret_ceiling();
             tracing::error!(
@@ -109,6 +112,7 @@ impl Core {
             version: key.version,
             lease_id,
             duration: lease_duration(key, context),
+            key: (wish.purpose == UnsealPurpose::Test).then(|| key.clone()),
         })
     }
 
@@ -146,6 +150,13 @@ impl Core {
     ) -> Result<()> {
         const HIDDEN: VaultError = VaultError::NotFound("provider key");
         match purpose {
+            // The router of its own accord, for a key that it was handed to test.
+            UnsealPurpose::Test if context.principal.is_none() => {
+                let claimed = self.store.provider_key_is_claimed(id, context.now).await?;
+                claimed.then_some(()).ok_or(VaultError::Forbidden(
+                    "a test without a caller: the key is not due for one",
+                ))
+            }
             UnsealPurpose::Test => {
                 let asked = (Thing::ProviderKeys, Deed::Manage);
                 context.needs_keys_scope()?;
@@ -213,6 +224,15 @@ fn check_usable(key: &ProviderKey, context: &Context) -> Result<()> {
         return Err(VaultError::NotUsable("expired"));
     }
     Ok(())
+}
+
+/// A key that is for some users is for no other, even if a router thinks so.
+fn check_user(key: &ProviderKey, context: &Context, purpose: UnsealPurpose) -> Result<()> {
+    let serves_nobody = purpose == UnsealPurpose::Test || context.principal.is_none();
+    match serves_nobody || key.filters.permits_user(context.user_uid()) {
+        true => Ok(()),
+        false => Err(VaultError::NotFound("provider key")),
+    }
 }
 
 fn lease_duration(key: &ProviderKey, context: &Context) -> Duration {

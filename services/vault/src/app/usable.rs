@@ -11,8 +11,8 @@ use crate::error::{Result, VaultError};
 const KEYS_MAX: u32 = 500;
 
 impl Core {
-    /// Keys of the caller's user, project and organisation, and the platform's, with the change
-    /// sequence that the listing includes.
+    /// Keys of the caller's user, project and organisation, and the platform's, but for those that are
+    /// for other users, with the change sequence that the listing includes.
     pub(crate) async fn usable_keys(&self, context: &Context) -> Result<(Vec<ProviderKey>, u64)> {
         if context.peer != Peer::Router {
             return Err(VaultError::PeerNotAllowed);
@@ -21,7 +21,9 @@ impl Core {
         // is announced with a later number, even where it is listed already.
         let sequence = self.store.change_head().await?;
         let owners = self.usable_owners(context).await?;
-        let keys = self.store.provider_keys_usable(&owners, KEYS_MAX).await?;
+        let mut keys = self.store.provider_keys_usable(&owners, KEYS_MAX).await?;
+        let user = context.user_uid();
+        keys.retain(|key| key.filters.permits_user(user));
         Ok((keys, sequence))
     }
 

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::envelope::{Binding, Purpose};
 use super::fingerprint::Fingerprint;
+use super::key_filters::KeyFilters;
 use super::name::one_line;
 use super::owner::Owner;
 
@@ -134,6 +135,8 @@ pub struct ProviderKey {
     pub settings: KeySettings,
     /// Share among several.
     pub weight: u32,
+    /// What it may serve.
+    pub filters: KeyFilters,
     /// Where it came from.
     pub origin: Origin,
     /// When it was stored.

@@ -8,7 +8,9 @@
 //!        | secret i64 | failing i64
 //!        | health u8 | weight u32 | origin u8 | form unchecked u8 | fingerprint 16
 //!        | lp(provider) | lp(label) | lp(masked) | lp(reason) | lp(base_url) | lp(endpoint)
-//!        | lp(api_version) | deployments u32 | (lp(model) | lp(deployment))… | SHA-256(record))
+//!        | lp(api_version) | deployments u32 | (lp(model) | lp(deployment))… | SHA-256(record)
+//!        | and where whom or what it may serve is limited: models u32 | lp(pattern)…
+//!        | users u32 | (uid | lp(user))…)
 //! floor: HMAC-SHA256(k, "keyward-vault/v1/floor\0" | owner kind | owner uid | newest u32
 //!        | minimum u32)
 //! ```
@@ -18,6 +20,7 @@
 use jiff::Timestamp;
 use ring::{digest, hmac};
 
+use super::key_filters::KeyFilters;
 use super::owner::Owner;
 use super::provider_key::ProviderKey;
 
@@ -112,6 +115,10 @@ fn key_message(key: &ProviderKey, record: &[u8]) -> Vec<u8> {
         message.prefixed(deployment);
     }
     message.bytes(digest::digest(&digest::SHA256, record).as_ref());
+    // Nothing where there is none, as in rows from before there could be any.
+    if !key.filters.is_empty() {
+        message.filters(&key.filters);
+    }
     message.0
 }
 
@@ -145,6 +152,18 @@ impl Message {
     fn prefixed(&mut self, text: &str) {
         self.count(text.len());
         self.bytes(text.as_bytes());
+    }
+
+    fn filters(&mut self, filters: &KeyFilters) {
+        self.count(filters.models.len());
+        for pattern in &filters.models {
+            self.prefixed(pattern);
+        }
+        self.count(filters.users.len());
+        for user in &filters.users {
+            self.bytes(user.uid.as_bytes());
+            self.prefixed(&user.id);
+        }
     }
 
     fn time(&mut self, time: Option<Timestamp>) {

@@ -1,6 +1,6 @@
 //! From the contract's messages to what use cases take.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use keyward_auth::{AccessKeyLimits, OrganizationRole, Scope, Scopes};
 use keyward_proto::vault::v1 as proto;
 use keyward_runtime::{page, time};
@@ -67,7 +67,33 @@ pub(super) fn new_key(request: proto::CreateProviderKeyRequest) -> Result<NewKey
         settings: settings(request.settings.unwrap_or_default()),
         expire_time: timestamp("expire_time", request.expire_time.as_ref())?,
         weight: request.weight,
+        allowed_models: request.allowed_models,
+        allowed_users: request.allowed_users,
     })
+}
+
+/// A key that is only looked at.
+pub(super) fn unsaved_key(request: proto::CheckProviderKeyRequest) -> Result<NewKey> {
+    let secret = Secret::new(request.key);
+    Ok(NewKey {
+        owner: request.owner.as_ref().map(owner).transpose()?,
+        provider: request.provider,
+        secret,
+        label: String::new(),
+        base_url: request.base_url,
+        settings: settings(request.settings.unwrap_or_default()),
+        expire_time: None,
+        weight: 0,
+        allowed_models: Vec::new(),
+        allowed_users: Vec::new(),
+    })
+}
+
+/// How long keys go without a test.
+pub(super) fn interval(interval: Option<prost_types::Duration>) -> SignedDuration {
+    let interval = interval.unwrap_or_default();
+    let part = SignedDuration::from_nanos(i64::from(interval.nanos));
+    SignedDuration::from_secs(interval.seconds).saturating_add(part)
 }
 
 pub(super) fn import(request: proto::ImportProviderKeyRequest) -> Result<Import> {
@@ -82,6 +108,8 @@ pub(super) fn import(request: proto::ImportProviderKeyRequest) -> Result<Import>
         settings: settings(request.settings.unwrap_or_default()),
         expire_time: timestamp("expire_time", request.expire_time.as_ref())?,
         weight: request.weight,
+        allowed_models: Vec::new(),
+        allowed_users: Vec::new(),
     };
     Ok(Import {
         key,
@@ -116,6 +144,8 @@ pub(super) fn key_patch(
             "label" => patch.label = Some(key.label.clone()),
             "enabled" => patch.enabled = Some(key.enabled),
             "weight" => patch.weight = Some(key.weight),
+            "allowed_models" => patch.allowed_models = Some(key.allowed_models.clone()),
+            "allowed_users" => patch.allowed_users = Some(key.allowed_users.clone()),
             "expire_time" => {
                 patch.expire_time = Some(timestamp("expire_time", key.expire_time.as_ref())?);
             }
@@ -254,6 +284,7 @@ pub(super) fn report(request: proto::ReportKeyOutcomeRequest) -> Result<OutcomeR
         outcome,
         reason: request.reason,
         inference_id: request.inference_id,
+        tested: request.tested,
     })
 }
 

@@ -80,6 +80,8 @@ pub(super) fn provider_key(key: ProviderKey, now: Timestamp) -> proto::ProviderK
         etag,
         secret_time: some(key.secret_time),
         hygiene: Some(hygiene),
+        allowed_models: key.filters.models,
+        allowed_users: key.filters.users.into_iter().map(|user| user.id).collect(),
     }
 }
 

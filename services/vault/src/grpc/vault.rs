@@ -5,7 +5,8 @@ use futures::stream::BoxStream;
 use keyward_auth::Peer;
 use keyward_proto::vault::v1::vault_service_server::VaultService;
 use keyward_proto::vault::v1::{
-    CheckLeasesRequest, CheckLeasesResponse, ListKeyConcernsRequest, ListKeyConcernsResponse,
+    CheckLeasesRequest, CheckLeasesResponse, CheckProviderKeyRequest, CheckProviderKeyResponse,
+    ClaimDueTestsRequest, ClaimDueTestsResponse, ListKeyConcernsRequest, ListKeyConcernsResponse,
     ListUsableKeysRequest, ListUsableKeysResponse, ReportKeyOutcomeRequest,
     ReportKeyOutcomeResponse, RewrapKeysRequest, RewrapKeysResponse, UnsealProviderKeyRequest,
     UnsealProviderKeyResponse, WatchChangesRequest, WatchChangesResponse,
@@ -18,6 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::change::command;
 use super::{VaultGrpc, decode, encode, status};
 use crate::app::{Context, Core, watch};
+use crate::domain::key_tests::CLAIM;
 use crate::error::VaultError;
 
 #[tonic::async_trait]
@@ -48,7 +50,48 @@ impl VaultService for VaultGrpc {
             version: unsealed.version,
             lease_id: unsealed.lease_id.to_string(),
             lease_duration: ProtoDuration::try_from(unsealed.duration).ok(),
+            provider_key: unsealed
+                .key
+                .map(|key| encode::provider_key(key, context.now)),
         }))
+    }
+
+    async fn check_provider_key(
+        &self,
+        request: Request<CheckProviderKeyRequest>,
+    ) -> Result<Response<CheckProviderKeyResponse>, Status> {
+        let act = async |core: &Core, context: &Context, message| {
+            let new = decode::unsaved_key(message)?;
+            let key = core.provider_key_check(context, new).await?;
+            let mut shown = encode::provider_key(key, context.now);
+            // Nothing has this id.
+            shown.provider_key_id.clear();
+            shown.etag.clear();
+            Ok(CheckProviderKeyResponse {
+                provider_key: Some(shown),
+            })
+        };
+        self.answer(request, act).await
+    }
+
+    async fn claim_due_tests(
+        &self,
+        request: Request<ClaimDueTestsRequest>,
+    ) -> Result<Response<ClaimDueTestsResponse>, Status> {
+        let act = async |core: &Core, context: &Context, message: ClaimDueTestsRequest| {
+            let interval = decode::interval(message.interval);
+            let claimed = core
+                .claim_due_tests(context, interval, message.limit)
+                .await?;
+            Ok(ClaimDueTestsResponse {
+                provider_key_ids: claimed.iter().map(ToString::to_string).collect(),
+                claim_duration: Some(ProtoDuration {
+                    seconds: CLAIM.as_secs(),
+                    nanos: 0,
+                }),
+            })
+        };
+        self.answer(request, act).await
     }
 
     async fn check_leases(

@@ -1,7 +1,7 @@
 //! Values as columns hold them, in every engine: times as milliseconds since 1970, counts signed,
 //! lists as JSON or separated by blanks. What does not fit is a malformed row, never a panic.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use keyward_auth::{OrganizationRole, Scope, Scopes};
 use uuid::Uuid;
 
@@ -14,6 +14,10 @@ pub(super) fn millis(time: Timestamp) -> i64 {
 
 pub(super) fn millis_opt(time: Option<Timestamp>) -> Option<i64> {
     time.map(millis)
+}
+
+pub(super) fn duration_millis(duration: SignedDuration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A count or version, which databases keep signed.

@@ -57,6 +57,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0007_row_states",
         sql: include_str!("postgres/0007_row_states.sql"),
     },
+    Migration {
+        name: "0008_key_filters",
+        sql: include_str!("postgres/0008_key_filters.sql"),
+    },
 ];
 
 /// The vault's part of a database. Whoever makes it owns it, and nobody else may look into it.

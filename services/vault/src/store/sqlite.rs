@@ -53,6 +53,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0006_row_states",
         sql: include_str!("sqlite/0006_row_states.sql"),
     },
+    Migration {
+        name: "0007_key_filters",
+        sql: include_str!("sqlite/0007_key_filters.sql"),
+    },
 ];
 
 /// The store.

@@ -84,6 +84,7 @@ mod conform {
             the_first_data_key_of_a_generation_stays,
             a_census_counts_what_the_rules_say_of_each_key,
             keys_of_concern_are_those_that_the_rules_name,
+            a_key_that_is_due_for_a_test_is_one_routers,
         }
         custody {
             one_master_key_is_active_and_one_in_use_is_not_retired,

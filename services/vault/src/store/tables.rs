@@ -39,7 +39,8 @@ const TABLES: &[keyward_storage::copy::Table] = tables! {
         uid, owner_kind, owner_uid, provider, label, masked, fingerprint, enabled, health,
         health_reason, version, base_url, endpoint, api_version, deployments, skip_format_check,
         weight, origin, create_time, update_time, expire_time, last_used_time, last_tested_time,
-        revision, record, secret_time, failing_since, state_mac,
+        revision, record, secret_time, failing_since, state_mac, allowed_models, allowed_users,
+        test_claim_until,
     }
     system_secrets { name, uid, version, record }
     changes { sequence, time, kind, resource_id, owner_kind, owner_uid }

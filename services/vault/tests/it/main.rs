@@ -21,6 +21,8 @@ mod hygiene;
 mod import;
 mod inspect;
 mod isolation;
+mod key_filters;
+mod key_tests;
 mod killed;
 mod leases;
 mod master_keys;

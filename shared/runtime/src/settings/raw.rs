@@ -128,6 +128,8 @@ section!(RawRouting {
     #[serde(deserialize_with = "text")]
     fallback_max_charge: Option<String>,
     on_credit_exhausted: Option<OnCreditExhausted>,
+    #[serde(deserialize_with = "duration")]
+    key_test_interval: Option<Duration>,
 });
 section!(RawMail {
     host: Option<String>,

@@ -196,6 +196,11 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             &["routing.on_credit_exhausted", "finish", "cut"],
         ),
         (
+            &[("KEYWARD_ROUTING__KEY_TEST_INTERVAL", "8761h")],
+            None,
+            &["routing.key_test_interval", "8760h"],
+        ),
+        (
             &[("KEYWARD_GRPC__LISTEN", "0.0.0.0:1")],
             None,
             &["grpc.listen", "grpc.insecure", "tls.cert"],

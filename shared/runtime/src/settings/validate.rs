@@ -21,6 +21,11 @@ use crate::private_allow::PrivateAllow;
 /// The longest that a revoked key may be used by a replica that cannot learn of it.
 const REVOCATION_BOUND_MAX: Duration = Duration::from_secs(30);
 
+/// How long a stored key goes without a use or a test: a month.
+const KEY_TEST_INTERVAL: Duration = Duration::from_hours(30 * 24);
+/// More is never.
+const KEY_TEST_INTERVAL_MAX: Duration = Duration::from_hours(365 * 24);
+
 /// Two heartbeats: with less, a router would doubt what it holds all the time.
 const REVOCATION_BOUND_MIN: Duration = Duration::from_millis(500);
 
@@ -110,6 +115,7 @@ pub(super) fn validate(
                 FALLBACK_MAX_CHARGE_DEFAULT,
             )?,
             on_credit_exhausted: raw.routing.on_credit_exhausted.unwrap_or_default(),
+            key_test_interval: key_test_interval(raw.routing.key_test_interval)?,
         },
         mail: super::mail::validate(raw.mail)?,
         log: LogSettings {
@@ -237,6 +243,18 @@ fn credits(
         None => Ok(default),
         Some(Ok(amount)) if amount >= Nanos::ZERO => Ok(amount),
         Some(_) => Err(expected()),
+    }
+}
+
+/// None for zero.
+fn key_test_interval(interval: Option<Duration>) -> Result<Option<Duration>, SettingsError> {
+    let interval = interval.unwrap_or(KEY_TEST_INTERVAL);
+    match interval <= KEY_TEST_INTERVAL_MAX {
+        true => Ok(Some(interval).filter(|interval| !interval.is_zero())),
+        false => Err(invalid(
+            "routing.key_test_interval",
+            "expected at most a year, 8760h; 0s tests no key by itself",
+        )),
     }
 }
 

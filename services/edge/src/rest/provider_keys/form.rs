@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::owner::OwnerNames;
 use crate::failure::Failure;
-use crate::rest::values::{Change, SecretText, Time, mask};
+use crate::rest::values::{Change, Names, SecretText, Time, mask};
 
 /// A new provider key.
 #[derive(Deserialize, ToSchema)]
@@ -39,6 +39,11 @@ pub(super) struct NewProviderKey {
     pub(super) expires_at: Option<Time>,
     /// Its share among keys of equal rank.
     pub(super) weight: Option<u32>,
+    /// The models that it may serve, as patterns in which `*` stands for anything; any where absent.
+    pub(super) allowed_models: Option<Names>,
+    /// The users whom it may serve, members of the organization that owns it or its project; any
+    /// where absent.
+    pub(super) allowed_users: Option<Names>,
 }
 
 impl NewProviderKey {
@@ -89,6 +94,14 @@ pub(super) struct Update {
     pub(super) enabled: Option<bool>,
     /// Its share among keys of equal rank.
     pub(super) weight: Option<u32>,
+    /// The models that it may serve; `null` for any.
+    #[serde(default)]
+    #[schema(value_type = Option<Names>)]
+    pub(super) allowed_models: Change<Names>,
+    /// The users whom it may serve; `null` for any.
+    #[serde(default)]
+    #[schema(value_type = Option<Names>)]
+    pub(super) allowed_users: Change<Names>,
     /// When it stops being used; `null` makes it last.
     #[serde(default)]
     #[schema(value_type = Option<Time>)]
@@ -107,6 +120,8 @@ impl Update {
             ("label", self.label.is_some()),
             ("enabled", self.enabled.is_some()),
             ("weight", self.weight.is_some()),
+            ("allowed_models", self.allowed_models.is_given()),
+            ("allowed_users", self.allowed_users.is_given()),
             ("expire_time", self.expires_at.is_given()),
             ("base_url", self.base_url.is_some()),
             ("settings", self.settings.is_some()),

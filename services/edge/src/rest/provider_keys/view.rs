@@ -48,6 +48,12 @@ pub(crate) struct ProviderKeyView {
     settings: SettingsView,
     /// Its share among keys of equal rank.
     weight: u32,
+    /// Patterns of the models that it may serve; `null` for any.
+    #[schema(required)]
+    allowed_models: Option<Vec<String>>,
+    /// The users whom it may serve; `null` for any.
+    #[schema(required)]
+    allowed_users: Option<Vec<String>>,
     /// When it was stored.
     #[schema(required)]
     created_at: Option<Time>,
@@ -96,6 +102,11 @@ impl From<ProviderKeySettings> for SettingsView {
     }
 }
 
+/// An empty list does not limit.
+fn limiting(names: Vec<String>) -> Option<Vec<String>> {
+    Some(names).filter(|names| !names.is_empty())
+}
+
 page!(
     /// A page of provider keys.
     ProviderKeyList { provider_keys: ProviderKeyView }
@@ -121,6 +132,8 @@ impl Resource for ProviderKey {
             base_url: present(self.base_url),
             settings: self.settings.unwrap_or_default().into(),
             weight: self.weight,
+            allowed_models: limiting(self.allowed_models),
+            allowed_users: limiting(self.allowed_users),
             created_at: Time::from_proto(self.create_time.as_ref()),
             updated_at: Time::from_proto(self.update_time.as_ref()),
             expires_at: Time::from_proto(self.expire_time.as_ref()),

@@ -48,6 +48,12 @@ pub(super) struct Add {
     /// Its weight among an owner's keys of one provider
     #[arg(long)]
     weight: Option<u32>,
+    /// The models that it may serve, with `*` for anything; commas between several
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    allowed_models: Vec<String>,
+    /// The users whom it may serve, for keys of organizations; commas between several
+    #[arg(long, value_name = "USERS", value_delimiter = ',')]
+    allowed_users: Vec<String>,
     /// Accept a key that does not look like one of this provider
     #[arg(long)]
     skip_format_check: bool,
@@ -63,7 +69,9 @@ impl Add {
             .member("base_url", self.base_url.clone())
             .member("settings", self.settings())
             .member("expires_at", self.expires_at.clone())
-            .member("weight", self.weight);
+            .member("weight", self.weight)
+            .member("allowed_models", some(&self.allowed_models))
+            .member("allowed_users", some(&self.allowed_users));
         self.owner.query(request)
     }
 
@@ -90,6 +98,10 @@ impl Add {
         let given = given.filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Some(given.collect()).filter(|given: &Map<String, Value>| !given.is_empty())
     }
+}
+
+fn some(names: &[String]) -> Option<Vec<String>> {
+    Some(names.to_vec()).filter(|names| !names.is_empty())
 }
 
 fn pair(text: &str) -> Result<(String, String), &'static str> {

@@ -27,6 +27,12 @@ pub(super) struct Update {
     /// Its weight among an owner's keys of one provider
     #[arg(long)]
     weight: Option<u32>,
+    /// The models that it may serve, with `*` for anything; commas between several, `any` for all
+    #[arg(long, value_name = "PATTERNS", value_delimiter = ',')]
+    allowed_models: Vec<String>,
+    /// The users whom it may serve, for keys of organizations; commas between several, `any` for all
+    #[arg(long, value_name = "USERS", value_delimiter = ',')]
+    allowed_users: Vec<String>,
     /// When it stops serving, such as 2027-01-31T12:00:00Z; `never` to make it last
     #[arg(long, value_name = "TIME")]
     expires_at: Option<String>,
@@ -103,11 +109,14 @@ pub(super) fn update(update: &Update, context: &Context) -> Outcome {
     let request = Request::patch(&["provider-keys", &update.id])
         .member("label", update.label.clone())
         .member("weight", update.weight)
+        .member("allowed_models", limited_to(&update.allowed_models))
+        .member("allowed_users", limited_to(&update.allowed_users))
         .member("expires_at", expires_at);
     if request.is_empty() && !update.is_retarget() {
         let message = "nothing was given to change";
-        return Err(Failure::usage(message)
-            .hint("Give `--label`, `--weight`, `--expires-at`, or where it is sent."));
+        return Err(Failure::usage(message).hint(
+            "Give `--label`, `--weight`, `--expires-at`, what it may serve, or where it is sent.",
+        ));
     }
     let client = context.client()?;
     let request = match update.is_retarget() {
@@ -117,6 +126,15 @@ pub(super) fn update(update: &Update, context: &Context) -> Outcome {
     context.show_change(&client, &request, update.how.dry_run, |_| {
         "Changed.".to_owned()
     })
+}
+
+/// The new list; `null`, which does not limit, for `any`.
+fn limited_to(names: &[String]) -> Option<Value> {
+    match names {
+        [] => None,
+        [any] if any == "any" => Some(Value::Null),
+        names => Some(names.into()),
+    }
 }
 
 pub(super) fn rotate(rotate: &Rotate, context: &Context) -> Outcome {

@@ -212,6 +212,7 @@ mod tests {
                 seconds: 0,
                 nanos: millis * 1_000_000,
             }),
+            provider_key: None,
         };
         Arc::new(Lease::read(response, Instant::now(), epoch).unwrap())
     }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::app::HealthBook;
 use crate::domain::plan::{KeyState, PlanKey};
+use crate::domain::policy::Pattern;
 
 /// How many principals' listings are kept.
 const LISTINGS_MAX: u64 = 20_000;
@@ -118,7 +119,11 @@ fn plan_key(usable: proto::UsableKey) -> Option<PlanKey> {
         state,
         expires_ms: key.expire_time.map(millis),
         weight: key.weight,
-        allowed_models: Vec::new(),
+        allowed_models: key
+            .allowed_models
+            .iter()
+            .map(|text| Pattern::new(text))
+            .collect(),
     })
 }
 

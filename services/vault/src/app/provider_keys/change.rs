@@ -33,7 +33,7 @@ pub(crate) struct Rotation {
 pub(crate) type Changed = (ProviderKey, u32);
 
 impl Core {
-    /// Changes label, weight, expiry, or whether it is switched on.
+    /// Changes label, weight, expiry, what it may serve, or whether it is switched on.
     pub(crate) async fn provider_key_update(
         &self,
         command: &Command<'_, Changed>,
@@ -44,10 +44,17 @@ impl Core {
         let action = patch.action();
         let (owner, id) = self.managed_key(command, id, action).await?;
         let patch = patch.checked(command.now)?;
+        let users = match &patch.allowed_users {
+            Some(ids) => Some(self.checked_users(owner, ids).await?),
+            None => None,
+        };
         for _ in 0..CHANGE_TRIES {
             let before = self.provider_key_checked(owner, id).await?;
             check::etag(etag, &before.key.etag())?;
-            let after = patch.apply(before.key.clone(), command.now);
+            let mut after = patch.apply(before.key.clone(), command.now);
+            if let Some(users) = &users {
+                after.filters.users.clone_from(users);
+            }
             let after = self.retargeted(&patch, &before, after).await?;
             match self.replace(command, action, &before.key, after).await {
                 Err(VaultError::Stale) => {}

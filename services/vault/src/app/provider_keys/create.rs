@@ -2,12 +2,14 @@
 
 use keyward_secret::Secret;
 
+use super::filters::checked_models;
 use super::{NewKey, WHAT};
 use crate::app::{Command, Context, Core, OwnerRef, check};
 use crate::domain::access::Thing;
 use crate::domain::audit::{Action, AuditEvent};
 use crate::domain::base_url::check_base_url;
 use crate::domain::change::Change;
+use crate::domain::key_filters::KeyFilters;
 use crate::domain::key_format::check_key;
 use crate::domain::mask::mask;
 use crate::domain::name::{is_valid_id, is_valid_model};
@@ -28,7 +30,9 @@ impl Core {
     ) -> Result<ProviderKey> {
         let action = Action::ProviderKeyCreate;
         let owner = self.new_key_owner(command, &new, action).await?;
+        let users = self.checked_users(owner, &new.allowed_users).await?;
         let (mut key, secret) = self.checked_key(command, owner, new, "key")?;
+        key.filters.users = users;
         key.owner_id = self.owner_id(owner).await?;
         let event = command.event(action, key.id).version(key.version);
         self.provider_key_store(command, key, &secret, event).await
@@ -60,6 +64,7 @@ impl Core {
         self.check_provider(&new.provider)?;
         check::label("label", &new.label)?;
         let weight = checked_weight(new.weight)?;
+        let models = checked_models(&new.allowed_models)?;
         check::not_past(new.expire_time, context.now)?;
         let secret = check_key(
             &new.provider,
@@ -87,6 +92,10 @@ impl Core {
             base_url,
             settings,
             weight,
+            filters: KeyFilters {
+                models,
+                users: Vec::new(),
+            },
             origin: Origin::Caller,
             create_time: context.now,
             update_time: context.now,

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use keyward_secret::Secret;
 
 use super::create::checked_weight;
+use super::filters::checked_models;
 use crate::app::check;
 use crate::domain::audit::Action;
 use crate::domain::provider_key::{Health, KeySettings, ProviderKey};
@@ -18,6 +19,10 @@ pub(crate) struct KeyPatch {
     pub enabled: Option<bool>,
     /// Share among several; 0 means 1.
     pub weight: Option<u32>,
+    /// Patterns of the models that it may serve; empty for any.
+    pub allowed_models: Option<Vec<String>>,
+    /// The ids of the users whom it may serve; empty for any.
+    pub allowed_users: Option<Vec<String>>,
     /// When it stops being used; `Some(None)` is never.
     #[allow(
         clippy::option_option,
@@ -58,16 +63,19 @@ impl KeyPatch {
             return Err(VaultError::invalid("key", message));
         }
         let weight = self.weight.map(checked_weight).transpose()?;
+        let models = self.allowed_models.as_deref();
+        let allowed_models = models.map(checked_models).transpose()?;
         let expire_time = self.expire_time.map(check::whole_millis);
         check::not_past(expire_time.flatten(), now)?;
         Ok(Self {
             weight,
+            allowed_models,
             expire_time,
             ..self
         })
     }
 
-    /// All but where it is sent.
+    /// All but where it is sent and whom it may serve.
     pub(super) fn apply(&self, mut key: ProviderKey, now: Timestamp) -> ProviderKey {
         if let Some(label) = &self.label {
             key.label.clone_from(label);
@@ -83,6 +91,9 @@ impl KeyPatch {
             key.failing_since = None;
         }
         key.weight = self.weight.unwrap_or(key.weight);
+        if let Some(models) = &self.allowed_models {
+            key.filters.models.clone_from(models);
+        }
         key.expire_time = self.expire_time.unwrap_or(key.expire_time);
         key.update_time = now;
         key.revision += 1;

@@ -16,6 +16,7 @@ pub(crate) fn sample() -> ProviderKey {
         base_url: String::new(),
         settings: KeySettings::default(),
         weight: WEIGHT_DEFAULT,
+        filters: KeyFilters::default(),
         origin: Origin::Caller,
         create_time: Timestamp::UNIX_EPOCH,
         update_time: Timestamp::UNIX_EPOCH,

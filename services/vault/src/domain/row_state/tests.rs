@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::domain::fingerprint::Fingerprint;
+use crate::domain::key_filters::AllowedUser;
 use crate::domain::provider_key::{Health, KeySettings, Origin};
 
 fn key() -> ProviderKey {
@@ -30,6 +31,7 @@ fn key() -> ProviderKey {
             skip_format_check: false,
         },
         weight: 1,
+        filters: KeyFilters::default(),
         origin: Origin::Caller,
         create_time: time(1),
         update_time: time(2),
@@ -52,7 +54,7 @@ fn every_change_of_what_a_row_states_changes_its_mac() {
     assert!(states.is_key(&key(), b"record", &mac));
     assert!(!states.is_key(&key(), b"recorD", &mac));
     assert!(!StateKey::new(&[8; 32]).is_key(&key(), b"record", &mac));
-    let edits: [Edit; 23] = [
+    let edits: [Edit; 25] = [
         |key| key.secret_time = key.update_time,
         |key| key.failing_since = Some(key.update_time),
         |key| key.id = Uuid::from_u128(9),
@@ -72,6 +74,13 @@ fn every_change_of_what_a_row_states_changes_its_mac() {
         |key| key.settings.deployments = BTreeMap::from([("ab".into(), String::new())]),
         |key| key.settings.skip_format_check = true,
         |key| key.weight = 2,
+        |key| key.filters.models = vec!["gpt-4o*".into()],
+        |key| {
+            key.filters.users = vec![AllowedUser {
+                uid: Uuid::from_u128(1),
+                id: "bob".into(),
+            }];
+        },
         |key| key.origin = Origin::Settings,
         |key| key.update_time = key.create_time,
         |key| key.expire_time = None,

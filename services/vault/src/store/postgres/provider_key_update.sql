@@ -18,5 +18,7 @@ UPDATE provider_keys SET
     endpoint = $21,
     api_version = $22,
     deployments = $23,
-    skip_format_check = $24
+    skip_format_check = $24,
+    allowed_models = $25,
+    allowed_users = $26
 WHERE owner_kind = $1 AND owner_uid = $2 AND uid = $3 AND revision = $4

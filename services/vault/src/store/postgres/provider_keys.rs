@@ -12,12 +12,15 @@ use keyward_storage::postgres::{Row, Session};
 use uuid::Uuid;
 
 use super::row::{
-    bytes, get, json, millis, millis_opt, owner, signed, small, time, time_opt, to_json, unsigned,
+    bytes, duration_millis, get, json, millis, millis_opt, owner, signed, small, time, time_opt,
+    to_json, unsigned,
 };
 use super::{PostgresStore, Values, execute, execute_one, generations, query_all, query_one};
 use crate::domain::audit::record_digest;
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::hygiene::{Bounds, Census};
+use crate::domain::key_filters::KeyFilters;
+use crate::domain::key_tests::DueTests;
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
 use crate::store::{
@@ -35,6 +38,9 @@ const GET: &str = include_str!("provider_key_get.sql");
 const LIST: &str = include_str!("provider_key_list.sql");
 const CONCERNS: &str = include_str!("provider_key_concerns.sql");
 const CENSUS: &str = include_str!("provider_key_census.sql");
+const CLAIM_TESTS: &str = include_str!("provider_key_claim_tests.sql");
+
+const IS_CLAIMED: &str = "SELECT uid FROM provider_keys WHERE uid = $1 AND test_claim_until > $2";
 
 const BY_FINGERPRINT: &str = "
     SELECT uid FROM provider_keys
@@ -46,11 +52,13 @@ const DELETE: &str = "
 
 const DELETE_ALL: &str = "DELETE FROM provider_keys WHERE owner_kind = $1 AND owner_uid = $2";
 
-/// Refuses whatever has changed since the key was opened; neither use nor test counts as a change.
+/// Refuses whatever has changed since the key was opened; neither use nor test counts as a change. A
+/// test ends the claim that it may come from: one claim opens a key once.
 const LEASE: &str = "
     UPDATE provider_keys SET
         last_used_time = CASE WHEN $5 THEN last_used_time ELSE $6 END,
-        last_tested_time = CASE WHEN $5 THEN $6 ELSE last_tested_time END
+        last_tested_time = CASE WHEN $5 THEN $6 ELSE last_tested_time END,
+        test_claim_until = CASE WHEN $5 THEN NULL ELSE test_claim_until END
     WHERE owner_kind = $1 AND owner_uid = $2 AND uid = $3 AND version = $4
         AND enabled AND (expire_time IS NULL OR expire_time > $6)";
 
@@ -76,6 +84,10 @@ fn read(row: &Row) -> Stored<ProviderKey> {
         base_url: get(row, "base_url")?,
         settings: read_settings(row)?,
         weight: small(row, "weight")?,
+        filters: KeyFilters {
+            models: json(row, "allowed_models")?,
+            users: json(row, "allowed_users")?,
+        },
         origin: Origin::from_number(get(row, "origin")?)
             .ok_or(StoreError::Malformed("an origin"))?,
         create_time: time(row, "create_time")?,
@@ -148,6 +160,8 @@ async fn insert(session: &Session, sealed: &SealedKey) -> Stored<()> {
         &signed(key.revision),
         &sealed.record,
         &sealed.state.as_ref().map(<[u8; 32]>::as_slice),
+        &to_json(&key.filters.models)?,
+        &to_json(&key.filters.users)?,
     ];
     execute_one(session, INSERT, values).await?;
     generations::refuse_below_floor(session, key.owner, &sealed.record).await
@@ -180,6 +194,8 @@ async fn update(session: &Session, sealed: &SealedKey, revision: u64) -> Stored<
         &key.settings.api_version,
         &to_json(&key.settings.deployments)?,
         &key.settings.skip_format_check,
+        &to_json(&key.filters.models)?,
+        &to_json(&key.filters.users)?,
     ];
     execute_one(session, UPDATE, values).await?;
     generations::refuse_below_floor(session, key.owner, &sealed.record).await
@@ -284,6 +300,27 @@ impl ProviderKeyStore for PostgresStore {
         ];
         let counted = query_one(&session, CENSUS, values, read_census).await?;
         Ok(counted.unwrap_or_default())
+    }
+
+    async fn provider_keys_claim_tests(&self, due: DueTests, limit: u32) -> Stored<Vec<Uuid>> {
+        let session = self.session().await?;
+        let values: Values<'_> = &[
+            &millis(due.now),
+            &duration_millis(due.interval),
+            &duration_millis(due.retry_first),
+            &millis(due.claimed_until),
+            &i64::from(limit),
+        ];
+        query_all(&session, CLAIM_TESTS, values, |row| get(row, "uid")).await
+    }
+
+    async fn provider_key_is_claimed(&self, id: Uuid, now: Timestamp) -> Stored<bool> {
+        let session = self.session().await?;
+        let found: Option<Uuid> = query_one(&session, IS_CLAIMED, &[&id, &millis(now)], |row| {
+            get(row, "uid")
+        })
+        .await?;
+        Ok(found.is_some())
     }
 
     async fn provider_key_update(

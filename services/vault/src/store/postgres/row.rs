@@ -8,7 +8,9 @@ use keyward_storage::{PostgresError, StorageError};
 use crate::domain::owner::Owner;
 use crate::store::{StoreError, Stored, columns};
 
-pub(super) use crate::store::columns::{millis, millis_opt, owner_kind, signed, to_json};
+pub(super) use crate::store::columns::{
+    duration_millis, millis, millis_opt, owner_kind, signed, to_json,
+};
 
 /// A column's value.
 pub(super) fn get<T: FromSqlOwned>(row: &Row, column: &str) -> Stored<T> {

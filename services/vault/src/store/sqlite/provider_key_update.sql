@@ -12,6 +12,8 @@ UPDATE provider_keys SET
     deployments = :deployments,
     skip_format_check = :skip_format_check,
     weight = :weight,
+    allowed_models = :allowed_models,
+    allowed_users = :allowed_users,
     update_time = :update_time,
     secret_time = :secret_time,
     failing_since = :failing_since,

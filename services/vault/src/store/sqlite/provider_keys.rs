@@ -10,11 +10,16 @@ use rusqlite::types::ToSql;
 use rusqlite::{Connection, Row, named_params};
 use uuid::Uuid;
 
-use super::row::{get, json, millis, millis_opt, owner, signed, time, time_opt, to_json, unsigned};
+use super::row::{
+    duration_millis, get, json, millis, millis_opt, owner, signed, time, time_opt, to_json,
+    unsigned,
+};
 use super::{SqliteStore, execute, execute_one, generations, query_all, query_one};
 use crate::domain::audit::record_digest;
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::hygiene::{Bounds, Census};
+use crate::domain::key_filters::KeyFilters;
+use crate::domain::key_tests::DueTests;
 use crate::domain::owner::Owner;
 use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
 use crate::store::{
@@ -29,6 +34,9 @@ const GET: &str = include_str!("provider_key_get.sql");
 const LIST: &str = include_str!("provider_key_list.sql");
 const CONCERNS: &str = include_str!("provider_key_concerns.sql");
 const CENSUS: &str = include_str!("provider_key_census.sql");
+const CLAIM_TESTS: &str = include_str!("provider_key_claim_tests.sql");
+
+const IS_CLAIMED: &str = "SELECT 1 FROM provider_keys WHERE uid = :uid AND test_claim_until > :now";
 
 const BY_FINGERPRINT: &str = "
     SELECT uid FROM provider_keys
@@ -51,11 +59,13 @@ const DELETE: &str = "
 const DELETE_ALL: &str = "
     DELETE FROM provider_keys WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid";
 
-/// Refuses whatever has changed since the key was opened; neither use nor test counts as a change.
+/// Refuses whatever has changed since the key was opened; neither use nor test counts as a change. A
+/// test ends the claim that it may come from: one claim opens a key once.
 const LEASE: &str = "
     UPDATE provider_keys SET
         last_used_time = CASE WHEN :is_test THEN last_used_time ELSE :now END,
-        last_tested_time = CASE WHEN :is_test THEN :now ELSE last_tested_time END
+        last_tested_time = CASE WHEN :is_test THEN :now ELSE last_tested_time END,
+        test_claim_until = CASE WHEN :is_test THEN NULL ELSE test_claim_until END
     WHERE owner_kind = :owner_kind AND owner_uid = :owner_uid AND uid = :uid
         AND version = :version AND enabled = 1
         AND (expire_time IS NULL OR expire_time > :now)";
@@ -81,6 +91,10 @@ fn read(row: &Row<'_>) -> Stored<ProviderKey> {
         base_url: get(row, "base_url")?,
         settings: read_settings(row)?,
         weight: get(row, "weight")?,
+        filters: KeyFilters {
+            models: json(row, "allowed_models")?,
+            users: json(row, "allowed_users")?,
+        },
         origin: Origin::from_number(get(row, "origin")?)
             .ok_or(StoreError::Malformed("an origin"))?,
         create_time: time(row, "create_time")?,
@@ -145,6 +159,8 @@ fn insert(connection: &Connection, sealed: &SealedKey) -> Stored<()> {
             ":deployments": to_json(&key.settings.deployments)?,
             ":skip_format_check": key.settings.skip_format_check,
             ":weight": key.weight,
+            ":allowed_models": to_json(&key.filters.models)?,
+            ":allowed_users": to_json(&key.filters.users)?,
             ":origin": key.origin as u8,
             ":create_time": millis(key.create_time),
             ":update_time": millis(key.update_time),
@@ -181,6 +197,8 @@ fn update(connection: &Connection, sealed: &SealedKey, revision: u64) -> Stored<
             ":deployments": to_json(&key.settings.deployments)?,
             ":skip_format_check": key.settings.skip_format_check,
             ":weight": key.weight,
+            ":allowed_models": to_json(&key.filters.models)?,
+            ":allowed_users": to_json(&key.filters.users)?,
             ":update_time": millis(key.update_time),
             ":secret_time": millis(key.secret_time),
             ":failing_since": millis_opt(key.failing_since),
@@ -338,6 +356,30 @@ impl ProviderKeyStore for SqliteStore {
             })
             .await?;
         Ok(counted.unwrap_or_default())
+    }
+
+    async fn provider_keys_claim_tests(&self, due: DueTests, limit: u32) -> Stored<Vec<Uuid>> {
+        self.database
+            .write(move |connection| {
+                let params = named_params! {
+                    ":now": millis(due.now),
+                    ":interval": duration_millis(due.interval),
+                    ":retry_first": duration_millis(due.retry_first),
+                    ":until": millis(due.claimed_until),
+                    ":limit": limit,
+                };
+                query_all(connection, CLAIM_TESTS, params, |row| get(row, "uid"))
+            })
+            .await
+    }
+
+    async fn provider_key_is_claimed(&self, id: Uuid, now: Timestamp) -> Stored<bool> {
+        self.read(move |connection| {
+            let params = named_params! { ":uid": id, ":now": millis(now) };
+            let found = query_one(connection, IS_CLAIMED, params, |_| Ok(()))?;
+            Ok(found.is_some())
+        })
+        .await
     }
 
     async fn provider_key_update(

@@ -9,7 +9,9 @@ use super::constraint::to_store_error;
 use crate::domain::owner::Owner;
 use crate::store::{Stored, columns};
 
-pub(super) use crate::store::columns::{millis, millis_opt, owner_kind, signed, to_json};
+pub(super) use crate::store::columns::{
+    duration_millis, millis, millis_opt, owner_kind, signed, to_json,
+};
 
 /// A column's value.
 pub(super) fn get<T: FromSql>(row: &Row<'_>, column: &str) -> Stored<T> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use super::samples::{ALL, at, effects, event, sealed, some_uid, stored};
@@ -12,6 +12,7 @@ use crate::domain::audit::record_digest;
 use crate::domain::audit::{Action, Actor};
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::hygiene::{Bounds, Census, Hygiene};
+use crate::domain::key_tests::DueTests;
 use crate::domain::owner::Owner;
 use crate::domain::owner::OwnerKind::User;
 use crate::domain::provider_key::{Health, ProviderKey};
@@ -439,4 +440,58 @@ async fn insert_used(store: &impl Store, one: SealedKey) {
             .await
             .unwrap();
     }
+}
+
+/// A refused key that was never tested is due after a day, others after the interval; whichever are,
+/// the store finds those that the rule names.
+pub(super) async fn a_key_that_is_due_for_a_test_is_one_routers(store: &impl Store) {
+    const DAY: i64 = 86_400;
+    let bob = stored(store, User, "bob").await.owner;
+    let variants: [fn(&mut ProviderKey); 7] = [
+        |_| {},
+        |key| key.last_used_time = Some(at(2 * DAY)),
+        |key| key.failing_since = Some(at(10)),
+        |key| key.failing_since = Some(at(4 * DAY)),
+        |key| key.enabled = false,
+        |key| key.expire_time = Some(at(2)),
+        |key| key.secret_time = at(5 * DAY),
+    ];
+    let mut keys = Vec::new();
+    for (number, vary) in (1..).zip(variants) {
+        let mut one = sealed(bob, number);
+        one.key.expire_time = None;
+        vary(&mut one.key);
+        if one.key.failing_since.is_some() {
+            one.key.health = Health::Rejected;
+        }
+        keys.push(one.key.clone());
+        insert_used(store, one).await;
+    }
+    let mut claimed = Vec::new();
+    for day in [1, 3, 5, 8, 40] {
+        let due = DueTests::at(at(day * DAY), SignedDuration::from_hours(5 * 24)).unwrap();
+        // Claims of before are over by then, and nothing was tested.
+        let expect = keys.iter().filter(|key| due.includes(key));
+        let mut expect: Vec<Uuid> = expect.map(|key| key.id).collect();
+        expect.sort_unstable();
+        let mut found = store.provider_keys_claim_tests(due, 100).await.unwrap();
+        found.sort_unstable();
+        assert_eq!(found, expect, "day {day}");
+        let again = store.provider_keys_claim_tests(due, 100).await.unwrap();
+        assert!(again.is_empty(), "they are one router's");
+        for key in &keys {
+            let is_claimed = store.provider_key_is_claimed(key.id, due.now).await;
+            assert_eq!(is_claimed.unwrap(), found.contains(&key.id));
+            let later = store
+                .provider_key_is_claimed(key.id, due.claimed_until)
+                .await;
+            assert!(!later.unwrap());
+        }
+        claimed.push(found.len());
+    }
+    assert_eq!(claimed, [0, 1, 2, 4, 5], "the days tell them apart");
+    let due = DueTests::at(at(60 * DAY), SignedDuration::from_hours(5 * 24)).unwrap();
+    let first = store.provider_keys_claim_tests(due, 3).await.unwrap();
+    let rest = store.provider_keys_claim_tests(due, 3).await.unwrap();
+    assert_eq!((first.len(), rest.len()), (3, 2));
 }

@@ -8,6 +8,7 @@ use crate::domain::audit::{Action, Actor, AuditEvent};
 use crate::domain::change::{Change, ChangeKind};
 use crate::domain::fingerprint::Fingerprint;
 use crate::domain::identity::{AccessKey, Account, Named};
+use crate::domain::key_filters::{AllowedUser, KeyFilters};
 use crate::domain::owner::{Owner, OwnerKind};
 use crate::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
 use crate::store::{Effects, Page, SealedKey, Store};
@@ -80,6 +81,13 @@ pub(super) fn sealed(owner: Owner, tag: u8) -> SealedKey {
             skip_format_check: true,
         },
         weight: 3,
+        filters: KeyFilters {
+            models: vec!["gpt-4o*".to_owned()],
+            users: vec![AllowedUser {
+                uid: Uuid::from_u128(7),
+                id: "eve".to_owned(),
+            }],
+        },
         origin: Origin::Import,
         create_time: at(1),
         update_time: at(2),
