@@ -160,6 +160,20 @@ impl RouterService for Echo {
         Err(Status::unimplemented("not measured"))
     }
 
+    async fn get_routing_policy(
+        &self,
+        _: Request<proto::GetRoutingPolicyRequest>,
+    ) -> Result<Response<proto::GetRoutingPolicyResponse>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn update_routing_policy(
+        &self,
+        _: Request<proto::UpdateRoutingPolicyRequest>,
+    ) -> Result<Response<proto::UpdateRoutingPolicyResponse>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
+
     async fn list_models(
         &self,
         _: Request<proto::ListModelsRequest>,
