@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use keyward_proto::vault::v1 as proto;
-use keyward_runtime::error::Reason;
+use keyward_runtime::error::{Reason, WireError, metadata};
 use keyward_secret::Secret;
 
 use super::{CALL_TIMEOUT, VaultPort};
@@ -82,7 +82,12 @@ async fn within<T>(
     const VAULT: &str = "the vault";
     let called = tokio::time::timeout(CALL_TIMEOUT, call).await;
     let answer = called.map_err(|_| RouteError::away(VAULT))?;
-    answer
-        .map(tonic::Response::into_inner)
-        .map_err(|status| RouteError::from_status(&status, VAULT))
+    answer.map(tonic::Response::into_inner).map_err(|status| {
+        let error = RouteError::from_status(&status, VAULT);
+        // What is wrong with a key that is not saved is told by its field, as where it is saved.
+        match WireError::from(&status).fact(metadata::PARAM) {
+            Some(param) => error.with(metadata::PARAM, param),
+            None => error,
+        }
+    })
 }
