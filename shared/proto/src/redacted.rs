@@ -122,6 +122,7 @@ impl fmt::Debug for router::RoutingOptions {
             .field("fallback", &self.fallback)
             .field("fallback_max_charge_nanos", &self.fallback_max_charge_nanos)
             .field("task", &self.task)
+            .field("caching", &self.caching)
             .finish()
     }
 }

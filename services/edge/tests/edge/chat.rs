@@ -28,6 +28,7 @@ fn head(content_type: &str, charge_nanos: Option<i64>) -> Answer {
         key_source: KeySource::System.into(),
         attempts: 2,
         charge_nanos,
+        cache: 0,
     }))
 }
 

@@ -248,6 +248,7 @@ scripted!(RouterService in router {
     get_provider GetProviderRequest GetProviderResponse
     get_routing_policy GetRoutingPolicyRequest GetRoutingPolicyResponse
     update_routing_policy UpdateRoutingPolicyRequest UpdateRoutingPolicyResponse
+    purge_cache PurgeCacheRequest PurgeCacheResponse
 }
     type InvokeStream = ReceiverStream<Answer>;
 

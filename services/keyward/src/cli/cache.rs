@@ -34,7 +34,5 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Outcome {
     let Action::Purge { tag } = arguments.action;
     let request = Request::delete(&["cache"]).query("tag", tag.as_deref());
     let answer = context.client()?.send(&request)?;
-    context
-        .output
-        .show(&answer, |answer| view::resource(answer))
+    context.output.show(&answer, view::resource)
 }

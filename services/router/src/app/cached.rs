@@ -100,22 +100,18 @@ impl Dispatch {
                 }
             }
         }
-        match found {
-            Some(answer) => {
-                drop(flight);
-                self.give(&answer).await.map(|()| true)
-            }
-            None => {
-                let lookup = Lookup {
-                    key,
-                    model,
-                    lifetime: wish.lifetime,
-                    _flight: flight,
-                };
-                self.caching = Arc::new(Caching::Miss(Box::new(lookup)));
-                Ok(false)
-            }
+        if let Some(answer) = found {
+            drop(flight);
+            return self.give(&answer).await.map(|()| true);
         }
+        let lookup = Lookup {
+            key,
+            model,
+            lifetime: wish.lifetime,
+            _flight: flight,
+        };
+        self.caching = Arc::new(Caching::Miss(Box::new(lookup)));
+        Ok(false)
     }
 
     /// By what its answer is found, and the model that it is to be of; none where it is not to be

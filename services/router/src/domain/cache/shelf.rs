@@ -196,15 +196,16 @@ mod tests {
 
     /// `KEYWARD_TEST_CACHE_MIB=1024` sends the whole gibibyte through.
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a run by hand may ask for more")]
     fn however_much_is_put_there_it_stays_within_its_bytes() {
         let mebibytes = std::env::var("KEYWARD_TEST_CACHE_MIB").ok();
-        let mebibytes: u64 = mebibytes.map_or(64, |text| text.parse().unwrap());
+        let mebibytes: usize = mebibytes.map_or(64, |text| text.parse().unwrap());
         let bytes_max = 8 * 1024 * 1024;
         let mut shelf = Shelf::new(bytes_max);
         let (mut number, mut put) = (0_u64, 0);
         while put < mebibytes * 1024 * 1024 {
-            let size = 1 + (number * 7_919) % 65_536;
-            shelf.put(name(number), placed("a", &["team=x"], size as usize));
+            let size = 1 + usize::try_from(number * 7_919 % 65_536).unwrap();
+            shelf.put(name(number), placed("a", &["team=x"], size));
             assert!(shelf.bytes <= bytes_max);
             number += 1;
             put += size;
