@@ -208,18 +208,4 @@ impl RouterService for Echo {
     ) -> Result<Response<proto::GetProviderResponse>, Status> {
         Err(Status::unimplemented("not measured"))
     }
-
-    async fn get_routing_policy(
-        &self,
-        _: Request<proto::GetRoutingPolicyRequest>,
-    ) -> Result<Response<proto::GetRoutingPolicyResponse>, Status> {
-        Err(Status::unimplemented("not measured"))
-    }
-
-    async fn update_routing_policy(
-        &self,
-        _: Request<proto::UpdateRoutingPolicyRequest>,
-    ) -> Result<Response<proto::UpdateRoutingPolicyResponse>, Status> {
-        Err(Status::unimplemented("not measured"))
-    }
 }

@@ -15,6 +15,7 @@ fn named<'a>(list: &'a Value, member: &str, name: &str) -> &'a Value {
     all.find(|one| one[member] == name).unwrap()
 }
 
+#[expect(clippy::too_many_lines, reason = "one life of a key")]
 async fn a_key_is_saved_shown_tested_and_deleted_by_its_provider(topology: Topology) {
     let system = shared(topology).await;
     let tenant = Tenant::new(&system.gateway, "trial").await;

@@ -219,7 +219,7 @@ async fn a_purge_takes_what_has_the_tag_and_of_one_tenant_alone(topology: Topolo
 async fn in_redis_answers_are_shared_and_lie_sealed() {
     let redis = PrivateRedis::start();
     let system = System::own(Topology::Embedded, |launch| {
-        launch.set("KEYWARD_REDIS__URL", &redis.url())
+        launch.set("redis.url", &redis.url())
     })
     .await;
     let (tenant, key) = own_key(&system).await;

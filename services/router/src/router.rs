@@ -18,8 +18,8 @@ use crate::app::metering::MeteringPort;
 use crate::app::meters::Meters;
 use crate::app::vault::{LeaseMeters, VaultPort};
 use crate::app::{
-    Core, Drains, HealthBook, LengthBook, PolicyBook, PriceOrder, RedisShelf, ResponseCache, Tokens,
-    keep_tested,
+    Core, Drains, HealthBook, LengthBook, PolicyBook, PriceOrder, RedisShelf, ResponseCache,
+    Tokens, keep_tested,
 };
 use crate::config::RouterConfig;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};

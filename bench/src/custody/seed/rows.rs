@@ -8,6 +8,7 @@ use keyward_vault::domain::envelope::{
     DATA_KEY_BYTES, DataKey, NONCE_BYTES, SALT_BYTES, seal_record, wrap_data_key,
 };
 use keyward_vault::domain::fingerprint::Fingerprint;
+use keyward_vault::domain::key_filters::KeyFilters;
 use keyward_vault::domain::master_key::MasterKey;
 use keyward_vault::domain::owner::Owner;
 use keyward_vault::domain::provider_key::{Health, KeySettings, Origin, ProviderKey};
@@ -181,6 +182,7 @@ impl Maker<'_> {
             version: 1,
             base_url: String::new(),
             settings: KeySettings::default(),
+            filters: KeyFilters::default(),
             weight: 1,
             origin: Origin::Caller,
             create_time: self.now,

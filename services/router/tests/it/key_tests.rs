@@ -361,7 +361,7 @@ async fn a_key_serves_only_the_models_that_it_is_for() {
     let harness = Harness::start().await;
     let (first, _) = (harness.own_key("openrouter"), harness.own_key("openai"));
     harness.vault.change_unheard(&first, |key| {
-        key.allowed_models = vec!["anthropic/*".into()]
+        key.allowed_models = vec!["anthropic/*".into()];
     });
     harness
         .upstream

@@ -79,7 +79,7 @@ async fn a_key_for_some_users_is_listed_and_opened_for_no_other() {
     assert_eq!(key.allowed_users, ["bob"]);
     let id = key.provider_key_id.clone();
     let (bob, eve) = (rig.in_acme("bob").await, rig.in_acme("eve").await);
-    assert_eq!(rig.usable(&bob).await, [id.clone()]);
+    assert_eq!(rig.usable(&bob).await, std::slice::from_ref(&id));
     assert!(rig.usable(&eve).await.is_empty());
     rig.serve(&bob, &id).await.unwrap();
     assert_eq!(reason(rig.serve(&eve, &id).await), Reason::NotFound);
@@ -88,7 +88,7 @@ async fn a_key_for_some_users_is_listed_and_opened_for_no_other() {
         ..key
     };
     rig.change(widened, "allowed_users").await.unwrap();
-    assert_eq!(rig.usable(&eve).await, [id.clone()]);
+    assert_eq!(rig.usable(&eve).await, std::slice::from_ref(&id));
     rig.serve(&eve, &id).await.unwrap();
 }
 

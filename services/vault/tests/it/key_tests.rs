@@ -143,7 +143,10 @@ async fn a_router_opens_without_a_caller_only_what_it_was_handed_to_test() {
     assert!(rig.claim(30 * DAY, 10).await.unwrap().is_empty());
     assert_eq!(reason(alone().await), Reason::InsufficientScope);
     rig.advance(31 * DAY);
-    assert_eq!(rig.claim(30 * DAY, 10).await.unwrap(), [id.clone()]);
+    assert_eq!(
+        rig.claim(30 * DAY, 10).await.unwrap(),
+        std::slice::from_ref(&id)
+    );
     assert!(rig.claim(30 * DAY, 10).await.unwrap().is_empty());
     assert!(alone().await.unwrap().provider_key.is_some());
     let event = &rig.events().await[0];

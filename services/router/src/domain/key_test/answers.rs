@@ -128,9 +128,12 @@ impl OpenRouter {
 
     /// What is left on the account; else what is left of the key's own limit.
     fn left(&self) -> Option<i64> {
-        match (nanos(&self.total_credits), nanos(&self.total_usage)) {
+        match (
+            nanos(self.total_credits.as_ref()),
+            nanos(self.total_usage.as_ref()),
+        ) {
             (Some(credits), Some(used)) => credits.checked_sub(used),
-            _ => nanos(&self.limit_remaining),
+            _ => nanos(self.limit_remaining.as_ref()),
         }
     }
 
@@ -138,14 +141,14 @@ impl OpenRouter {
         Some(Balance {
             amount_nanos: self.left()?,
             currency: "USD".to_owned(),
-            limit_nanos: nanos(&self.limit),
+            limit_nanos: nanos(self.limit.as_ref()),
         })
     }
 
     /// An account that never paid has nothing, and still has the free models.
     fn is_spent(&self) -> bool {
         let never_paid = self.is_free_tier == Some(true)
-            || nanos(&self.total_credits).is_some_and(|all| all <= 0);
+            || nanos(self.total_credits.as_ref()).is_some_and(|all| all <= 0);
         match self.left() {
             Some(left) if never_paid => left < 0,
             Some(left) => left <= 0,
@@ -173,7 +176,7 @@ impl DeepSeek {
     fn balance(&self) -> Option<Balance> {
         let first = self.balance_infos.first()?;
         Some(Balance {
-            amount_nanos: nanos(&first.total_balance)?,
+            amount_nanos: nanos(first.total_balance.as_ref())?,
             currency: first.currency.chars().take(CURRENCY_CHARS_MAX).collect(),
             limit_nanos: None,
         })
@@ -186,8 +189,8 @@ impl DeepSeek {
 
 /// An amount as providers write it, as a number or a text, in billionths of its unit: what is beyond
 /// nine decimals is cut off.
-fn nanos(amount: &Option<Value>) -> Option<i64> {
-    let text = match amount.as_ref()? {
+fn nanos(amount: Option<&Value>) -> Option<i64> {
+    let text = match amount? {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         _ => return None,
@@ -254,8 +257,8 @@ mod tests {
             (json!(null), None),
             (json!("9999999999999"), None),
         ] {
-            assert_eq!(nanos(&Some(amount.clone())), expect, "{amount}");
+            assert_eq!(nanos(Some(&amount)), expect, "{amount}");
         }
-        assert_eq!(nanos(&None), None);
+        assert_eq!(nanos(None), None);
     }
 }

@@ -18,7 +18,13 @@ fn urls(provider: &str, dialect: Dialect, base: &str, api_version: &str) -> Vec<
 fn each_provider_is_asked_by_its_cheapest_call_that_needs_the_key() {
     use Dialect::{Anthropic, Azure, Google, OpenAi};
     use Weight::{Adds, Decides, DecidesInstead};
-    let cases: &[(&str, Dialect, &str, &[(&str, Weight)])] = &[
+    type Case = (
+        &'static str,
+        Dialect,
+        &'static str,
+        &'static [(&'static str, Weight)],
+    );
+    let cases: &[Case] = &[
         (
             "openrouter",
             OpenAi,
