@@ -243,6 +243,11 @@ pub(crate) fn router(settings: &Settings) -> Result<RouterConfig, SettingsError>
             OnCreditExhausted::Cut => keyward_router::OnCreditExhausted::Cut,
         },
         key_test_interval: routing.key_test_interval,
+        failover: keyward_router::Failover {
+            max_attempts: routing.max_attempts,
+            budget: routing.failover_budget,
+            probe_interval: routing.probe_interval,
+        },
         private_allow: settings.providers.private_allow.clone(),
         ca_file: settings.providers.ca_file.clone(),
         revocation_bound: settings.vault.revocation_bound,

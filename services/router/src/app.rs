@@ -43,7 +43,7 @@ use keyward_limits::Gate;
 use tokio_util::task::TaskTracker;
 
 use crate::answers::Answers;
-use crate::config::{OnCreditExhausted, Timeouts};
+use crate::config::{Failover, OnCreditExhausted, Timeouts};
 use crate::domain::policy::Operator;
 use crate::domain::providers::Providers;
 use crate::upstream::Egress;
@@ -52,7 +52,7 @@ pub(crate) use cache::{RedisShelf, ResponseCache};
 use closing::Closing;
 pub(crate) use drains::Drains;
 pub(crate) use error::RouteError;
-pub(crate) use health::HealthBook;
+pub(crate) use health::{HINTS_MAX, HealthBook, HealthMeters, share as share_health};
 pub(crate) use invoke::{Invocation, Options};
 pub(crate) use key_tests::{Subject, Tested, keep_tested};
 pub(crate) use lengths::LengthBook;
@@ -80,6 +80,7 @@ pub(crate) struct Core {
     pub(crate) answers: Answers,
     pub(crate) egress: Egress,
     pub(crate) timeouts: Timeouts,
+    pub(crate) failover: Failover,
     pub(crate) meters: Meters,
     pub(crate) tokens: Tokens,
     pub(crate) lengths: LengthBook,

@@ -10,6 +10,7 @@ use keyward_money::Nanos;
 use keyward_runtime::private_allow::PrivateAllow;
 use keyward_storage::PostgresUrl;
 
+use crate::domain::health::PROBE_INTERVAL_MS;
 use crate::domain::policy::{Operator, Prefer};
 use crate::domain::providers::ProviderOverride;
 use crate::spool::SpoolLimits;
@@ -48,6 +49,8 @@ pub struct RouterConfig {
     pub trace_providers: bool,
     /// How long providers are waited for.
     pub timeouts: Timeouts,
+    /// How far a request goes to be served.
+    pub failover: Failover,
     /// The file of the spool: of this router alone.
     pub spool: PathBuf,
     /// How much the spool takes in.
@@ -110,6 +113,7 @@ impl RouterConfig {
             key_test_interval: None,
             trace_providers: false,
             timeouts: Timeouts::default(),
+            failover: Failover::default(),
             spool,
             spool_limits: SpoolLimits::default(),
             database,
@@ -136,6 +140,28 @@ pub enum OnCreditExhausted {
     Finish,
     /// It ends with what is held, as at a limit of its length.
     Cut,
+}
+
+/// How far a request goes to be served.
+#[derive(Debug, Clone, Copy)]
+pub struct Failover {
+    /// `routing.max_attempts`: the most attempts of one request. A pool of keys may be larger, a
+    /// caller's patience is not.
+    pub max_attempts: u32,
+    /// `routing.failover_budget`: after this long no further attempt is begun.
+    pub budget: Duration,
+    /// `routing.probe_interval`: how long what fails is left alone before it is probed.
+    pub probe_interval: Duration,
+}
+
+impl Default for Failover {
+    fn default() -> Self {
+        Self {
+            max_attempts: 8,
+            budget: Duration::from_mins(2),
+            probe_interval: Duration::from_millis(PROBE_INTERVAL_MS),
+        }
+    }
 }
 
 /// How long providers are waited for.

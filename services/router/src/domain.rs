@@ -18,6 +18,7 @@ pub mod providers;
 pub(crate) mod rate_limits;
 pub(crate) mod repeatable;
 pub mod request;
+pub(crate) mod resets;
 pub(crate) mod service_tier;
 pub(crate) mod shown;
 pub(crate) mod stream;

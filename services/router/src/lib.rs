@@ -16,7 +16,7 @@ pub mod spool;
 mod store;
 mod upstream;
 
-pub use config::{CacheConfig, OnCreditExhausted, RouterConfig, SharedLimits, Timeouts};
+pub use config::{CacheConfig, Failover, OnCreditExhausted, RouterConfig, SharedLimits, Timeouts};
 pub use domain::policy::Prefer;
 pub use domain::providers::ProviderOverride;
 pub use grpc::RouterApi;

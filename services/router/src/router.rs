@@ -6,10 +6,12 @@ use std::sync::Arc;
 use keyward_auth::{Authenticator, Connection};
 use keyward_catalog::CatalogHandle;
 use keyward_egress::EgressError;
-use keyward_limits::{Gate, RedisError, RedisLimiter};
+use keyward_limits::{Board, Gate, RedisError, RedisLimiter};
 use keyward_proto::router::v1::router_service_server::RouterServiceServer;
+use keyward_runtime::ids;
 use keyward_runtime::serve::Process;
 use keyward_storage::{PostgresUrl, StorageError};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::answers::Answers;
@@ -18,10 +20,11 @@ use crate::app::metering::MeteringPort;
 use crate::app::meters::Meters;
 use crate::app::vault::{LeaseMeters, VaultPort};
 use crate::app::{
-    Core, Drains, HealthBook, LengthBook, PolicyBook, PriceOrder, RedisShelf, ResponseCache,
-    Tokens, keep_tested,
+    Core, Drains, HINTS_MAX, HealthBook, HealthMeters, LengthBook, PolicyBook, PriceOrder,
+    RedisShelf, ResponseCache, Tokens, keep_tested, share_health,
 };
 use crate::config::RouterConfig;
+use crate::domain::health::Hint;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
 use crate::grpc::RouterApi;
 use crate::spool::Spool;
@@ -84,7 +87,10 @@ impl Router {
             config.ca_file.as_deref(),
             config.timeouts.connect,
         )?;
-        let health = Arc::new(HealthBook::new());
+        let (board, told, hints) = board(config)?;
+        let health_meters = HealthMeters::new(&process.metrics);
+        let health = HealthBook::new(config.failover.probe_interval, health_meters, told);
+        let health = Arc::new(health);
         let vault = VaultPort::new(
             connections.vault,
             config.revocation_bound,
@@ -104,6 +110,10 @@ impl Router {
         let policies = policies(config, process).await?;
         let gate = Arc::new(gate(config, &meters)?);
         tracker.spawn(keep(Arc::clone(&gate), stopping.clone()));
+        if let (Some(board), Some(hints)) = (board, hints) {
+            let sharing = share_health(board, hints, Arc::clone(&health), stopping.clone());
+            tracker.spawn(sharing);
+        }
         tracker.spawn(Arc::clone(&vault).sweep(stopping.clone()));
         tracker.spawn(Arc::clone(&vault).watch(authenticator, stopping.clone()));
         let core = Core {
@@ -120,6 +130,7 @@ impl Router {
             answers: Answers::at(&config.spool.with_file_name("answers.db")),
             egress,
             timeouts: config.timeouts,
+            failover: config.failover,
             meters,
             tokens: Tokens::new(),
             lengths: LengthBook::new(),
@@ -209,6 +220,22 @@ async fn open_file(path: &Path) -> Result<SqliteStore, RouterError> {
         .await
         .map_err(|fault| RouterError::Store(Box::new(fault)))?;
     Ok(opened?)
+}
+
+/// Where routers tell each other how keys and providers stand, and the way there.
+type Sharing = (
+    Option<Board>,
+    Option<mpsc::Sender<Hint>>,
+    Option<mpsc::Receiver<Hint>>,
+);
+
+fn board(config: &RouterConfig) -> Result<Sharing, RedisError> {
+    let Some(shared) = &config.shared_limits else {
+        return Ok((None, None, None));
+    };
+    let board = Board::new(&shared.redis, "health", ids::new_text())?;
+    let (told, hints) = mpsc::channel(HINTS_MAX);
+    Ok((Some(board), Some(told), Some(hints)))
 }
 
 /// Where limits are counted.

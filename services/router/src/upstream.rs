@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use keyward_catalog::Dialect;
@@ -66,8 +66,48 @@ pub(crate) async fn send(
         .map(AnswerBody::Http))
 }
 
+/// A call that costs nothing, to see whether a provider answers.
+pub(crate) struct FreeCall<'a> {
+    /// The provider.
+    pub(crate) provider: &'a Provider,
+    /// The address of a key that has one of its own.
+    pub(crate) key_base_url: Option<&'a str>,
+    /// The key.
+    pub(crate) key: &'a Secret,
+}
+
+/// Whether there is such a call.
+pub(crate) fn has_free_call(provider: &Provider) -> bool {
+    provider.free_call.is_some()
+}
+
+/// Makes a free call; whether the provider answers, and not with a fault of its own. What it says of
+/// the key is left to the attempt that follows.
+pub(crate) async fn answers(egress: &Egress, call: FreeCall<'_>) -> bool {
+    let is_operators = call.key_base_url.is_none() && call.provider.is_operators_address;
+    let Ok(request) = free_request(&call) else {
+        return false;
+    };
+    let answered = egress.send(request, is_operators).await;
+    answered.is_ok_and(|answer| {
+        let status = answer.status();
+        !status.is_server_error() && status != StatusCode::REQUEST_TIMEOUT
+    })
+}
+
+fn free_request(call: &FreeCall<'_>) -> Result<Request<UpstreamBody>, SendError> {
+    let path = call.provider.free_call.unwrap_or_default();
+    let mut request = Request::new(UpstreamBody::default());
+    *request.uri_mut() = uri(call.provider, call.key_base_url, path)?;
+    let headers = request.headers_mut();
+    headers.insert(header::AUTHORIZATION, authorization(call.key)?);
+    headers.insert(header::ACCEPT, JSON);
+    headers.insert(header::USER_AGENT, USER_AGENT);
+    Ok(request)
+}
+
 fn http_request(call: Call<'_>) -> Result<Request<UpstreamBody>, SendError> {
-    let uri = uri(&call)?;
+    let uri = uri(call.provider, call.key_base_url, "/chat/completions")?;
     let authorization = authorization(call.key)?;
     let mut request = Request::new(call.body);
     *request.method_mut() = Method::POST;
@@ -103,22 +143,15 @@ fn secret_header(scheme: &str, key: &Secret) -> Result<HeaderValue, SendError> {
     Ok(value)
 }
 
-fn uri(call: &Call<'_>) -> Result<Uri, SendError> {
+fn uri(provider: &Provider, key_base_url: Option<&str>, call: &str) -> Result<Uri, SendError> {
     let wrong = || SendError::Connect("the provider's address is not a URL".into());
-    let own = call
-        .key_base_url
-        .map(Url::parse)
-        .transpose()
-        .map_err(|_| wrong())?;
-    let base = own
-        .as_ref()
-        .or(call.provider.base_url.as_ref())
-        .ok_or_else(wrong)?;
+    let own = key_base_url.map(Url::parse).transpose();
+    let own = own.map_err(|_| wrong())?;
+    let base = own.as_ref().or(provider.base_url.as_ref());
+    let base = base.ok_or_else(wrong)?;
     let path = base.path().trim_end_matches('/');
     let origin = base.origin().ascii_serialization();
-    format!("{origin}{path}/chat/completions")
-        .parse()
-        .map_err(|_| wrong())
+    format!("{origin}{path}{call}").parse().map_err(|_| wrong())
 }
 
 /// The body of an answer.

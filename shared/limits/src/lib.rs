@@ -5,6 +5,7 @@
 //! called; [`gcra`] and [`slots`] are the rules, without clock or I/O.
 
 mod ask;
+mod board;
 mod clock;
 mod counter;
 mod gate;
@@ -20,6 +21,7 @@ mod suite;
 mod ticket;
 
 pub use ask::{Ask, Limits, Rule};
+pub use board::{Board, Post};
 pub use counter::{Counter, Kind, Scope};
 pub use gate::Gate;
 pub use gcra::{Arrival, Rate, Standing};

@@ -1,7 +1,7 @@
 //! Counts in a Redis that several processes share: a script for each step, so that each is done whole
 //! or not at all, by the server's own time. Nothing is waited for longer than a request can bear.
 
-mod connect;
+pub(crate) mod connect;
 
 use std::future::Future;
 use std::time::Duration;

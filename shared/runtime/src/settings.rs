@@ -9,6 +9,7 @@ mod mail;
 mod providers;
 mod raw;
 mod redis;
+mod routing;
 mod sources;
 mod telemetry;
 mod tls;
@@ -206,6 +207,12 @@ pub struct RoutingSettings {
     pub on_credit_exhausted: OnCreditExhausted,
     /// How long a stored key goes without a use or a test until it is tested; never where none.
     pub key_test_interval: Option<Duration>,
+    /// The most attempts of one request.
+    pub max_attempts: u32,
+    /// After this long no further attempt is begun.
+    pub failover_budget: Duration,
+    /// How long what fails is left alone before it is probed.
+    pub probe_interval: Duration,
 }
 
 /// What becomes of a stream that is about to use more than is held for it, where the balance does not

@@ -11,7 +11,7 @@ use super::location::At;
 use super::parameters::{Nothing, Page, Query};
 use super::reply::{Outcome, Reply, Resource, page};
 use super::values::{Time, present};
-use super::words::ProviderHealth;
+use super::words::{ProviderBreaker, ProviderHealth};
 use crate::caller::Call;
 use crate::services::Services;
 
@@ -66,6 +66,17 @@ pub(crate) struct ProviderView {
     /// Since when, where it is not well.
     #[schema(required)]
     health_since: Option<Time>,
+    /// Whether it is left alone because it failed.
+    breaker: ProviderBreaker,
+    /// Within how many milliseconds half of its answers began lately.
+    #[schema(required)]
+    latency_ms: Option<u32>,
+    /// How many tokens a second its streams brought lately.
+    #[schema(required)]
+    tokens_per_second: Option<u32>,
+    /// The part of attempts that failed lately by its fault, from 0 to 1.
+    #[schema(required)]
+    error_rate: Option<f64>,
 }
 
 page!(
@@ -80,6 +91,12 @@ impl Resource for Provider {
         ProviderView {
             health: ProviderHealth::of(self.health),
             health_since: Time::from_proto(self.health_time.as_ref()),
+            breaker: ProviderBreaker::of(self.breaker),
+            latency_ms: self.first_byte_ms,
+            tokens_per_second: self.tokens_per_second,
+            error_rate: self
+                .failed_of_10_000
+                .map(|failed| f64::from(failed) / 10_000.0),
             provider: self.provider,
             display_name: self.display_name,
             key_form: present(self.key_form),

@@ -190,6 +190,28 @@ impl ProviderHealth {
     }
 }
 
+/// Whether a provider is left alone: it is called, it failed and is left alone for a while, or the next
+/// request finds out whether it answers again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ProviderBreaker {
+    Closed,
+    Open,
+    HalfOpen,
+}
+
+impl ProviderBreaker {
+    /// The word of a value.
+    pub(crate) fn of(value: i32) -> Self {
+        use router::v1::ProviderBreaker as Contract;
+        match Contract::try_from(value).unwrap_or_default() {
+            Contract::Unspecified | Contract::Closed => Self::Closed,
+            Contract::Open => Self::Open,
+            Contract::HalfOpen => Self::HalfOpen,
+        }
+    }
+}
+
 /// The sources of keys, by their words.
 const KEY_SOURCES: [(metering::v1::KeySource, &str); 5] = {
     use metering::v1::KeySource;

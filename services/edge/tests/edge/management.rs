@@ -55,7 +55,8 @@ async fn a_provider_key_goes_in_whole_and_comes_out_masked() {
         "id": "0199-key", "provider": "openai", "owner": "user", "owner_id": "bob", "label": "",
         "masked_key": "sk-proj-…wxyz", "fingerprint": "", "status": "untested",
         "status_reason": null, "enabled": true, "version": 1, "base_url": null, "settings": {},
-        "weight": 1, "created_at": "2026-01-01T00:00:00Z", "updated_at": null,
+        "weight": 1, "allowed_models": null, "allowed_users": null,
+        "created_at": "2026-01-01T00:00:00Z", "updated_at": null,
         "expires_at": null, "last_used_at": null, "last_tested_at": null,
         "hygiene": {
             "age_days": 0, "rotation_due": false, "rotation_due_at": null, "expiring": false,

@@ -469,6 +469,7 @@ async fn providers_tell_how_the_caller_stands_with_them() {
         "dialect": "sandbox", "endpoints": [], "capabilities": [], "models": [],
         "carries_everything": false, "configured": false, "working": false, "problem": null,
         "on_credits": true, "health": "unknown", "health_since": null,
+        "breaker": "closed", "latency_ms": null, "tokens_per_second": null, "error_rate": null,
     });
     assert_eq!(shown.json(), expect);
 }

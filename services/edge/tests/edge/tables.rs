@@ -51,7 +51,7 @@ async fn sums_and_records_come_as_csv_where_that_is_asked_for() {
     let lines: Vec<&str> = text.split_terminator("\r\n").collect();
     assert_eq!(lines.len(), 4);
     for line in &lines {
-        assert_eq!(line.split(',').count(), 40, "{line}");
+        assert_eq!(line.split(',').count(), 41, "{line}");
     }
     let asked = fixture
         .fakes

@@ -36,6 +36,8 @@ const COLUMNS: &[Column] = &[
     Column("works", "working", Kind::Text),
     Column("on credits", "on_credits", Kind::Text),
     Column("health", "health", Kind::Status),
+    Column("breaker", "breaker", Kind::Text),
+    Column("first byte ms", "latency_ms", Kind::Text),
     Column("key form", "key_form", Kind::Text),
     Column("where to get one", "key_url", Kind::Text),
 ];

@@ -1,7 +1,7 @@
 //! One attempt at one provider: what it uses, and its usage event.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use keyward_auth::Principal;
@@ -10,15 +10,19 @@ use keyward_proto::metering::v1::{AttemptStatus, KeySource, UsageEvent, UsageOwn
 use keyward_runtime::trace::Span;
 use keyward_secret::Secret;
 
+use super::health::Place;
 use super::metering::{Entry, Hold};
 use super::vault::{Lease, VaultPort};
 use crate::domain::estimate::{self, Expected};
+use crate::domain::health::Run;
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::OPENROUTER;
 use crate::domain::shown::Shown;
 
 /// The endpoint that is served, as usage records name it.
 pub(super) const ENDPOINT: &str = "chat.completions";
+/// Shorter answers say nothing of a model's speed.
+const TOKENS_TO_TELL_SPEED: u64 = 10;
 /// The longest reason that is kept.
 const REASON_CHARS_MAX: usize = 500;
 
@@ -52,6 +56,8 @@ pub(super) struct Attempt {
     pub(super) started: Instant,
     pub(super) start_time: jiff::Timestamp,
     pub(super) first_byte: Option<Instant>,
+    /// When its first content came, of a stream.
+    pub(super) committed: OnceLock<Instant>,
     pub(super) http_status: u16,
     pub(super) is_closed: AtomicBool,
     pub(super) span: Span,
@@ -141,6 +147,33 @@ impl Attempt {
         }
     }
 
+    /// What health remembers it by: with the version of the key that was opened.
+    pub(super) fn place(&self) -> Place<'_> {
+        Place {
+            key: self.stored_key(),
+            ..place(&self.candidate)
+        }
+    }
+
+    /// How fast its answer came, which is whole now.
+    pub(super) fn run(&self, streamed: bool, ending: &Ending) -> Run {
+        let now = Instant::now();
+        let millis = |from: Instant, until: Instant| {
+            let took = until.duration_since(from).as_millis();
+            u64::try_from(took).unwrap_or(u64::MAX)
+        };
+        let committed = self.committed.get().copied().filter(|_| streamed);
+        let tokens = u64::try_from(ending.usage().completion_tokens()).unwrap_or(0);
+        let is_told = ending.source == UsageSource::Reported && tokens >= TOKENS_TO_TELL_SPEED;
+        Run {
+            streamed,
+            first_ms: millis(self.started, committed.unwrap_or(now)),
+            tokens: committed
+                .filter(|_| is_told)
+                .map(|committed| (tokens, millis(committed, now).max(1))),
+        }
+    }
+
     pub(super) fn event(&self, request: RequestFacts<'_>, ending: &Ending) -> UsageEvent {
         let (key_id, version) = self.stored_key().unwrap_or_default();
         let lease_id = match &self.key {
@@ -226,6 +259,19 @@ pub(super) fn owner(principal: &Principal) -> UsageOwner {
         access_key_id: principal.access_key_id.clone(),
         user: id(&principal.user),
         project: id(&principal.project),
+    }
+}
+
+/// What health remembers a candidate by.
+pub(super) fn place(candidate: &Candidate) -> Place<'_> {
+    Place {
+        provider: &candidate.provider,
+        model: &candidate.upstream_model,
+        key: match &candidate.key {
+            CandidateKey::Stored { id, version, .. } => Some((id, *version)),
+            CandidateKey::Inline => None,
+        },
+        is_providers: candidate.base_url.is_none(),
     }
 }
 

@@ -123,7 +123,7 @@ impl Reader {
                 () = tokio::time::sleep_until(deadline) => {
                     return Next::Broken(Failure::TimedOut);
                 }
-                () = self.closing.over() => return Next::Broken(Failure::Overloaded),
+                () = self.closing.over() => return Next::Broken(Failure::Stopping),
             };
             match frame {
                 None => return Next::End,

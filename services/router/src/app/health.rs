@@ -1,46 +1,83 @@
 //! The health of keys and providers, shared by all requests: in shards, so that no lock is
-//! everybody's.
+//! everybody's. What is learnt here is told to other routers where there is a way.
+
+mod meters;
+mod paces;
+mod sharing;
 
 use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::mpsc;
 
-use crate::domain::failure::Failure;
-use crate::domain::health::{Health, HealthView, Seen, Standing};
+use super::now_ms;
+use crate::domain::failure::{Failure, Fault};
+use crate::domain::health::{
+    About, Entry, Health, HealthView, Hint, Learnt, Outages, Pace, Run, Seen, Standing, State,
+    Voice,
+};
 use crate::domain::provider_health::{Fared, ProviderRecords, Wellness};
+pub(crate) use meters::HealthMeters;
+use meters::Scope;
+use paces::Paces;
+pub(crate) use sharing::{HINTS_MAX, share};
 
 /// Enough that two requests seldom want the same one.
 const SHARDS: usize = 16;
 
+/// A stored key with a model at a provider.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    pub(crate) provider: &'a str,
+    pub(crate) model: &'a str,
+    /// The stored key and its version; none for an inline one.
+    pub(crate) key: Option<(&'a str, u64)>,
+    /// Whether it is at the provider's own address, so that it says something of the provider.
+    pub(crate) is_providers: bool,
+}
+
 /// Health in shards by key, and by provider.
 #[derive(Debug)]
 pub(crate) struct HealthBook {
-    shards: [Mutex<Health>; SHARDS],
+    keys: [Mutex<Health>; SHARDS],
     providers: [Mutex<ProviderRecords>; SHARDS],
+    outages: [Mutex<Outages>; SHARDS],
+    paces: Paces,
     hasher: RandomState,
+    meters: HealthMeters,
+    hints: Option<mpsc::Sender<Hint>>,
 }
 
 impl HealthBook {
-    pub(crate) fn new() -> Self {
+    /// `hints` takes what other routers should know; where it is full, they go by what they see.
+    pub(crate) fn new(
+        probe_interval: Duration,
+        meters: HealthMeters,
+        hints: Option<mpsc::Sender<Hint>>,
+    ) -> Self {
+        let rest_ms = u64::try_from(probe_interval.as_millis()).unwrap_or(u64::MAX);
         Self {
-            shards: std::array::from_fn(|_| Mutex::default()),
+            keys: std::array::from_fn(|_| Mutex::new(Health::new(rest_ms))),
             providers: std::array::from_fn(|_| Mutex::default()),
+            outages: std::array::from_fn(|_| Mutex::new(Outages::new(rest_ms))),
+            paces: Paces::new(),
             hasher: RandomState::new(),
+            meters,
+            hints,
         }
     }
 
     fn shard(&self, key_id: &str) -> &Mutex<Health> {
-        &self.shards[self.place(key_id)]
+        &self.keys[self.place(key_id)]
+    }
+
+    fn outages(&self, provider: &str) -> &Mutex<Outages> {
+        &self.outages[self.place(provider)]
     }
 
     fn place(&self, name: &str) -> usize {
         usize::try_from(self.hasher.hash_one(name) % SHARDS as u64).unwrap_or(0)
-    }
-
-    /// An attempt at a provider's own address has ended.
-    pub(crate) fn note(&self, provider: &str, fared: Fared) {
-        let mut records = self.providers[self.place(provider)].lock();
-        records.note(provider, fared, super::now_ms());
     }
 
     /// How a provider stands; see [`ProviderRecords::wellness`].
@@ -60,34 +97,188 @@ impl HealthBook {
         health.resting_since(key_id, version, now_ms)
     }
 
-    pub(crate) fn succeeded(&self, key_id: &str, version: u64, model: &str) {
-        self.shard(key_id).lock().succeeded(key_id, version, model);
+    /// How the breaker of a key stands at its worst.
+    pub(crate) fn key_state(&self, key_id: &str, version: u64, now_ms: u64) -> State {
+        self.shard(key_id).lock().worst(key_id, version, now_ms)
     }
 
-    pub(crate) fn failed(&self, key_id: &str, version: u64, model: &str, failure: Failure) {
-        let now_ms = super::now_ms();
-        self.shard(key_id)
-            .lock()
-            .failed(key_id, version, model, failure, now_ms);
+    /// How the breaker of a provider stands at its worst.
+    pub(crate) fn provider_state(&self, provider: &str, now_ms: u64) -> State {
+        self.outages(provider).lock().worst(provider, now_ms)
     }
 
+    /// An attempt went well that was begun so long ago.
+    pub(crate) fn succeeded(&self, place: &Place<'_>, took: Duration) {
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let began_ms = now_ms().saturating_sub(took_ms);
+        self.fared(place, Fared::Answered, began_ms);
+        if let Some((key_id, version)) = place.key {
+            let mut health = self.shard(key_id).lock();
+            health.succeeded(key_id, version, place.model, began_ms, now_ms());
+        }
+    }
+
+    /// An attempt failed, which an account had asked for.
+    pub(crate) fn failed(&self, place: &Place<'_>, failure: Failure, account: &str) {
+        let now_ms = now_ms();
+        if let Some(fared) = failure.fared() {
+            self.fared(place, fared, 0);
+        }
+        if failure.fault() == Fault::Provider && place.is_providers {
+            let voice = Voice {
+                key: self.hasher.hash_one(place.key),
+                account: self.hasher.hash_one(account),
+            };
+            let mut outages = self.outages(place.provider).lock();
+            let hint = outages.failed(place.provider, place.model, voice, now_ms);
+            drop(outages);
+            self.tell(hint, place.provider);
+        }
+        if let Some((key_id, version)) = place.key {
+            let mut health = self.shard(key_id).lock();
+            let hint = health.failed(key_id, version, place.model, failure, now_ms);
+            drop(health);
+            self.tell(hint, place.provider);
+        }
+    }
+
+    /// An attempt's answer has begun: where it is a probe, what was failing is there again.
+    pub(crate) fn answered(&self, place: &Place<'_>) {
+        self.fared(place, Fared::Answered, 0);
+        if let Some((key_id, version)) = place.key {
+            let mut health = self.shard(key_id).lock();
+            health.answered(key_id, version, place.model, now_ms());
+        }
+    }
+
+    /// What an attempt says of its provider.
+    fn fared(&self, place: &Place<'_>, fared: Fared, began_ms: u64) {
+        if !place.is_providers {
+            return;
+        }
+        let now_ms = now_ms();
+        let mut records = self.providers[self.place(place.provider)].lock();
+        records.note(place.provider, fared, now_ms);
+        drop(records);
+        if fared == Fared::Answered {
+            let mut outages = self.outages(place.provider).lock();
+            outages.answered(place.provider, place.model, began_ms, now_ms);
+        }
+    }
+
+    /// Asks to make an attempt: as the probe where one is due, and not while another is at it.
+    pub(crate) fn enter(&self, place: &Place<'_>) -> Entry {
+        let now_ms = now_ms();
+        let at_provider = match place.is_providers {
+            true => {
+                let mut outages = self.outages(place.provider).lock();
+                outages.enter(place.provider, place.model, now_ms)
+            }
+            false => Entry::Free,
+        };
+        let with_key = place.key.map_or(Entry::Free, |(key_id, version)| {
+            let mut health = self.shard(key_id).lock();
+            health.enter(key_id, version, place.model, now_ms)
+        });
+        match (at_provider, with_key) {
+            (Entry::Free, Entry::Free) => Entry::Free,
+            (Entry::Busy, Entry::Probe) | (Entry::Probe, Entry::Busy) => {
+                self.release(place);
+                Entry::Busy
+            }
+            (Entry::Busy, _) | (_, Entry::Busy) => Entry::Busy,
+            (Entry::Probe, _) | (_, Entry::Probe) => Entry::Probe,
+        }
+    }
+
+    /// A probe is over, and if nothing else was said of it, it said nothing.
+    pub(crate) fn release(&self, place: &Place<'_>) {
+        if place.is_providers {
+            let mut outages = self.outages(place.provider).lock();
+            outages.release(place.provider, place.model);
+        }
+        if let Some((key_id, version)) = place.key {
+            let mut health = self.shard(key_id).lock();
+            health.release(key_id, version, place.model);
+        }
+    }
+
+    /// A probe by a free call is over.
+    pub(crate) fn probed(&self, provider: &str, answered: bool) {
+        self.meters.probe(provider, answered);
+    }
+
+    /// Forgets a key: it was changed, or tested with success.
     pub(crate) fn forget(&self, key_id: &str) {
         self.shard(key_id).lock().forget(key_id);
+    }
+
+    /// A whole answer of a model, by its id in the catalogue, came at this pace.
+    pub(crate) fn ran(&self, provider: &str, model: &str, run: &Run) {
+        let now_ms = now_ms();
+        self.paces
+            .note(provider, model, |pace| pace.served(run, now_ms));
+    }
+
+    /// An attempt at a model failed by the provider's fault.
+    pub(crate) fn stumbled(&self, provider: &str, model: &str) {
+        let now_ms = now_ms();
+        self.paces.note(provider, model, |pace| pace.failed(now_ms));
+    }
+
+    /// How a provider's models have answered lately, all together.
+    pub(crate) fn pace(&self, provider: &str, now_ms: u64) -> Pace {
+        self.paces.of_provider(provider).at(now_ms)
+    }
+
+    /// Takes in what another router has learnt.
+    pub(crate) fn heard(&self, hint: &Hint) {
+        let (learnt, now_ms) = ((hint.learnt, hint.for_ms), now_ms());
+        match &hint.about {
+            About::Key { id, version, model } => {
+                let mut health = self.shard(id).lock();
+                health.heard(id, *version, model, learnt, now_ms);
+            }
+            About::Provider { provider, model } => {
+                let mut outages = self.outages(provider).lock();
+                outages.heard(provider, model, hint.for_ms, now_ms);
+            }
+        }
+    }
+
+    fn tell(&self, hint: Option<Hint>, provider: &str) {
+        let Some(hint) = hint else { return };
+        if hint.learnt == Learnt::Failing {
+            let scope = match hint.about {
+                About::Key { .. } => Scope::Key,
+                About::Provider { .. } => Scope::Provider,
+            };
+            self.meters.opened(provider, scope);
+        }
+        if let Some(hints) = &self.hints {
+            // A full queue means that Redis is slow: nobody waits for it.
+            let _ = hints.try_send(hint);
+        }
     }
 }
 
 impl HealthView for HealthBook {
     fn standing(&self, key_id: &str, version: u64, model: &str, now_ms: u64) -> Standing {
-        self.shard(key_id)
-            .lock()
-            .standing(key_id, version, model, now_ms)
+        let health = self.shard(key_id).lock();
+        health.standing(key_id, version, model, now_ms)
     }
+
+    fn standing_at(&self, provider: &str, model: &str, now_ms: u64) -> Standing {
+        let outages = self.outages(provider).lock();
+        outages.standing(provider, model, now_ms)
+    }
+
     fn limited_ms(&self, key_id: &str, version: u64, model: &str, now_ms: u64) -> u64 {
         let health = self.shard(key_id).lock();
         health.limited_ms(key_id, version, model, now_ms)
     }
 
-    fn seen(&self, _: &str, _: &str, _: u64) -> Option<Seen> {
-        None
+    fn seen(&self, provider: &str, model: &str, now_ms: u64) -> Option<Seen> {
+        self.paces.get(provider, model)?.seen(now_ms)
     }
 }

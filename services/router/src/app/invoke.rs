@@ -93,7 +93,7 @@ impl Core {
         let dispatch = Dispatch {
             core: Arc::clone(self),
             behalf,
-            request,
+            request: Arc::new(request),
             inline_key: inline_key.map(Arc::new),
             inference_id: inference_id.to_owned(),
             tags,
@@ -101,15 +101,15 @@ impl Core {
             body_metadata,
             answer: sender,
             closing,
-            attempts: 0,
+            attempts: Arc::default(),
+            began: Instant::now(),
             admission: Admission::default(),
             shown: Shown::of(&plan),
-            began: Instant::now(),
             caching_said: options.caching,
             caching: Arc::default(),
             idempotency_key,
             turn: None,
-            span,
+            span: Arc::new(span),
         };
         self.tracker.spawn(Box::pin(dispatch.run(plan)));
         Ok(receiver)

@@ -7,14 +7,14 @@ use keyward_runtime::ids;
 use super::answer::Summary;
 use super::attempt::{Attempt, Ending};
 use super::dispatch::Dispatch;
+use super::health::Place;
 use super::metering::Hold;
 use super::metering::Settled;
 use super::metering::leases::{LeasedHold, Ticket};
 use super::spans;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, Fault};
 use crate::domain::parcel::{Kind, Parcel};
 use crate::domain::plan::CandidateKey;
-use crate::domain::provider_health::Fared;
 use crate::domain::providers::SANDBOX;
 
 impl Dispatch {
@@ -69,13 +69,11 @@ impl Dispatch {
 
     /// An attempt went well: the key works.
     pub(super) async fn note_success(&self, attempt: &Attempt) {
-        self.note_provider(attempt, Fared::Answered);
+        let took = attempt.started.elapsed();
+        self.core.health.succeeded(&attempt.place(), took);
         let Some((key_id, version)) = attempt.stored_key() else {
             return;
         };
-        self.core
-            .health
-            .succeeded(key_id, version, &attempt.candidate.upstream_model);
         if matches!(
             attempt.candidate.key,
             CandidateKey::Stored {
@@ -87,36 +85,35 @@ impl Dispatch {
         }
     }
 
-    /// An attempt failed: what that says about the key.
+    /// An attempt failed: what that says about the key and the provider.
     pub(super) async fn note_failure(&self, attempt: &Attempt, failure: Failure, reason: &str) {
-        self.note_provider(attempt, failure.fared());
+        let candidate = &attempt.candidate;
+        let (provider, fault) = (&candidate.provider, failure.fault());
+        let is_about_key = matches!(fault, Fault::Key | Fault::Quota);
+        // Anybody may ask the sandbox to fail; nobody shall take its key from the others by it.
+        let is_sandbox = candidate.provider == SANDBOX;
+        if is_sandbox && !attempt.is_own() && is_about_key {
+            return;
+        }
+        let place = Place {
+            is_providers: candidate.base_url.is_none() && !is_sandbox,
+            ..attempt.place()
+        };
+        let health = &self.core.health;
+        health.failed(&place, failure, &self.account());
+        if fault == Fault::Provider && place.is_providers {
+            health.stumbled(provider, &candidate.model);
+        }
+        let outcome = match fault {
+            Fault::Key => KeyOutcome::Rejected,
+            Fault::Quota => KeyOutcome::QuotaExhausted,
+            _ => return,
+        };
         let Some((key_id, version)) = attempt.stored_key() else {
             return;
         };
-        // Anybody may ask the sandbox to fail; nobody shall take its key from the others by it.
-        let is_everybodys = !attempt.is_own() && attempt.candidate.provider == SANDBOX;
-        if is_everybodys && matches!(failure, Failure::KeyRejected | Failure::QuotaExhausted) {
-            return;
-        }
-        let model = &attempt.candidate.upstream_model;
-        self.core.health.failed(key_id, version, model, failure);
-        let outcome = match failure {
-            Failure::KeyRejected => KeyOutcome::Rejected,
-            Failure::QuotaExhausted => KeyOutcome::QuotaExhausted,
-            _ => return,
-        };
-        let provider = &attempt.candidate.provider;
         self.core.meters.key_failure(provider, outcome);
         self.report(key_id, version, outcome, reason).await;
-    }
-
-    /// An address of a key's owner says nothing of the provider, and the sandbox fails when asked to.
-    fn note_provider(&self, attempt: &Attempt, fared: Fared) {
-        let candidate = &attempt.candidate;
-        let is_asked_for = candidate.provider == SANDBOX && fared == Fared::Failed;
-        if candidate.base_url.is_none() && !is_asked_for {
-            self.core.health.note(&candidate.provider, fared);
-        }
     }
 
     async fn report(&self, key_id: &str, version: u64, outcome: KeyOutcome, reason: &str) {

@@ -5,6 +5,7 @@ use keyward_catalog::{Catalog, ProviderInfo};
 use keyward_proto::metering::v1::KeySource;
 
 use super::{Behalf, Core, RouteError, now_ms};
+use crate::domain::health::{Pace, State};
 use crate::domain::keyring::Keyring;
 use crate::domain::plan::PlanKey;
 use crate::domain::provider_health::Wellness;
@@ -23,6 +24,12 @@ pub(crate) struct ProviderView<'a> {
     pub(crate) keys: Keyring,
     /// How it has fared.
     pub(crate) wellness: Wellness,
+    /// How fast it answered, and how often it failed.
+    pub(crate) pace: Pace,
+    /// Its breaker, or that of one of the caller's keys, whichever stands worse.
+    pub(crate) breaker: State,
+    /// As of when.
+    pub(crate) now_ms: u64,
 }
 
 impl Core {
@@ -51,6 +58,9 @@ impl Core {
                 provider: self.providers.get(name)?,
                 keys: Keyring::of(keys(), organization_keys, now_ms),
                 wellness: self.wellness(name, keys(), now_ms),
+                pace: self.health.pace(name, now_ms),
+                breaker: self.breaker(name, keys(), now_ms),
+                now_ms,
             })
         };
         Ok(names.filter_map(view).collect())
@@ -65,6 +75,19 @@ impl Core {
         let resting =
             keys.filter_map(|key| self.health.resting_since(&key.id, key.version, now_ms));
         self.health.wellness(provider, resting.min(), now_ms)
+    }
+
+    fn breaker<'k>(
+        &self,
+        provider: &str,
+        keys: impl Iterator<Item = &'k PlanKey>,
+        now_ms: u64,
+    ) -> State {
+        let of_keys = keys.map(|key| self.health.key_state(&key.id, key.version, now_ms));
+        of_keys.fold(
+            self.health.provider_state(provider, now_ms),
+            State::or_worse,
+        )
     }
 
     /// Whether keys of the caller's organisation may serve it; asked only where there are any.

@@ -2,7 +2,6 @@
 //! rest served plain or streamed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderMap, Response, header};
 use keyward_money::{Nanos, Usage};
@@ -17,6 +16,7 @@ use super::dispatch::{Dispatch, Outcome, ProviderAnswer};
 use crate::domain::failure::{self, Answer, Failure};
 use crate::domain::plan::Candidate;
 use crate::domain::providers::Provider;
+use crate::domain::resets;
 use crate::upstream::AnswerBody;
 
 /// The most of an error body that is read; it is text for people.
@@ -68,7 +68,7 @@ impl Dispatch {
         let answer = Answer {
             status,
             body: &body,
-            retry_after_ms: retry_after_ms(&headers),
+            retry_after_ms: rest_ms(&headers),
         };
         let failure = Failure::classify(answer);
         let said = failure::message(&body).unwrap_or_else(|| format!("status {status}"));
@@ -125,7 +125,7 @@ impl Dispatch {
             provider: candidate.provider.clone(),
             upstream_model: candidate.upstream_model.clone(),
             source: candidate.source,
-            attempts: self.attempts,
+            attempts: self.attempts(),
             charge,
             cache: self.caching.outcome(),
         }
@@ -187,35 +187,18 @@ fn headers_to_pass_on(headers: &HeaderMap, is_own: bool) -> Vec<(String, String)
     passed
 }
 
-/// `retry-after-ms`, or `retry-after` in seconds; dates are not used by providers.
-fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
-    let text = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let millis = text("retry-after-ms").or_else(|| text("retry-after").map(|s| s * 1000.0))?;
-    let millis = Duration::try_from_secs_f64(millis / 1000.0)
-        .ok()?
-        .as_millis();
-    u64::try_from(millis).ok()
+/// How long a limited key is to rest by the provider's word.
+fn rest_ms(headers: &HeaderMap) -> Option<u64> {
+    let headers: Vec<(&str, &str)> = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+        .collect();
+    resets::rest_ms(&headers, super::now_ms())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_is_read_in_its_forms() {
-        for (name, value, expect) in [
-            ("retry-after", "2", Some(2000)),
-            ("retry-after", "0.5", Some(500)),
-            ("retry-after-ms", "120", Some(120)),
-            ("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT", None),
-            ("retry-after", "-1", None),
-            ("retry-after", "1e300", None),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, value.parse().unwrap());
-            assert_eq!(retry_after_ms(&headers), expect, "{name}: {value}");
-        }
-    }
 
     #[test]
     fn only_what_is_meant_for_the_caller_is_passed_on() {

@@ -193,6 +193,7 @@ fn kind(failure: Failure) -> &'static str {
         Failure::TimedOut => "timeout",
         Failure::ModelAbsent => "model_absent",
         Failure::Caller => "invalid_request",
+        Failure::Stopping => "stopping",
     }
 }
 

@@ -136,6 +136,9 @@ impl Dispatch {
                 Ok(pushed) => pushed,
                 Err(broken) => return reported(&broken.error),
             };
+            if watch.is_committed() {
+                self.committed(attempt);
+            }
             if watch.is_committed() && !reader.is_abandoned() {
                 let usage = || self.used_so_far(&attempt.candidate, watch);
                 checkpoints
@@ -161,6 +164,13 @@ impl Dispatch {
                 _ if ended => return end(watch, broken),
                 _ => {}
             }
+        }
+    }
+
+    /// The first content is here: a probe has found the provider to answer.
+    fn committed(&self, attempt: &Attempt) {
+        if attempt.committed.set(std::time::Instant::now()).is_ok() {
+            self.core.health.answered(&attempt.place());
         }
     }
 

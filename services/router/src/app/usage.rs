@@ -171,11 +171,17 @@ impl Dispatch {
         })
     }
 
-    /// Remembers how long a whole answer was. What a key's owner runs itself says nothing of others'
+    /// Remembers how long a whole answer was, and how fast it came. What a key's owner runs itself says nothing of others'
     /// answers.
     pub(super) fn learn(&self, attempt: &Attempt, ending: &Ending) {
         let candidate = &attempt.candidate;
-        if ending.source == UsageSource::Reported && candidate.base_url.is_none() {
+        if candidate.base_url.is_some() {
+            return;
+        }
+        let run = attempt.run(self.request.is_stream(), ending);
+        let health = &self.core.health;
+        health.ran(&candidate.provider, &candidate.model, &run);
+        if ending.source == UsageSource::Reported {
             let choices = self.request.choices();
             let lengths = &self.core.lengths;
             lengths.note(&candidate.model, &ending.usage(), choices);

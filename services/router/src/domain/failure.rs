@@ -35,18 +35,52 @@ pub(crate) enum Failure {
     ModelAbsent,
     /// The caller's own error: to be passed on as it is.
     Caller,
+    /// It was not waited for: this process stops.
+    Stopping,
+}
+
+/// Whose fault a failure is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The key is refused: it is out until it is changed or tested.
+    Key,
+    /// Its credit is used up.
+    Quota,
+    /// Its rate is limited: it cools down.
+    Rate,
+    /// The provider fails: what breakers are for.
+    Provider,
+    /// It lacks the model.
+    Model,
+    /// The request is wrong; nobody else's fault.
+    Request,
+    /// This process's.
+    Ours,
 }
 
 impl Failure {
-    /// Whether the provider answered all the same, only not as was hoped.
-    pub(crate) fn fared(self) -> Fared {
+    /// Whose fault it is.
+    pub(crate) fn fault(self) -> Fault {
         match self {
-            Self::Broken | Self::Overloaded | Self::Unreachable | Self::TimedOut => Fared::Failed,
-            Self::KeyRejected
-            | Self::QuotaExhausted
-            | Self::RateLimited { .. }
-            | Self::ModelAbsent
-            | Self::Caller => Fared::Answered,
+            Self::KeyRejected => Fault::Key,
+            Self::QuotaExhausted => Fault::Quota,
+            Self::RateLimited { .. } => Fault::Rate,
+            Self::Broken | Self::Overloaded | Self::Unreachable | Self::TimedOut => Fault::Provider,
+            Self::ModelAbsent => Fault::Model,
+            Self::Caller => Fault::Request,
+            Self::Stopping => Fault::Ours,
+        }
+    }
+
+    /// What it says of the provider: that it failed, or that it answered all the same, only not as
+    /// was hoped. None where it says nothing.
+    pub(crate) fn fared(self) -> Option<Fared> {
+        match self.fault() {
+            Fault::Provider => Some(Fared::Failed),
+            Fault::Ours => None,
+            Fault::Key | Fault::Quota | Fault::Rate | Fault::Model | Fault::Request => {
+                Some(Fared::Answered)
+            }
         }
     }
 }
@@ -58,7 +92,7 @@ pub(crate) struct Answer<'a> {
     pub(crate) status: u16,
     /// The beginning of its body.
     pub(crate) body: &'a [u8],
-    /// From its `retry-after` headers.
+    /// From its headers; see [`super::resets`].
     pub(crate) retry_after_ms: Option<u64>,
 }
 
@@ -105,7 +139,7 @@ impl Failure {
 
     /// Whether another candidate may serve.
     pub(crate) fn fails_over(self) -> bool {
-        self != Self::Caller
+        !matches!(self.fault(), Fault::Request | Fault::Ours)
     }
 
     /// What the caller is told where nothing else served. `own` tells whether it was the caller's
@@ -115,7 +149,7 @@ impl Failure {
             Self::KeyRejected if own => Reason::ProviderKeyRejected,
             Self::QuotaExhausted if own => Reason::ProviderQuotaExhausted,
             Self::RateLimited { .. } => Reason::ProviderRateLimited,
-            Self::Overloaded => Reason::Overloaded,
+            Self::Overloaded | Self::Stopping => Reason::Overloaded,
             Self::TimedOut => Reason::UpstreamTimeout,
             Self::ModelAbsent => Reason::ModelNotFound,
             Self::Caller => Reason::InvalidRequest,
@@ -137,6 +171,7 @@ impl Failure {
             Self::TimedOut => "did not answer in time",
             Self::ModelAbsent => "does not have the model",
             Self::Caller => "refused the request",
+            Self::Stopping => "was not waited for",
         }
     }
 }

@@ -43,7 +43,7 @@ impl Finding {
             Failure::Unreachable => Self::Unreachable,
             Failure::TimedOut => Self::TimedOut,
             Failure::Broken | Failure::Overloaded => Self::ProviderFailed,
-            Failure::ModelAbsent | Failure::Caller => Self::NotTold,
+            Failure::ModelAbsent | Failure::Caller | Failure::Stopping => Self::NotTold,
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Provider {
     pub cancel_stops_billing: bool,
     /// Whether it takes `stream_options` in a streamed request.
     pub takes_stream_options: bool,
+    /// The path of a call that costs nothing and says whether it answers, where it has one.
+    pub free_call: Option<&'static str>,
 }
 
 /// All providers, by name.
@@ -74,6 +76,7 @@ impl Providers {
                 cancel_stops_billing: info.cancel_stops_billing,
                 // Mistral refuses members that it does not know, and reports usage anyway.
                 takes_stream_options: info.name != "mistral",
+                free_call: free_call(info.dialect),
             };
             by_name.insert(info.name.clone(), provider);
         }
@@ -88,9 +91,11 @@ impl Providers {
                 is_operators_address: false,
                 cancel_stops_billing: false,
                 takes_stream_options: true,
+                free_call: free_call(Dialect::OpenAi),
             });
             if let Some(kind) = &given.kind {
                 provider.dialect = dialect(name, kind)?;
+                provider.free_call = free_call(provider.dialect);
             }
             if let Some(base_url) = &given.base_url {
                 provider.base_url = Some(base_url.clone());
@@ -108,6 +113,14 @@ impl Providers {
     /// A provider by name.
     pub fn get(&self, name: &str) -> Option<&Provider> {
         self.by_name.get(name)
+    }
+}
+
+/// The list of models, where that is for whoever may call them; Azure's is of its deployments.
+fn free_call(dialect: Dialect) -> Option<&'static str> {
+    match dialect {
+        Dialect::OpenAi | Dialect::Anthropic | Dialect::Google => Some("/models"),
+        Dialect::Azure | Dialect::Sandbox => None,
     }
 }
 

@@ -11,6 +11,7 @@ use tonic::Status;
 
 use super::models;
 use crate::app::{Behalf, Core, ProviderView};
+use crate::domain::health::State;
 use crate::domain::provider_health::Wellness;
 
 /// The most providers of one page.
@@ -104,6 +105,8 @@ fn provider(view: ProviderView<'_>, offers: &Offers<'_>) -> proto::Provider {
     let mut ids: Vec<String> = models.iter().map(|model| model.id.clone()).collect();
     ids.sort_unstable();
     let (health, since_ms) = health(view.wellness);
+    let seen = view.pace.seen(view.now_ms);
+    let narrow = |figure: u64| u32::try_from(figure).unwrap_or(u32::MAX);
     let info = view.info;
     proto::Provider {
         provider: view.name.to_owned(),
@@ -121,6 +124,10 @@ fn provider(view: ProviderView<'_>, offers: &Offers<'_>) -> proto::Provider {
         on_credits: view.keys.on_credits,
         health: health.into(),
         health_time: since_ms.map(at),
+        first_byte_ms: seen.map(|seen| narrow(seen.first_byte_ms)),
+        tokens_per_second: seen.and_then(|seen| seen.tokens_per_second).map(narrow),
+        failed_of_10_000: view.pace.failed_of_10_000().map(narrow),
+        breaker: breaker(view.breaker).into(),
     }
 }
 
@@ -141,6 +148,14 @@ fn health(wellness: Wellness) -> (proto::ProviderHealth, Option<u64>) {
         Wellness::Ok => (proto::ProviderHealth::Ok, None),
         Wellness::Degraded { since_ms } => (proto::ProviderHealth::Degraded, Some(since_ms)),
         Wellness::Down { since_ms } => (proto::ProviderHealth::Down, Some(since_ms)),
+    }
+}
+
+fn breaker(state: State) -> proto::ProviderBreaker {
+    match state {
+        State::Closed => proto::ProviderBreaker::Closed,
+        State::Open { .. } => proto::ProviderBreaker::Open,
+        State::Due | State::Probing => proto::ProviderBreaker::HalfOpen,
     }
 }
 

@@ -11,6 +11,7 @@
 mod failover;
 mod fakes;
 mod harness;
+mod health;
 mod key_tests;
 mod money;
 mod panics;

@@ -16,7 +16,7 @@ impl Harness {
         listed.into_inner().providers
     }
 
-    async fn provider(&self, name: &str) -> Result<proto::Provider, WireError> {
+    pub(crate) async fn provider(&self, name: &str) -> Result<proto::Provider, WireError> {
         let request = proto::GetProviderRequest {
             provider: name.to_owned(),
         };

@@ -96,6 +96,9 @@ pub(crate) struct Shown {
 struct State {
     scripts: HashMap<String, VecDeque<Scripted>>,
     shown: Vec<Shown>,
+    /// What free calls are answered.
+    models: u16,
+    free_calls: usize,
 }
 
 #[derive(Clone)]
@@ -146,6 +149,15 @@ impl Upstream {
         self.state.lock().scripts.insert(path.to_owned(), answers);
     }
 
+    /// Sets with what status calls that cost nothing are answered.
+    pub(crate) fn answer_free_calls(&self, status: u16) {
+        self.state.lock().models = status;
+    }
+
+    pub(crate) fn free_calls(&self) -> usize {
+        self.state.lock().free_calls
+    }
+
     pub(crate) fn shown(&self) -> Vec<Shown> {
         self.state.lock().shown.clone()
     }
@@ -159,6 +171,16 @@ impl Upstream {
         request: http::Request<Incoming>,
     ) -> http::Response<UnsyncBoxBody<Bytes, std::io::Error>> {
         let (parts, body) = request.into_parts();
+        let is_scripted = self.state.lock().scripts.contains_key(parts.uri.path());
+        if parts.method == http::Method::GET && !is_scripted {
+            let mut state = self.state.lock();
+            state.free_calls += 1;
+            let status = if state.models == 0 { 200 } else { state.models };
+            let response = http::Response::builder().status(status);
+            return response
+                .body(body_of(Scripted::json(status, "{}")))
+                .unwrap();
+        }
         let body = body.collect().await.unwrap().to_bytes();
         let path = parts.uri.path().to_owned();
         let names = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];

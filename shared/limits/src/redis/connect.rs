@@ -26,7 +26,7 @@ pub struct RedisConfig {
     pub timeout: Duration,
 }
 
-pub(super) fn client(config: &RedisConfig) -> Result<Client, RedisError> {
+pub(crate) fn client(config: &RedisConfig) -> Result<Client, RedisError> {
     let url = config.url.expose();
     let client = match &config.ca_file {
         Some(path) => {
@@ -49,7 +49,7 @@ pub(super) fn lazily(client: &Client) -> Result<ConnectionManager, RedisError> {
 }
 
 /// A connection that stands.
-pub(super) async fn patiently(client: &Client) -> Result<ConnectionManager, RedisError> {
+pub(crate) async fn patiently(client: &Client) -> Result<ConnectionManager, RedisError> {
     let connecting = ConnectionManager::new_with_config(client.clone(), config());
     match tokio::time::timeout(CONNECT_TIMEOUT, connecting).await {
         Ok(connected) => Ok(connected?),

@@ -130,6 +130,11 @@ section!(RawRouting {
     on_credit_exhausted: Option<OnCreditExhausted>,
     #[serde(deserialize_with = "duration")]
     key_test_interval: Option<Duration>,
+    max_attempts: Option<u32>,
+    #[serde(deserialize_with = "duration")]
+    failover_budget: Option<Duration>,
+    #[serde(deserialize_with = "duration")]
+    probe_interval: Option<Duration>,
 });
 section!(RawMail {
     host: Option<String>,

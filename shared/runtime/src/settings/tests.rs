@@ -191,6 +191,21 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             &["cache.lifetime"],
         ),
         (
+            &[("KEYWARD_ROUTING__MAX_ATTEMPTS", "0")],
+            None,
+            &["routing.max_attempts", "from 1 to 32"],
+        ),
+        (
+            &[("KEYWARD_ROUTING__FAILOVER_BUDGET", "16m")],
+            None,
+            &["routing.failover_budget", "15m"],
+        ),
+        (
+            &[("KEYWARD_ROUTING__PROBE_INTERVAL", "1ms")],
+            None,
+            &["routing.probe_interval", "500ms"],
+        ),
+        (
             &[("KEYWARD_ROUTING__ON_CREDIT_EXHAUSTED", "stop")],
             None,
             &["routing.on_credit_exhausted", "finish", "cut"],

@@ -12,19 +12,14 @@ use super::providers::RawProvider;
 use super::raw::{RawGrpc, RawMasterKey, RawProviders, RawProvidersGeneral, RawSettings, RawStore};
 use super::sources::Environment;
 use super::{
-    EdgeSettings, GrpcSettings, LogFormat, LogSettings, MasterKey, MeteringSettings, Prefer,
-    ProviderSettings, ProvidersSettings, RoleUrls, RoutingSettings, Settings, SettingsError,
-    StoreUrl, VaultSettings,
+    EdgeSettings, GrpcSettings, LogFormat, LogSettings, MasterKey, MeteringSettings,
+    ProviderSettings, ProvidersSettings, RoleUrls, Settings, SettingsError, StoreUrl,
+    VaultSettings,
 };
 use crate::private_allow::PrivateAllow;
 
 /// The longest that a revoked key may be used by a replica that cannot learn of it.
 const REVOCATION_BOUND_MAX: Duration = Duration::from_secs(30);
-
-/// How long a stored key goes without a use or a test: a month.
-const KEY_TEST_INTERVAL: Duration = Duration::from_hours(30 * 24);
-/// More is never.
-const KEY_TEST_INTERVAL_MAX: Duration = Duration::from_hours(365 * 24);
 
 /// Two heartbeats: with less, a router would doubt what it holds all the time.
 const REVOCATION_BOUND_MIN: Duration = Duration::from_millis(500);
@@ -43,9 +38,6 @@ const RETENTION_DAYS_MIN: u32 = 35;
 
 /// A century: as good as for ever.
 const RETENTION_DAYS_MAX: u32 = 36_500;
-
-/// 0.05 credits: a long answer of a dear model, and no more.
-const FALLBACK_MAX_CHARGE_DEFAULT: Nanos = Nanos::new(50_000_000);
 
 /// 1 credit: some days of a small user.
 const LOW_BALANCE_DEFAULT: Nanos = Nanos::CREDIT;
@@ -106,17 +98,7 @@ pub(super) fn validate(
         bootstrap_admin_key: raw.bootstrap.admin_key,
         catalog_overlay: raw.catalog.overlay.map(PathBuf::from),
         providers: providers(raw.providers)?,
-        routing: RoutingSettings {
-            prefer: raw.routing.prefer.unwrap_or(Prefer::Openrouter),
-            fallback_to_credits: raw.routing.fallback_to_credits.unwrap_or(true),
-            fallback_max_charge: credits(
-                "routing.fallback_max_charge",
-                raw.routing.fallback_max_charge.as_deref(),
-                FALLBACK_MAX_CHARGE_DEFAULT,
-            )?,
-            on_credit_exhausted: raw.routing.on_credit_exhausted.unwrap_or_default(),
-            key_test_interval: key_test_interval(raw.routing.key_test_interval)?,
-        },
+        routing: super::routing::validate(&raw.routing)?,
         mail: super::mail::validate(raw.mail)?,
         log: LogSettings {
             format: raw.log.format.unwrap_or(LogFormat::Auto),
@@ -233,7 +215,7 @@ fn master_keys(raw: Vec<RawMasterKey>) -> Result<Vec<MasterKey>, SettingsError> 
 }
 
 /// An amount of credits, zero or more.
-fn credits(
+pub(super) fn credits(
     setting: &'static str,
     given: Option<&str>,
     default: Nanos,
@@ -243,18 +225,6 @@ fn credits(
         None => Ok(default),
         Some(Ok(amount)) if amount >= Nanos::ZERO => Ok(amount),
         Some(_) => Err(expected()),
-    }
-}
-
-/// None for zero.
-fn key_test_interval(interval: Option<Duration>) -> Result<Option<Duration>, SettingsError> {
-    let interval = interval.unwrap_or(KEY_TEST_INTERVAL);
-    match interval <= KEY_TEST_INTERVAL_MAX {
-        true => Ok(Some(interval).filter(|interval| !interval.is_zero())),
-        false => Err(invalid(
-            "routing.key_test_interval",
-            "expected at most a year, 8760h; 0s tests no key by itself",
-        )),
     }
 }
 

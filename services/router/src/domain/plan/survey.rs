@@ -161,9 +161,11 @@ impl<'a, 'b> Survey<'a, 'b> {
     fn take(&mut self, key: &PlanKey, course: &Course<'a, 'b>, credits: Option<&Credits<'_, '_>>) {
         let (input, target) = (self.input, &course.choice.target);
         let name = target.name_at(&key.provider).unwrap_or_default();
-        let standing = input
-            .health
-            .standing(&key.id, key.version, name, input.now_ms);
+        let (health, now_ms) = (input.health, input.now_ms);
+        let mut standing = health.standing(&key.id, key.version, name, now_ms);
+        if key.base_url.is_none() {
+            standing = standing.and(health.standing_at(&key.provider, name, now_ms));
+        }
         let fallback = credits.and_then(|credits| credits.fallback);
         let mut reason = self.reason(course, key.source, fallback, standing);
         if let KeyState::QuotaExhausted(said) = &key.state {

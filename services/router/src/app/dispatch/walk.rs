@@ -1,0 +1,175 @@
+//! From one candidate to the next, within the number of attempts and the time that a request has;
+//! what the caller is told where nothing serves.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use keyward_proto::metering::v1::KeySource;
+
+use super::{Dispatch, Failed, Outcome};
+use crate::app::RouteError;
+use crate::domain::failure::Failure;
+use crate::domain::plan::{Candidate, Plan, Refusal};
+
+/// The longest wait for a key that is limited, where nothing else can serve.
+const SHORT_WAIT_MS_MAX: u64 = 2_000;
+
+/// What a caller could be told where nothing serves: the first of each.
+#[derive(Default)]
+struct Told {
+    own: Option<Failed>,
+    system: Option<Failed>,
+    skipped: Option<RouteError>,
+}
+
+impl Told {
+    fn hear(&mut self, candidate: &Candidate, failed: Failed) {
+        let place = match candidate.source {
+            KeySource::System => &mut self.system,
+            _ => &mut self.own,
+        };
+        place.get_or_insert(failed);
+    }
+}
+
+impl Dispatch {
+    /// The error is to be told.
+    pub(super) async fn walk(&mut self, plan: Plan) -> Result<(), RouteError> {
+        let mut queue = Queue::of(plan.candidates);
+        let mut told = Told::default();
+        while let Some(next) = queue.next().await {
+            if self.answer.is_closed() {
+                return Ok(());
+            }
+            if !self.may_try() {
+                break;
+            }
+            let tried = self.try_candidate(&next.candidate, next.is_last);
+            match Box::pin(tried).await {
+                Outcome::Over => return Ok(()),
+                Outcome::Stop(error) => {
+                    told.skipped = Some(error);
+                    break;
+                }
+                Outcome::Later => queue.postpone(next.candidate),
+                Outcome::Skipped(error) => {
+                    told.skipped.get_or_insert(error);
+                }
+                Outcome::Failed(failed) if !failed.failure.fails_over() => {
+                    return Err(failed.error);
+                }
+                Outcome::Failed(failed) => {
+                    queue.learn(&next.candidate, failed.failure);
+                    told.hear(&next.candidate, failed);
+                }
+            }
+        }
+        self.give_up(told, plan.refusal.as_ref()).await
+    }
+
+    /// Whether one more attempt may be begun.
+    fn may_try(&self) -> bool {
+        let failover = &self.core.failover;
+        let is_first = self.attempts() == 0;
+        let has_time = is_first || self.began.elapsed() < failover.budget;
+        has_time && self.attempts() < failover.max_attempts && !self.closing.is_over()
+    }
+
+    /// Nothing served. What the caller learns is its own key's failure, the first one by precedence:
+    /// the platform's keys were only to help.
+    async fn give_up(&mut self, told: Told, refusal: Option<&Refusal>) -> Result<(), RouteError> {
+        let refused = || refusal.map(|refusal| RouteError::refused(refusal, self.request.model()));
+        let failed = match (told.own, refused(), told.system) {
+            (Some(own), _, _) => own,
+            (None, Some(refused), _) => return Err(refused),
+            (None, None, Some(system)) => system,
+            (None, None, None) => {
+                let skipped = told.skipped;
+                return Err(skipped.unwrap_or_else(|| RouteError::away("every provider")));
+            }
+        };
+        match failed.answer {
+            Some(answer) => {
+                self.pass_on(*answer).await;
+                Ok(())
+            }
+            None => Err(failed.error),
+        }
+    }
+}
+
+/// The candidates that are left, in order.
+struct Queue {
+    candidates: VecDeque<Candidate>,
+    /// Those that are better tried after all others.
+    postponed: VecDeque<Candidate>,
+    /// The first limited one that will serve soon, and when.
+    limited: Option<(Candidate, tokio::time::Instant)>,
+    waited: bool,
+}
+
+/// The candidate whose turn it is.
+struct Next {
+    candidate: Candidate,
+    /// Whether nothing better is left.
+    is_last: bool,
+}
+
+impl Queue {
+    fn of(candidates: Vec<Candidate>) -> Self {
+        Self {
+            candidates: candidates.into(),
+            postponed: VecDeque::new(),
+            limited: None,
+            waited: false,
+        }
+    }
+
+    /// The next candidate; when there are no more, the limited one, once, after its wait.
+    async fn next(&mut self) -> Option<Next> {
+        if let Some(candidate) = self.candidates.pop_front() {
+            let is_last = self.candidates.is_empty() && self.postponed.is_empty();
+            return Some(Next { candidate, is_last });
+        }
+        let is_last = true;
+        if let Some(candidate) = self.postponed.pop_front() {
+            return Some(Next { candidate, is_last });
+        }
+        let (candidate, until) = self.limited.take()?;
+        self.waited = true;
+        tokio::time::sleep_until(until).await;
+        Some(Next { candidate, is_last })
+    }
+
+    fn postpone(&mut self, candidate: Candidate) {
+        self.postponed.push_back(candidate);
+    }
+
+    /// A candidate failed so.
+    fn learn(&mut self, candidate: &Candidate, failure: Failure) {
+        if failure == Failure::ModelAbsent {
+            let is_elsewhere = |next: &Candidate| {
+                next.provider != candidate.provider
+                    || next.upstream_model != candidate.upstream_model
+            };
+            self.candidates.retain(is_elsewhere);
+            self.postponed.retain(is_elsewhere);
+        }
+        if let Some(wait) = short_wait(failure)
+            && !self.waited
+        {
+            let until = tokio::time::Instant::now() + wait;
+            self.limited
+                .get_or_insert_with(|| (candidate.clone(), until));
+        }
+    }
+}
+
+fn short_wait(failure: Failure) -> Option<Duration> {
+    match failure {
+        Failure::RateLimited { retry_after_ms } if retry_after_ms <= SHORT_WAIT_MS_MAX => {
+            Some(Duration::from_millis(retry_after_ms))
+        }
+        _ => None,
+    }
+}
