@@ -36,7 +36,8 @@ const SECRET_WORDS: [&str; 9] = [
     "tokens",
     "password",
 ];
-const NO_SECRETS: [&str; 5] = [
+const NO_SECRETS: [&str; 6] = [
+    "idempotency_key",
     "masked_key",
     "public_key",
     "signing_key",
