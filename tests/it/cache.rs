@@ -235,7 +235,7 @@ async fn in_redis_answers_are_shared_and_lie_sealed() {
     }
     // The answer, and the lists of all, of the tag and of its name; nothing of it can be read.
     let told = redis.run(&["EVAL", READ_ALL, "0", "canary", "search", &tenant.user]);
-    assert_eq!(told, ":400");
+    assert_eq!(told, "400");
     let purged = tenant
         .client
         .delete("/api/v1/cache?tag=team")
