@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 use crate::custody::{bytes, database};
 use crate::rig::{Rig, ok, openai_key, reason, with};
 
-/// What changes with every use, and decides nothing.
-const USES: [&str; 2] = ["last_used_time", "last_tested_time"];
+/// What changes with every use or test, and decides at most when a key is tested.
+const USES: [&str; 3] = ["last_used_time", "last_tested_time", "test_claim_until"];
 
 fn columns(database: &Connection) -> Vec<String> {
     let mut statement = database
