@@ -51,7 +51,7 @@ impl<'a> Asked<'a> {
             if let Some(refusal) = target.mismatch(input) {
                 return Err(Box::new(refused(refusal)));
             }
-            asked.add(target);
+            asked.add(target, None);
         }
         for name in &request.models {
             asked.add_fallback(input, name)?;
@@ -67,8 +67,12 @@ impl<'a> Asked<'a> {
         })
     }
 
-    fn add(&mut self, target: Target<'a>) {
-        self.models.push(Choice { target, task: None });
+    /// Each model once.
+    fn add(&mut self, target: Target<'a>, task: Option<(TaskChoice, Chosen)>) {
+        let is_there = |choice: &Choice<'_>| choice.target.id() == target.id();
+        if !self.models.iter().any(is_there) {
+            self.models.push(Choice { target, task });
+        }
     }
 
     /// One of `models`. Those that nobody here knows are OpenRouter's, which gets the list whole.
@@ -78,9 +82,8 @@ impl<'a> Asked<'a> {
             let refusal = Refusal::FallbackNotAllowed(name.to_owned());
             return Err(Box::new(refused(refusal)));
         }
-        let is_there = |choice: &Choice<'_>| choice.target.id() == target.id();
-        if !target.is_unknown() && !self.models.iter().any(is_there) {
-            self.add(target);
+        if !target.is_unknown() {
+            self.add(target, None);
         }
         Ok(())
     }
@@ -102,19 +105,11 @@ impl<'a> Asked<'a> {
             match obstacle {
                 Some(obstacle) => self.left_out.extend(target.left_out(&obstacle)),
                 None if target.is_unknown() => {}
-                None => self.choose(target, choice, Chosen::Ranked(place)),
+                None => self.add(target, Some((choice, Chosen::Ranked(place)))),
             }
         }
         for model in cheapest(input, &fit) {
-            self.choose(Target::of(input, model), choice, Chosen::Cheapest);
-        }
-    }
-
-    fn choose(&mut self, target: Target<'a>, task: TaskChoice, chosen: Chosen) {
-        let is_there = |choice: &Choice<'_>| choice.target.id() == target.id();
-        if !self.models.iter().any(is_there) {
-            let task = Some((task, chosen));
-            self.models.push(Choice { target, task });
+            self.add(Target::of(input, model), Some((choice, Chosen::Cheapest)));
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Course<'a, 'b> {
     /// Its place among the request's models.
     pub(super) number: u16,
     pub(super) steering: Steering<'a>,
+    /// Who has it, in the catalogue's order.
+    providers: Vec<&'b str>,
 }
 
 impl<'a, 'b> Survey<'a, 'b> {
@@ -56,6 +58,7 @@ impl<'a, 'b> Survey<'a, 'b> {
                 choice,
                 number,
                 steering: Steering::of(input, &choice.target),
+                providers: choice.target.providers(),
             })
             .collect();
         if asked.is_auto {
@@ -222,8 +225,8 @@ impl<'a, 'b> Survey<'a, 'b> {
             input.layers().prefer()
         };
         let is_preferred = (key.provider == OPENROUTER) == (prefer == Prefer::OpenRouter);
-        let providers = target.providers();
-        let listed = providers.iter().position(|name| *name == key.provider);
+        let mut providers = course.providers.iter();
+        let listed = providers.position(|name| *name == key.provider);
         let affinity = input.request.affinity;
         Place {
             group: Place::group(self.is_auto, course.number, is_system),
@@ -332,7 +335,7 @@ impl<'a, 'b> Survey<'a, 'b> {
     /// Providers that have a model, but for which the caller has no key.
     fn keyless(&mut self, courses: &[Course<'_, '_>]) {
         for course in courses {
-            for provider in course.choice.target.providers() {
+            for &provider in &course.providers {
                 let is_his = |key: &PlanKey| is_own(key.source) && key.provider == provider;
                 let inline = self.found.iter().any(|ranked| {
                     ranked.candidate.source == KeySource::Inline
