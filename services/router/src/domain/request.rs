@@ -70,7 +70,8 @@ impl ChatRequest {
         let text = std::str::from_utf8(&body)
             .map_err(|_| RequestError::new(None, "the body is not valid UTF-8"))?;
         let members = Members::read(text)?;
-        let model = model(&members, text)?;
+        let models = models(&members, text)?;
+        let model = model(&members, text, &models)?;
         messages(&members, text)?;
         let stream = boolean(&members, text, Member::Stream)?.unwrap_or(false);
         let include_usage = include_usage(&members, text)?;
@@ -83,7 +84,6 @@ impl ChatRequest {
                 "`n` must be between 1 and 128",
             ));
         }
-        let models = models(&members, text)?;
         let inline_key = string(&members, text, Member::InlineKey)?
             .map(Secret::new)
             .map(|key| Secret::new(key.expose().trim()))
@@ -101,7 +101,7 @@ impl ChatRequest {
         })
     }
 
-    /// The model as the caller named it.
+    /// The model as the caller named it: the first of `models` where it named none in `model`.
     pub fn model(&self) -> &str {
         &self.model
     }
@@ -183,21 +183,23 @@ impl ChatRequest {
     }
 }
 
-fn model(members: &Members, text: &str) -> Result<String, RequestError> {
-    let param = Some("model");
-    let Some(model) = string(members, text, Member::Model)? else {
-        return Err(RequestError::new(
-            param,
-            "`model` is missing: name the model to call",
-        ));
+fn model(members: &Members, text: &str, models: &[String]) -> Result<String, RequestError> {
+    let (name, model) = match string(members, text, Member::Model)? {
+        Some(model) => ("model", model),
+        None => ("models", models.first().cloned().ok_or_else(unnamed)?),
     };
+    let refused = |what: &str| RequestError::new(Some(name), format!("`{name}` {what}"));
     if model.trim().is_empty() {
-        return Err(RequestError::new(param, "`model` must not be empty"));
+        return Err(refused("must not be empty"));
     }
     if model.len() > MODEL_NAME_BYTES_MAX || model.chars().any(char::is_control) {
-        return Err(RequestError::new(param, "`model` is not a name of a model"));
+        return Err(refused("is not a name of a model"));
     }
     Ok(model)
+}
+
+fn unnamed() -> RequestError {
+    RequestError::new(Some("model"), "`model` is missing: name the model to call")
 }
 
 fn messages(members: &Members, text: &str) -> Result<(), RequestError> {

@@ -94,13 +94,19 @@ pub(super) struct Place {
 /// The places of the members that routing acts upon.
 #[derive(Debug, Default)]
 pub(super) struct Members {
+    /// Where the object opens.
+    start: usize,
     places: [Option<Place>; MEMBERS.len()],
 }
 
 impl Members {
     pub(super) fn read(text: &str) -> Result<Self, RequestError> {
-        let mut members = Self::default();
-        let mut previous_end = text.find('{').map_or(0, |brace| brace + 1);
+        let start = text.find('{').map_or(0, |brace| brace + 1);
+        let mut members = Self {
+            start,
+            ..Self::default()
+        };
+        let mut previous_end = start;
         let (mut ordinal, mut twice) = (0, None);
         each(text, |name, value| {
             let end = value.end;
@@ -131,6 +137,11 @@ impl Members {
             ));
         }
         Ok(())
+    }
+
+    /// Behind the brace that opens the object.
+    pub(super) fn start(&self) -> usize {
+        self.start
     }
 
     pub(super) fn span(&self, member: Member) -> Option<&Range<usize>> {

@@ -50,25 +50,28 @@ impl ChatRequest {
     }
 
     fn edit_model(&self, upstream_model: &str, edits: &mut Vec<Edit>) {
-        if upstream_model == self.model {
-            return;
-        }
-        let name = serde_json::Value::from(upstream_model).to_string();
-        if let Some(range) = self.members.span(Member::Model) {
-            edits.push(Edit {
+        let name = || serde_json::Value::from(upstream_model).to_string();
+        let edit = match self.members.span(Member::Model) {
+            Some(_) if upstream_model == self.model => return,
+            Some(range) => Edit {
                 range: range.clone(),
-                with: name.into(),
-            });
-        }
+                with: name().into(),
+            },
+            // Where `models` alone names it, it comes first: other members always follow.
+            None => Edit {
+                range: self.members.start()..self.members.start(),
+                with: format!("\"model\":{},", name()).into(),
+            },
+        };
+        edits.push(edit);
     }
 
     fn edit_stream_options(&self, edits: &mut Vec<Edit>) -> Result<(), RequestError> {
         let Some(span) = self.members.span(Member::StreamOptions) else {
-            // Behind the model's value: the one member that is always there and never removed.
-            let at = self
-                .members
-                .span(Member::Model)
-                .map_or(0, |model| model.end);
+            // Behind a member that is never removed: the model, or the messages, which are always there.
+            let kept = self.members.span(Member::Model);
+            let kept = kept.or_else(|| self.members.span(Member::Messages));
+            let at = kept.map_or(0, |kept| kept.end);
             let with = Bytes::from_static(br#","stream_options":{"include_usage":true}"#);
             edits.push(Edit {
                 range: at..at,

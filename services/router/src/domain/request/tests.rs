@@ -27,6 +27,21 @@ fn a_faulty_body_is_refused_with_the_member_at_fault() {
         (r#"{"model":"m","messages":[{}]} x"#, None, "not valid JSON"),
         (r#"{"messages":[{}]}"#, Some("model"), "`model` is missing"),
         (
+            r#"{"models":[],"messages":[{}]}"#,
+            Some("model"),
+            "`model` is missing",
+        ),
+        (
+            r#"{"models":[" ","m"],"messages":[{}]}"#,
+            Some("models"),
+            "`models` must not be empty",
+        ),
+        (
+            r#"{"model":null,"models":["m"],"messages":[{}]}"#,
+            Some("model"),
+            "must be a string",
+        ),
+        (
             r#"{"model":null,"messages":[{}]}"#,
             Some("model"),
             "must be a string",
@@ -133,6 +148,15 @@ fn what_routing_needs_is_read() {
     assert_eq!(request.messages(), r#"[{"role":"user","content":"hi"}]"#);
     assert_eq!(request.take_inline_key().unwrap().expose(), "sk-1");
     assert!(request.take_inline_key().is_none());
+}
+
+#[test]
+fn where_no_model_is_named_the_first_of_models_is_the_model() {
+    let request = parse(r#"{"models":["a","b"],"messages":[{}]}"#).unwrap();
+    assert_eq!(request.model(), "a");
+    assert_eq!(request.models(), ["a", "b"]);
+    let request = parse(r#"{"models":["a","b"],"model":"m","messages":[{}]}"#).unwrap();
+    assert_eq!(request.model(), "m");
 }
 
 #[test]
@@ -248,6 +272,40 @@ fn an_openrouter_key_keeps_the_routing_members() {
 }
 
 #[test]
+fn who_named_its_models_alone_is_given_one() {
+    let keep = Splice {
+        keep_models: true,
+        ..SPLICE
+    };
+    for (body, without, with) in [
+        (
+            r#"{ "models":["a"],"messages":[{}]}"#,
+            r#"{"model":"up","messages":[{}]}"#,
+            r#"{"model":"up", "models":["a"],"messages":[{}]}"#,
+        ),
+        (
+            r#" {"messages":[{}],"models":["a"], "x":1}"#,
+            r#" {"model":"up","messages":[{}], "x":1}"#,
+            r#" {"model":"up","messages":[{}],"models":["a"], "x":1}"#,
+        ),
+        (
+            r#"{"messages":[{}],"models":["a"],"stream":true}"#,
+            r#"{"model":"up","messages":[{}],"stream_options":{"include_usage":true},"stream":true}"#,
+            r#"{"model":"up","messages":[{}],"stream_options":{"include_usage":true},"models":["a"],"stream":true}"#,
+        ),
+    ] {
+        assert_eq!(spliced(body, &SPLICE), without, "{body}");
+        assert_eq!(spliced(body, &keep), with, "{body}");
+    }
+    let named = Splice {
+        upstream_model: "a",
+        ..SPLICE
+    };
+    let body = r#"{"models":["a"],"messages":[{}]}"#;
+    assert_eq!(spliced(body, &named), r#"{"model":"a","messages":[{}]}"#);
+}
+
+#[test]
 fn usage_is_not_forced_where_the_provider_refuses_the_member() {
     let body = r#"{"model":"m","messages":[{}],"stream":true}"#;
     let splice = Splice {
@@ -279,6 +337,7 @@ mod properties {
         fn a_splice_is_json_again_and_keeps_what_is_unknown(
             others in proptest::collection::vec(member(), 0..8),
             at in 0_usize..8,
+            is_named in proptest::bool::ANY,
             gap in "[ \n]{0,2}",
         ) {
             let mut pairs: Vec<(String, String)> = Vec::new();
@@ -287,7 +346,10 @@ mod properties {
                     pairs.push(pair);
                 }
             }
-            pairs.insert(at.min(pairs.len()), ("model".into(), r#""m""#.into()));
+            let has_models = pairs.iter().any(|(name, _)| name == "models");
+            if is_named || !has_models {
+                pairs.insert(at.min(pairs.len()), ("model".into(), r#""m""#.into()));
+            }
             pairs.push(("messages".into(), "[{}]".into()));
             let text = pairs.iter().map(|(name, value)| format!("{gap}\"{name}\"{gap}:{gap}{value}{gap}"));
             let body = format!("{{{}}}", text.collect::<Vec<_>>().join(","));
