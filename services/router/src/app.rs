@@ -42,10 +42,10 @@ use keyward_catalog::CatalogHandle;
 use keyward_limits::Gate;
 use tokio_util::task::TaskTracker;
 
-use crate::answers::Answers;
 use crate::config::{Failover, OnCreditExhausted, Timeouts};
 use crate::domain::policy::Operator;
 use crate::domain::providers::Providers;
+use crate::store::answers::AnswerStore;
 use crate::upstream::Egress;
 pub(crate) use behalf::Behalf;
 pub(crate) use cache::{RedisShelf, ResponseCache};
@@ -53,6 +53,7 @@ use closing::Closing;
 pub(crate) use drains::Drains;
 pub(crate) use error::RouteError;
 pub(crate) use health::{HINTS_MAX, HealthBook, HealthMeters, share as share_health};
+pub(crate) use idempotency::forget_answers;
 pub(crate) use invoke::{Invocation, Options};
 pub(crate) use key_tests::{Subject, Tested, keep_tested};
 pub(crate) use lengths::LengthBook;
@@ -77,7 +78,7 @@ pub(crate) struct Core {
     pub(crate) metering: MeteringPort,
     pub(crate) gate: Arc<Gate>,
     pub(crate) cache: ResponseCache,
-    pub(crate) answers: Answers,
+    pub(crate) answers: Arc<dyn AnswerStore>,
     pub(crate) egress: Egress,
     pub(crate) timeouts: Timeouts,
     pub(crate) failover: Failover,

@@ -4,7 +4,6 @@
 //! [`Router::open`] sets it up; [`Router::server`] is its gRPC service, to be put behind the layer
 //! that authenticates.
 
-mod answers;
 mod app;
 pub mod config;
 pub mod domain;

@@ -14,20 +14,20 @@ use keyward_storage::{PostgresUrl, StorageError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::answers::Answers;
 use crate::app::closing::Closing;
 use crate::app::metering::MeteringPort;
 use crate::app::meters::Meters;
 use crate::app::vault::{LeaseMeters, VaultPort};
 use crate::app::{
     Core, Drains, HINTS_MAX, HealthBook, HealthMeters, LengthBook, PolicyBook, PriceOrder,
-    RedisShelf, ResponseCache, Tokens, keep_tested, share_health,
+    RedisShelf, ResponseCache, Tokens, forget_answers, keep_tested, share_health,
 };
 use crate::config::RouterConfig;
 use crate::domain::health::Hint;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
 use crate::grpc::RouterApi;
 use crate::spool::Spool;
+use crate::store::answers::AnswerStore;
 use crate::store::postgres::PostgresStore;
 use crate::store::sqlite::SqliteStore;
 use crate::store::{PolicyStore, StoreError};
@@ -107,7 +107,10 @@ impl Router {
             tracker.clone(),
             meters.leases(),
         );
-        let policies = policies(config, process).await?;
+        let store = open_store(config).await?;
+        let policies = policies(store.policies, process).await?;
+        let forgetting = forget_answers(Arc::clone(&store.answers), stopping.clone());
+        tracker.spawn(forgetting);
         let gate = Arc::new(gate(config, &meters)?);
         tracker.spawn(keep(Arc::clone(&gate), stopping.clone()));
         if let (Some(board), Some(hints)) = (board, hints) {
@@ -127,7 +130,7 @@ impl Router {
             metering,
             gate,
             cache: cache(config)?,
-            answers: Answers::at(&config.spool.with_file_name("answers.db")),
+            answers: store.answers,
             egress,
             timeouts: config.timeouts,
             failover: config.failover,
@@ -158,7 +161,6 @@ impl Router {
     pub async fn close(&self) {
         self.core.metering.close().await;
         self.core.policies.close().await;
-        self.core.answers.close().await;
     }
 
     /// Whether it can serve: the vault's changes are heard.
@@ -193,10 +195,9 @@ pub async fn migrate_file(path: &Path) -> Result<(), RouterError> {
 
 /// The policies, and what follows the changes that others make.
 async fn policies(
-    config: &RouterConfig,
+    store: Arc<dyn PolicyStore>,
     process: &Process,
 ) -> Result<Arc<PolicyBook>, RouterError> {
-    let store = open_store(config).await?;
     let (is_shared, last) = (store.is_shared(), store.last_change().await?);
     let policies = Arc::new(PolicyBook::new(store));
     if is_shared {
@@ -206,10 +207,26 @@ async fn policies(
     Ok(policies)
 }
 
-async fn open_store(config: &RouterConfig) -> Result<Arc<dyn PolicyStore>, RouterError> {
+/// The one store, by its topics.
+struct Store {
+    policies: Arc<dyn PolicyStore>,
+    answers: Arc<dyn AnswerStore>,
+}
+
+impl Store {
+    fn of(store: impl PolicyStore + AnswerStore + 'static) -> Self {
+        let store = Arc::new(store);
+        Self {
+            policies: Arc::clone(&store) as Arc<dyn PolicyStore>,
+            answers: store,
+        }
+    }
+}
+
+async fn open_store(config: &RouterConfig) -> Result<Store, RouterError> {
     Ok(match &config.postgres {
-        Some(url) => Arc::new(PostgresStore::open(url).await.map_err(StoreError::from)?),
-        None => Arc::new(open_file(&config.database).await?),
+        Some(url) => Store::of(PostgresStore::open(url).await.map_err(StoreError::from)?),
+        None => Store::of(open_file(&config.database).await?),
     })
 }
 

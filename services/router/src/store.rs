@@ -1,6 +1,7 @@
-//! What the router keeps beside its spool: routing policies. One suite of tests (`suite`) states what
-//! every engine must do.
+//! What the router keeps beside its spool: routing policies, and answers to repeatable requests. One
+//! suite of tests (`suite`) states what every engine must do.
 
+pub(crate) mod answers;
 pub(crate) mod postgres;
 pub(crate) mod sqlite;
 #[cfg(test)]

@@ -1,23 +1,29 @@
 //! Requests that came with an `Idempotency-Key`: the first is served, who sends it again gets its answer
 //! and pays nothing. Streams are not remembered.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use keyward_money::{Nanos, Usage};
 use keyward_runtime::error::Reason;
+use tokio_util::sync::CancellationToken;
 
 use super::answer::{AnswerHead, CacheOutcome, Summary};
 use super::dispatch::Dispatch;
 use super::{RouteError, now_ms, sealing};
-use crate::answers::{Claim, Found};
 use crate::domain::cache::StoredAnswer;
 use crate::domain::repeatable::Repeatable;
+use crate::store::StoreError;
+use crate::store::answers::{AnswerStore, Claim, FORGET_STEP, Finish, Found};
 
 /// How long an answer is remembered.
 const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How long a request may be under way: longer than the longest answer there is. A router that was lost
 /// leaves its places until then.
 const UNDER_WAY_MS: i64 = 15 * 60 * 1_000;
+/// How often what is over is forgotten. Nobody is given it before, so this is about room alone.
+const FORGET_EVERY: Duration = Duration::from_mins(1);
 
 /// The turn of the first of the same requests.
 #[derive(Debug)]
@@ -33,7 +39,7 @@ impl Dispatch {
         let Some(repeatable) = self.repeatable() else {
             return Ok(false);
         };
-        let now_ms = i64::try_from(now_ms()).unwrap_or(i64::MAX);
+        let now_ms = signed_now_ms();
         let claim = Claim {
             place: repeatable.place,
             matches: repeatable.matches,
@@ -41,12 +47,7 @@ impl Dispatch {
             now_ms,
             expire_ms: now_ms.saturating_add(UNDER_WAY_MS),
         };
-        let found = self.core.answers.claim(claim).await.map_err(|error| {
-            let error = keyward_runtime::error::chain(&error);
-            tracing::error!(%error, "what requests came to cannot be looked up");
-            RouteError::away("the store of answers")
-        })?;
-        match found {
+        match self.core.answers.claim(claim).await.map_err(away)? {
             Found::Free => {
                 self.turn = Some(
                     Turn {
@@ -100,16 +101,14 @@ impl Dispatch {
         let Some(sealed) = sealing::seal(seal, &place, &answer) else {
             return;
         };
-        let expire_ms = i64::try_from(now_ms())
-            .unwrap_or(i64::MAX)
-            .saturating_add(REMEMBERED_MS);
-        let holder = self.inference_id.clone();
-        match self
-            .core
-            .answers
-            .finish(place, holder, sealed, expire_ms)
-            .await
-        {
+        let expire_ms = signed_now_ms().saturating_add(REMEMBERED_MS);
+        let finish = Finish {
+            place,
+            holder: self.inference_id.clone(),
+            answer: sealed,
+            expire_ms,
+        };
+        match self.core.answers.finish(finish).await {
             Ok(()) => turn.is_over.store(true, Ordering::Relaxed),
             Err(error) => {
                 let error = keyward_runtime::error::chain(&error);
@@ -160,4 +159,25 @@ impl Dispatch {
         }
         self.answer.finish(Summary::nothing()).await;
     }
+}
+
+/// Forgets what nobody can ask for any more, until the process stops.
+pub(crate) async fn forget_answers(store: Arc<dyn AnswerStore>, stopping: CancellationToken) {
+    let forgetting = async {
+        loop {
+            tokio::time::sleep(FORGET_EVERY).await;
+            while store.forget(signed_now_ms()).await.unwrap_or(0) == FORGET_STEP {}
+        }
+    };
+    stopping.run_until_cancelled(forgetting).await;
+}
+
+fn signed_now_ms() -> i64 {
+    i64::try_from(now_ms()).unwrap_or(i64::MAX)
+}
+
+fn away(error: StoreError) -> RouteError {
+    let error = keyward_runtime::error::chain(&error);
+    tracing::error!(%error, "what requests came to cannot be looked up");
+    RouteError::away("the store of answers")
 }

@@ -1,5 +1,7 @@
 //! The router's store in Postgres, for several routers at once.
 
+mod answers;
+
 use std::borrow::Cow;
 
 use async_trait::async_trait;
@@ -14,10 +16,16 @@ use super::{
 use crate::domain::policy::PolicyOwner;
 
 /// The schema's steps, in order; a released one never changes.
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_policies",
-    sql: include_str!("postgres/0001_policies.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_policies",
+        sql: include_str!("postgres/0001_policies.sql"),
+    },
+    Migration {
+        name: "0002_answers",
+        sql: include_str!("postgres/0002_answers.sql"),
+    },
+];
 
 /// The router's part of a database. Whoever makes it owns it, and nobody else may look into it.
 pub(crate) const SCHEMA: Schema = Schema {

@@ -1,5 +1,7 @@
 //! The embedded store: SQLite, every change through its one writer thread.
 
+mod answers;
+
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -14,10 +16,16 @@ use super::{
 use crate::domain::policy::PolicyOwner;
 
 /// The schema's steps, in order; a released one never changes.
-pub(crate) const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_policies.sql",
-    sql: include_str!("sqlite/0001_policies.sql"),
-}];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_policies.sql",
+        sql: include_str!("sqlite/0001_policies.sql"),
+    },
+    Migration {
+        name: "0002_answers.sql",
+        sql: include_str!("sqlite/0002_answers.sql"),
+    },
+];
 
 const GET: &str = "
     SELECT owner_kind, owner_uid, sequence, revision, document, update_ms FROM routing_policy

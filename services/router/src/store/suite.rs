@@ -1,5 +1,6 @@
 //! What every engine must do, whatever it is. An engine runs all of it with [`conformance!`].
 
+pub(crate) mod answers;
 mod copies;
 
 use std::sync::Arc;
@@ -24,6 +25,19 @@ macro_rules! conformance {
             each_policy_is_told_once_by_its_last_change,
             who_looks_for_changes_misses_none,
         );
+        $crate::store::suite::conformance!($open; answers:
+            the_first_holds_the_place_until_it_is_answered,
+            a_place_that_is_given_back_or_whose_time_is_over_is_free,
+            of_those_who_want_a_place_at_once_one_gets_it,
+            what_is_over_is_forgotten_step_by_step,
+        );
+    };
+    ($open:expr; answers: $($case:ident,)+) => {
+        $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let (store, _keep) = $open;
+            $crate::store::suite::answers::$case(std::sync::Arc::new(store)).await;
+        })+
     };
     ($open:expr; $($case:ident,)+) => {
         $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,12 +1,12 @@
-//! All that the router's store holds, for copies: the one list, which a test holds against both
-//! schemas.
+//! What of the router's store is copied: the one list, which a test holds against both schemas.
 
 use keyward_storage::copy::{Layout, Table};
 use keyward_storage::tables;
 
 use super::{postgres, sqlite};
 
-/// All that the router's store holds.
+/// All that the router's store holds, but for answers to repeatable requests: they are
+/// large, and forgotten after a day anyway. Who repeats one then is served anew.
 pub static LAYOUT: Layout = Layout {
     tables: TABLES,
     used: &["routing_policy"],
