@@ -137,7 +137,7 @@ fn key(number: usize) -> PlanKey {
 
 fn layer(rules: usize) -> Layer {
     let rule = |number: usize| Rule {
-        name: format!("rule {number}"),
+        name: format!("rule {number}").into(),
         when: Match {
             model: Some(Pattern::new(&format!("openai/model-{number}*"))),
             ..Match::default()

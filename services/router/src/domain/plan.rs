@@ -2,9 +2,12 @@
 //! was left out and why. `ResolveRoute` shows it, `Invoke` walks it.
 
 mod asked;
+mod course;
 mod credits;
+mod found;
 mod input;
 mod obstacle;
+mod own;
 mod rank;
 mod reason;
 mod steering;
@@ -22,6 +25,7 @@ pub use reason::{Chosen, Ordered, Reason};
 
 use crate::domain::policy::{Fallback, Layers, Scope};
 use asked::Asked;
+use course::Course;
 use survey::Survey;
 
 /// A key at a provider that may serve.
@@ -165,7 +169,8 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
         Err(refused) => return *refused,
     };
     let mut left_out = std::mem::take(&mut asked.left_out);
-    let survey = Survey::of(input, &asked);
+    let courses = Course::all(input, &asked);
+    let survey = Survey::of(input, asked.is_auto, &courses);
     left_out.extend(survey.left_out);
     let refusal = survey.refusal;
     let candidates = rank::in_order(input, survey.found, refusal.is_some(), &mut left_out);

@@ -2,8 +2,9 @@
 
 use keyward_money::Nanos;
 
+use super::course::Course;
 use super::obstacle::CreditsRefusal;
-use super::survey::{Course, is_for, out_of_use};
+use super::own::{is_for, out_of_use};
 use super::target::Target;
 use super::{Allowance, KeyState, Obstacle, PlanInput, PlanKey};
 use crate::domain::policy::{Fallback, Scope};

@@ -1,6 +1,7 @@
 //! Why something that might serve does not.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::domain::policy::Scope;
 use crate::domain::providers::OPENROUTER;
@@ -30,7 +31,7 @@ pub enum Obstacle {
     /// A policy forbids the provider.
     ProviderForbidden(Scope),
     /// A rule of a policy names other providers.
-    RuledOut(Scope, String),
+    RuledOut(Scope, Arc<str>),
     /// The request names another provider.
     OtherProviderNamed(String),
     /// The request brings its own key and allows no other.

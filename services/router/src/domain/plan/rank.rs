@@ -1,8 +1,10 @@
 //! The order of candidates: precedence first, and those that rest behind those that do not.
 
 use super::asked::is_own;
+use super::found::Found;
 use super::{Allowance, Candidate, LeftOut, Obstacle, PlanInput};
 use crate::domain::health::Standing;
+use crate::domain::policy::KeysFirst;
 
 /// Where a candidate stands by precedence; what comes first in it counts most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,22 +57,16 @@ impl Place {
     }
 }
 
-/// A candidate with its place.
-pub(super) struct Ranked {
-    pub(super) place: Place,
-    pub(super) candidate: Candidate,
-}
-
-/// Puts candidates in order, and leaves out those that the request's word on fallbacks excludes.
+/// Puts what was found in order, and leaves out what the request's word on fallbacks excludes.
 pub(super) fn in_order(
     input: &PlanInput<'_>,
-    mut found: Vec<Ranked>,
+    mut found: Vec<Found<'_, '_>>,
     is_refused: bool,
     left_out: &mut Vec<LeftOut>,
 ) -> Vec<Candidate> {
     // An inline key is first whatever the order of providers.
-    let is_stored = |ranked: &Ranked| ranked.place.level > 0;
-    found.sort_by_key(|ranked| (ranked.place.group, is_stored(ranked), ranked.place));
+    let is_stored = |found: &Found<'_, '_>| found.key.is_some();
+    found.sort_by_key(|found| (found.place.group, is_stored(found), found.place));
     if input.allowance() == Allowance::None {
         keep(&mut found, left_out, is_refused);
     } else if !input.request.preferences.allow_fallbacks
@@ -79,49 +75,38 @@ pub(super) fn in_order(
         keep_the_provider(&mut found, left_out);
     }
     // Stable: precedence stands among those that are equally well.
-    found.sort_by_key(|ranked| match ranked.candidate.reason.standing {
+    found.sort_by_key(|found| match found.standing {
         Standing::Good => (0, 0),
         Standing::Absent => (1, 0),
         Standing::Resting { until_ms } => (2, until_ms),
     });
-    found.into_iter().map(|ranked| ranked.candidate).collect()
+    let organization_first = input.layers().keys_first() == KeysFirst::Organization;
+    found
+        .iter()
+        .map(|found| found.candidate(organization_first))
+        .collect()
 }
 
 /// With no fallback at all there is one key: the first by precedence, however it stands. Where that
 /// was refused by its provider, there is none.
-fn keep(found: &mut Vec<Ranked>, left_out: &mut Vec<LeftOut>, is_refused: bool) {
+fn keep(found: &mut Vec<Found<'_, '_>>, left_out: &mut Vec<LeftOut>, is_refused: bool) {
     let kept = usize::from(!is_refused);
     let rest = found.split_off(found.len().min(kept));
-    left_out.extend(
-        rest.into_iter()
-            .map(|ranked| without(ranked, Obstacle::NoFallback)),
-    );
+    let without = |found: Found<'_, '_>| found.left_out(Obstacle::NoFallback);
+    left_out.extend(rest.into_iter().map(without));
 }
 
 /// Without fallbacks to other providers: the keys for the first one's.
-fn keep_the_provider(found: &mut Vec<Ranked>, left_out: &mut Vec<LeftOut>) {
-    let Some(first) = found.first().map(|ranked| ranked.candidate.clone()) else {
+fn keep_the_provider(found: &mut Vec<Found<'_, '_>>, left_out: &mut Vec<LeftOut>) {
+    let Some(first) = found.first() else {
         return;
     };
-    let is_kept = |ranked: &Ranked| {
-        ranked.candidate.provider == first.provider
-            && is_own(ranked.candidate.source) == is_own(first.source)
-    };
-    let (kept, rest): (Vec<_>, Vec<_>) = std::mem::take(found).into_iter().partition(is_kept);
-    *found = kept;
-    left_out.extend(
-        rest.into_iter()
-            .map(|ranked| without(ranked, Obstacle::FallbacksOff)),
-    );
-}
-
-fn without(ranked: Ranked, obstacle: Obstacle) -> LeftOut {
-    let candidate = ranked.candidate;
-    LeftOut {
-        key_id: candidate.key_id().to_owned(),
-        provider: candidate.provider,
-        upstream_model: candidate.upstream_model,
-        source: candidate.source,
-        obstacle,
-    }
+    let (provider, is_firsts_own) = (first.seller.provider, is_own(first.source()));
+    found.retain(|found| {
+        let is_kept = found.seller.provider == provider && is_own(found.source()) == is_firsts_own;
+        if !is_kept {
+            left_out.push(found.left_out(Obstacle::FallbacksOff));
+        }
+        is_kept
+    });
 }

@@ -1,6 +1,7 @@
 //! Why a candidate stands where it stands.
 
 use std::fmt;
+use std::sync::Arc;
 
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::KeySource;
@@ -18,7 +19,7 @@ pub enum Ordered {
     /// `provider.sort`.
     Sorted(Sort),
     /// A rule of a policy.
-    ByRule(Scope, String),
+    ByRule(Scope, Arc<str>),
     /// A policy puts the organisation's keys first.
     OrganizationFirst,
 }

@@ -1,6 +1,7 @@
 //! What rules and the caller's preferences make of one model: who may serve it, and in which order.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
 use keyward_money::Nanos;
 
@@ -72,7 +73,7 @@ impl<'a> Steering<'a> {
             !named.is_empty() && !named.iter().any(|name| name == provider)
         };
         if let Some((scope, rule)) = self.rules.iter().find(|(_, rule)| names_others(rule)) {
-            return Some(Obstacle::RuledOut(*scope, rule.name.clone()));
+            return Some(Obstacle::RuledOut(*scope, Arc::clone(&rule.name)));
         }
         preferred(input, provider).or_else(|| kept_to(input, target, provider))
     }
@@ -104,7 +105,7 @@ impl<'a> Steering<'a> {
     pub(super) fn ordered(&self) -> Option<Ordered> {
         match (&self.order, self.sort) {
             (Order::Request(_), _) => Some(Ordered::ByRequest),
-            (Order::Rule(scope, rule), _) => Some(Ordered::ByRule(*scope, rule.name.clone())),
+            (Order::Rule(scope, rule), _) => Some(Ordered::ByRule(*scope, Arc::clone(&rule.name))),
             (Order::Nobody, Some(sort)) => Some(Ordered::Sorted(sort)),
             (Order::Nobody, None) => None,
         }

@@ -153,8 +153,16 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The provider that an inline key of no telling form is for: the vendor, if it can be called.
-    pub(super) fn own_provider(&self, input: &PlanInput<'_>) -> Option<&str> {
+    /// The provider that the request's own key is for, where it has one: who is named, else whose key
+    /// it looks like, else the vendor, if it can be called.
+    pub(super) fn inline_provider<'b>(&'b self, input: &'b PlanInput<'_>) -> Option<&'b str> {
+        let inline = input.request.inline_key?;
+        let named = input.request.byok_provider.as_deref();
+        let said = named.or(inline.looks_like);
+        said.or_else(|| self.own_provider(input))
+    }
+
+    fn own_provider(&self, input: &PlanInput<'_>) -> Option<&str> {
         if self.is_unknown() {
             return Some(OPENAI);
         }

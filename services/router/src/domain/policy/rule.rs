@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use keyward_catalog::Endpoint;
@@ -44,7 +45,7 @@ pub struct Steer {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Rule {
     /// What people call it.
-    pub name: String,
+    pub name: Arc<str>,
     /// Which requests it is about.
     pub when: Match,
     /// What it does.

@@ -215,7 +215,7 @@ fn rule(text: &str) -> Rule {
         _ => panic!("{text}"),
     }
     Rule {
-        name: text.to_owned(),
+        name: text.into(),
         when: matching(when),
         then: steer,
     }

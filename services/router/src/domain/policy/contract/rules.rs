@@ -30,7 +30,7 @@ pub(super) fn rule(place: &str, rule: &proto::RoutingRule) -> Result<Rule, Misfi
     let names = |names: &[String]| names.iter().map(|name| provider(name)).collect();
     let weights = rule.weights.iter();
     Ok(Rule {
-        name: rule.name.clone(),
+        name: rule.name.as_str().into(),
         when,
         then: Steer {
             providers: names(&rule.providers),

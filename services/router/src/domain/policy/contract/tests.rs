@@ -92,7 +92,7 @@ fn everything_that_is_said_is_read() {
     let [rule] = &read.rules[..] else {
         panic!("{read:?}");
     };
-    assert_eq!(rule.name, "nights");
+    assert_eq!(&*rule.name, "nights");
     assert_eq!(rule.then.providers, ["openai"]);
     assert_eq!(rule.then.weights["openai"], 3);
     assert_eq!(rule.then.max_charge, Some(Nanos::new(9)));

@@ -1,0 +1,118 @@
+//! One model of a request with the providers that have it: what holds there whatever the key is found
+//! out once.
+
+use super::asked::{Asked, Choice};
+use super::reason::Ordered;
+use super::steering::Steering;
+use super::target::is_callable;
+use super::{Obstacle, PlanInput};
+use crate::domain::health::Standing;
+
+/// One model with what steers who serves it.
+pub(super) struct Course<'a, 'b> {
+    pub(super) choice: &'b Choice<'a>,
+    /// Its place among the request's models.
+    pub(super) number: u16,
+    pub(super) steering: Steering<'a>,
+    /// What put providers where they are.
+    pub(super) ordered: Option<Ordered>,
+    sellers: Vec<Seller<'b>>,
+}
+
+/// A provider that has the model.
+pub(super) struct Seller<'b> {
+    pub(super) provider: &'b str,
+    /// The model's name there.
+    pub(super) name: &'b str,
+    /// Its place in the catalogue's order; none where only a key speaks for it.
+    pub(super) listed: Option<usize>,
+    /// Why it may not serve, whatever the key.
+    pub(super) obstacle: Option<Obstacle>,
+    /// Its place in the order that is asked for, and by what is sorted.
+    pub(super) order: (u16, u64),
+    /// By a rule's weights.
+    pub(super) lot: u64,
+    /// How the model stands at its own address.
+    pub(super) standing: Standing,
+    /// Whether keys have to bring an address.
+    needs_address: bool,
+}
+
+impl<'a, 'b> Course<'a, 'b> {
+    /// One for each model of a request.
+    pub(super) fn all(input: &'b PlanInput<'a>, asked: &'b Asked<'a>) -> Vec<Self> {
+        let numbered = (0..).zip(&asked.models);
+        numbered
+            .map(|(number, choice)| Self::of(input, number, choice))
+            .collect()
+    }
+
+    fn of(input: &'b PlanInput<'a>, number: u16, choice: &'b Choice<'a>) -> Self {
+        let steering = Steering::of(input, &choice.target);
+        let mut course = Self {
+            choice,
+            number,
+            ordered: steering.ordered(),
+            steering,
+            sellers: Vec::new(),
+        };
+        for (place, provider) in choice.target.providers().into_iter().enumerate() {
+            course.add(input, provider, Some(place));
+        }
+        let keys = input.keys.iter().map(|key| key.provider.as_str());
+        for provider in choice.target.inline_provider(input).into_iter().chain(keys) {
+            course.add(input, provider, None);
+        }
+        course
+    }
+
+    fn add(&mut self, input: &PlanInput<'_>, provider: &'b str, listed: Option<usize>) {
+        if self.seller(provider).is_some() {
+            return;
+        }
+        let target = &self.choice.target;
+        let Some(name) = target.name_at(provider) else {
+            return;
+        };
+        let known = input.providers.get(provider);
+        let forbidden = self.steering.obstacle(input, target, provider);
+        let unavailable = || match known {
+            None => Some(Obstacle::NotAvailable),
+            Some(known) if !is_callable(known.dialect) => Some(Obstacle::NotCallable),
+            Some(_) => None,
+        };
+        self.sellers.push(Seller {
+            provider,
+            name,
+            listed,
+            obstacle: forbidden.or_else(unavailable),
+            order: self.steering.place(input, target, provider),
+            lot: self.steering.lot(input.request.affinity, provider),
+            standing: input.health.standing_at(provider, name, input.now_ms),
+            needs_address: known.is_some_and(|known| {
+                known.dialect == keyward_catalog::Dialect::OpenAi && known.base_url.is_none()
+            }),
+        });
+    }
+
+    /// The provider of that name, if it has the model.
+    pub(super) fn seller(&self, provider: &str) -> Option<&Seller<'b>> {
+        self.sellers
+            .iter()
+            .find(|seller| seller.provider == provider)
+    }
+
+    /// The providers that are known to have the model, in the catalogue's order.
+    pub(super) fn listed(&self) -> impl Iterator<Item = &Seller<'b>> {
+        self.sellers.iter().filter(|seller| seller.listed.is_some())
+    }
+}
+
+impl Seller<'_> {
+    /// Why it may not serve with a key that has this address of its own, or none.
+    pub(super) fn obstacle(&self, base_url: Option<&str>) -> Option<Obstacle> {
+        let no_address = self.needs_address && base_url.is_none();
+        let obstacle = self.obstacle.clone();
+        obstacle.or(no_address.then_some(Obstacle::NoAddress))
+    }
+}
