@@ -40,8 +40,8 @@ use directory::AccountDirectory;
 pub(crate) use estimate::{Estimate, EstimateRequest, TierCost};
 pub(crate) use holds::{ExtendHold, PlaceHold};
 pub(crate) use key_statistics::{KeysPage, KeysRequest};
-pub(crate) use leases::{Call, CallKind, Connected, LIFETIME, RenewLease, Renewed, SettleLeased};
-use leases::{Holders, Recalls, Strict};
+pub(crate) use leases::{Call, Connected, LIFETIME, RenewLease, Renewed, SettleLeased};
+use leases::{Crossing, Holders, Recalls, Strict};
 pub(crate) use ledger::Ledger;
 pub(crate) use meters::Meters;
 pub(crate) use once::Once;
@@ -88,6 +88,8 @@ pub(crate) struct App {
     webhook_changes: tokio::sync::Mutex<()>,
     /// The routers that have leases, or may.
     holders: Holders,
+    /// The way to those of other meterings, where several share the store.
+    crossing: Option<Crossing>,
     strict: Strict,
     recalls: Recalls,
 }
@@ -117,6 +119,7 @@ impl App {
         meters.open(store.holds_open().await?);
         let strict = strict(&*store, ways.lends).await?;
         complete_sums(&*store).await?;
+        let crossing = store.crossing().map(Crossing::over);
         Ok(Self {
             ledger: Ledger::start(
                 &(Arc::clone(&store) as Arc<dyn BatchStore>),
@@ -134,6 +137,7 @@ impl App {
             courier,
             webhook_changes: tokio::sync::Mutex::new(()),
             holders: Holders::default(),
+            crossing,
             strict,
             recalls: Recalls::default(),
         })

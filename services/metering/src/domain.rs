@@ -6,6 +6,7 @@ pub(crate) mod calendar;
 pub(crate) mod charging;
 pub(crate) mod day;
 pub(crate) mod delivery;
+pub(crate) mod errand;
 pub(crate) mod event;
 pub(crate) mod filter;
 pub(crate) mod ledger;

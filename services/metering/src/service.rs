@@ -107,6 +107,8 @@ impl Metering {
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
         process.spawn(async move { app.sweep_until(stop).await });
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
+        process.spawn(async move { app.attend_until(stop).await });
+        let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
         process.spawn(async move { app.send_notices_until(stop).await });
         let (app, stop) = (Arc::clone(&self.app), process.stopping.clone());
         process.spawn(async move { app.tidy_notices_until(stop).await });

@@ -4,6 +4,7 @@
 mod batch;
 mod budgets;
 mod columns;
+mod crossing;
 mod leases;
 pub(crate) mod notices;
 pub(crate) mod postgres;
@@ -24,6 +25,7 @@ use uuid::Uuid;
 
 pub(crate) use batch::{Batch, NotWritten, Work, transact};
 pub(crate) use budgets::BudgetStore;
+pub(crate) use crossing::{CrossingStore, Mark};
 pub(crate) use leases::LeaseStore;
 pub(crate) use proof::{ProofStore, prove};
 

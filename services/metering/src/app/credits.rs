@@ -139,7 +139,7 @@ impl App {
 
     /// The attempt of a request that was charged.
     async fn charged_event(&self, inference_id: &str) -> Result<Event, MeteringError> {
-        self.flush_all().await;
+        self.flush_all().await?;
         let everything = Visibility {
             account: None,
             user_uid: None,

@@ -2,6 +2,7 @@
 //! there are is in the store; here is who can be reached, and when nothing is lent.
 
 mod calls;
+mod crossing;
 mod holders;
 mod settling;
 mod strict;
@@ -18,7 +19,8 @@ use crate::domain::account::AccountKey;
 use crate::domain::budget::BudgetAction;
 use crate::domain::ledger::{GiveBack, Holder, Lease, Lend, Lent};
 pub(crate) use calls::Recalls;
-pub(crate) use holders::{Call, CallKind, Connected, Holders};
+pub(crate) use crossing::Crossing;
+pub(crate) use holders::{Call, Connected, Holders};
 pub(crate) use settling::SettleLeased;
 pub(crate) use strict::Strict;
 
@@ -76,7 +78,7 @@ impl App {
         if !asked.in_need && !self.lends(&asked, known.as_ref()).await? {
             return Ok(NOTHING);
         }
-        let lend = self.lend(&asked, known.as_ref());
+        let lend = self.lend(&asked, known.as_ref(), self.parts(&asked).await?);
         let lent = match self.ledger.run(lend.clone()).await? {
             Lent::Short { .. } if asked.in_need && self.recall_short(asked.account).await? => {
                 self.ledger.run(lend).await?
@@ -109,9 +111,8 @@ impl App {
         Ok(actions.all(|action| action == BudgetAction::Notify))
     }
 
-    fn lend(&self, asked: &RenewLease, known: Option<&Lease>) -> Lend {
+    fn lend(&self, asked: &RenewLease, known: Option<&Lease>, parts: i64) -> Lend {
         let now = time::now();
-        let routers = i64::try_from(self.holders.count()).unwrap_or(i64::MAX);
         let least = match known {
             // One that begins with nothing would only be asked for again.
             None => asked.least.max(Nanos::new(1)),
@@ -130,14 +131,20 @@ impl App {
             } else {
                 LENT_MAX
             },
-            parts: if asked.in_need {
-                1
-            } else {
-                routers.max(1).saturating_mul(2)
-            },
+            parts,
             time: now,
             expire_time: now.checked_add(LIFETIME).unwrap_or(now),
         }
+    }
+
+    /// Into how many parts what is there is divided, of which one may be lent: half of it is shared by
+    /// all routers, except where a request needs it.
+    async fn parts(&self, asked: &RenewLease) -> Result<i64, MeteringError> {
+        if asked.in_need {
+            return Ok(1);
+        }
+        let routers = i64::try_from(self.everybody().await?.len()).unwrap_or(i64::MAX);
+        Ok(routers.max(1).saturating_mul(2))
     }
 
     /// Takes back what a router does not need, or all that is left.

@@ -155,7 +155,7 @@ impl App {
         inference_id: &str,
     ) -> Result<Receipt, MeteringError> {
         let visibility = if requester.is_platform_admin {
-            self.flush_all().await;
+            self.flush_all().await?;
             Visibility {
                 account: None,
                 user_uid: None,

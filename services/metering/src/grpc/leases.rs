@@ -15,7 +15,8 @@ use tonic::{Status, Streaming};
 use super::metering::IDLE_WHILE_STOPPING;
 use super::{Grpc, convert, status};
 use crate::MeteringError;
-use crate::app::{Call, CallKind, Connected, LIFETIME, RenewLease, Renewed};
+use crate::app::{Call, Connected, LIFETIME, RenewLease, Renewed};
+use crate::domain::errand::ErrandKind;
 use crate::domain::ledger::Holder;
 
 /// What a router is called for.
@@ -126,15 +127,15 @@ impl Watch {
 }
 
 fn message(call: Call) -> WatchLeasesResponse {
-    let kind = match call.kind {
-        CallKind::Flush => LeaseCall::Flush,
-        CallKind::Recall => LeaseCall::Recall,
+    let (errand, account) = (call.errand, call.errand.account);
+    let kind = match errand.kind {
+        ErrandKind::Flush => LeaseCall::Flush,
+        ErrandKind::Recall => LeaseCall::Recall,
     };
     WatchLeasesResponse {
         call_id: call.id,
         call: kind.into(),
-        account: call
-            .account
+        account: account
             .map(|account| account.to_string())
             .unwrap_or_default(),
     }

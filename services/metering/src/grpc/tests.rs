@@ -3,6 +3,7 @@
 
 mod accounts;
 mod budgets;
+mod crossing;
 mod directory;
 mod extensions;
 mod holds;
@@ -13,6 +14,7 @@ mod pricing;
 mod proof;
 mod records;
 mod reports;
+mod routers;
 mod sums;
 mod versions;
 mod world;

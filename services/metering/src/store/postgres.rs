@@ -2,6 +2,7 @@
 
 mod budgets;
 mod columns;
+mod crossing;
 mod forgetting;
 pub(crate) mod inspect;
 mod ledger;

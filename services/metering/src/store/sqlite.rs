@@ -33,9 +33,9 @@ use super::notices::{
     WebhookStore,
 };
 use super::{
-    Answer, Balance, Batch, BatchStore, BudgetStore, Call, CloseStore, LeaseStore, LedgerStore,
-    NewAnswer, OverdueHold, PriceStore, ProofStore, RecordQuery, StatementStore, StoreError,
-    SumQuery, Sums, TierStore, Transaction, UpkeepStore, UsageStore,
+    Answer, Balance, Batch, BatchStore, BudgetStore, Call, CloseStore, CrossingStore, LeaseStore,
+    LedgerStore, NewAnswer, OverdueHold, PriceStore, ProofStore, RecordQuery, StatementStore,
+    StoreError, SumQuery, Sums, TierStore, Transaction, UpkeepStore, UsageStore,
 };
 use crate::domain::account::AccountKey;
 use crate::domain::budget::Budget;
@@ -217,6 +217,11 @@ impl LedgerStore for SqliteStore {
 
 #[async_trait]
 impl LeaseStore for SqliteStore {
+    /// One process writes a file.
+    fn crossing(&self) -> Option<Arc<dyn CrossingStore>> {
+        None
+    }
+
     async fn lease_get(&self, id: Uuid) -> Result<Option<Lease>, StoreError> {
         self.read(move |connection| leases::get(connection, id))
             .await

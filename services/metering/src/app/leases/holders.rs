@@ -1,6 +1,6 @@
 //! The routers that can be reached, and what is asked of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,31 +8,19 @@ use futures::future::join_all;
 use keyward_money::Nanos;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::Instant;
 
-use crate::domain::account::AccountKey;
+use crate::domain::errand::Errand;
 use crate::domain::ledger::Holder;
 
 /// Calls on their way to one router, which does them as they come. A router that leaves so many
 /// undone is not asked for more.
 const CALLS_MAX: usize = 1_024;
 
-/// What a router is to do with the leases of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CallKind {
-    /// Have its settles acknowledged.
-    Flush,
-    /// Use them no more, and give back what is not in flight.
-    Recall,
-}
-
 /// Something that a router is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Call {
     pub(crate) id: u64,
-    pub(crate) kind: CallKind,
-    /// Of all accounts where absent.
-    pub(crate) account: Option<AccountKey>,
+    pub(crate) errand: Errand,
 }
 
 /// The routers that are connected.
@@ -126,13 +114,8 @@ impl Holders {
         (connected, receiver)
     }
 
-    /// How many there are.
-    pub(crate) fn count(&self) -> usize {
-        self.shared.lock().connected.len()
-    }
-
     /// All that are connected now.
-    pub(crate) fn all(&self) -> Vec<Holder> {
+    pub(crate) fn all(&self) -> BTreeSet<Holder> {
         self.shared.lock().connected.keys().copied().collect()
     }
 
@@ -141,28 +124,31 @@ impl Holders {
     pub(crate) async fn call(
         &self,
         holders: impl IntoIterator<Item = Holder>,
-        (kind, account): (CallKind, Option<AccountKey>),
+        errand: Errand,
         wait: Duration,
     ) -> Nanos {
-        let until = Instant::now() + wait;
-        let calling = holders.into_iter().map(async |holder| {
-            let done = async { self.begin(holder, kind, account).await.await.ok() };
-            let done = tokio::time::timeout_at(until, done).await;
-            done.ok().flatten().unwrap_or_default()
-        });
-        let in_flight = join_all(calling).await.into_iter();
+        let asking = holders
+            .into_iter()
+            .map(|holder| self.ask(holder, errand, wait));
+        let in_flight = join_all(asking).await.into_iter().flatten();
         in_flight.fold(Nanos::ZERO, Nanos::saturating_add)
     }
 
-    async fn begin(
+    /// The same of one; nothing if it has not done it in time.
+    pub(crate) async fn ask(
         &self,
         holder: Holder,
-        kind: CallKind,
-        account: Option<AccountKey>,
-    ) -> oneshot::Receiver<Nanos> {
+        errand: Errand,
+        wait: Duration,
+    ) -> Option<Nanos> {
+        let done = async { self.begin(holder, errand).await.await.ok() };
+        tokio::time::timeout(wait, done).await.ok().flatten()
+    }
+
+    async fn begin(&self, holder: Holder, errand: Errand) -> oneshot::Receiver<Nanos> {
         let mut arrivals = self.arrivals.subscribe();
         loop {
-            if let Some(done) = self.try_begin(holder, kind, account) {
+            if let Some(done) = self.try_begin(holder, errand) {
                 return done;
             }
             // The sender is in `self`, so this waits for an arrival.
@@ -172,18 +158,13 @@ impl Holders {
         }
     }
 
-    fn try_begin(
-        &self,
-        holder: Holder,
-        kind: CallKind,
-        account: Option<AccountKey>,
-    ) -> Option<oneshot::Receiver<Nanos>> {
+    fn try_begin(&self, holder: Holder, errand: Errand) -> Option<oneshot::Receiver<Nanos>> {
         let mut shared = self.shared.lock();
         let id = shared.next_id();
         let line = shared.connected.get_mut(&holder)?;
         let (waiting, done) = oneshot::channel();
         line.undone.retain(|_, waiting| !waiting.is_closed());
-        line.calls.try_send(Call { id, kind, account }).ok()?;
+        line.calls.try_send(Call { id, errand }).ok()?;
         line.undone.insert(id, waiting);
         Some(done)
     }
@@ -215,12 +196,12 @@ mod tests {
             two.done(second.recv().await.expect("a call").id, Nanos::new(4));
         };
         let all = holders.all();
-        let calling = holders.call(all, (CallKind::Flush, None), LONG);
+        let calling = holders.call(all, Errand::flush(None), LONG);
         assert_eq!(tokio::join!(calling, answering).0, Nanos::new(7));
-        let silent = holders.call([holder(1)], (CallKind::Recall, None), SOON);
+        let silent = holders.call([holder(1)], Errand::recall(None), SOON);
         assert_eq!(silent.await, Nanos::ZERO);
         drop(one);
-        assert_eq!((holders.count(), holders.all()), (1, vec![holder(2)]));
+        assert_eq!(holders.all(), [holder(2)].into());
     }
 
     #[tokio::test]
@@ -232,13 +213,13 @@ mod tests {
             connected.done(calls.recv().await.expect("a call").id, Nanos::new(5));
             connected
         };
-        let calling = holders.call([holder(1)], (CallKind::Flush, None), LONG);
+        let calling = holders.call([holder(1)], Errand::flush(None), LONG);
         let (in_flight, connected) = tokio::join!(calling, coming);
         assert_eq!(in_flight, Nanos::new(5));
         let (again, _calls) = holders.connect(holder(1));
         drop(connected);
-        assert_eq!(holders.count(), 1, "the newer connection stands");
+        assert_eq!(holders.all().len(), 1, "the newer connection stands");
         drop(again);
-        assert_eq!(holders.count(), 0);
+        assert!(holders.all().is_empty());
     }
 }

@@ -109,7 +109,9 @@ impl App {
             price.version.before = before.active,
             "another version of the price book was activated"
         );
-        self.take_over_prices(version).await?;
+        if self.take_over_prices(version).await? {
+            self.recall_all().await;
+        }
         Ok(answer)
     }
 
@@ -118,22 +120,25 @@ impl App {
         let Ok(_nobody_else) = self.price_changes.try_lock() else {
             return Ok(());
         };
-        match self.store.price_activation().await? {
-            Some(activation) => self.take_over_prices(activation.active).await,
-            None => Ok(()),
+        let Some(activation) = self.store.price_activation().await? else {
+            return Ok(());
+        };
+        if self.take_over_prices(activation.active).await? {
+            self.recall_here().await;
         }
+        Ok(())
     }
 
-    async fn take_over_prices(&self, version: u64) -> Result<(), MeteringError> {
+    /// Says whether another version was in force before.
+    async fn take_over_prices(&self, version: u64) -> Result<bool, MeteringError> {
         let book = self.book();
         if book.prices.version == version {
-            return Ok(());
+            return Ok(false);
         }
         let catalog = std::sync::Arc::clone(&book.catalog);
         let book = Book::of_version(&*self.store, catalog, version).await?;
         *self.book.write() = std::sync::Arc::new(book);
-        self.recall_all().await;
-        Ok(())
+        Ok(true)
     }
 
     async fn activation(&self) -> Result<Activation, MeteringError> {

@@ -10,138 +10,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use futures::StreamExt as _;
-use futures::channel::mpsc;
 use keyward_money::Nanos;
 use keyward_proto::metering::v1 as wire;
 use keyward_runtime::error::Reason;
 use keyward_runtime::ids;
 use tokio::sync::Barrier;
 use tonic::Request;
-use uuid::Uuid;
 
-use super::world::{World, by, hold, refused, served, settle, uid, words};
-use crate::domain::account::{AccountKey, AccountKind};
-use crate::store::{LeaseStore as _, LedgerStore as _};
-
-/// What three words and three more cost a professional.
-const PRICE: i64 = 9_450;
-
-fn account() -> String {
-    format!("users/{}", uid("bob"))
-}
-
-fn account_key() -> AccountKey {
-    AccountKey::new(AccountKind::User, uid("bob"))
-}
-
-fn digest() -> Vec<u8> {
-    let catalog = keyward_catalog::Catalog::embedded().expect("a catalogue");
-    catalog.prices_digest().to_vec()
-}
-
-/// A router that holds from one lease.
-struct Router {
-    holder: wire::LeaseHolder,
-    lease_id: String,
-    answers: mpsc::UnboundedSender<wire::WatchLeasesRequest>,
-    calls: mpsc::UnboundedReceiver<wire::WatchLeasesResponse>,
-}
-
-impl Router {
-    async fn start(world: &World, router: Uuid, start: u64) -> Self {
-        let holder = wire::LeaseHolder {
-            router_id: router.to_string(),
-            start,
-        };
-        let (answers, outgoing) = mpsc::unbounded();
-        let hello = wire::WatchLeasesRequest {
-            holder: Some(holder.clone()),
-            ..wire::WatchLeasesRequest::default()
-        };
-        answers.unbounded_send(hello).expect("heard");
-        let watched = world.metering().watch_leases(outgoing).await;
-        let mut calls = watched.expect("watched").into_inner();
-        let first = calls.message().await.expect("works").expect("a greeting");
-        assert_eq!(first.call_id, 0);
-        // Both directions are listened to all the time, as a router does.
-        let (heard, calls_heard) = mpsc::unbounded();
-        tokio::spawn(async move {
-            while let Ok(Some(call)) = calls.message().await {
-                let _ = heard.unbounded_send(call);
-            }
-        });
-        Self {
-            holder,
-            lease_id: ids::new_text(),
-            answers,
-            calls: calls_heard,
-        }
-    }
-
-    fn renewal(&self, wanted: i64) -> wire::RenewLeaseRequest {
-        wire::RenewLeaseRequest {
-            request_id: ids::new_text(),
-            lease_id: self.lease_id.clone(),
-            holder: Some(self.holder.clone()),
-            account: account(),
-            tier: "professional".to_owned(),
-            wanted_nanos: wanted,
-            least_nanos: 1,
-            in_need: false,
-            prices_digest: digest(),
-        }
-    }
-
-    /// What is lent altogether.
-    async fn renew(&self, world: &World, wanted: i64) -> i64 {
-        let renewed = world.metering().renew_lease(self.renewal(wanted)).await;
-        renewed.expect("answered").into_inner().granted_nanos
-    }
-
-    async fn give_back(&self, world: &World, returned_nanos: i64, closed: bool) {
-        let back = wire::ReturnLeaseRequest {
-            request_id: ids::new_text(),
-            lease_id: self.lease_id.clone(),
-            returned_nanos,
-            closed,
-        };
-        world.metering().return_lease(back).await.expect("taken");
-    }
-
-    async fn call(&mut self) -> wire::WatchLeasesResponse {
-        self.calls.next().await.expect("a call")
-    }
-
-    fn done(&self, call: &wire::WatchLeasesResponse, in_flight_nanos: i64) {
-        let done = wire::WatchLeasesRequest {
-            call_id: call.call_id,
-            in_flight_nanos,
-            ..wire::WatchLeasesRequest::default()
-        };
-        self.answers.unbounded_send(done).expect("heard");
-    }
-
-    /// Settles what it held from its lease.
-    async fn settle(&self, world: &World) -> wire::SettleUsageResponse {
-        let request = hold(words(3, 3));
-        let mut event = served(&request, words(3, 3));
-        event.owner = Some(wire::UsageOwner {
-            account: account(),
-            user_uid: uid("bob").to_string(),
-            ..wire::UsageOwner::default()
-        });
-        let settle = wire::SettleUsageRequest {
-            lease_id: self.lease_id.clone(),
-            held_nanos: PRICE,
-            ..settle(&request, event)
-        };
-        let settled = world.metering().settle_usage(settle.clone()).await;
-        let settled = settled.expect("settled").into_inner();
-        let again = world.metering().settle_usage(settle).await;
-        assert!(again.expect("settled").into_inner().duplicate);
-        settled
-    }
-}
+use super::routers::{PRICE, Router, account, account_key};
+use super::world::{World, by, hold, refused, words};
+use crate::store::{LedgerStore as _, Store};
 
 async fn leased(world: &World) -> i64 {
     let balance = world.store.balance(account_key()).await.expect("works");
@@ -160,16 +38,16 @@ async fn a_lease_is_half_of_what_is_there_and_pins_the_terms_of_its_tier() {
         (500_000, 500)
     );
     assert_eq!(renewed.lifetime.map(|lifetime| lifetime.seconds), Some(10));
-    let settled = router.settle(&world).await;
+    let settled = router.settle().await;
     assert_eq!(settled.charge_nanos, PRICE);
     assert_eq!(leased(&world).await, 500_000 - PRICE);
-    router.give_back(&world, 100_000, false).await;
-    router.give_back(&world, 100_000, false).await;
+    router.give_back(100_000, false).await;
+    router.give_back(100_000, false).await;
     assert_eq!(leased(&world).await, 400_000 - PRICE);
-    router.give_back(&world, 100_000, true).await;
+    router.give_back(100_000, true).await;
     assert_eq!(leased(&world).await, 0);
-    assert_eq!(router.renew(&world, 10).await, 0, "it has ended");
-    router.settle(&world).await;
+    assert_eq!(router.renew(10).await, 0, "it has ended");
+    router.settle().await;
     assert_eq!(world.balance("bob").await, (1_000_000 - 2 * PRICE, 0));
 }
 
@@ -184,7 +62,7 @@ async fn nothing_is_lent_by_other_prices_or_where_a_budget_refuses() {
     };
     let renewed = world.metering().renew_lease(other).await.expect("answered");
     assert_eq!(renewed.into_inner().granted_nanos, 0);
-    assert_eq!(router.renew(&world, 1_000).await, 1_000);
+    assert_eq!(router.renew(1_000).await, 1_000);
 
     let making = tokio::spawn({
         let mut budgets = world.budgets();
@@ -206,11 +84,11 @@ async fn nothing_is_lent_by_other_prices_or_where_a_budget_refuses() {
         (wire::LeaseCall::Recall, &*account())
     );
     assert!(!making.is_finished(), "a budget holds once leases are back");
-    router.give_back(&world, 1_000, true).await;
+    router.give_back(1_000, true).await;
     router.done(&call, 0);
     making.await.expect("no panic").expect("made");
     router.lease_id = ids::new_text();
-    assert_eq!(router.renew(&world, 1_000).await, 0);
+    assert_eq!(router.renew(1_000).await, 0);
 }
 
 #[tokio::test]
@@ -218,20 +96,16 @@ async fn what_is_lent_is_called_back_before_a_hold_is_refused() {
     let world = World::new().await;
     world.give("users/bob", 2 * PRICE).await;
     let mut router = Router::start(&world, ids::new(), 1).await;
-    assert_eq!(router.renew(&world, PRICE).await, PRICE);
+    assert_eq!(router.renew(PRICE).await, PRICE);
     let mut metering = world.metering();
     let placing =
         tokio::spawn(async move { metering.place_hold(by("bob", hold(words(3, 6)))).await });
     let call = router.call().await;
     assert_eq!(call.call(), wire::LeaseCall::Recall);
-    router.give_back(&world, PRICE, false).await;
+    router.give_back(PRICE, false).await;
     router.done(&call, 0);
     placing.await.expect("no panic").expect("it was there");
-    assert_eq!(
-        router.renew(&world, PRICE + 1).await,
-        0,
-        "it was short just now"
-    );
+    assert_eq!(router.renew(PRICE + 1).await, 0, "it was short just now");
     let short = world
         .metering()
         .place_hold(by("bob", hold(words(3, 6))))
@@ -244,11 +118,11 @@ async fn a_read_waits_for_what_routers_have_not_told_and_counts_what_is_in_fligh
     let world = World::new().await;
     world.give("users/bob", 1_000_000).await;
     let mut router = Router::start(&world, ids::new(), 1).await;
-    router.renew(&world, 100_000).await;
+    router.renew(100_000).await;
     let telling = async {
         let call = router.call().await;
         assert_eq!(call.call(), wire::LeaseCall::Flush);
-        router.settle(&world).await;
+        router.settle().await;
         router.done(&call, 70);
     };
     let (balance, ()) = tokio::join!(world.balance("bob"), telling);
@@ -260,7 +134,7 @@ async fn another_markup_calls_all_leases_back() {
     let world = World::new().await;
     world.give("users/bob", 1_000_000).await;
     let mut router = Router::start(&world, ids::new(), 1).await;
-    router.renew(&world, 100_000).await;
+    router.renew(100_000).await;
     let change = wire::UpdateTierRequest {
         request_id: ids::new_text(),
         tier: Some(wire::Tier {
@@ -284,12 +158,8 @@ async fn another_markup_calls_all_leases_back() {
     let mut pricing = world.pricing();
     let (changed, ()) = tokio::join!(pricing.update_tier(by("admin", change)), telling);
     changed.expect("changed");
-    assert_eq!(
-        router.renew(&world, 200_000).await,
-        0,
-        "it has the old terms"
-    );
-    let settled = router.settle(&world).await;
+    assert_eq!(router.renew(200_000).await, 0, "it has the old terms");
+    let settled = router.settle().await;
     assert_eq!(settled.charge_nanos, PRICE, "by which it is charged");
 }
 
@@ -299,11 +169,11 @@ async fn leases_of_an_earlier_start_end_once_all_of_it_was_told_or_after_long() 
     world.give("users/bob", 1_000_000).await;
     let id = ids::new();
     let first = Router::start(&world, id, 1).await;
-    first.renew(&world, 100_000).await;
+    first.renew(100_000).await;
     let second = Router::start(&world, id, 2).await;
     let other = Router::start(&world, ids::new(), 1).await;
-    second.renew(&world, 10_000).await;
-    other.renew(&world, 1_000).await;
+    second.renew(10_000).await;
+    other.renew(1_000).await;
     drop(first);
     let app = world.metering.app();
     assert_eq!(
@@ -358,7 +228,11 @@ async fn of_a_thousand_holds_through_four_routers_so_many_stand_as_there_are_cre
 }
 
 /// Whether no more was lent and held than there is, at each moment.
-async fn sample(world: Arc<World>, ended: Arc<AtomicBool>, balance: i64) -> usize {
+pub(super) async fn sample<S: Store + Clone + 'static>(
+    world: Arc<World<S>>,
+    ended: Arc<AtomicBool>,
+    balance: i64,
+) -> usize {
     let mut samples = 0;
     while !ended.load(Ordering::SeqCst) {
         let now = world.store.balance(account_key()).await.expect("works");
@@ -375,13 +249,13 @@ async fn sample(world: Arc<World>, ended: Arc<AtomicBool>, balance: i64) -> usiz
 
 /// Has so many requests hold, from a lease as far as it goes and else of metering; says how many of
 /// each stood.
-async fn serve(
-    world: Arc<World>,
+pub(super) async fn serve<S: Store + Clone + 'static>(
+    world: Arc<World<S>>,
     router: Router,
     requests: usize,
     over: Arc<Barrier>,
 ) -> (usize, usize) {
-    let free = Arc::new(AtomicI64::new(router.renew(&world, 60 * PRICE).await));
+    let free = Arc::new(AtomicI64::new(router.renew(60 * PRICE).await));
     let Router {
         lease_id,
         answers,

@@ -1,5 +1,6 @@
 //! A metering role with a few callers, and accounts that a pretended vault knows.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,6 +34,7 @@ use crate::app::{App, Meters, Ways};
 use crate::courier::{Courier, CourierConfig};
 use crate::domain::account::{AccountKey, AccountName};
 use crate::domain::notice::LowBalance;
+use crate::store::Store;
 use crate::store::sqlite::SqliteStore;
 use crate::{Metering, MeteringError};
 
@@ -168,19 +170,26 @@ fn courier() -> Courier {
 }
 
 /// A metering role, opened.
-pub(super) struct World {
+pub(super) struct World<S = SqliteStore> {
     pub(super) metering: Metering,
     pub(super) stopping: CancellationToken,
     pub(super) metrics: Metrics,
-    pub(super) store: SqliteStore,
+    pub(super) store: S,
     services: LocalServices,
-    _folder: tempfile::TempDir,
+    /// What the store needs, for as long as this stands.
+    _keep: Box<dyn Any + Send + Sync>,
 }
 
 impl World {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = SqliteStore::open(&folder.path().join("metering.db")).expect("a store");
+        Self::over(store, folder).await
+    }
+}
+
+impl<S: Store + Clone + 'static> World<S> {
+    pub(super) async fn over(store: S, keep: impl Any + Send + Sync) -> Self {
         let directory = Arc::new(Directory {
             failures: AtomicU32::new(2),
         });
@@ -214,7 +223,7 @@ impl World {
             metrics,
             store,
             services,
-            _folder: folder,
+            _keep: Box::new(keep),
         }
     }
 

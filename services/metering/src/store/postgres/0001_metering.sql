@@ -140,6 +140,33 @@ CREATE TABLE lease (
 CREATE INDEX lease_open_by_account ON lease (account) WHERE state = 'open';
 CREATE INDEX lease_open_by_expiry ON lease (expire_ms) WHERE state = 'open';
 
+-- What meterings that share this store tell each other of the routers that hold from leases. Nothing
+-- of it outlives a crash of the database, nor has to: writing it waits for no disk.
+
+-- Which routers are connected to each metering: one row a metering, replaced as it goes.
+CREATE UNLOGGED TABLE lease_watch (
+    metering UUID NOT NULL CONSTRAINT lease_watch_pk PRIMARY KEY,
+    routers UUID[] NOT NULL,
+    -- Of the same routers, in the same order.
+    starts BIGINT[] NOT NULL,
+    stated TIMESTAMPTZ NOT NULL
+);
+
+-- What somebody asks of a router that is connected to another metering; `in_flight` is there once it
+-- is done.
+CREATE UNLOGGED TABLE lease_mark (
+    mark_id UUID NOT NULL CONSTRAINT lease_mark_pk PRIMARY KEY,
+    router UUID NOT NULL,
+    start BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    account TEXT,
+    taken_by UUID,
+    in_flight BIGINT,
+    asked TIMESTAMPTZ NOT NULL
+);
+
+CREATE INDEX lease_mark_by_router ON lease_mark (router, start) WHERE in_flight IS NULL;
+
 CREATE SEQUENCE transfer_sequence;
 
 -- `account` is the customer's; the other side follows from the kind. A charge's id follows from its

@@ -17,8 +17,9 @@ use crate::store::{CloseStore as _, LedgerStore as _, Store, UpkeepStore as _};
 
 type Columns = BTreeMap<String, BTreeSet<String>>;
 
-/// What only Postgres has: how far migrations have come, and what follows from other tables.
-const OF_POSTGRES_ALONE: [&str; 8] = [
+/// What only Postgres has: how far migrations have come, what follows from other tables, and what
+/// meterings tell each other for moments.
+const OF_POSTGRES_ALONE: [&str; 10] = [
     "schema_migrations",
     "platform_balance",
     "partition_dropped",
@@ -27,6 +28,8 @@ const OF_POSTGRES_ALONE: [&str; 8] = [
     "transfer_day",
     "usage_day",
     "entry",
+    "lease_watch",
+    "lease_mark",
 ];
 
 fn by_table(pairs: impl IntoIterator<Item = (String, String)>) -> Columns {

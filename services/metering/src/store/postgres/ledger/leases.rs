@@ -1,6 +1,7 @@
 //! Leases, as rows.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use super::super::row::{self, get, time};
 use super::super::{PostgresStore, Values};
 use crate::domain::account::AccountKey;
 use crate::domain::ledger::{Holder, Lease};
-use crate::store::{LeaseStore, StoreError};
+use crate::store::{CrossingStore, LeaseStore, StoreError};
 
 pub(super) const READ: &str = "SELECT * FROM lease WHERE lease_id = ANY ($1)";
 
@@ -86,6 +87,10 @@ pub(super) fn read(row: &Row) -> Result<Lease, StoreError> {
 
 #[async_trait]
 impl LeaseStore for PostgresStore {
+    fn crossing(&self) -> Option<Arc<dyn CrossingStore>> {
+        Some(Arc::new(self.clone()))
+    }
+
     async fn lease_get(&self, id: Uuid) -> Result<Option<Lease>, StoreError> {
         let session = self.session().await?;
         let found = session.query_first(READ, &[&vec![id]]).await?;
