@@ -325,9 +325,9 @@ fn a_store_is_where_is_said_of_it_else_where_is_said_of_all() {
         [Some("store.url"), Some("metering.store.url")]
     );
     assert_eq!(settings(&[]).metering.retention_days, 400);
-    assert!(!settings(&[]).metering.leases);
-    let lends = settings(&[("KEYWARD_METERING__LEASES", "true")]);
-    assert!(lends.metering.leases);
+    assert!(settings(&[]).metering.leases);
+    let keeps = settings(&[("KEYWARD_METERING__LEASES", "false")]);
+    assert!(!keeps.metering.leases);
 }
 
 #[test]

@@ -88,7 +88,7 @@ pub(super) fn validate(
         metering: MeteringSettings {
             store: store_url("metering.store.url", raw.metering.store, &raw.store),
             retention_days: retention_days(raw.metering.retention_days.as_deref())?,
-            leases: raw.metering.leases.unwrap_or(false),
+            leases: raw.metering.leases.unwrap_or(true),
             low_balance: credits(
                 "metering.low_balance",
                 raw.metering.low_balance.as_deref(),
