@@ -104,7 +104,12 @@ fn the_edge_cannot_store_or_open_anything() {
 #[test]
 fn pure_crates_have_no_runtime() {
     let graph = Graph::read();
-    for pure in ["keyward-money", "keyward-secret", "keyward-catalog"] {
+    for pure in [
+        "keyward-money",
+        "keyward-secret",
+        "keyward-catalog",
+        "keyward-dialect",
+    ] {
         let reached = graph.reach(pure);
         for forbidden in ["tokio", "tonic", "hyper", "rusqlite"] {
             assert!(
@@ -119,8 +124,8 @@ fn pure_crates_have_no_runtime() {
 fn shared_crates_depend_on_no_service() {
     let graph = Graph::read();
     for shared in [
-        "auth", "catalog", "egress", "limits", "money", "proto", "runtime", "secret", "storage",
-        "testkit",
+        "auth", "catalog", "dialect", "egress", "limits", "money", "proto", "runtime", "secret",
+        "storage", "testkit",
     ] {
         let reached = graph.reach(&format!("keyward-{shared}"));
         for service in [

@@ -1,0 +1,104 @@
+//! How much thought: a budget of tokens, or the model's own judgement with an effort in words.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::canonical::{Content, Message, Origin, Reasoning, Request, Role};
+
+/// The smallest budget that Anthropic takes.
+const BUDGET_MIN: u64 = 1_024;
+
+/// What is written about thought.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct WireThinking {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    budget_tokens: Option<u64>,
+    display: Option<String>,
+}
+
+/// Reads thought and effort.
+pub(super) fn read(thinking: Option<WireThinking>, effort: Option<String>) -> Reasoning {
+    let thinking = thinking.unwrap_or_default();
+    match thinking.kind.as_deref() {
+        Some("disabled") => Reasoning {
+            effort: Some("none".to_owned()),
+            ..Reasoning::default()
+        },
+        Some(_) => Reasoning {
+            effort,
+            budget: thinking.budget_tokens,
+            shown: Some(thinking.display.as_deref() != Some("omitted")),
+        },
+        None => Reasoning {
+            effort,
+            ..Reasoning::default()
+        },
+    }
+}
+
+/// Writes `thinking`, and `effort` where the model decides itself. `most` is how many tokens the
+/// answer may have, thoughts included.
+pub(super) fn write(
+    request: &Request,
+    adaptive: bool,
+    most: u64,
+) -> (Option<Value>, Option<Value>) {
+    let asked = &request.reasoning;
+    if asked.is_unsaid() {
+        return (
+            asked
+                .shown
+                .filter(|_| adaptive)
+                .map(|_| json!({"type": "adaptive"})),
+            None,
+        );
+    }
+    if asked.is_off() {
+        return (Some(json!({"type": "disabled"})), None);
+    }
+    if adaptive {
+        return (Some(json!({"type": "adaptive"})), effort(asked));
+    }
+    let budget = asked
+        .budget()
+        .unwrap_or(BUDGET_MIN)
+        .min(most.saturating_sub(1));
+    let thinks = budget >= BUDGET_MIN && may_think(&request.messages);
+    (
+        thinks.then(|| json!({"type": "enabled", "budget_tokens": budget})),
+        None,
+    )
+}
+
+fn effort(asked: &Reasoning) -> Option<Value> {
+    let word = match asked.effort()? {
+        "minimal" => "low",
+        word => word,
+    };
+    Some(word.into())
+}
+
+/// In the middle of calls of tools Anthropic wants the thoughts back that led to them; where the
+/// caller's form lost them, it must go on without.
+fn may_think(messages: &[Message]) -> bool {
+    let Some((last, before)) = messages.split_last() else {
+        return true;
+    };
+    if last.role != Role::Tool {
+        return true;
+    }
+    let called = before.iter().rfind(|turn| turn.role == Role::Assistant);
+    called.is_none_or(|turn| turn.parts.iter().any(|part| is_own_thought(&part.content)))
+}
+
+fn is_own_thought(content: &Content) -> bool {
+    let Content::Reasoning {
+        signature: Some(signature),
+        ..
+    } = content
+    else {
+        return false;
+    };
+    signature.for_maker(Origin::Anthropic).is_some()
+}

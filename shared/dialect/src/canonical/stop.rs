@@ -1,0 +1,20 @@
+//! Why an answer ended.
+
+/// Why an answer ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopReason {
+    /// It was at its end.
+    End,
+    /// It was as long as it might be.
+    Length,
+    /// It came to a text that was to end it; which one, where the form says it.
+    Sequence(Option<String>),
+    /// It waits for tools.
+    ToolCalls,
+    /// A filter of the provider withheld it.
+    Filtered,
+    /// The model refused.
+    Refusal,
+    /// The provider paused; sent again, it goes on.
+    Pause,
+}

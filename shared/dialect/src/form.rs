@@ -1,0 +1,89 @@
+//! The forms that are spoken, and what each calls the things that others may lack.
+
+/// A form in which a model is asked and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// OpenAI's `POST /v1/chat/completions`.
+    OpenAiChat,
+    /// OpenAI's older `POST /v1/completions`; translated from, not into.
+    OpenAiCompletions,
+    /// OpenAI's `POST /v1/responses`.
+    OpenAiResponses,
+    /// Anthropic's `POST /v1/messages`.
+    AnthropicMessages,
+    /// Gemini's `:generateContent` and `:streamGenerateContent`.
+    GeminiGenerate,
+}
+
+/// What a form may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Feature {
+    Candidates,
+    FrequencyPenalty,
+    JsonMode,
+    Logprobs,
+    PresencePenalty,
+    Seed,
+    Tools,
+    TopK,
+    Verbosity,
+}
+
+impl Form {
+    /// The form's name, for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "OpenAI's chat completions",
+            Self::OpenAiCompletions => "OpenAI's completions",
+            Self::OpenAiResponses => "OpenAI's responses",
+            Self::AnthropicMessages => "Anthropic's messages",
+            Self::GeminiGenerate => "Gemini's generateContent",
+        }
+    }
+
+    /// The member that holds the conversation.
+    pub(crate) fn conversation(self) -> &'static str {
+        match self {
+            Self::OpenAiChat | Self::AnthropicMessages => "messages",
+            Self::OpenAiCompletions => "prompt",
+            Self::OpenAiResponses => "input",
+            Self::GeminiGenerate => "contents",
+        }
+    }
+
+    /// What the form calls a feature: the member to name when it is refused.
+    pub(crate) fn member(self, feature: Feature) -> &'static str {
+        if self == Self::GeminiGenerate {
+            return gemini(feature);
+        }
+        match (feature, self) {
+            (Feature::Candidates, _) => "n",
+            (Feature::FrequencyPenalty, _) => "frequency_penalty",
+            (Feature::PresencePenalty, _) => "presence_penalty",
+            (Feature::JsonMode, Self::OpenAiResponses) => "text.format",
+            (Feature::JsonMode, Self::AnthropicMessages) => "output_config.format",
+            (Feature::JsonMode, _) => "response_format",
+            (Feature::Logprobs, Self::OpenAiResponses) => "top_logprobs",
+            (Feature::Logprobs, _) => "logprobs",
+            (Feature::Seed, _) => "seed",
+            (Feature::Tools, _) => "tools",
+            (Feature::TopK, _) => "top_k",
+            (Feature::Verbosity, Self::OpenAiResponses) => "text.verbosity",
+            (Feature::Verbosity, _) => "verbosity",
+        }
+    }
+}
+
+fn gemini(feature: Feature) -> &'static str {
+    match feature {
+        Feature::Candidates => "generationConfig.candidateCount",
+        Feature::FrequencyPenalty => "generationConfig.frequencyPenalty",
+        Feature::JsonMode => "generationConfig.responseMimeType",
+        Feature::Logprobs => "generationConfig.responseLogprobs",
+        Feature::Tools => "tools",
+        Feature::PresencePenalty => "generationConfig.presencePenalty",
+        Feature::Seed => "generationConfig.seed",
+        Feature::TopK => "generationConfig.topK",
+        Feature::Verbosity => "generationConfig",
+    }
+}

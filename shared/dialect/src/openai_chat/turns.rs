@@ -1,0 +1,125 @@
+//! The conversation: who says what, in which order.
+
+use serde_json::Value;
+
+use super::content;
+use super::message::{Said, WireMessage};
+use crate::canonical::{Content, Message, Part, Role, ToolResult};
+use crate::gaps::Gaps;
+use crate::json::Object;
+use crate::refusal::Refusal;
+use crate::translate::ChatFlavour;
+
+/// Reads messages; results of tools that follow one another are one turn.
+pub(super) fn read(messages: Vec<WireMessage>, gaps: &Gaps) -> Result<Vec<Message>, Refusal> {
+    let mut turns: Vec<Message> = Vec::with_capacity(messages.len());
+    for message in messages {
+        let turn = turn(message, gaps)?;
+        match turns.last_mut() {
+            Some(last) if last.role == Role::Tool && turn.role == Role::Tool => {
+                last.parts.extend(turn.parts);
+            }
+            _ => turns.push(turn),
+        }
+    }
+    Ok(turns)
+}
+
+fn turn(mut message: WireMessage, gaps: &Gaps) -> Result<Message, Refusal> {
+    let call_id = message.tool_call_id.take();
+    let role = role(message.role.as_deref().unwrap_or_default())?;
+    let parts = match role {
+        Role::Assistant => message.assistant(),
+        _ => message
+            .content
+            .take()
+            .map(content::Wire::parts)
+            .unwrap_or_default(),
+    };
+    let parts: Option<Vec<Part>> = parts.into_iter().collect();
+    let parts = parts.ok_or_else(|| gaps.content("a part of a message of an unknown type"))?;
+    let parts = match role {
+        Role::Tool => vec![result(call_id, parts)?],
+        _ => parts,
+    };
+    Ok(Message { role, parts })
+}
+
+fn role(role: &str) -> Result<Role, Refusal> {
+    match role {
+        "system" | "developer" => Ok(Role::System),
+        "user" => Ok(Role::User),
+        "assistant" => Ok(Role::Assistant),
+        "tool" => Ok(Role::Tool),
+        role => Err(Refusal::invalid(
+            "messages",
+            format!("there is no role `{role}`"),
+        )),
+    }
+}
+
+fn result(call_id: Option<String>, parts: Vec<Part>) -> Result<Part, Refusal> {
+    let missing = || Refusal::invalid("messages", "a tool's message has no `tool_call_id`");
+    Ok(Part::new(Content::ToolResult(ToolResult {
+        call_id: call_id.ok_or_else(missing)?,
+        name: None,
+        parts,
+        is_error: false,
+    })))
+}
+
+/// Writes turns; each result of a tool is a message of its own.
+pub(super) fn write(
+    turns: &[Message],
+    flavour: ChatFlavour,
+    gaps: &Gaps,
+) -> Result<Vec<Value>, Refusal> {
+    let mut messages = Vec::with_capacity(turns.len());
+    for turn in turns {
+        match turn.role {
+            Role::System => messages.push(spoken("system", &turn.parts, flavour, gaps)?),
+            Role::User => messages.push(spoken("user", &turn.parts, flavour, gaps)?),
+            Role::Assistant => messages.push(assistant(&turn.parts, flavour)),
+            Role::Tool => {
+                for part in &turn.parts {
+                    messages.extend(tool(part, gaps)?);
+                }
+            }
+        }
+    }
+    Ok(messages)
+}
+
+fn spoken(role: &str, parts: &[Part], flavour: ChatFlavour, gaps: &Gaps) -> Result<Value, Refusal> {
+    let marks = flavour == ChatFlavour::OpenRouter;
+    let content = content::write(parts, marks, gaps)?;
+    Ok(Object::default()
+        .with("role", role)
+        .with("content", content)
+        .into())
+}
+
+fn assistant(parts: &[Part], flavour: ChatFlavour) -> Value {
+    let mut said = Said::of(parts);
+    let mut message = said.message();
+    match flavour {
+        ChatFlavour::OpenAi | ChatFlavour::Compatible => {}
+        ChatFlavour::DeepSeek => message.set("reasoning_content", said.thoughts),
+        ChatFlavour::OpenRouter => message.set_some("reasoning_details", said.details),
+    }
+    message.into()
+}
+
+fn tool(part: &Part, gaps: &Gaps) -> Result<Option<Value>, Refusal> {
+    let Content::ToolResult(result) = &part.content else {
+        return Ok(None);
+    };
+    if !result.is_text() {
+        return Err(gaps.content("anything but text in a tool's result"));
+    }
+    let message = Object::default()
+        .with("role", "tool")
+        .with("tool_call_id", result.call_id.as_str())
+        .with("content", result.text());
+    Ok(Some(message.into()))
+}
