@@ -2,6 +2,7 @@
 //! no async, no clock, no I/O; time and randomness come in as arguments.
 
 pub(crate) mod cache;
+pub(crate) mod deadline;
 pub(crate) mod estimate;
 pub(crate) mod failure;
 pub mod health;

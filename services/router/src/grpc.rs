@@ -48,13 +48,10 @@ impl RouterService for RouterApi {
         request: Request<Streaming<proto::InvokeRequest>>,
     ) -> Result<Response<Self::InvokeStream>, Status> {
         let behalf = behalf(&request)?;
-        let invocation = invoke::read(request.into_inner(), behalf).await?;
-        let answer = self
-            .core
-            .invoke(invocation)
-            .await
-            .map_err(|error| to_status(&error))?;
-        let (head, parts) = answer.opened().await.map_err(|error| to_status(&error))?;
+        let due = invoke::due(request.metadata());
+        let invocation = invoke::read(request.into_inner(), behalf, due).await?;
+        let answer = self.core.invoke(invocation).await;
+        let (head, parts) = answer.map_err(|error| to_status(&error))?;
         Ok(Response::new(Box::pin(invoke::write(head, parts))))
     }
 

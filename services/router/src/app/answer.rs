@@ -8,6 +8,7 @@ use keyward_money::{Nanos, Usage};
 use keyward_proto::metering::v1::{KeySource, UsageSource};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use super::RouteError;
 use super::closing::Closing;
@@ -83,16 +84,28 @@ pub(crate) struct AnswerSender {
     head: Option<oneshot::Sender<Result<AnswerHead, RouteError>>>,
     has_begun: bool,
     parts: mpsc::Sender<Part>,
+    due: Option<Instant>,
 }
 
 /// The reading end. Dropping it says that the caller has gone.
 #[derive(Debug)]
 pub(crate) struct AnswerReceiver {
     head: oneshot::Receiver<Result<AnswerHead, RouteError>>,
-    parts: mpsc::Receiver<Part>,
+    parts: Parts,
 }
 
-pub(crate) fn channel(closing: Arc<Closing>) -> (AnswerSender, AnswerReceiver) {
+/// What comes after the head, to be read.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    parts: mpsc::Receiver<Part>,
+    due: Option<Instant>,
+}
+
+/// `due` is when the caller is to have its answer, where it says so: it counts as gone from then on.
+pub(crate) fn channel(
+    closing: Arc<Closing>,
+    due: Option<Instant>,
+) -> (AnswerSender, AnswerReceiver) {
     let (head_sender, head) = oneshot::channel();
     let (sender, parts) = mpsc::channel(PARTS_MAX);
     (
@@ -101,8 +114,12 @@ pub(crate) fn channel(closing: Arc<Closing>) -> (AnswerSender, AnswerReceiver) {
             head: Some(head_sender),
             has_begun: false,
             parts: sender,
+            due,
         },
-        AnswerReceiver { head, parts },
+        AnswerReceiver {
+            head,
+            parts: Parts { parts, due },
+        },
     )
 }
 
@@ -114,6 +131,19 @@ impl AnswerSender {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.parts.is_closed()
+    }
+
+    /// When the caller is to have its answer, where it says so.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Why the caller is not there any more, in words for records.
+    pub(crate) fn why_gone(&self) -> &'static str {
+        match self.due.is_some_and(|due| Instant::now() >= due) {
+            true => "the caller's deadline passed",
+            false => "the caller left",
+        }
     }
 
     pub(crate) fn head_is_sent(&self) -> bool {
@@ -172,12 +202,26 @@ impl AnswerSender {
 
 impl AnswerReceiver {
     /// Waits for the head; then the parts are to be read.
-    pub(crate) async fn opened(self) -> Result<(AnswerHead, mpsc::Receiver<Part>), RouteError> {
+    pub(crate) async fn opened(self) -> Result<(AnswerHead, Parts), RouteError> {
         match self.head.await {
             Ok(Ok(head)) => Ok((head, self.parts)),
             Ok(Err(error)) => Err(error),
             Err(_) => Err(RouteError::away("the provider")),
         }
+    }
+}
+
+impl Parts {
+    /// The next one; an error if the caller's deadline passes before it is there.
+    pub(crate) async fn next(&mut self) -> Option<Result<Part, RouteError>> {
+        let Some(due) = self.due else {
+            return self.parts.recv().await.map(Ok);
+        };
+        let Ok(part) = timeout_at(due, self.parts.recv()).await else {
+            self.parts.close();
+            return Some(Err(RouteError::late()));
+        };
+        part.map(Ok)
     }
 }
 
@@ -188,11 +232,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_caller_who_reads_nothing_counts_as_gone() {
         let stopping = tokio_util::sync::CancellationToken::new();
-        let (sender, receiver) = channel(Arc::new(Closing::new(stopping, STALL_MAX)));
+        let (sender, receiver) = channel(Arc::new(Closing::new(stopping, STALL_MAX)), None);
         for _ in 0..PARTS_MAX {
             sender.send(Bytes::from_static(b"a")).await.unwrap();
         }
         assert!(sender.send(Bytes::from_static(b"a")).await.is_err());
-        assert_eq!(receiver.parts.len(), PARTS_MAX);
+        assert_eq!(receiver.parts.parts.len(), PARTS_MAX);
     }
 }

@@ -89,11 +89,11 @@ impl Ending {
         }
     }
 
-    /// The caller left, and the provider was told to stop before it had delivered anything.
+    /// The caller is gone, and the provider was told to stop before it had delivered anything.
     pub(super) fn left() -> Self {
         Self {
             status: AttemptStatus::Abandoned,
-            ..Self::failed("the caller left".into())
+            ..Self::failed(String::new())
         }
     }
 

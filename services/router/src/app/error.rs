@@ -51,6 +51,12 @@ impl RouteError {
         Self::new(Reason::Overloaded, message).with(metadata::RETRY_AFTER_MS, "1000")
     }
 
+    /// The caller's deadline passed. Who is to blame for that nobody knows.
+    pub(crate) fn late() -> Self {
+        let message = "the call's deadline passed before it was answered in full";
+        Self::new(Reason::UpstreamTimeout, message)
+    }
+
     /// The vault is there and opens nothing. An operator did that, and has to undo it.
     pub(crate) fn sealed() -> Self {
         let message = "the vault is sealed: no stored key is used until it is unsealed";

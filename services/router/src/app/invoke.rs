@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use keyward_runtime::error::{Reason, metadata};
 use keyward_runtime::ids;
 use keyward_secret::Secret;
 
-use super::answer::{self, AnswerReceiver};
+use super::answer::{self, AnswerHead, AnswerReceiver, Parts};
 use super::dispatch::Dispatch;
 use super::limits::Admission;
 use super::{Behalf, Core, RouteError, asked, now_ms, spans};
@@ -44,21 +45,31 @@ pub(crate) struct Invocation {
     pub(crate) body_metadata: bool,
     /// What makes it repeatable; empty for nothing.
     pub(crate) idempotency_key: String,
+    /// When the caller is to be answered, where it says so.
+    pub(crate) due: Option<tokio::time::Instant>,
     pub(crate) body: Bytes,
 }
 
 impl Core {
-    /// Begins to serve a request. Once it is begun it is seen through, whoever reads the answer.
+    /// Serves a request until its answer begins, or its deadline passes: then it is as if the caller
+    /// had left. Once it is begun it is seen through, whoever reads the answer.
     pub(crate) async fn invoke(
         self: &Arc<Self>,
         invocation: Invocation,
-    ) -> Result<AnswerReceiver, RouteError> {
+    ) -> Result<(AnswerHead, Parts), RouteError> {
         let inference_id = ids::new_text();
-        let begun = self.begin(invocation, &inference_id).await;
-        begun.map_err(|error| {
+        let attempts = Arc::new(AtomicU32::new(0));
+        let due = invocation.due;
+        let opening = async {
+            let begun = self.begin(invocation, &inference_id, &attempts).await;
+            begun?.opened().await
+        };
+        let opened = within(due, opening).await;
+        opened.map_err(|error| {
+            let attempts = attempts.load(Ordering::Relaxed);
             error
                 .with(metadata::INFERENCE_ID, inference_id)
-                .with(metadata::ATTEMPTS, "0")
+                .with(metadata::ATTEMPTS, attempts.to_string())
         })
     }
 
@@ -66,6 +77,7 @@ impl Core {
         self: &Arc<Self>,
         invocation: Invocation,
         inference_id: &str,
+        attempts: &Arc<AtomicU32>,
     ) -> Result<AnswerReceiver, RouteError> {
         let Invocation {
             behalf,
@@ -74,6 +86,7 @@ impl Core {
             client_request_id,
             body_metadata,
             idempotency_key,
+            due,
             body,
         } = invocation;
         let mut request = ChatRequest::parse(body)?;
@@ -89,7 +102,7 @@ impl Core {
         let tier = &behalf.principal().tier;
         let span = spans::asked(request.model(), inference_id, tier);
         let closing = Arc::new(self.closing.for_request());
-        let (sender, receiver) = answer::channel(Arc::clone(&closing));
+        let (sender, receiver) = answer::channel(Arc::clone(&closing), due);
         let dispatch = Dispatch {
             core: Arc::clone(self),
             behalf,
@@ -101,7 +114,7 @@ impl Core {
             body_metadata,
             answer: sender,
             closing,
-            attempts: Arc::default(),
+            attempts: Arc::clone(attempts),
             began: Instant::now(),
             admission: Admission::default(),
             shown: Shown::of(&plan),
@@ -151,6 +164,20 @@ impl Core {
             health: &*self.health,
             now_ms: now_ms(),
         }))
+    }
+}
+
+/// Does something as long as there is time.
+async fn within<T>(
+    due: Option<tokio::time::Instant>,
+    work: impl Future<Output = Result<T, RouteError>>,
+) -> Result<T, RouteError> {
+    match due {
+        None => work.await,
+        Some(due) => {
+            let worked = tokio::time::timeout_at(due, work).await;
+            worked.unwrap_or_else(|_| Err(RouteError::late()))
+        }
     }
 }
 

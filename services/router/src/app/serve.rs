@@ -131,14 +131,15 @@ impl Dispatch {
         }
     }
 
-    /// The caller left: what was delivered until then is what counts.
-    /// With the platform's key nobody pays for an answer of which it saw nothing.
+    /// The caller left, or its deadline passed: what was delivered until then is what counts. With the
+    /// platform's key nobody pays for an answer of which it saw nothing. It says nothing of the
+    /// provider, which had less time than it is given otherwise.
     pub(super) async fn left(&self, attempt: &Attempt, mut ending: Ending) -> Outcome {
         if attempt.hold.is_some() && !self.answer.has_begun() {
             ending = ending.unseen();
         }
         ending.status = AttemptStatus::Abandoned;
-        "the caller left".clone_into(&mut ending.reason);
+        self.answer.why_gone().clone_into(&mut ending.reason);
         self.close(attempt, &ending).await;
         Outcome::Over
     }

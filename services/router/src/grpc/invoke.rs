@@ -5,14 +5,15 @@ use futures::{Stream, StreamExt as _, stream};
 use keyward_proto::router::v1 as proto;
 use keyward_proto::router::v1::invoke_request::Part as Asked;
 use keyward_proto::router::v1::invoke_response::Part as Answered;
-use keyward_runtime::error::{Reason, status};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use keyward_runtime::error::{Reason, status, to_status};
+use tokio::time::Instant;
+use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
 
 use super::convert;
-use crate::app::answer::{AnswerHead, CacheOutcome, Part};
+use crate::app::answer::{AnswerHead, CacheOutcome, Part, Parts};
 use crate::app::{Behalf, Invocation};
+use crate::domain::deadline;
 
 /// The largest body: a long conversation with some images.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -24,10 +25,18 @@ const KEY_BYTES_MAX: usize = 255;
 /// The most tags of one request.
 const TAGS_MAX: usize = 32;
 
+/// When a call that has just come is to be answered, where it says so.
+pub(super) fn due(metadata: &MetadataMap) -> Option<Instant> {
+    let waits = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let time = deadline::to_answer(deadline::parse(waits)?);
+    Instant::now().checked_add(time)
+}
+
 /// Reads a head, a body and an end.
 pub(super) async fn read(
     mut asked: Streaming<proto::InvokeRequest>,
     behalf: Behalf,
+    due: Option<Instant>,
 ) -> Result<Invocation, Status> {
     let Some(Asked::Head(head)) = next(&mut asked).await? else {
         return Err(invalid("the first part of a request is its head"));
@@ -42,6 +51,7 @@ pub(super) async fn read(
         client_request_id: head.client_request_id,
         body_metadata: head.body_metadata,
         idempotency_key: head.idempotency_key,
+        due,
         body,
     })
 }
@@ -116,7 +126,7 @@ fn invalid(message: &str) -> Status {
 /// Writes a head, chunks and a summary.
 pub(super) fn write(
     head: AnswerHead,
-    parts: mpsc::Receiver<Part>,
+    parts: Parts,
 ) -> impl Stream<Item = Result<proto::InvokeResponse, Status>> + Send {
     let head = Answered::Head(proto::InvokeResponseHead {
         inference_id: head.inference_id,
@@ -138,7 +148,18 @@ pub(super) fn write(
         }
         .into(),
     });
-    let parts = ReceiverStream::new(parts).map(|part| match part {
+    let parts = stream::unfold(parts, |mut parts| async move {
+        let part = parts.next().await?;
+        let part = part.map(answered).map_err(|error| to_status(&error));
+        Some((part, parts))
+    });
+    stream::once(std::future::ready(Ok(head)))
+        .chain(parts)
+        .map(|part| Ok(proto::InvokeResponse { part: Some(part?) }))
+}
+
+fn answered(part: Part) -> Answered {
+    match part {
         Part::Chunk(chunk) => Answered::Chunk(chunk),
         Part::Summary(summary) => Answered::Summary(proto::InvokeSummary {
             charge_nanos: summary.charge.get(),
@@ -146,8 +167,5 @@ pub(super) fn write(
             usage: Some(summary.usage.into()),
             usage_source: summary.usage_source as i32,
         }),
-    });
-    stream::once(std::future::ready(head))
-        .chain(parts)
-        .map(|part| Ok(proto::InvokeResponse { part: Some(part) }))
+    }
 }

@@ -159,26 +159,20 @@ impl Harness {
         options: proto::RoutingOptions,
         body_metadata: bool,
     ) -> Result<tonic::Streaming<proto::InvokeResponse>, tonic::Status> {
-        let head = proto::InvokeRequestHead {
-            form: proto::CallForm::OpenaiChatCompletions as i32,
-            options: Some(options),
-            tags: [("team".to_owned(), "search".to_owned())].into(),
-            client_request_id: "mine".to_owned(),
-            body_metadata,
-            ..proto::InvokeRequestHead::default()
-        };
-        let chunks = body.as_bytes().chunks(keyward_proto::BODY_CHUNK_BYTES_MAX);
-        let chunks = chunks.map(|chunk| Asked::Chunk(chunk.to_vec().into()));
-        let parts: Vec<proto::InvokeRequest> = std::iter::once(Asked::Head(head))
-            .chain(chunks)
-            .chain([Asked::End(proto::InvokeRequestEnd {})])
-            .map(|part| proto::InvokeRequest { part: Some(part) })
-            .collect();
-        let response = self
-            .client
-            .clone()
-            .invoke(futures::stream::iter(parts))
-            .await?;
+        let request = asking(body, options, body_metadata);
+        let response = self.client.clone().invoke(request).await?;
+        Ok(response.into_inner())
+    }
+
+    /// The same for a caller who waits so long.
+    pub(crate) async fn begin_within(
+        &self,
+        body: &str,
+        waits: Duration,
+    ) -> Result<tonic::Streaming<proto::InvokeResponse>, tonic::Status> {
+        let mut request = asking(body, proto::RoutingOptions::default(), false);
+        request.set_timeout(waits);
+        let response = self.client.clone().invoke(request).await?;
         Ok(response.into_inner())
     }
 
@@ -207,6 +201,30 @@ impl Harness {
         assert!(process.drain(Duration::from_secs(10)).await);
         router.close().await;
     }
+}
+
+/// A request as the edge sends it.
+fn asking(
+    body: &str,
+    options: proto::RoutingOptions,
+    body_metadata: bool,
+) -> tonic::Request<impl futures::Stream<Item = proto::InvokeRequest> + Send + 'static> {
+    let head = proto::InvokeRequestHead {
+        form: proto::CallForm::OpenaiChatCompletions as i32,
+        options: Some(options),
+        tags: [("team".to_owned(), "search".to_owned())].into(),
+        client_request_id: "mine".to_owned(),
+        body_metadata,
+        ..proto::InvokeRequestHead::default()
+    };
+    let chunks = body.as_bytes().chunks(keyward_proto::BODY_CHUNK_BYTES_MAX);
+    let chunks = chunks.map(|chunk| Asked::Chunk(chunk.to_vec().into()));
+    let parts: Vec<proto::InvokeRequest> = std::iter::once(Asked::Head(head))
+        .chain(chunks)
+        .chain([Asked::End(proto::InvokeRequestEnd {})])
+        .map(|part| proto::InvokeRequest { part: Some(part) })
+        .collect();
+    tonic::Request::new(futures::stream::iter(parts))
 }
 
 /// Waits until something is so.

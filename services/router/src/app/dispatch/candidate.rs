@@ -61,6 +61,12 @@ impl Dispatch {
                 }
             },
         };
+        if self.answer.is_closed() {
+            if let Some(hold) = hold {
+                core.metering.give_back(hold);
+            }
+            return Outcome::Over;
+        }
         let mut attempt = match self.begin(candidate, provider, key, hold, expected) {
             Ok(attempt) => attempt,
             Err(error) => return Outcome::Stop(Self::about(error, candidate)),
@@ -137,10 +143,7 @@ impl Dispatch {
                 self.serve(attempt, provider, response).await
             }
             Sent::Failed(failure, why) => self.failed(attempt, failure, why, None).await,
-            Sent::Left => {
-                self.close(attempt, &Ending::left()).await;
-                Outcome::Over
-            }
+            Sent::Left => self.left(attempt, Ending::left()).await,
         }
     }
 

@@ -68,7 +68,11 @@ impl Dispatch {
                 let Some(_drain) = bills.then(|| self.core.drains.begin()).flatten() else {
                     return Sent::Left;
                 };
-                tokio::time::timeout(timeouts.drain.min(limit), &mut sending).await
+                let drained = tokio::time::timeout(timeouts.drain.min(limit), &mut sending).await;
+                match drained {
+                    Err(_) => return Sent::Left,
+                    sent => sent,
+                }
             }
         };
         match sent {

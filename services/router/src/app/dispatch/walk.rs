@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use keyward_proto::metering::v1::KeySource;
+use tokio::time::Instant;
 
 use super::{Dispatch, Failed, Outcome};
 use crate::app::RouteError;
+use crate::app::answer::AnswerSender;
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Candidate, Plan, Refusal};
 
@@ -37,7 +39,7 @@ impl Dispatch {
     pub(super) async fn walk(&mut self, plan: Plan) -> Result<(), RouteError> {
         let mut queue = Queue::of(plan.candidates);
         let mut told = Told::default();
-        while let Some(next) = queue.next().await {
+        while let Some(next) = queue.next(&self.answer).await {
             if self.answer.is_closed() {
                 return Ok(());
             }
@@ -59,7 +61,7 @@ impl Dispatch {
                     return Err(failed.error);
                 }
                 Outcome::Failed(failed) => {
-                    queue.learn(&next.candidate, failed.failure);
+                    queue.learn(&next.candidate, failed.failure, self.answer.due());
                     told.hear(&next.candidate, failed);
                 }
             }
@@ -104,7 +106,7 @@ struct Queue {
     /// Those that are better tried after all others.
     postponed: VecDeque<Candidate>,
     /// The first limited one that will serve soon, and when.
-    limited: Option<(Candidate, tokio::time::Instant)>,
+    limited: Option<(Candidate, Instant)>,
     waited: bool,
 }
 
@@ -126,7 +128,7 @@ impl Queue {
     }
 
     /// The next candidate; when there are no more, the limited one, once, after its wait.
-    async fn next(&mut self) -> Option<Next> {
+    async fn next(&mut self, answer: &AnswerSender) -> Option<Next> {
         if let Some(candidate) = self.candidates.pop_front() {
             let is_last = self.candidates.is_empty() && self.postponed.is_empty();
             return Some(Next { candidate, is_last });
@@ -137,7 +139,10 @@ impl Queue {
         }
         let (candidate, until) = self.limited.take()?;
         self.waited = true;
-        tokio::time::sleep_until(until).await;
+        tokio::select! {
+            () = tokio::time::sleep_until(until) => {}
+            () = answer.closed() => {}
+        }
         Some(Next { candidate, is_last })
     }
 
@@ -145,8 +150,8 @@ impl Queue {
         self.postponed.push_back(candidate);
     }
 
-    /// A candidate failed so.
-    fn learn(&mut self, candidate: &Candidate, failure: Failure) {
+    /// A candidate failed so; `due` is when the caller is to be answered.
+    fn learn(&mut self, candidate: &Candidate, failure: Failure, due: Option<Instant>) {
         if failure == Failure::ModelAbsent {
             let is_elsewhere = |next: &Candidate| {
                 next.provider != candidate.provider
@@ -158,9 +163,11 @@ impl Queue {
         if let Some(wait) = short_wait(failure)
             && !self.waited
         {
-            let until = tokio::time::Instant::now() + wait;
-            self.limited
-                .get_or_insert_with(|| (candidate.clone(), until));
+            let until = Instant::now() + wait;
+            if due.is_none_or(|due| until < due) {
+                self.limited
+                    .get_or_insert_with(|| (candidate.clone(), until));
+            }
         }
     }
 }
