@@ -1,11 +1,13 @@
 //! The way from the task that serves a request to the caller's stream, which only reads.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use keyward_money::{Nanos, Usage};
 use keyward_proto::metering::v1::{KeySource, UsageSource};
+use parking_lot::Mutex;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -77,12 +79,12 @@ pub(crate) enum Part {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Gone;
 
-/// The serving end.
+/// The serving end, shared by all who serve one request.
 #[derive(Debug)]
 pub(crate) struct AnswerSender {
     closing: Arc<Closing>,
-    head: Option<oneshot::Sender<Result<AnswerHead, RouteError>>>,
-    has_begun: bool,
+    head: Mutex<Option<oneshot::Sender<Result<AnswerHead, RouteError>>>>,
+    has_begun: AtomicBool,
     parts: mpsc::Sender<Part>,
     due: Option<Instant>,
 }
@@ -111,8 +113,8 @@ pub(crate) fn channel(
     (
         AnswerSender {
             closing,
-            head: Some(head_sender),
-            has_begun: false,
+            head: Mutex::new(Some(head_sender)),
+            has_begun: AtomicBool::new(false),
             parts: sender,
             due,
         },
@@ -147,26 +149,26 @@ impl AnswerSender {
     }
 
     pub(crate) fn head_is_sent(&self) -> bool {
-        self.head.is_none()
+        self.head.lock().is_none()
     }
 
     /// Whether the caller was still there when the answer began.
     pub(crate) fn has_begun(&self) -> bool {
-        self.has_begun
+        self.has_begun.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn fail(&mut self, error: RouteError) {
-        if let Some(head) = self.head.take() {
+    pub(crate) fn fail(&self, error: RouteError) {
+        if let Some(head) = self.head.lock().take() {
             let _ = head.send(Err(error));
         }
     }
 
-    pub(crate) fn head(&mut self, answer: AnswerHead) -> Result<(), Gone> {
-        match self.head.take() {
-            Some(head) => head.send(Ok(answer)).map_err(|_| Gone)?,
-            None => return Ok(()),
-        }
-        self.has_begun = true;
+    pub(crate) fn head(&self, answer: AnswerHead) -> Result<(), Gone> {
+        let Some(head) = self.head.lock().take() else {
+            return Ok(());
+        };
+        head.send(Ok(answer)).map_err(|_| Gone)?;
+        self.has_begun.store(true, Ordering::Relaxed);
         Ok(())
     }
 

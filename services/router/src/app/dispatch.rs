@@ -118,7 +118,7 @@ impl Dispatch {
         self.walk(plan).await
     }
 
-    fn fail(&mut self, error: RouteError) {
+    fn fail(&self, error: RouteError) {
         spans::refused(&self.span, error.reason());
         let error = error
             .with(metadata::INFERENCE_ID, self.inference_id.clone())

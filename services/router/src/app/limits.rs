@@ -18,15 +18,15 @@ pub(super) struct Admission {
     /// Handed back when the request is over.
     tickets: Mutex<Vec<Ticket>>,
     /// How all limits stood when it was let in.
-    standings: Standings,
+    standings: Mutex<Standings>,
     /// What the account's limits said, once they were asked.
-    account: Option<Result<(), RouteError>>,
+    account: Mutex<Option<Result<(), RouteError>>>,
 }
 
 impl Dispatch {
     /// Lets the request in by the access key's own limits; by all that apply at once, where the
     /// platform's key is the first to serve and no own key's failure is to be told instead.
-    pub(super) async fn enter(&mut self, plan: &Plan) -> Result<(), RouteError> {
+    pub(super) async fn enter(&self, plan: &Plan) -> Result<(), RouteError> {
         let Some(first) = plan.candidates.first() else {
             return Ok(());
         };
@@ -36,18 +36,19 @@ impl Dispatch {
             rules.extend(self.account_rule().await);
         }
         self.ask(first, rules).await?;
-        self.admission.account = asks_account.then_some(Ok(()));
+        *self.admission.account.lock() = asks_account.then_some(Ok(()));
         Ok(())
     }
 
     /// Lets the request be served by the platform's key; asked once.
-    pub(super) async fn enter_account(&mut self, candidate: &Candidate) -> Result<(), RouteError> {
-        if let Some(known) = &self.admission.account {
-            return known.clone();
+    pub(super) async fn enter_account(&self, candidate: &Candidate) -> Result<(), RouteError> {
+        let known = self.admission.account.lock().clone();
+        if let Some(known) = known {
+            return known;
         }
         let rules: Vec<Rule> = self.account_rule().await.into_iter().collect();
         let asked = self.ask(candidate, rules).await;
-        self.admission.account = Some(asked.clone());
+        *self.admission.account.lock() = Some(asked.clone());
         asked
     }
 
@@ -62,8 +63,8 @@ impl Dispatch {
 
     /// What an answer says of limits. With an own key the provider's own are told.
     pub(super) fn limit_headers(&self, is_own: bool) -> Vec<(String, String)> {
-        let standings = &self.admission.standings;
-        let figures = (!is_own).then(|| rate_limits::headers(standings));
+        let standings = self.admission.standings.lock();
+        let figures = (!is_own).then(|| rate_limits::headers(&standings));
         let mode = standings
             .is_degraded
             .then(|| (rate_limits::MODE.0, rate_limits::MODE.1.to_owned()));
@@ -71,7 +72,7 @@ impl Dispatch {
         all.map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    async fn ask(&mut self, candidate: &Candidate, rules: Vec<Rule>) -> Result<(), RouteError> {
+    async fn ask(&self, candidate: &Candidate, rules: Vec<Rule>) -> Result<(), RouteError> {
         let account = self.behalf.principal().billing_account();
         let Some(account) = account.filter(|_| !rules.is_empty()) else {
             return Ok(());
@@ -90,8 +91,9 @@ impl Dispatch {
         };
         match self.core.gate.enter(&ask, &self.inference_id).await {
             Ok(ticket) => {
-                let known = std::mem::take(&mut self.admission.standings);
-                self.admission.standings = known.and(&ticket.standings);
+                let mut standings = self.admission.standings.lock();
+                *standings = std::mem::take(&mut *standings).and(&ticket.standings);
+                drop(standings);
                 self.admission.tickets.lock().push(ticket);
                 Ok(())
             }

@@ -22,7 +22,7 @@ const TAIL_BYTES: usize = 64 * 1024;
 
 impl Dispatch {
     pub(super) async fn serve_plain(
-        &mut self,
+        &self,
         attempt: &Attempt,
         headers: &HeaderMap,
         mut reader: Reader,
@@ -63,13 +63,7 @@ impl Dispatch {
         Outcome::Over
     }
 
-    async fn deliver(
-        &mut self,
-        attempt: &Attempt,
-        headers: &HeaderMap,
-        body: Bytes,
-        ending: &Ending,
-    ) {
+    async fn deliver(&self, attempt: &Attempt, headers: &HeaderMap, body: Bytes, ending: &Ending) {
         self.learn(attempt, ending);
         let (closed, ()) = tokio::join!(self.close(attempt, ending), self.note_success(attempt));
         self.keep_plain(attempt, headers, ending, &body).await;
@@ -94,7 +88,7 @@ impl Dispatch {
 
     /// Passes a large answer on as it comes; what it is charged stands in the receipt only.
     async fn serve_large(
-        &mut self,
+        &self,
         attempt: &Attempt,
         headers: &HeaderMap,
         mut reader: Reader,

@@ -24,7 +24,7 @@ const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
 impl Dispatch {
     pub(super) async fn serve(
-        &mut self,
+        &self,
         attempt: &Attempt,
         provider: &Provider,
         response: Response<AnswerBody>,
@@ -58,12 +58,7 @@ impl Dispatch {
     }
 
     /// A status that is no success.
-    async fn refused(
-        &mut self,
-        attempt: &Attempt,
-        headers: HeaderMap,
-        body: bytes::Bytes,
-    ) -> Outcome {
+    async fn refused(&self, attempt: &Attempt, headers: HeaderMap, body: bytes::Bytes) -> Outcome {
         let status = attempt.http_status;
         let answer = Answer {
             status,
@@ -94,7 +89,7 @@ impl Dispatch {
     }
 
     /// Passes a provider's own refusal of the request on. Its books are closed: nothing is charged.
-    pub(super) async fn pass_on(&mut self, answer: ProviderAnswer) {
+    pub(super) async fn pass_on(&self, answer: ProviderAnswer) {
         self.leave(Usage::default()).await;
         let head = self.head(
             &answer.candidate,

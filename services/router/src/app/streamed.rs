@@ -60,7 +60,7 @@ enum End {
 
 impl Dispatch {
     pub(super) async fn serve_stream(
-        &mut self,
+        &self,
         attempt: &Attempt,
         headers: &HeaderMap,
         mut reader: Reader,
@@ -103,7 +103,7 @@ impl Dispatch {
 
     /// Reads the stream to its end and passes it on.
     async fn pump(
-        &mut self,
+        &self,
         attempt: &Attempt,
         headers: &HeaderMap,
         reader: &mut Reader,
@@ -175,12 +175,7 @@ impl Dispatch {
     }
 
     /// Passes pieces on, after the head; says whether the caller is still there.
-    async fn forward(
-        &mut self,
-        attempt: &Attempt,
-        headers: &HeaderMap,
-        pieces: Vec<Bytes>,
-    ) -> bool {
+    async fn forward(&self, attempt: &Attempt, headers: &HeaderMap, pieces: Vec<Bytes>) -> bool {
         if !self.answer.head_is_sent() {
             let head = self.head(&attempt.candidate, attempt.http_status, headers, None);
             if self.answer.head(head).is_err() {
@@ -196,7 +191,7 @@ impl Dispatch {
     }
 
     async fn finish_whole(
-        &mut self,
+        &self,
         attempt: &Attempt,
         headers: &HeaderMap,
         mut watch: StreamWatch,
@@ -250,7 +245,7 @@ impl Dispatch {
     /// What was delivered stays delivered and is metered. The stream ends with the provider's own
     /// error event, as it wrote it, or with one of ours where it wrote none.
     async fn finish_broken(
-        &mut self,
+        &self,
         attempt: &Attempt,
         headers: &HeaderMap,
         mut watch: StreamWatch,
@@ -296,7 +291,7 @@ impl Dispatch {
 
     /// Ends a stream for its length, as its model would.
     async fn finish_exhausted(
-        &mut self,
+        &self,
         attempt: &Attempt,
         headers: &HeaderMap,
         watch: StreamWatch,

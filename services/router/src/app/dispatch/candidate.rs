@@ -28,7 +28,7 @@ use crate::domain::providers::Provider;
 const HOLD_LIFETIME_SECONDS: i64 = 900;
 
 impl Dispatch {
-    pub(super) async fn try_candidate(&mut self, candidate: &Candidate, is_last: bool) -> Outcome {
+    pub(super) async fn try_candidate(&self, candidate: &Candidate, is_last: bool) -> Outcome {
         let core = Arc::clone(&self.core);
         let Some(provider) = core.providers.get(&candidate.provider) else {
             return Outcome::Skipped(RouteError::away(&candidate.provider));
@@ -86,7 +86,7 @@ impl Dispatch {
     /// Begins an attempt, with its place in the spool: nothing is dispatched that could not be
     /// recorded.
     fn begin(
-        &mut self,
+        &self,
         candidate: &Candidate,
         provider: &Provider,
         key: OpenKey,
@@ -129,7 +129,7 @@ impl Dispatch {
         Ok(attempt)
     }
 
-    async fn attempt(&mut self, attempt: &mut Attempt, provider: &Provider) -> Outcome {
+    async fn attempt(&self, attempt: &mut Attempt, provider: &Provider) -> Outcome {
         match self.send(attempt, provider).await {
             Sent::Answered(response) => {
                 attempt.first_byte = Some(Instant::now());

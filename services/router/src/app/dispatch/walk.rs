@@ -36,7 +36,7 @@ impl Told {
 
 impl Dispatch {
     /// The error is to be told.
-    pub(super) async fn walk(&mut self, plan: Plan) -> Result<(), RouteError> {
+    pub(super) async fn walk(&self, plan: Plan) -> Result<(), RouteError> {
         let mut queue = Queue::of(plan.candidates);
         let mut told = Told::default();
         while let Some(next) = queue.next(&self.answer).await {
@@ -79,7 +79,7 @@ impl Dispatch {
 
     /// Nothing served. What the caller learns is its own key's failure, the first one by precedence:
     /// the platform's keys were only to help.
-    async fn give_up(&mut self, told: Told, refusal: Option<&Refusal>) -> Result<(), RouteError> {
+    async fn give_up(&self, told: Told, refusal: Option<&Refusal>) -> Result<(), RouteError> {
         let refused = || refusal.map(|refusal| RouteError::refused(refusal, self.request.model()));
         let failed = match (told.own, refused(), told.system) {
             (Some(own), _, _) => own,
