@@ -11,7 +11,7 @@ use keyward_metering::{Config as MeteringConfig, CourierConfig, MailConfig};
 use keyward_router::domain::providers::{ProviderOverride, SANDBOX};
 use keyward_router::{CacheConfig, RouterConfig, SharedLimits};
 use keyward_runtime::settings::{
-    Cipher, MailSettings, MailTls, MasterKey, OnCreditExhausted, Prefer, ProviderSettings,
+    Cipher, Hedge, MailSettings, MailTls, MasterKey, OnCreditExhausted, Prefer, ProviderSettings,
     RedisSettings, Settings, SettingsError, StoreUrl, TransitSettings,
 };
 use keyward_secret::Secret;
@@ -247,6 +247,10 @@ pub(crate) fn router(settings: &Settings) -> Result<RouterConfig, SettingsError>
             max_attempts: routing.max_attempts,
             budget: routing.failover_budget,
             probe_interval: routing.probe_interval,
+            hedge: match routing.hedge {
+                Hedge::Off => keyward_router::Hedge::Off,
+                Hedge::P95 => keyward_router::Hedge::P95,
+            },
         },
         private_allow: settings.providers.private_allow.clone(),
         ca_file: settings.providers.ca_file.clone(),

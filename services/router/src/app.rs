@@ -28,6 +28,7 @@ mod plain;
 mod policies;
 mod price_order;
 mod providers;
+mod race;
 mod sealing;
 mod serve;
 mod spans;

@@ -152,6 +152,17 @@ pub struct Failover {
     pub budget: Duration,
     /// `routing.probe_interval`: how long what fails is left alone before it is probed.
     pub probe_interval: Duration,
+    /// `routing.hedge`: whether a second attempt is made beside a slow one.
+    pub hedge: Hedge,
+}
+
+/// Whether a second attempt is made beside one that takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hedge {
+    /// Never.
+    Off,
+    /// Once it takes longer than 95 of 100 answers of that model there.
+    P95,
 }
 
 impl Default for Failover {
@@ -160,6 +171,7 @@ impl Default for Failover {
             max_attempts: 8,
             budget: Duration::from_mins(2),
             probe_interval: Duration::from_millis(PROBE_INTERVAL_MS),
+            hedge: Hedge::Off,
         }
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod deadline;
 pub(crate) mod estimate;
 pub(crate) mod failure;
 pub mod health;
+pub(crate) mod hedge;
 pub(crate) mod key_test;
 pub(crate) mod keyring;
 pub mod lease;

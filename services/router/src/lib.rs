@@ -15,7 +15,9 @@ pub mod spool;
 mod store;
 mod upstream;
 
-pub use config::{CacheConfig, Failover, OnCreditExhausted, RouterConfig, SharedLimits, Timeouts};
+pub use config::{
+    CacheConfig, Failover, Hedge, OnCreditExhausted, RouterConfig, SharedLimits, Timeouts,
+};
 pub use domain::policy::Prefer;
 pub use domain::providers::ProviderOverride;
 pub use grpc::RouterApi;

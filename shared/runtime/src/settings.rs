@@ -213,6 +213,19 @@ pub struct RoutingSettings {
     pub failover_budget: Duration,
     /// How long what fails is left alone before it is probed.
     pub probe_interval: Duration,
+    /// Whether a second attempt is made beside a slow one.
+    pub hedge: Hedge,
+}
+
+/// Whether a second attempt is made beside one that takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Hedge {
+    /// Never.
+    #[default]
+    Off,
+    /// Once it takes longer than 95 of 100 answers.
+    P95,
 }
 
 /// What becomes of a stream that is about to use more than is held for it, where the balance does not

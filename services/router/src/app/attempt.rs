@@ -12,6 +12,7 @@ use keyward_secret::Secret;
 
 use super::health::Place;
 use super::metering::{Entry, Hold};
+use super::race::Lane;
 use super::vault::{Lease, VaultPort};
 use crate::domain::estimate::{self, Expected};
 use crate::domain::health::Run;
@@ -60,6 +61,8 @@ pub(super) struct Attempt {
     pub(super) committed: OnceLock<Instant>,
     pub(super) http_status: u16,
     pub(super) is_closed: AtomicBool,
+    /// Where it runs, if beside another.
+    pub(super) lane: Lane,
     pub(super) span: Span,
 }
 

@@ -8,9 +8,9 @@ use http_body_util::BodyExt as _;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::answer::AnswerSender;
 use super::closing::Closing;
 use super::drains::Drains;
+use super::race::Audience;
 use crate::domain::failure::Failure;
 use crate::upstream::AnswerBody;
 
@@ -101,7 +101,7 @@ impl Reader {
     }
 
     /// Reads on; `late` is when the first content is due.
-    pub(super) async fn next(&mut self, answer: &AnswerSender, late: Option<Instant>) -> Next {
+    pub(super) async fn next(&mut self, audience: Audience<'_>, late: Option<Instant>) -> Next {
         loop {
             let deadline = self
                 .abandoned
@@ -111,8 +111,9 @@ impl Reader {
             let frame = tokio::select! {
                 biased;
                 frame = self.body.frame() => frame,
-                () = answer.closed(), if !abandoned => {
-                    if self.abandon() {
+                () = audience.gone(), if !abandoned => {
+                    // Of two answers one is enough: the other is not read any further.
+                    if !audience.lane.is_lost() && self.abandon() {
                         continue;
                     }
                     return Next::Left;
@@ -151,11 +152,11 @@ impl Reader {
     }
 
     /// Reads the beginning of an error body, for as long as one is worth waiting for.
-    pub(super) async fn beginning(&mut self, answer: &AnswerSender, bytes_max: usize) -> Bytes {
+    pub(super) async fn beginning(&mut self, audience: Audience<'_>, bytes_max: usize) -> Bytes {
         let mut beginning = bytes::BytesMut::new();
         let due = Instant::now() + ERROR_BODY_WAIT;
         while beginning.len() < bytes_max {
-            match self.next(answer, Some(due)).await {
+            match self.next(audience, Some(due)).await {
                 Next::Bytes(bytes) => beginning.extend_from_slice(&bytes),
                 Next::End | Next::Broken(_) | Next::Late | Next::Left => break,
             }

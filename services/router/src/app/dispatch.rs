@@ -3,13 +3,14 @@
 //! there.
 
 mod candidate;
+pub(super) mod hedging;
 mod probing;
 mod sending;
 mod walk;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
 use http::HeaderMap;
@@ -25,6 +26,7 @@ use super::cached::Caching;
 use super::closing::Closing;
 use super::idempotency::Turn;
 use super::limits::Admission;
+use super::race::{Audience, Lane};
 use super::{Behalf, Core, RouteError, spans};
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Candidate, Plan};
@@ -45,6 +47,8 @@ pub(super) struct Dispatch {
     pub(super) closing: Arc<Closing>,
     /// How many attempts were begun.
     pub(super) attempts: Arc<AtomicU32>,
+    /// Whether two attempts were made side by side, which is done once.
+    pub(super) hedged: AtomicBool,
     /// When it began.
     pub(super) began: Instant,
     pub(super) admission: Admission,
@@ -136,6 +140,20 @@ impl Dispatch {
     /// How many attempts were begun by now.
     pub(super) fn attempts(&self) -> u32 {
         self.attempts.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_hedged(&self) -> bool {
+        self.hedged.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn hedged(&self) {
+        self.hedged.store(true, Ordering::Relaxed);
+    }
+
+    /// Who is there for an attempt in this lane.
+    pub(super) fn audience<'a>(&'a self, lane: &'a Lane) -> Audience<'a> {
+        let answer = &self.answer;
+        Audience { answer, lane }
     }
 
     /// The account that asks, for those who tell one from the other; empty where there is none.

@@ -220,6 +220,26 @@ impl HealthBook {
             .note(provider, model, |pace| pace.served(run, now_ms));
     }
 
+    /// An answer of a model was waited for so long, and not to its beginning.
+    pub(crate) fn waited(&self, provider: &str, model: &str, streamed: bool, took: Duration) {
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let now_ms = now_ms();
+        self.paces.note(provider, model, |pace| {
+            pace.waited(streamed, took_ms, now_ms);
+        });
+    }
+
+    /// How long 95 of 100 answers of a model took to begin; none where too few were seen.
+    pub(crate) fn late_ms(
+        &self,
+        provider: &str,
+        model: &str,
+        streamed: bool,
+        now_ms: u64,
+    ) -> Option<u64> {
+        self.paces.get(provider, model)?.late_ms(streamed, now_ms)
+    }
+
     /// An attempt at a model failed by the provider's fault.
     pub(crate) fn stumbled(&self, provider: &str, model: &str) {
         let now_ms = now_ms();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -115,6 +115,7 @@ impl Core {
             answer: sender,
             closing,
             attempts: Arc::clone(attempts),
+            hedged: AtomicBool::new(false),
             began: Instant::now(),
             admission: Admission::default(),
             shown: Shown::of(&plan),

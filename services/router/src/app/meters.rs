@@ -13,6 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
+use super::dispatch::hedging::Hedged;
 use crate::domain::plan::Candidate;
 use crate::spool::SpoolGauges;
 
@@ -30,6 +31,7 @@ pub(crate) struct Meters {
     key_failures: Family<KeyFailureLabels, Counter>,
     spool: SpoolGauges,
     fallbacks: Counter,
+    hedges: Family<HedgeLabel, Counter>,
     streams_open: Gauge,
     limits_local: Gauge,
     limit_refusals: Family<LimitLabels, Counter>,
@@ -95,6 +97,11 @@ struct ProviderLabel {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HedgeLabel {
+    outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct KeyFailureLabels {
     provider: String,
     outcome: &'static str,
@@ -137,6 +144,11 @@ impl Meters {
                 "router_fallbacks_to_credits",
                 "Attempts with the platform's key in the stead of an own one",
                 Counter::default(),
+            ),
+            hedges: metrics.register(
+                "router_hedges",
+                "Second attempts beside slow ones, by who answered first",
+                Family::default(),
             ),
             streams_open: metrics.register(
                 "router_streams_open",
@@ -213,6 +225,17 @@ impl Meters {
 
     pub(super) fn fallback(&self) {
         self.fallbacks.inc();
+    }
+
+    /// A second attempt beside a slow one is over.
+    pub(super) fn hedge(&self, hedged: Hedged) {
+        let outcome = match hedged {
+            Hedged::Won => "won",
+            Hedged::Lost => "lost",
+            Hedged::Neither => "neither",
+            Hedged::Withheld => "withheld",
+        };
+        self.hedges.get_or_create(&HedgeLabel { outcome }).inc();
     }
 
     pub(super) fn stream(&self) -> Counted {

@@ -29,7 +29,7 @@ impl Dispatch {
     ) -> Outcome {
         let mut body = BytesMut::new();
         loop {
-            match reader.next(&self.answer, None).await {
+            match reader.next(self.audience(&attempt.lane), None).await {
                 Next::Bytes(bytes) => body.extend_from_slice(&bytes),
                 Next::End => break,
                 Next::Late => {}
@@ -54,7 +54,7 @@ impl Dispatch {
         let (measured, source) = self.used_by_answer(&attempt.candidate, &body).await;
         let mut ending = whole(attempt, measured, source);
         ending.service_tier = service_tier::read(&body).unwrap_or_default();
-        if reader.is_abandoned() || self.answer.is_closed() {
+        if reader.is_abandoned() || self.answer.is_closed() || !attempt.lane.claim() {
             // It counts, so who comes again for it shall not pay twice.
             self.keep_plain(attempt, headers, &ending, &body).await;
             return self.left(attempt, ending).await;
@@ -94,6 +94,9 @@ impl Dispatch {
         mut reader: Reader,
         held: Bytes,
     ) -> Outcome {
+        if !attempt.lane.claim() {
+            return self.left(attempt, Ending::left()).await;
+        }
         let usage = || self.used_by_bytes(&attempt.candidate, None, held.len());
         Checkpoints::default()
             .passing(&self.core.metering, attempt, usage)
@@ -104,7 +107,7 @@ impl Dispatch {
         let is_gone = self.answer.head(head).is_err() || self.answer.send(held).await.is_err();
         let mut broken = is_gone && !reader.abandon();
         while !broken {
-            match reader.next(&self.answer, None).await {
+            match reader.next(self.audience(&attempt.lane), None).await {
                 Next::Bytes(bytes) => {
                     length += bytes.len();
                     tail.extend_from_slice(&bytes);

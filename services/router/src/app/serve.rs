@@ -19,6 +19,9 @@ use crate::domain::providers::Provider;
 use crate::domain::resets;
 use crate::upstream::AnswerBody;
 
+/// What is recorded of an attempt that was one of two, and not the first to answer.
+const HEDGED: &str = "hedged: another attempt answered first";
+
 /// The most of an error body that is read; it is text for people.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -43,7 +46,9 @@ impl Dispatch {
             Arc::clone(&self.closing),
         );
         if !parts.status.is_success() {
-            let body = reader.beginning(&self.answer, ERROR_BODY_BYTES_MAX).await;
+            let body = reader
+                .beginning(self.audience(&attempt.lane), ERROR_BODY_BYTES_MAX)
+                .await;
             return self.refused(attempt, parts.headers, body).await;
         }
         let is_stream = parts
@@ -82,6 +87,7 @@ impl Dispatch {
         }
         if let Outcome::Failed(failed) = outcome
             && let Some(answer) = failed.answer
+            && attempt.lane.claim()
         {
             self.pass_on(*answer).await;
         }
@@ -133,8 +139,33 @@ impl Dispatch {
         if attempt.hold.is_some() && !self.answer.has_begun() {
             ending = ending.unseen();
         }
+        // Of two attempts at most one is charged.
+        if attempt.lane.is_lost() || ending.delivered && !attempt.lane.claim() {
+            return self.lost(attempt, ending).await;
+        }
         ending.status = AttemptStatus::Abandoned;
         self.answer.why_gone().clone_into(&mut ending.reason);
+        self.close(attempt, &ending).await;
+        Outcome::Over
+    }
+}
+
+impl Dispatch {
+    /// Another attempt answered first. What this one has used is recorded, and charged to nobody.
+    async fn lost(&self, attempt: &Attempt, ending: Ending) -> Outcome {
+        let (measured, source) = match ending.delivered {
+            true => (ending.measured, ending.source),
+            // The prompt was sent, and that is all that is known.
+            false => self.estimated(&attempt.candidate, 0).await,
+        };
+        let ending = Ending {
+            measured,
+            source,
+            ..Ending::failed(HEDGED.to_owned())
+        };
+        if attempt.lane.is_first() {
+            self.waited_for(attempt);
+        }
         self.close(attempt, &ending).await;
         Outcome::Over
     }

@@ -117,7 +117,7 @@ impl Dispatch {
         loop {
             let due = (!watch.is_committed()).then_some(late);
             let mut broken = None;
-            let (pushed, ended) = match reader.next(&self.answer, due).await {
+            let (pushed, ended) = match reader.next(self.audience(&attempt.lane), due).await {
                 Next::Bytes(chunk) => {
                     if !std::mem::replace(&mut begun, true) {
                         spans::first_chunk(attempt, &chunk);
@@ -138,6 +138,9 @@ impl Dispatch {
             };
             if watch.is_committed() {
                 self.committed(attempt);
+                if !reader.is_abandoned() && !attempt.lane.claim() {
+                    return End::Left;
+                }
             }
             if watch.is_committed() && !reader.is_abandoned() {
                 let usage = || self.used_so_far(&attempt.candidate, watch);

@@ -189,6 +189,19 @@ impl Dispatch {
     }
 }
 
+impl Dispatch {
+    /// Remembers that an answer took at least so long: those that were not waited for are the slow
+    /// ones, and without them every model would look faster than it is.
+    pub(super) fn waited_for(&self, attempt: &Attempt) {
+        let candidate = &attempt.candidate;
+        if candidate.base_url.is_none() {
+            let streamed = self.request.is_stream();
+            let (health, took) = (&self.core.health, attempt.started.elapsed());
+            health.waited(&candidate.provider, &candidate.model, streamed, took);
+        }
+    }
+}
+
 /// What the catalogue says that a model takes and gives.
 #[derive(Debug, Clone, Copy, Default)]
 struct Limits {

@@ -13,6 +13,7 @@ mod failover;
 mod fakes;
 mod harness;
 mod health;
+mod hedging;
 mod key_tests;
 mod money;
 mod panics;

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::providers::RawProvider;
 use super::sources::Gathered;
 use super::values::{duration, secret, secrets, text};
-use super::{Cipher, LogFormat, MailTls, OnCreditExhausted, Prefer, SettingsError};
+use super::{Cipher, Hedge, LogFormat, MailTls, OnCreditExhausted, Prefer, SettingsError};
 
 /// Declares a section: fields that are all optional, others refused.
 macro_rules! section {
@@ -135,6 +135,7 @@ section!(RawRouting {
     failover_budget: Option<Duration>,
     #[serde(deserialize_with = "duration")]
     probe_interval: Option<Duration>,
+    hedge: Option<Hedge>,
 });
 section!(RawMail {
     host: Option<String>,

@@ -51,6 +51,7 @@ pub(super) fn validate(raw: &RawRouting) -> Result<RoutingSettings, SettingsErro
             (PROBE_INTERVAL_MIN, PROBE_INTERVAL_MAX),
             "expected from 500ms to 10m",
         )?,
+        hedge: raw.hedge.unwrap_or_default(),
     })
 }
 

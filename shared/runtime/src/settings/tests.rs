@@ -201,6 +201,11 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
             &["routing.failover_budget", "15m"],
         ),
         (
+            &[("KEYWARD_ROUTING__HEDGE", "p99")],
+            None,
+            &["routing.hedge", "off", "p95"],
+        ),
+        (
             &[("KEYWARD_ROUTING__PROBE_INTERVAL", "1ms")],
             None,
             &["routing.probe_interval", "500ms"],

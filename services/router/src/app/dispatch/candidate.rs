@@ -18,6 +18,7 @@ use super::{Dispatch, Outcome};
 use crate::app::attempt::{Attempt, Ending, OpenKey};
 use crate::app::metering::Hold;
 use crate::app::metering::leases::{LeasedHold, Wanted};
+use crate::app::race::Lane;
 use crate::app::vault::UnsealError;
 use crate::app::{RouteError, spans};
 use crate::domain::estimate::Expected;
@@ -28,7 +29,12 @@ use crate::domain::providers::Provider;
 const HOLD_LIFETIME_SECONDS: i64 = 900;
 
 impl Dispatch {
-    pub(super) async fn try_candidate(&self, candidate: &Candidate, is_last: bool) -> Outcome {
+    pub(super) async fn try_candidate(
+        &self,
+        candidate: &Candidate,
+        is_last: bool,
+        lane: &Lane,
+    ) -> Outcome {
         let core = Arc::clone(&self.core);
         let Some(provider) = core.providers.get(&candidate.provider) else {
             return Outcome::Skipped(RouteError::away(&candidate.provider));
@@ -61,13 +67,13 @@ impl Dispatch {
                 }
             },
         };
-        if self.answer.is_closed() {
+        if self.audience(lane).is_gone() {
             if let Some(hold) = hold {
                 core.metering.give_back(hold);
             }
             return Outcome::Over;
         }
-        let mut attempt = match self.begin(candidate, provider, key, hold, expected) {
+        let mut attempt = match self.begin(candidate, provider, key, (hold, expected), lane) {
             Ok(attempt) => attempt,
             Err(error) => return Outcome::Stop(Self::about(error, candidate)),
         };
@@ -90,8 +96,8 @@ impl Dispatch {
         candidate: &Candidate,
         provider: &Provider,
         key: OpenKey,
-        hold: Option<Hold>,
-        expected: Option<Expected>,
+        (hold, expected): (Option<Hold>, Option<Expected>),
+        lane: &Lane,
     ) -> Result<Attempt, RouteError> {
         let metering = &self.core.metering;
         let place = metering.place();
@@ -119,6 +125,7 @@ impl Dispatch {
             committed: OnceLock::new(),
             http_status: 0,
             is_closed: AtomicBool::new(false),
+            lane: lane.clone(),
             span: spans::attempt(number, candidate, provider, self.request.is_stream()),
         };
         let intent = attempt.event(self.facts(), &Ending::failed(String::new()));
@@ -126,6 +133,7 @@ impl Dispatch {
         self.core
             .metering
             .dispatching(entry, hold.as_ref(), &intent);
+        lane.sent();
         Ok(attempt)
     }
 

@@ -63,8 +63,8 @@ impl Dispatch {
             () = self.closing.over() => {
                 return Sent::Failed(Failure::Stopping, "this gateway is stopping".to_owned());
             }
-            () = self.answer.closed() => {
-                let bills = !provider.cancel_stops_billing;
+            () = self.audience(&attempt.lane).gone() => {
+                let bills = !provider.cancel_stops_billing && !attempt.lane.is_lost();
                 let Some(_drain) = bills.then(|| self.core.drains.begin()).flatten() else {
                     return Sent::Left;
                 };

@@ -39,30 +39,31 @@ impl Dispatch {
     pub(super) async fn walk(&self, plan: Plan) -> Result<(), RouteError> {
         let mut queue = Queue::of(plan.candidates);
         let mut told = Told::default();
-        while let Some(next) = queue.next(&self.answer).await {
+        'walk: while let Some(next) = queue.next(&self.answer).await {
             if self.answer.is_closed() {
                 return Ok(());
             }
             if !self.may_try() {
                 break;
             }
-            let tried = self.try_candidate(&next.candidate, next.is_last);
-            match Box::pin(tried).await {
-                Outcome::Over => return Ok(()),
-                Outcome::Stop(error) => {
-                    told.skipped = Some(error);
-                    break;
-                }
-                Outcome::Later => queue.postpone(next.candidate),
-                Outcome::Skipped(error) => {
-                    told.skipped.get_or_insert(error);
-                }
-                Outcome::Failed(failed) if !failed.failure.fails_over() => {
-                    return Err(failed.error);
-                }
-                Outcome::Failed(failed) => {
-                    queue.learn(&next.candidate, failed.failure, self.answer.due());
-                    told.hear(&next.candidate, failed);
+            for (candidate, outcome) in self.try_next(next, &mut queue).await {
+                match outcome {
+                    Outcome::Over => return Ok(()),
+                    Outcome::Stop(error) => {
+                        told.skipped = Some(error);
+                        break 'walk;
+                    }
+                    Outcome::Later => queue.postpone(candidate),
+                    Outcome::Skipped(error) => {
+                        told.skipped.get_or_insert(error);
+                    }
+                    Outcome::Failed(failed) if !failed.failure.fails_over() => {
+                        return Err(failed.error);
+                    }
+                    Outcome::Failed(failed) => {
+                        queue.learn(&candidate, failed.failure, self.answer.due());
+                        told.hear(&candidate, failed);
+                    }
                 }
             }
         }
@@ -101,7 +102,7 @@ impl Dispatch {
 }
 
 /// The candidates that are left, in order.
-struct Queue {
+pub(super) struct Queue {
     candidates: VecDeque<Candidate>,
     /// Those that are better tried after all others.
     postponed: VecDeque<Candidate>,
@@ -111,10 +112,10 @@ struct Queue {
 }
 
 /// The candidate whose turn it is.
-struct Next {
-    candidate: Candidate,
+pub(super) struct Next {
+    pub(super) candidate: Candidate,
     /// Whether nothing better is left.
-    is_last: bool,
+    pub(super) is_last: bool,
 }
 
 impl Queue {
@@ -144,6 +145,21 @@ impl Queue {
             () = answer.closed() => {}
         }
         Some(Next { candidate, is_last })
+    }
+
+    /// The one whose turn would be after this one.
+    pub(super) fn peek(&self) -> Option<&Candidate> {
+        self.candidates.front()
+    }
+
+    /// Takes that one, if it is to be tried.
+    pub(super) fn take_if(&mut self, is_to_be: bool) -> Option<Candidate> {
+        is_to_be.then(|| self.candidates.pop_front()).flatten()
+    }
+
+    /// It was not tried after all.
+    pub(super) fn put_back(&mut self, candidate: Candidate) {
+        self.candidates.push_front(candidate);
     }
 
     fn postpone(&mut self, candidate: Candidate) {

@@ -14,6 +14,9 @@ const STEPS_MAX: u64 = 300;
 /// Less than half an observation tells nothing.
 const WEIGHT_MIN: u64 = ONE / 2;
 
+/// Of fewer answers nobody knows the slowest twentieth.
+const RUNS_TO_TELL_LATE: u64 = 20 * ONE;
+
 /// Upper bounds of times in milliseconds, eight to a power of ten; what is longer counts as the last.
 const BOUNDS_MS: [u64; 46] = [
     1, 2, 3, 4, 5, 7, 10, 13, 18, 24, 32, 42, 56, 75, 100, 133, 178, 237, 316, 422, 562, 750, 1000,
@@ -49,14 +52,35 @@ impl Pace {
     pub(crate) fn served(&mut self, run: &Run, now_ms: u64) {
         self.lessen(now_ms);
         self.served += ONE;
-        let spread = match run.streamed {
-            true => &mut self.streamed,
-            false => &mut self.plain,
-        };
-        spread.note(run.first_ms);
+        self.spread(run.streamed).note(run.first_ms);
         if let Some((tokens, tokens_ms)) = run.tokens {
             self.tokens = self.tokens.saturating_add(tokens.saturating_mul(ONE));
             self.tokens_ms = self.tokens_ms.saturating_add(tokens_ms.saturating_mul(ONE));
+        }
+    }
+
+    /// An answer took at least so long to begin: it was not waited for any longer.
+    pub(crate) fn waited(&mut self, streamed: bool, first_ms: u64, now_ms: u64) {
+        self.lessen(now_ms);
+        self.spread(streamed).note(first_ms);
+    }
+
+    /// How long 95 of 100 answers took to begin; none where too few were seen lately.
+    pub(crate) fn late_ms(&self, streamed: bool, now_ms: u64) -> Option<u64> {
+        let pace = self.at(now_ms);
+        let spread = match streamed {
+            true => &pace.streamed,
+            false => &pace.plain,
+        };
+        (spread.total() >= RUNS_TO_TELL_LATE)
+            .then(|| spread.quantile(95))
+            .flatten()
+    }
+
+    fn spread(&mut self, streamed: bool) -> &mut Spread {
+        match streamed {
+            true => &mut self.streamed,
+            false => &mut self.plain,
         }
     }
 
@@ -224,6 +248,22 @@ mod tests {
             pace.served(&Run { tokens, ..run(50) }, NOW_MS);
         }
         assert_eq!(pace.seen(NOW_MS).unwrap().tokens_per_second, Some(200));
+    }
+
+    #[test]
+    fn what_is_late_is_told_of_enough_answers_of_the_same_kind() {
+        let mut pace = Pace::default();
+        for _ in 0..19 {
+            pace.served(&run(100), NOW_MS);
+        }
+        assert_eq!(pace.late_ms(true, NOW_MS), None);
+        pace.waited(true, 3_000, NOW_MS);
+        let late_ms = pace.late_ms(true, NOW_MS).unwrap();
+        assert!((75..=100).contains(&late_ms), "{late_ms}");
+        pace.waited(true, 3_000, NOW_MS);
+        let late_ms = pace.late_ms(true, NOW_MS).unwrap();
+        assert!((2_371..=3_162).contains(&late_ms), "{late_ms}");
+        assert_eq!(pace.late_ms(false, NOW_MS), None);
     }
 
     #[test]
