@@ -1,18 +1,19 @@
 //! Budgets as rows.
 
+use async_trait::async_trait;
 use keyward_money::Nanos;
 use keyward_runtime::time;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
 use super::row::{self, corrupt};
-use super::{ledger, tiers};
+use super::{SqliteStore, ledger, tiers};
 use crate::domain::account::AccountKey;
 use crate::domain::budget::{Budget, BudgetAction, BudgetScope, BudgetTerms};
 use crate::domain::calendar::{Calendar, Every};
 use crate::domain::filter::TagFilter;
 use crate::domain::ledger::{Period, PeriodKey};
-use crate::store::{NewAnswer, StoreError};
+use crate::store::{BudgetStore, NewAnswer, StoreError};
 
 const OF_ACCOUNT: &str = "SELECT budget_id, account, account_name, amount, period, time_zone, action, \
     user_id, project_id, access_key_id, model, tag, revision, create_ms, update_ms \
@@ -164,4 +165,44 @@ fn keep(
         tiers::remember(connection, answer)?;
     }
     Ok(true)
+}
+
+#[async_trait]
+impl BudgetStore for SqliteStore {
+    async fn budgets(&self, account: AccountKey) -> Result<Vec<Budget>, StoreError> {
+        self.read(move |connection| of_account(connection, account))
+            .await
+    }
+
+    async fn budget(&self, id: Uuid) -> Result<Option<Budget>, StoreError> {
+        self.read(move |connection| get(connection, id)).await
+    }
+
+    async fn budget_periods(
+        &self,
+        keys: Vec<PeriodKey>,
+    ) -> Result<Vec<Option<Period>>, StoreError> {
+        self.read(move |connection| periods(connection, &keys))
+            .await
+    }
+
+    async fn budget_put(
+        &self,
+        budget: Budget,
+        before: Option<u64>,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| put(connection, &budget, before, answer.as_ref()))
+            .await
+    }
+
+    async fn budget_delete(
+        &self,
+        id: Uuid,
+        before: u64,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| delete(connection, id, before, answer.as_ref()))
+            .await
+    }
 }

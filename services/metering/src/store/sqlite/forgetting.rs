@@ -1,10 +1,12 @@
 //! What is let go of, piece by piece.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::super::StoreError;
+use super::SqliteStore;
 use crate::domain::day::first_id;
+use crate::store::{StoreError, UpkeepStore};
 
 /// Along the ids, which begin with the time at which they were made.
 const HOLDS: &str = "
@@ -47,4 +49,22 @@ pub(super) fn periods(
         .prepare_cached(PERIODS)?
         .execute(params![before.as_millisecond(), limit])?;
     Ok(removed)
+}
+
+#[async_trait]
+impl UpkeepStore for SqliteStore {
+    /// A file grows by itself, and keeps everything.
+    async fn keep_up(&self, _: Timestamp) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn holds_forget(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.write(move |connection| holds(connection, before, limit))
+            .await
+    }
+
+    async fn periods_forget(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.write(move |connection| periods(connection, before, limit))
+            .await
+    }
 }

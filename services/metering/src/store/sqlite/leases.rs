@@ -1,15 +1,18 @@
 //! Leases in SQLite.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keyward_money::Nanos;
 use keyward_runtime::time;
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 use uuid::Uuid;
 
-use super::row;
+use super::{SqliteStore, row};
 use crate::domain::account::AccountKey;
 use crate::domain::ledger::{Holder, Lease};
-use crate::store::StoreError;
+use crate::store::{CrossingStore, LeaseStore, StoreError};
 
 const GET: &str = "
     SELECT lease_id, account, router, start, price_version, markup_basis_points, granted, returned,
@@ -107,4 +110,26 @@ pub(super) fn put(connection: &Connection, lease: &Lease) -> Result<(), StoreErr
             lease.expire_time.as_millisecond(),
         ])?;
     Ok(())
+}
+
+#[async_trait]
+impl LeaseStore for SqliteStore {
+    /// One process writes a file.
+    fn crossing(&self) -> Option<Arc<dyn CrossingStore>> {
+        None
+    }
+
+    async fn lease_get(&self, id: Uuid) -> Result<Option<Lease>, StoreError> {
+        self.read(move |connection| get(connection, id)).await
+    }
+
+    async fn leases_of(&self, account: AccountKey) -> Result<Vec<Lease>, StoreError> {
+        self.read(move |connection| of_account(connection, account))
+            .await
+    }
+
+    async fn leases_open(&self, expired: Timestamp, limit: u32) -> Result<Vec<Lease>, StoreError> {
+        self.read(move |connection| open_until(connection, expired, limit))
+            .await
+    }
 }

@@ -4,18 +4,21 @@
 mod load;
 mod save;
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keyward_money::Nanos;
 use keyward_runtime::time;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use uuid::Uuid;
 
-use super::super::{Balance, Batch, OverdueHold, StoreError, Transaction};
-use super::row;
+use super::{SqliteStore, row};
 use crate::domain::account::AccountKey;
 use crate::domain::charging::Hold;
 use crate::domain::day::Retention;
 use crate::domain::ledger::{Period, PeriodKey};
+use crate::store::{Balance, Batch, BatchStore, LedgerStore, OverdueHold, StoreError, Transaction};
 
 /// Runs a batch.
 pub(super) fn transact(
@@ -167,4 +170,63 @@ pub(super) fn totals(connection: &Connection) -> Result<super::super::Totals, St
             "SELECT coalesce(sum(amount), 0) FROM transfer WHERE kind = 'charge'",
         )?),
     })
+}
+
+#[async_trait]
+impl BatchStore for SqliteStore {
+    /// The one writer thread takes batches of all shards into one commit.
+    async fn transact(&self, _shard: u16, batch: Arc<Batch>) -> Result<(), StoreError> {
+        let retention = self.retention;
+        self.write(move |connection| transact(connection, &batch, retention))
+            .await
+    }
+}
+
+#[async_trait]
+impl LedgerStore for SqliteStore {
+    async fn hold_get(&self, id: Uuid) -> Result<Option<Hold>, StoreError> {
+        self.read(move |connection| hold(connection, id)).await
+    }
+
+    async fn holds_open(&self) -> Result<u32, StoreError> {
+        self.read(count_open).await
+    }
+
+    async fn holds_overdue(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<OverdueHold>, StoreError> {
+        self.read(move |connection| holds_overdue(connection, now, limit))
+            .await
+    }
+
+    async fn lots_overdue(
+        &self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<AccountKey>, StoreError> {
+        self.read(move |connection| lots_overdue(connection, now, limit))
+            .await
+    }
+
+    async fn balance(&self, account: AccountKey) -> Result<Balance, StoreError> {
+        self.read(move |connection| balance(connection, account))
+            .await
+    }
+
+    async fn transactions(
+        &self,
+        account: AccountKey,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Transaction>, StoreError> {
+        self.read(move |connection| transactions(connection, account, before, limit))
+            .await
+    }
+
+    #[cfg(test)]
+    async fn totals(&self) -> Result<super::super::Totals, StoreError> {
+        self.read(totals).await
+    }
 }

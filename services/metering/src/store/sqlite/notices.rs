@@ -1,14 +1,15 @@
 //! Notices, and what is to be sent of them.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keyward_runtime::time;
 use rusqlite::{Connection, Row, params};
 
-use super::super::notices::ListedNotice;
-use super::super::{StoreError, text};
-use super::row;
+use super::{SqliteStore, row};
 use crate::domain::account::AccountKey;
 use crate::domain::notice::{NewNotice, Notice};
+use crate::store::notices::{ListedNotice, NoticeStore};
+use crate::store::{StoreError, text};
 
 /// Writes a notice and what is to be sent of it, in the transaction that is under way; says whether
 /// its occasion had none yet.
@@ -98,4 +99,27 @@ pub(super) fn forget(
         )?
         .execute(params![before.as_millisecond(), limit])?;
     Ok(deleted)
+}
+
+#[async_trait]
+impl NoticeStore for SqliteStore {
+    async fn notice_insert(&self, notice: NewNotice) -> Result<bool, StoreError> {
+        self.write(move |connection| insert(connection, &notice))
+            .await
+    }
+
+    async fn notices(
+        &self,
+        account: AccountKey,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<ListedNotice>, StoreError> {
+        self.read(move |connection| list(connection, account, before, limit))
+            .await
+    }
+
+    async fn notices_forget(&self, before: Timestamp, limit: u32) -> Result<usize, StoreError> {
+        self.write(move |connection| forget(connection, before, limit))
+            .await
+    }
 }

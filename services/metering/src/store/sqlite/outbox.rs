@@ -1,13 +1,14 @@
 //! What is to be sent. One process writes a file, so a claim here is for its own other tasks, and for
 //! the one that comes after it should it be killed.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keyward_runtime::time;
 use rusqlite::{Connection, Row, params};
 
-use super::super::StoreError;
-use super::super::notices::{OutboxDepth, Outgoing, Tried, TryEnd};
-use super::{notices, webhooks};
+use super::{SqliteStore, notices, webhooks};
+use crate::store::StoreError;
+use crate::store::notices::{OutboxDepth, OutboxStore, Outgoing, Tried, TryEnd};
 
 /// What can be sent: of each webhook what came first.
 const DUE: &str = "SELECT outbox.outbox_id, outbox.tries, outbox.create_ms,
@@ -148,4 +149,34 @@ pub(super) fn depth(connection: &Connection) -> Result<OutboxDepth, StoreError> 
             })
         })?;
     Ok(depth)
+}
+
+#[async_trait]
+impl OutboxStore for SqliteStore {
+    async fn outbox_is_due(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.read(move |connection| is_due(connection, now)).await
+    }
+
+    async fn outbox_take(
+        &self,
+        now: Timestamp,
+        claimed_until: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Outgoing>, StoreError> {
+        self.write(move |connection| take(connection, now, claimed_until, limit))
+            .await
+    }
+
+    async fn outbox_end(&self, ended: TryEnd) -> Result<bool, StoreError> {
+        self.write(move |connection| end(connection, &ended)).await
+    }
+
+    async fn outbox_give_up(&self, before: Timestamp, now: Timestamp) -> Result<usize, StoreError> {
+        self.write(move |connection| give_up(connection, before, now))
+            .await
+    }
+
+    async fn outbox_depth(&self) -> Result<OutboxDepth, StoreError> {
+        self.read(depth).await
+    }
 }

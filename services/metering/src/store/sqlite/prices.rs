@@ -1,13 +1,14 @@
 //! Price books.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keyward_money::Prices;
 use keyward_runtime::time;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::super::{NewAnswer, StoreError};
-use super::{row, tiers};
+use super::{SqliteStore, row, tiers};
 use crate::domain::prices::{self, Activation, Difference, PriceRow, PriceVersion};
+use crate::store::{NewAnswer, PriceStore, StoreError};
 
 pub(super) fn install(
     connection: &Connection,
@@ -191,4 +192,53 @@ pub(super) fn get(
         .optional()?
         .map(|text| row::prices(&text))
         .transpose()
+}
+
+#[async_trait]
+impl PriceStore for SqliteStore {
+    async fn price_book_install(
+        &self,
+        version: u64,
+        rows: Vec<PriceRow>,
+        time: Timestamp,
+    ) -> Result<Activation, StoreError> {
+        self.write(move |connection| install(connection, version, rows, time))
+            .await
+    }
+
+    async fn price_activation(&self) -> Result<Option<Activation>, StoreError> {
+        self.read(activation).await
+    }
+
+    async fn price_activate(
+        &self,
+        version: u64,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| activate(connection, version, answer.as_ref()))
+            .await
+    }
+
+    async fn price_versions(
+        &self,
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<PriceVersion>, StoreError> {
+        self.read(move |connection| versions(connection, before, limit))
+            .await
+    }
+
+    async fn price_rows(&self, version: u64) -> Result<Vec<PriceRow>, StoreError> {
+        self.read(move |connection| all(connection, version)).await
+    }
+
+    async fn prices(
+        &self,
+        version: u64,
+        provider: String,
+        model: String,
+    ) -> Result<Option<Prices>, StoreError> {
+        self.read(move |connection| get(connection, version, &provider, &model))
+            .await
+    }
 }

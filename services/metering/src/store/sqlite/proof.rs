@@ -1,11 +1,12 @@
 //! What is kept in two ways, and where the two differ.
 
+use async_trait::async_trait;
 use rusqlite::Connection;
 
-use super::{row, sums, usage};
+use super::{SqliteStore, row, sums, usage};
 use crate::domain::account::AccountKey;
 use crate::domain::proof::{Check, Discrepancy, Priceable};
-use crate::store::StoreError;
+use crate::store::{ProofStore, StoreError};
 
 /// Each gives: what it is about, its account, what is kept, what that should be.
 const CHECKS: [(Check, &str); 12] = [
@@ -183,4 +184,20 @@ pub(super) fn frozen(connection: &Connection) -> Result<Vec<AccountKey>, StoreEr
     let mut statement = connection.prepare_cached("SELECT name FROM account WHERE frozen")?;
     let names = statement.query_map([], |row| row.get::<_, String>(0))?;
     names.map(|name| row::account(&name?)).collect()
+}
+
+#[async_trait]
+impl ProofStore for SqliteStore {
+    async fn discrepancies(&self) -> Result<Vec<Discrepancy>, StoreError> {
+        self.read(discrepancies).await
+    }
+
+    async fn priceables(&self, after: i64, limit: u32) -> Result<Vec<Priceable>, StoreError> {
+        self.read(move |connection| priceables(connection, after, limit))
+            .await
+    }
+
+    async fn frozen(&self) -> Result<Vec<AccountKey>, StoreError> {
+        self.read(frozen).await
+    }
 }

@@ -1,15 +1,16 @@
 //! What statements and reports over many accounts read.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keyward_money::Nanos;
 use keyward_runtime::time;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-use super::row;
+use super::{SqliteStore, row};
 use crate::domain::account::AccountKey;
 use crate::domain::filter::Hour;
 use crate::domain::statement::LedgerSums;
-use crate::store::StoreError;
+use crate::store::{StatementStore, StoreError};
 
 /// Along the index of the account.
 const MOVED: &str = "
@@ -72,4 +73,22 @@ pub(super) fn accounts(
         row.get::<_, String>(0)
     })?;
     names.map(|name| row::account(&name?)).collect()
+}
+
+#[async_trait]
+impl StatementStore for SqliteStore {
+    async fn ledger_sums(
+        &self,
+        account: AccountKey,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<LedgerSums, StoreError> {
+        self.read(move |connection| ledger(connection, account, start, end))
+            .await
+    }
+
+    async fn accounts_used(&self, start: Hour, end: Hour) -> Result<Vec<AccountKey>, StoreError> {
+        self.read(move |connection| accounts(connection, start, end))
+            .await
+    }
 }

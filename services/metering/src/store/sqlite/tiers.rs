@@ -1,12 +1,13 @@
 //! Tiers, and answers to changes of them.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keyward_runtime::time;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::super::{Answer, Call, NewAnswer, StoreError};
-use super::row;
+use super::{SqliteStore, row};
 use crate::domain::tier::{Terms, Tier, TierLimits};
+use crate::store::{Answer, Call, NewAnswer, StoreError, TierStore};
 
 pub(super) fn all(connection: &Connection) -> Result<Vec<Tier>, StoreError> {
     let mut statement = connection.prepare_cached(
@@ -123,4 +124,21 @@ pub(super) fn answer(
         )
         .optional()?;
     Ok(found)
+}
+
+#[async_trait]
+impl TierStore for SqliteStore {
+    async fn tiers(&self) -> Result<Vec<Tier>, StoreError> {
+        self.read(all).await
+    }
+
+    async fn tier_put(&self, tier: Tier, answer: Option<NewAnswer>) -> Result<(), StoreError> {
+        self.write(move |connection| put(connection, &tier, answer.as_ref()))
+            .await
+    }
+
+    async fn answer(&self, call: Call, since: Timestamp) -> Result<Option<Answer>, StoreError> {
+        self.read(move |connection| answer(connection, &call, since))
+            .await
+    }
 }

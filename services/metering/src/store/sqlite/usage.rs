@@ -1,15 +1,17 @@
 //! Usage records, and events put aside.
 
+use async_trait::async_trait;
 use keyward_money::Nanos;
 use keyward_runtime::time;
 use rusqlite::{Connection, Row, named_params, params};
 
-use super::super::{RecordQuery, StoreError};
-use super::row;
+use super::{SqliteStore, row, sums};
 use crate::domain::charging::Priced;
 use crate::domain::ledger::{Reject, UsageRow};
 use crate::domain::receipt::{Record, RecordPlace};
 use crate::domain::requester::Visibility;
+use crate::domain::sums::TooManyGroups;
+use crate::store::{RecordQuery, StoreError, SumQuery, Sums, UsageStore};
 
 /// Stores a record that is not stored yet.
 pub(super) fn insert(connection: &Connection, new: &UsageRow) -> Result<(), StoreError> {
@@ -198,4 +200,35 @@ pub(super) fn to_record(row: &Row<'_>) -> Result<Record, StoreError> {
         price_version: row::unsigned(row.get(6)?)?,
         markup: row::markup(row.get(7)?)?,
     })
+}
+
+#[async_trait]
+impl UsageStore for SqliteStore {
+    async fn quarantine(&self, reject: Reject) -> Result<(), StoreError> {
+        self.write(move |connection| quarantine(connection, &reject))
+            .await
+    }
+
+    async fn records(&self, query: RecordQuery) -> Result<Vec<Record>, StoreError> {
+        self.read(move |connection| list(connection, &query)).await
+    }
+
+    async fn usage_sums(&self, query: SumQuery) -> Result<Result<Sums, TooManyGroups>, StoreError> {
+        self.read(move |connection| sums::query(connection, &query))
+            .await
+    }
+
+    async fn usage_sums_complete(&self, limit: u32) -> Result<usize, StoreError> {
+        self.write(move |connection| sums::complete(connection, limit))
+            .await
+    }
+
+    async fn attempts(
+        &self,
+        inference_id: String,
+        visibility: Visibility,
+    ) -> Result<Vec<Record>, StoreError> {
+        self.read(move |connection| attempts(connection, &inference_id, visibility))
+            .await
+    }
 }

@@ -1,17 +1,18 @@
 //! Where notices are sent.
 
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keyward_runtime::time;
 use keyward_secret::Secret;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use super::super::notices::{Endpoint, NewWebhook};
-use super::super::{NewAnswer, StoreError, text};
-use super::{row, tiers};
+use super::{SqliteStore, row, tiers};
 use crate::domain::account::AccountKey;
 use crate::domain::signature::SigningSecret;
 use crate::domain::webhook::{DeliveryRecord, Terms, Webhook};
+use crate::store::notices::{Endpoint, NewWebhook, WebhookStore};
+use crate::store::{NewAnswer, StoreError, text};
 
 /// What a webhook is read from, in this order.
 const GET: &str = "SELECT webhook_id, account, account_name, url, kinds, label, enabled, revision,
@@ -180,4 +181,59 @@ pub(super) fn test(
             not_since.as_millisecond()
         ])?;
     Ok(noted > 0)
+}
+
+#[async_trait]
+impl WebhookStore for SqliteStore {
+    async fn webhook_insert(
+        &self,
+        new: NewWebhook,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| insert(connection, &new, answer.as_ref()))
+            .await
+    }
+
+    async fn webhook_get(&self, id: Uuid) -> Result<Option<Endpoint>, StoreError> {
+        self.read(move |connection| get(connection, id)).await
+    }
+
+    async fn webhooks(
+        &self,
+        account: AccountKey,
+        before: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Webhook>, StoreError> {
+        self.read(move |connection| list(connection, account, before, limit))
+            .await
+    }
+
+    async fn webhook_update(
+        &self,
+        webhook: Webhook,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| update(connection, &webhook, answer.as_ref()))
+            .await
+    }
+
+    async fn webhook_delete(
+        &self,
+        id: Uuid,
+        revision: u64,
+        answer: Option<NewAnswer>,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| delete(connection, id, revision, answer.as_ref()))
+            .await
+    }
+
+    async fn webhook_test(
+        &self,
+        id: Uuid,
+        now: Timestamp,
+        not_since: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write(move |connection| test(connection, id, now, not_since))
+            .await
+    }
 }
