@@ -11,7 +11,7 @@ pub(crate) mod postgres;
 mod proof;
 pub(crate) mod sqlite;
 #[cfg(test)]
-mod suite;
+pub(crate) mod suite;
 pub(crate) mod tables;
 mod text;
 

@@ -94,15 +94,12 @@ fn grpc_is_named_where_it_is_spoken() {
     }
 }
 
-/// A part of a suite of tests that runs a store under its writers, as in use.
-const STORM: &str = "store/suite/storm.rs";
-
 #[test]
 fn stores_do_not_know_what_calls_them() {
     for service in SERVICES {
         for (name, text) in sources(service) {
             let code = code(&text);
-            if is_under(&name, "store") && name != STORM {
+            if is_under(&name, "store") {
                 for forbidden in ["crate::app", "crate::grpc"] {
                     assert!(
                         !code.contains(forbidden),

@@ -95,3 +95,6 @@ async fn write(
         tokio::task::yield_now().await;
     }
 }
+
+#[cfg(test)]
+mod storm;

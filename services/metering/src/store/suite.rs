@@ -11,7 +11,6 @@ mod proof;
 mod records;
 pub(crate) mod samples;
 mod settles;
-mod storm;
 mod sums;
 mod terms;
 mod upkeep;
@@ -28,7 +27,6 @@ pub(crate) use proof::*;
 pub(crate) use records::*;
 use samples::*;
 pub(crate) use settles::*;
-pub(crate) use storm::*;
 pub(crate) use sums::*;
 pub(crate) use terms::*;
 pub(crate) use upkeep::*;
@@ -66,7 +64,6 @@ macro_rules! conformance {
             any_history_adds_up,
             books_that_add_up_are_proven,
             records_from_before_a_time_are_not_priced_anew,
-            whatever_many_do_at_once_adds_up,
             what_is_lent_comes_back_or_is_charged,
             a_lease_outlives_the_store_that_it_is_read_from,
             an_account_is_closed_and_opened_again,

@@ -1,23 +1,29 @@
-//! Many who hold, settle, give back and raise at the same time, as the writers of shards take it: the
-//! books add up, and nobody waits for another for ever.
+//! Many who hold, settle, give back and raise at the same time, as the writers of shards take it, on
+//! both engines: the books add up, and nobody waits for another for ever.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use keyward_money::Nanos;
+use keyward_proto::metering::v1 as wire;
+use keyward_storage::PostgresUrl;
+use keyward_testkit::TestDatabase;
 use proptest::prelude::Rng as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use uuid::Uuid;
 
-use super::proof::install_prices;
-use super::{account, assert_adds_up, event, hold, settlement, time, wire};
-use crate::app::Ledger;
+use super::Ledger;
 use crate::domain::account::AccountKey;
+use crate::domain::day::Retention;
 use crate::domain::ledger::{
     Extended, Extension, NewGrant, NewHold, Placed, Posted, Settlement, VoidHold,
 };
 use crate::domain::notice::LowBalance;
+use crate::store::postgres::PostgresStore;
+use crate::store::sqlite::SqliteStore;
+use crate::store::suite::install_prices;
+use crate::store::suite::samples::{account, assert_adds_up, event, hold, settlement, time};
 use crate::store::{BatchStore, Store, prove};
 
 /// How many there are, and over how many accounts.
@@ -177,7 +183,23 @@ async fn fund(ledger: &Ledger) {
     }
 }
 
-pub(crate) async fn whatever_many_do_at_once_adds_up(store: Arc<impl Store + 'static>) {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_many_do_at_once_adds_up_in_sqlite() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = SqliteStore::open(&folder.path().join("metering.db")).expect("a store");
+    whatever_many_do_at_once_adds_up(Arc::new(store)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_many_do_at_once_adds_up_in_postgres() {
+    let database = TestDatabase::new();
+    let url = PostgresUrl::parse(&database.url()).expect("an URL");
+    PostgresStore::migrate(&url).await.expect("migrated");
+    let store = PostgresStore::open(&url, Retention::new(Retention::DAYS)).await;
+    whatever_many_do_at_once_adds_up(Arc::new(store.expect("a store"))).await;
+}
+
+async fn whatever_many_do_at_once_adds_up(store: Arc<impl Store + 'static>) {
     install_prices(&*store).await;
     let batches: Arc<dyn BatchStore> = Arc::clone(&store) as Arc<dyn BatchStore>;
     let ledger = Ledger::start(&batches, LowBalance::default());
