@@ -55,6 +55,7 @@ const TABLES: &[Table] = tables! {
     }
     transfer_carried { account, amount }
     usage_carried { account, attempts, list_cost, charge }
+    partition_dropped { day }
     lot { account, lot_id, remaining, priority, expire_ms }
     budget {
         budget_id, account, account_name, amount, period, time_zone, action, user_id, project_id,

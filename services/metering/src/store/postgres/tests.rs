@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use keyward_money::Nanos;
 use keyward_proto::metering::v1 as wire;
+use keyward_storage::copy::{Place, copy};
 use keyward_storage::postgres::Session;
 use keyward_storage::{PostgresUrl, StorageError};
 use keyward_testkit::{PrivatePostgres, TestDatabase};
@@ -17,12 +18,15 @@ use crate::domain::charging::Priced;
 use crate::domain::day::Retention;
 use crate::domain::event::Event;
 use crate::domain::filter::Filter;
-use crate::domain::ledger::{Command, NewGrant, NewRecord};
+use crate::domain::ledger::{Command, NewGrant, NewHold, NewRecord};
 use crate::domain::requester::Visibility;
-use crate::store::suite::conformance;
+use crate::store::sqlite::SqliteStore;
+use crate::store::suite::samples::{event, hold, settlement};
+use crate::store::suite::{budget, conformance};
+use crate::store::tables::LAYOUT;
 use crate::store::{
-    Batch, BatchStore as _, LedgerStore as _, RecordQuery, StoreError, Totals, UpkeepStore as _,
-    UsageStore as _, Work, shard_of,
+    Batch, BatchStore as _, BudgetStore as _, LedgerStore as _, RecordQuery, StoreError, Totals,
+    UpkeepStore as _, UsageStore as _, Work, prove, shard_of,
 };
 
 /// The SQLSTATE of missing rights.
@@ -263,6 +267,37 @@ async fn days_are_made_ahead_and_on_demand_and_dropped_with_their_sums_carried()
 }
 
 #[tokio::test]
+async fn a_copy_of_a_store_that_has_dropped_days_is_proven_by_what_is_left() {
+    let (store, database) = open_keeping(Retention::new(10)).await;
+    store.keep_up(time(19_995)).await.expect("kept up");
+    run(&store, vec![grant(id(20_001, 1), 20_001, 100)]).await;
+    let (budget, held) = (budget(1, account(1)), hold(1, account(1), 30));
+    let made = store.budget_put(budget.clone(), None, None).await;
+    assert!(made.expect("works"));
+    let share = budget.share(&held.request, &[].into(), time(19_995));
+    let budgets = share.into_iter().collect();
+    run(&store, vec![NewHold { budgets, ..held }]).await;
+    let event_id = id(19_995, 7).as_u128();
+    let used = event(event_id, account(1), 25, wire::AttemptStatus::Ok);
+    run(&store, vec![settlement(used, 1)]).await;
+    let seen = store.budget_periods(vec![budget.period_key(time(19_995))]);
+    let spent = seen.await.expect("works")[0].map(|period| period.spent.get());
+    assert_eq!(spent, Some(25));
+    store.keep_up(time(20_006)).await.expect("it is dropped");
+    let proof = prove(&store, None).await.expect("works");
+    assert_eq!((proof.records, proof.discrepancies), (0, Vec::new()));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("copy.db");
+    let from = Place::Postgres(PostgresUrl::parse(&database.url()).expect("an URL"));
+    let to = Place::Sqlite(file.clone());
+    copy(&LAYOUT, &from, &to, |_, _| ()).await.expect("copied");
+    let copied = SqliteStore::open(&file).expect("a store");
+    let proof = prove(&copied, None).await.expect("works");
+    assert_eq!((proof.records, proof.discrepancies), (0, Vec::new()));
+}
+
+#[tokio::test]
 async fn transfers_cannot_be_changed_or_deleted() {
     let (store, database) = open().await;
     run(&store, vec![grant(id(20_000, 1), 20_000, 5)]).await;
@@ -281,7 +316,8 @@ async fn transfers_cannot_be_changed_or_deleted() {
 /// The names of all tables that the migrations make.
 fn tables() -> Vec<&'static str> {
     let lines = MIGRATIONS.iter().flat_map(|step| step.sql.lines());
-    let names = lines.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next());
+    let made = lines.filter_map(|line| line.strip_prefix("CREATE ")?.split_once("TABLE "));
+    let names = made.filter_map(|(_, rest)| rest.split(' ').next());
     names.chain(["schema_migrations", "transfer_0"]).collect()
 }
 

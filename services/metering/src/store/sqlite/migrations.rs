@@ -48,4 +48,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         name: "0011_prices.sql",
         sql: include_str!("0011_prices.sql"),
     },
+    Migration {
+        name: "0012_dropped.sql",
+        sql: include_str!("0012_dropped.sql"),
+    },
 ];

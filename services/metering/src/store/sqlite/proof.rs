@@ -70,6 +70,7 @@ const CHECKS: [(Check, &str); 12] = [
          FROM budget_period
          LEFT JOIN proven ON budget = lower(hex(budget_id)) AND start = start_ms
          WHERE spent <> coalesce(amount, 0)
+             AND start_ms >= coalesce((SELECT max(day) + 1 FROM partition_dropped), 0) * 86400000
              AND start_ms >= coalesce((SELECT max(until_ms) FROM hold_forgotten), 0)",
     ),
     (

@@ -14,7 +14,7 @@ use crate::domain::filter::TagFilter;
 use crate::domain::ledger::{NewHold, Period, Placed};
 use crate::store::{Answer, Call, NewAnswer, Store};
 
-fn budget(number: u128, account: AccountKey) -> Budget {
+pub(crate) fn budget(number: u128, account: AccountKey) -> Budget {
     Budget {
         id: Uuid::from_u128(number),
         account,
