@@ -1,5 +1,9 @@
 //! A few routers, accounts and clocks, and what happens to them.
 
+mod checking;
+mod lending;
+mod telling;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,14 +18,12 @@ use ring::digest;
 use uuid::Uuid;
 
 use super::port::{Port, Unheard};
-use super::router::{Borrowed, Request, Router, Told};
+use super::router::{Request, Router, Told};
 use crate::domain::account::{AccountKey, AccountKind};
-use crate::domain::charging::{HoldRequest, Terms, price_own_key};
-use crate::domain::event::{Event, Outcome};
-use crate::domain::ledger::oracle::assert_adds_up;
+use crate::domain::charging::{HoldRequest, Terms};
+use crate::domain::event::Event;
 use crate::domain::ledger::{
-    Books, ExpireHold, ExpireLots, Extension, GiveBack, Granted, Holder, LeaseSettlement, Lend,
-    Lent, NewGrant, NewHold, NewRecord, Placed, Posted, Settlement, TransferKind, VoidHold,
+    Books, ExpireHold, ExpireLots, Extension, Granted, NewGrant, NewHold, Placed,
 };
 
 /// How many things happen in a history.
@@ -251,251 +253,6 @@ impl<P: Port> World<P> {
         let _ = self.port.ask(extension).await;
     }
 
-    /// A request ends: what it used goes into the spool.
-    fn finish(&mut self, router: usize) {
-        if self.routers[router].serving.is_empty() {
-            return;
-        }
-        let Request {
-            hold,
-            intent,
-            lease,
-        } = self.routers[router].serving.remove(0);
-        let (tokens, failed) = (self.amount(150), chance(&mut self.rng, 20));
-        let kind = if failed { System::Failed } else { System::Used };
-        let inference_id = &intent.message.inference_id;
-        let event = event(intent.id, inference_id, hold.request.account, tokens, kind);
-        let charge = hold.terms.price(&event).expect("fits").charge;
-        let rest = hold.amount.get() - charge.get();
-        let mut leases = self.routers[router].leases.iter_mut();
-        if let Some(borrowed) = leases.find(|borrowed| Some(borrowed.id) == lease) {
-            borrowed.free += rest;
-        }
-        self.spool(router, event, &hold, lease);
-    }
-
-    fn spool(&mut self, router: usize, event: Event, hold: &NewHold, lease: Option<Uuid>) {
-        let due = Due {
-            event: event.clone(),
-            terms: Some(hold.terms.clone()),
-        };
-        self.due.insert(event.id, due);
-        let told = Told {
-            event,
-            hold_id: Some(hold.request.id),
-            lease: lease.map(|lease| (lease, hold.clone())),
-        };
-        self.routers[router].spool.push(told);
-    }
-
-    /// One of the spool's events is told; it goes once it is acknowledged. A reordering network
-    /// takes any of them.
-    async fn tell(&mut self, router: usize) {
-        let waiting = self.routers[router].spool.len() as u64;
-        if waiting == 0 {
-            return;
-        }
-        let place = usize::try_from(self.below(waiting)).expect("small");
-        let told = self.routers[router].spool[place].clone();
-        if self.ask(&told).await.is_ok() && !chance(&mut self.rng, 20) {
-            self.routers[router].spool.remove(place);
-        }
-    }
-
-    async fn ask(&mut self, told: &Told) -> Result<(), Unheard> {
-        let (event, time) = (told.event.clone(), self.now);
-        let is_unknown = told.lease.is_some() && event.outcome == Outcome::Failed;
-        let posted = match told.hold_id.filter(|_| !is_unknown) {
-            None => {
-                let priced = price_own_key(&event, None);
-                let record = NewRecord {
-                    event,
-                    priced,
-                    price_version: 0,
-                    time,
-                };
-                self.port.ask(record).await?
-            }
-            Some(id) if event.outcome == Outcome::Failed => {
-                let void = VoidHold {
-                    id,
-                    account: event.account,
-                    event: Some(event),
-                    time,
-                };
-                self.port
-                    .ask(void)
-                    .await?
-                    .posted
-                    .expect("an event was told")
-            }
-            Some(hold_id) if told.lease.is_some() => {
-                let (lease_id, hold) = told.lease.clone().expect("one");
-                let settlement = LeaseSettlement {
-                    event,
-                    lease_id,
-                    hold_id,
-                    held: hold.amount,
-                    terms: hold.terms,
-                    budgets: Vec::new(),
-                    time,
-                };
-                self.port.ask(settlement).await?
-            }
-            Some(hold_id) => {
-                let settlement = Settlement {
-                    event,
-                    hold_id,
-                    time,
-                };
-                self.port.ask(settlement).await?
-            }
-        };
-        assert!(matches!(posted, Posted::Recorded { .. }), "{posted:?}");
-        Ok(())
-    }
-
-    /// A router dies: what it served is in its spool as intents, and settled by those when it is
-    /// back.
-    fn crash(&mut self, router: usize) {
-        for request in std::mem::take(&mut self.routers[router].serving) {
-            let Request {
-                hold,
-                intent,
-                lease,
-            } = request;
-            self.spool(router, intent, &hold, lease);
-        }
-        let died = &mut self.routers[router];
-        died.start += 1;
-        died.lost.append(&mut died.leases);
-    }
-
-    /// A router asks for a lease, or for more of one.
-    async fn borrow(&mut self, router: usize) {
-        let account = self.account();
-        let mut known = self.routers[router].leases.iter().cloned();
-        let known = known.find(|borrowed| borrowed.account == account);
-        let borrowed = known.unwrap_or_else(|| {
-            let borrowed = self.new_lease(account);
-            self.routers[router].leases.push(borrowed.clone());
-            borrowed
-        });
-        let wanted = borrowed.granted + self.amount(200);
-        let lend = Lend {
-            id: borrowed.id,
-            account,
-            holder: Holder {
-                router: Uuid::from_u128(router as u128),
-                start: self.routers[router].start,
-            },
-            price_version: borrowed.terms.price_version,
-            markup: borrowed.terms.markup,
-            wanted: Nanos::new(wanted),
-            least: Nanos::new(borrowed.granted),
-            most: Nanos::new(i64::MAX),
-            parts: 2,
-            time: self.now,
-            expire_time: self.now,
-        };
-        let Ok(lent) = self.port.ask(lend).await else {
-            // What was lent comes with the next answer.
-            self.borrowed(router, borrowed.id).is_unsure = true;
-            return;
-        };
-        let Lent::Granted(lease) = lent else {
-            panic!("a lease of its own is not {lent:?}");
-        };
-        let more = lease.granted.get() - borrowed.granted;
-        let left = self.available(account);
-        assert!(
-            more == 0 || borrowed.is_unsure || left >= Nanos::ZERO,
-            "more is lent than was there"
-        );
-        let known = self.borrowed(router, borrowed.id);
-        known.free += more;
-        known.granted += more;
-        known.is_unsure = false;
-    }
-
-    /// A lease as its router knows it.
-    fn borrowed(&mut self, router: usize, id: Uuid) -> &mut Borrowed {
-        let mut leases = self.routers[router].leases.iter_mut();
-        leases.find(|known| known.id == id).expect("one")
-    }
-
-    fn new_lease(&mut self, account: AccountKey) -> Borrowed {
-        let terms = Terms {
-            cap: None,
-            ..self.terms()
-        };
-        Borrowed {
-            id: self.id(),
-            account,
-            terms,
-            free: 0,
-            granted: 0,
-            returned: 0,
-            is_unsure: false,
-        }
-    }
-
-    /// A router holds from a lease, and nobody else learns of it.
-    fn hold_from_lease(&mut self, router: usize) {
-        let leases = &self.routers[router].leases;
-        let Some(place) = leases.iter().position(|borrowed| borrowed.free > 0) else {
-            return;
-        };
-        let borrowed = leases[place].clone();
-        let hold = self.new_hold(borrowed.account);
-        let amount = hold.amount.get().min(borrowed.free);
-        self.routers[router].leases[place].free -= amount;
-        let hold = NewHold {
-            amount: Nanos::new(amount),
-            terms: borrowed.terms,
-            ..hold
-        };
-        self.dispatch(router, hold);
-        let last = self.routers[router].serving.last_mut();
-        last.expect("it was dispatched").lease = Some(borrowed.id);
-    }
-
-    /// A router gives a part back; what earlier starts had is given back once all is told.
-    async fn give_back(&mut self, router: usize) {
-        if self.routers[router].spool.is_empty() && self.end_lost(router).await.is_err() {
-            return;
-        }
-        let Some(borrowed) = self.routers[router].leases.first_mut() else {
-            return;
-        };
-        let part = borrowed.free.max(0) / 2;
-        borrowed.free -= part;
-        borrowed.returned += part;
-        let (id, account) = (borrowed.id, borrowed.account);
-        let back = GiveBack {
-            id,
-            account,
-            returned: Nanos::new(borrowed.returned),
-            ends: false,
-        };
-        // Unheard of, it comes with the next one.
-        let _ = self.port.ask(back).await;
-    }
-
-    async fn end_lost(&mut self, router: usize) -> Result<(), Unheard> {
-        while let Some(lost) = self.routers[router].lost.last() {
-            let end = GiveBack {
-                id: lost.id,
-                account: lost.account,
-                returned: Nanos::ZERO,
-                ends: true,
-            };
-            self.port.ask(end).await?;
-            self.routers[router].lost.pop();
-        }
-        Ok(())
-    }
-
     async fn expire(&mut self) {
         let account = self.account();
         let id = self.id();
@@ -516,63 +273,6 @@ impl<P: Port> World<P> {
         let seconds = self.amount(900) - 200;
         let jumped = self.now.checked_add(SignedDuration::from_secs(seconds));
         self.now = jumped.expect("in range");
-    }
-
-    /// Everything that waits is told, over a network that works.
-    pub(super) async fn settle_all(&mut self) {
-        self.port.heal();
-        for router in 0..ROUTERS {
-            self.crash(router);
-            while !self.routers[router].spool.is_empty() {
-                self.tell(router).await;
-            }
-            self.end_lost(router).await.expect("nothing fails any more");
-        }
-        self.port.close().await;
-    }
-
-    /// Each use has its one record, with the figures that were told, and was charged once, by what
-    /// its hold had pinned; nothing else was charged.
-    pub(super) fn check(&self) {
-        let mut stored = HashMap::new();
-        let mut balances: HashMap<AccountKey, i64> = HashMap::new();
-        let mut expired: HashMap<AccountKey, i64> = HashMap::new();
-        for books in self.port.written() {
-            let books = books.lock();
-            assert_adds_up(&books);
-            assert!(
-                books.changes.rejects.is_empty(),
-                "nothing was told that contradicts itself"
-            );
-            stored.extend(books.events.clone());
-            let leased = books.accounts.values().map(|account| account.leased.get());
-            assert_eq!(leased.sum::<i64>(), 0, "what was lent came back");
-            let all = books.accounts.iter();
-            balances.extend(all.map(|(key, account)| (*key, account.balance.get())));
-            for transfer in &books.changes.transfers {
-                if transfer.kind == TransferKind::Expiry {
-                    *expired.entry(transfer.account).or_default() += transfer.amount.get();
-                }
-            }
-        }
-        assert_eq!(stored.len(), self.due.len(), "one record for each use");
-        let mut charged: HashMap<AccountKey, i64> = HashMap::new();
-        for (id, due) in &self.due {
-            let record = &stored[id];
-            assert_eq!(record.event, due.event, "with the figures that were told");
-            let expected = due
-                .terms
-                .as_ref()
-                .map(|terms| terms.price(&due.event).expect("fits"));
-            let expected = expected.map_or(Nanos::ZERO, |priced| priced.charge);
-            assert_eq!(record.priced.charge, expected, "charged by what was pinned");
-            *charged.entry(due.event.account).or_default() += expected.get();
-        }
-        let of = |sums: &HashMap<AccountKey, i64>, key| sums.get(key).copied().unwrap_or_default();
-        for (key, balance) in &balances {
-            let expected = of(&self.granted, key) - of(&charged, key) - of(&expired, key);
-            assert_eq!(*balance, expected, "grants less charges");
-        }
     }
 }
 
