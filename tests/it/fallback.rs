@@ -5,34 +5,8 @@ use keyward_testkit::client::ask;
 use keyward_testkit::{Answer, Client, Script, Tenant, Topology};
 use serde_json::json;
 
-use crate::served::{MODEL, Served};
+use crate::served::MODEL;
 use crate::system::{System, both, shared};
-
-async fn a_failing_own_key_falls_back_to_credits(topology: Topology) {
-    let system = shared(topology).await;
-    for failure in [Script::rate_limited(None), Script::unauthorized()] {
-        // A key of its own for each way of calling: the first failure changes what is known of it.
-        for streamed in [false, true] {
-            let (tenant, key) = failing(&system, "1", failure.clone()).await;
-            let answer = call(&tenant.client, streamed).await;
-            let served = Served {
-                provider: "openai",
-                key: &system.providers.system_key,
-                source: "system",
-                attempts: "2",
-            };
-            served.check_headers(&answer);
-            assert_eq!(system.providers.openai.requests_with(&key).len(), 1);
-            assert_eq!(tenant.balance().await, "0.999998898");
-            let request_id = answer.header("x-request-id").to_owned();
-            let receipt = tenant.receipt(&request_id).await;
-            let attempts = receipt["attempts"].as_array().unwrap();
-            let sources: Vec<_> = attempts.iter().map(|a| &a["key_source"]).collect();
-            assert_eq!(sources, ["user", "system"], "{receipt}");
-            assert_eq!(receipt["charge"], "0.000001102", "{receipt}");
-        }
-    }
-}
 
 async fn a_request_can_forbid_the_fallback(topology: Topology) {
     let system = shared(topology).await;
@@ -188,7 +162,6 @@ fn assert_own_key_failed(answer: &Answer) {
 }
 
 both!(
-    a_failing_own_key_falls_back_to_credits,
     a_request_can_forbid_the_fallback,
     the_platform_can_forbid_the_fallback,
     a_fallback_over_the_cap_gives_the_own_keys_error,

@@ -97,6 +97,44 @@ impl Served<'_> {
     }
 }
 
+/// What a caller got.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub(crate) answer: Answer,
+    pub(crate) content: String,
+    /// As the header says it, or the comment at the end of a stream.
+    pub(crate) charged: String,
+}
+
+impl Heard {
+    /// Asks, and reads a stream to its end.
+    pub(crate) async fn of(client: &Client, model: &str, is_streamed: bool) -> Self {
+        if !is_streamed {
+            let answer = client.chat(model, "hello").await;
+            let charged = answer.header("x-credits-charged").to_owned();
+            let content = match answer.status.is_success() {
+                true => answer.content(),
+                false => String::new(),
+            };
+            return Self {
+                answer,
+                content,
+                charged,
+            };
+        }
+        let finished = client.chat_stream(model, "hello").await.finish().await;
+        let charged = match finished.answer.status.is_success() {
+            true => finished.charged(),
+            false => finished.header("x-credits-charged").to_owned(),
+        };
+        Self {
+            content: finished.content(),
+            answer: finished.answer,
+            charged,
+        }
+    }
+}
+
 /// A UUIDv7.
 pub(crate) fn assert_is_our_id(id: &str) {
     let id: uuid::Uuid = id.parse().unwrap_or_else(|_| panic!("`{id}` is no UUID"));
