@@ -25,6 +25,7 @@ mod failover;
 mod fallback;
 mod grpc;
 mod hardening;
+mod hedging;
 mod hostile;
 mod idempotency;
 mod imports;
