@@ -295,6 +295,35 @@ async fn a_provider_that_never_answers_is_given_up() {
 }
 
 #[tokio::test]
+async fn a_provider_that_does_not_begin_in_time_is_hidden_by_the_next() {
+    let limit = Duration::from_secs(1);
+    for (body, good) in [
+        (PLAIN, Scripted::json(200, ANSWER)),
+        (STREAMED, Scripted::stream(&[CONTENT, FINISH, "[DONE]"])),
+    ] {
+        let harness = Harness::with(|config| {
+            config.timeouts.first_byte_plain = limit;
+            config.timeouts.first_byte_streamed = limit;
+        })
+        .await;
+        harness.own_key("openrouter");
+        harness.own_key("openai");
+        let never = good.clone().thinking(Duration::from_mins(10));
+        harness.upstream.script("openrouter", [never]);
+        harness.upstream.script("openai", [good]);
+        let answer = harness.call(body).await.unwrap();
+        assert_eq!(
+            (answer.head.provider.as_str(), answer.head.attempts),
+            ("openai", 2)
+        );
+        let recorded = harness.metering.0.recorded.lock().clone();
+        assert_eq!(recorded[0].status(), AttemptStatus::Failed);
+        let reason = &recorded[0].reason;
+        assert!(reason.contains("did not answer in time"), "{reason}");
+    }
+}
+
+#[tokio::test]
 async fn the_sandbox_fails_over_like_any_provider() {
     use keyward_proto::vault::v1::OwnerKind::{Project, User};
     let harness = Harness::start().await;
