@@ -2,7 +2,6 @@
 //! writes from it, so that a new form is one module and no pair needs code of its own.
 
 mod answer;
-#[cfg(test)]
 mod collect;
 mod event;
 mod logprob;
@@ -13,7 +12,6 @@ mod stop;
 mod tool;
 
 pub use answer::{Answer, Choice};
-#[cfg(test)]
 pub(crate) use collect::Collector;
 pub use event::{Delta, Event, Opening, Place};
 pub use logprob::{Logprob, TopLogprob};

@@ -6,4 +6,4 @@ mod write;
 
 pub(crate) use kind::Kind;
 pub use read::Failure;
-pub(crate) use write::{write, write_event};
+pub(crate) use write::write;

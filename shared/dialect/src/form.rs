@@ -22,8 +22,10 @@ pub(crate) enum Feature {
     FrequencyPenalty,
     JsonMode,
     Logprobs,
+    ParallelTools,
     PresencePenalty,
     Seed,
+    Stop,
     Tools,
     TopK,
     Verbosity,
@@ -65,7 +67,13 @@ impl Form {
             (Feature::JsonMode, _) => "response_format",
             (Feature::Logprobs, Self::OpenAiResponses) => "top_logprobs",
             (Feature::Logprobs, _) => "logprobs",
+            (Feature::ParallelTools, Self::AnthropicMessages) => {
+                "tool_choice.disable_parallel_tool_use"
+            }
+            (Feature::ParallelTools, _) => "parallel_tool_calls",
             (Feature::Seed, _) => "seed",
+            (Feature::Stop, Self::AnthropicMessages) => "stop_sequences",
+            (Feature::Stop, _) => "stop",
             (Feature::Tools, _) => "tools",
             (Feature::TopK, _) => "top_k",
             (Feature::Verbosity, Self::OpenAiResponses) => "text.verbosity",
@@ -80,9 +88,10 @@ fn gemini(feature: Feature) -> &'static str {
         Feature::FrequencyPenalty => "generationConfig.frequencyPenalty",
         Feature::JsonMode => "generationConfig.responseMimeType",
         Feature::Logprobs => "generationConfig.responseLogprobs",
-        Feature::Tools => "tools",
+        Feature::ParallelTools | Feature::Tools => "tools",
         Feature::PresencePenalty => "generationConfig.presencePenalty",
         Feature::Seed => "generationConfig.seed",
+        Feature::Stop => "generationConfig.stopSequences",
         Feature::TopK => "generationConfig.topK",
         Feature::Verbosity => "generationConfig",
     }

@@ -8,18 +8,22 @@ use crate::gaps::Gaps;
 use crate::refusal::{Garbled, Refusal};
 use crate::stream::{ReadEvents, WriteEvents};
 use crate::translate::{AnswerContext, Options};
-use crate::{anthropic_messages, openai_chat};
+use crate::{
+    anthropic_messages, gemini_generate, openai_chat, openai_completions, openai_responses,
+};
 
 pub(crate) fn read_request(
     form: Form,
     body: &[u8],
-    _options: &Options,
+    options: &Options,
     gaps: &mut Gaps,
 ) -> Result<Request, Refusal> {
     match form {
         Form::OpenAiChat => openai_chat::read_request(body, gaps),
         Form::AnthropicMessages => anthropic_messages::read_request(body, gaps),
-        _ => Err(unspoken(form)),
+        Form::GeminiGenerate => gemini_generate::read_request(body, options, gaps),
+        Form::OpenAiResponses => openai_responses::read_request(body, gaps),
+        Form::OpenAiCompletions => openai_completions::read_request(body, gaps),
     }
 }
 
@@ -32,45 +36,59 @@ pub(crate) fn write_request(
     match form {
         Form::OpenAiChat => openai_chat::write_request(request, options, gaps),
         Form::AnthropicMessages => anthropic_messages::write_request(request, options, gaps),
-        _ => Err(unspoken(form)),
+        Form::GeminiGenerate => gemini_generate::write_request(request, options, gaps),
+        Form::OpenAiResponses => openai_responses::write_request(request, options, gaps),
+        Form::OpenAiCompletions => Err(unspoken(form)),
     }
 }
 
 pub(crate) fn read_answer(
     form: Form,
     body: &[u8],
-    _context: &AnswerContext,
+    context: &AnswerContext,
 ) -> Result<Answer, Garbled> {
     match form {
         Form::AnthropicMessages => anthropic_messages::read_answer(body),
-        _ => openai_chat::read_answer(body),
+        Form::GeminiGenerate => gemini_generate::read_answer(body, context),
+        Form::OpenAiResponses => openai_responses::read_answer(body),
+        Form::OpenAiChat => openai_chat::read_answer(body),
+        Form::OpenAiCompletions => Err(Garbled::new("no provider is asked in this form")),
     }
 }
 
 pub(crate) fn write_answer(form: Form, answer: &Answer, context: &AnswerContext) -> Value {
     match form {
         Form::AnthropicMessages => anthropic_messages::write_answer(answer, context),
-        _ => openai_chat::write_answer(answer, context),
+        Form::GeminiGenerate => gemini_generate::write_answer(answer, context),
+        Form::OpenAiResponses => openai_responses::write_answer(answer, context),
+        Form::OpenAiCompletions => openai_completions::write_answer(answer, context),
+        Form::OpenAiChat => openai_chat::write_answer(answer, context),
     }
 }
 
-pub(crate) fn reader(form: Form, _context: &AnswerContext) -> Box<dyn ReadEvents + Send> {
+pub(crate) fn reader(form: Form, context: &AnswerContext) -> Box<dyn ReadEvents + Send> {
     match form {
         Form::AnthropicMessages => Box::<anthropic_messages::EventReader>::default(),
-        _ => Box::<openai_chat::EventReader>::default(),
+        Form::GeminiGenerate => Box::new(gemini_generate::EventReader::new(context)),
+        Form::OpenAiResponses => Box::<openai_responses::EventReader>::default(),
+        // No provider is asked in the older form; what is no chunk of a chat says nothing.
+        Form::OpenAiChat | Form::OpenAiCompletions => Box::<openai_chat::EventReader>::default(),
     }
 }
 
 pub(crate) fn writer(form: Form, context: AnswerContext) -> Box<dyn WriteEvents + Send> {
     match form {
         Form::AnthropicMessages => Box::new(anthropic_messages::EventWriter::new(context)),
-        _ => Box::new(openai_chat::EventWriter::new(context)),
+        Form::GeminiGenerate => Box::new(gemini_generate::EventWriter::new(context)),
+        Form::OpenAiResponses => Box::new(openai_responses::EventWriter::new(context)),
+        Form::OpenAiCompletions => Box::new(openai_completions::EventWriter::new(context)),
+        Form::OpenAiChat => Box::new(openai_chat::EventWriter::new(context)),
     }
 }
 
 fn unspoken(form: Form) -> Refusal {
     Refusal::Invalid {
         param: None,
-        message: format!("{} cannot be translated", form.name()),
+        message: format!("no request is translated into {}", form.name()),
     }
 }

@@ -65,6 +65,28 @@ impl Object {
         Self::default().with("type", kind)
     }
 
+    /// The object that a value is.
+    pub(crate) fn of(value: Value) -> Self {
+        match value {
+            Value::Object(members) => Self(members),
+            _ => Self::default(),
+        }
+    }
+
+    /// With the members of another after its own.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Takes a member away.
+    pub(crate) fn remove(&mut self, name: &str) -> Value {
+        self.0.shift_remove(name).unwrap_or_default()
+    }
+
+    pub(crate) fn is_null(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(Value::is_null)
+    }
+
     #[must_use]
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.set(name, value);

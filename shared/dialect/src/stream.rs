@@ -38,7 +38,6 @@ pub struct StreamTranslator {
 /// What is behind the frames.
 #[derive(Debug)]
 struct Inner {
-    to: Form,
     framing: Framing,
     reader: Box<dyn ReadEvents + Send>,
     writer: Box<dyn WriteEvents + Send>,
@@ -83,7 +82,6 @@ impl StreamTranslator {
         Self {
             frames: sse::Reader::default(),
             inner: Inner {
-                to,
                 framing: context.framing,
                 reader: forms::reader(from, &context),
                 writer: forms::writer(to, context),
@@ -145,8 +143,8 @@ impl Inner {
                 Event::End => self.outcome = Outcome::Whole,
                 Event::Ping => self.comment(b"ping", out),
                 Event::Failed(failure) => {
-                    out.extend(event_of(self.to, self.framing, &failure));
-                    self.outcome = Outcome::Failed(failure);
+                    self.outcome = Outcome::Failed(failure.clone());
+                    self.writer.event(Event::Failed(failure), out);
                 }
                 event => self.writer.event(event, out),
             }
@@ -161,23 +159,17 @@ impl Inner {
     }
 }
 
-/// The event that tells a caller of a failure in the middle of a stream; nothing follows it.
+/// The event that tells a caller of a failure in the middle of a stream, of which something has been
+/// told; nothing follows it.
 pub fn error_event(to: Form, framing: Framing, status: u16, body: &[u8]) -> Vec<u8> {
-    event_of(to, framing, &Failure::read(status, body))
-}
-
-fn event_of(to: Form, framing: Framing, failure: &Failure) -> Vec<u8> {
-    let data = json::bytes(&error::write_event(to, failure));
-    let mut out = Vec::with_capacity(data.len() + 16);
-    match (to, framing) {
-        (_, Framing::Array) => {
-            out.extend_from_slice(b",\r\n");
-            out.extend_from_slice(&data);
-        }
-        (Form::AnthropicMessages | Form::OpenAiResponses, _) => {
-            sse::write_event("error", &data, &mut out);
-        }
-        _ => sse::write_data(&data, &mut out),
+    let mut out = Vec::new();
+    let failure = Failure::read(status, body);
+    if framing == Framing::Array {
+        out.extend_from_slice(b",\r\n");
+        out.extend(json::bytes(&error::write(to, &failure)));
+        return out;
     }
+    let context = AnswerContext::new("", "", 0);
+    forms::writer(to, context).event(Event::Failed(failure), &mut out);
     out
 }

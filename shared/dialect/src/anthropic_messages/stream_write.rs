@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 use super::answer::id;
 use super::{blocks, stop, usage};
 use crate::canonical::{Delta, Event, Opening, Origin, StopReason, Usage};
+use crate::error;
+use crate::form::Form;
 use crate::json;
 use crate::sequence::Sequencer;
 use crate::sse;
@@ -99,6 +101,7 @@ impl Told {
             Event::Close(place) if place.choice == 0 => self.close(out),
             Event::Finish(0, stop) => self.stop = stop,
             Event::Usage(usage) => self.usage = usage,
+            Event::Failed(failure) => write(&error::write(Form::AnthropicMessages, &failure), out),
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::canonical::{Content, Message, Origin, Reasoning, Request, Role};
+use crate::canonical::{Content, Message, Origin, Reasoning, Request, Role, ToolChoice};
 
 /// The smallest budget that Anthropic takes.
 const BUDGET_MIN: u64 = 1_024;
@@ -64,7 +64,7 @@ pub(super) fn write(
         .budget()
         .unwrap_or(BUDGET_MIN)
         .min(most.saturating_sub(1));
-    let thinks = budget >= BUDGET_MIN && may_think(&request.messages);
+    let thinks = budget >= BUDGET_MIN && !is_forced(request) && may_think(&request.messages);
     (
         thinks.then(|| json!({"type": "enabled", "budget_tokens": budget})),
         None,
@@ -77,6 +77,15 @@ fn effort(asked: &Reasoning) -> Option<Value> {
         word => word,
     };
     Some(word.into())
+}
+
+/// Whether a tool must be called, which Anthropic takes only without thought.
+fn is_forced(request: &Request) -> bool {
+    let forced = matches!(
+        request.tool_choice,
+        Some(ToolChoice::Any | ToolChoice::Named(_))
+    );
+    forced && !request.tools.is_empty()
 }
 
 /// In the middle of calls of tools Anthropic wants the thoughts back that led to them; where the

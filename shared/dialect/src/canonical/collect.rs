@@ -38,6 +38,11 @@ impl Collector {
         }
     }
 
+    /// The part at a place, as far as it goes.
+    pub(crate) fn part(&self, place: Place) -> Option<&Part> {
+        self.parts.get(&place)
+    }
+
     /// The answer as far as it goes.
     pub(crate) fn into_answer(mut self) -> Answer {
         for (place, part) in std::mem::take(&mut self.parts) {

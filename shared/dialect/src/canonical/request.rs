@@ -126,21 +126,23 @@ impl Reasoning {
 
     /// In words: as asked for, or by the tokens.
     pub fn effort(&self) -> Option<&str> {
-        self.effort.as_deref().or(match self.budget? {
-            0 => Some("none"),
-            1..5_000 => Some("low"),
-            5_000..10_000 => Some("medium"),
-            _ => Some("high"),
-        })
+        let by_budget = self.budget.map(|budget| match budget {
+            0 => "none",
+            1..5_000 => "low",
+            5_000..10_000 => "medium",
+            _ => "high",
+        });
+        self.effort.as_deref().or(by_budget)
     }
 
     /// In tokens: as asked for, or by the word. What a word means is Google's own table.
     pub fn budget(&self) -> Option<u64> {
-        self.budget.or(match self.effort.as_deref()? {
-            "none" => Some(0),
-            "minimal" | "low" => Some(1_024),
-            "medium" => Some(8_192),
-            _ => Some(24_576),
-        })
+        let by_effort = self.effort.as_deref().map(|effort| match effort {
+            "none" => 0,
+            "minimal" | "low" => 1_024,
+            "medium" => 8_192,
+            _ => 24_576,
+        });
+        self.budget.or(by_effort)
     }
 }

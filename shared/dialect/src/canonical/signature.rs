@@ -11,6 +11,9 @@ pub enum Origin {
     OpenAi,
 }
 
+/// The mark of a signature whose thoughts are hidden.
+const HIDDEN: &str = "hidden#";
+
 /// What proves thoughts to the provider that had them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {
@@ -71,6 +74,24 @@ impl Signature {
         } else {
             format!("{}{}", self.origin.mark(), self.value)
         }
+    }
+
+    /// The same with a mark that its thoughts are hidden, for forms that cannot say so.
+    #[must_use]
+    pub(crate) fn hide(mut self, hidden: bool) -> Self {
+        if hidden {
+            self.value.insert_str(0, HIDDEN);
+        }
+        self
+    }
+
+    /// Takes that mark away; says whether it was there.
+    pub(crate) fn reveal(mut self) -> (Self, bool) {
+        let hidden = self.value.starts_with(HIDDEN);
+        if hidden {
+            self.value.drain(..HIDDEN.len());
+        }
+        (self, hidden)
     }
 
     /// As its maker wrote it, if that is `origin`.

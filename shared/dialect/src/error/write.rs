@@ -31,19 +31,6 @@ pub(crate) fn write(to: Form, failure: &Failure) -> Value {
     }
 }
 
-/// Writes an error as the form has it in the middle of a stream.
-pub(crate) fn write_event(to: Form, failure: &Failure) -> Value {
-    match to {
-        Form::OpenAiResponses => json!({
-            "type": "error",
-            "code": failure.code.as_deref().unwrap_or(Kind::of_status(failure.status).openai()),
-            "message": failure.message,
-            "param": failure.param,
-        }),
-        _ => write(to, failure),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -93,7 +93,7 @@ pub(super) struct Said {
 }
 
 impl Said {
-    pub(super) fn of(parts: &[Part]) -> Self {
+    pub(super) fn of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> Self {
         let mut said = Self::default();
         for part in parts {
             said.take(&part.content);

@@ -10,7 +10,9 @@ use super::answer::{id, logprobs};
 use super::content::image;
 use super::{citations, reasoning, stop, tools, usage};
 use crate::canonical::{Delta, Event, Opening, Origin, Place, Signature, StopReason, Usage};
-use crate::json::Object;
+use crate::error;
+use crate::form::Form;
+use crate::json::{self, Object};
 use crate::sse;
 use crate::stream::WriteEvents;
 use crate::translate::AnswerContext;
@@ -74,7 +76,11 @@ impl WriteEvents for EventWriter {
             Event::Logprobs(choice, tokens) => self.logprobs(choice, &logprobs(&tokens), out),
             Event::Finish(choice, stop) => self.finish(choice, &stop, out),
             Event::Usage(usage) => self.usage = Some(usage),
-            Event::Close(_) | Event::Failed(_) | Event::Ping | Event::End => {}
+            Event::Failed(failure) => {
+                let error = error::write(Form::OpenAiChat, &failure);
+                sse::write_data(&json::bytes(&error), out);
+            }
+            Event::Close(_) | Event::Ping | Event::End => {}
         }
     }
 

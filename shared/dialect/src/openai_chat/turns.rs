@@ -100,7 +100,9 @@ fn spoken(role: &str, parts: &[Part], flavour: ChatFlavour, gaps: &Gaps) -> Resu
 }
 
 fn assistant(parts: &[Part], flavour: ChatFlavour) -> Value {
-    let mut said = Said::of(parts);
+    let thoughts = flavour != ChatFlavour::OpenAi;
+    let taken = |part: &&Part| thoughts || !matches!(part.content, Content::Reasoning { .. });
+    let mut said = Said::of(parts.iter().filter(taken));
     let mut message = said.message();
     match flavour {
         ChatFlavour::OpenAi | ChatFlavour::Compatible => {}

@@ -53,8 +53,7 @@ fn format(output: &Output) -> Option<Value> {
     }
 }
 
-/// A schema with its name, as chat and responses have it.
-pub(crate) fn json_schema(schema: &Schema) -> Value {
+fn json_schema(schema: &Schema) -> Value {
     Object::default()
         .with("name", schema.name.as_deref().unwrap_or(SCHEMA_NAME))
         .maybe("description", schema.description.clone())

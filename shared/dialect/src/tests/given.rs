@@ -10,7 +10,12 @@ use crate::canonical::{
 use crate::form::Form;
 
 /// The forms that are both spoken by callers and by providers.
-pub(super) const FORMS: [Form; 2] = [Form::OpenAiChat, Form::AnthropicMessages];
+pub(super) const FORMS: [Form; 4] = [
+    Form::OpenAiChat,
+    Form::AnthropicMessages,
+    Form::GeminiGenerate,
+    Form::OpenAiResponses,
+];
 
 fn words() -> impl Strategy<Value = String> {
     "[a-zé☃\"\\\\\n ]{0,12}[a-z]"
@@ -144,10 +149,10 @@ fn thoughts() -> impl Strategy<Value = Part> {
 
 fn usage() -> impl Strategy<Value = Usage> {
     let few = || 0_i64..1_000;
-    (few(), few(), few(), few(), few()).prop_map(|(input, read, write, output, reasoning)| Usage {
+    // Gemini has no word for writes to a cache.
+    (few(), few(), few(), few()).prop_map(|(input, read, output, reasoning)| Usage {
         input_tokens: input,
         cache_read_tokens: read,
-        cache_write_5m_tokens: write,
         output_tokens: output,
         reasoning_tokens: reasoning,
         ..Usage::default()

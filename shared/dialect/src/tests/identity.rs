@@ -30,6 +30,9 @@ fn through(form: Form, request: &Request) -> Request {
 /// But for what a form adds where it must say something that was not said.
 fn plain(mut request: Request) -> Request {
     request.stream_usage = false;
+    for tool in &mut request.tools {
+        tool.strict = tool.strict.filter(|strict| *strict);
+    }
     if let Output::Schema(schema) = &mut request.output {
         schema.name = None;
     }
