@@ -4,7 +4,7 @@
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, HeaderName, Uri, header};
 use keyward_auth::metadata;
 use keyward_runtime::error::Reason;
 use keyward_secret::Secret;
@@ -19,6 +19,9 @@ const CREDENTIAL_BYTES_MAX: usize = 16 * 1024;
 
 /// The longest name of an organisation (`[a-z0-9][a-z0-9._-]{0,62}`).
 const ORGANIZATION_BYTES_MAX: usize = 63;
+
+/// Where Gemini's form is spoken.
+const GEMINI: &str = "/v1beta/";
 
 /// In whose name services are called.
 #[derive(Clone)]
@@ -45,15 +48,27 @@ impl<S: Sync> FromRequestParts<S> for Call {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         Ok(Self {
-            authorization: authorization(&credential(&parts.headers)?)?,
+            authorization: authorization(&credential(&parts.headers, in_query(&parts.uri))?)?,
             organization: organization(&parts.headers)?,
         })
     }
 }
 
+/// The credential of an address in Gemini's form, where its callers may put it. Queries are never
+/// logged.
+fn in_query(uri: &Uri) -> Option<Secret> {
+    if !uri.path().starts_with(GEMINI) {
+        return None;
+    }
+    let mut pairs = uri.query().unwrap_or("").split('&');
+    let key = pairs.find_map(|pair| pair.strip_prefix("key="))?;
+    // What access keys and tokens are made of needs no escapes.
+    (!key.is_empty()).then(|| Secret::new(key))
+}
+
 /// The one credential of a request, from whichever header its SDK uses.
-fn credential(headers: &HeaderMap) -> Result<Secret, Failure> {
-    let mut found: Option<Secret> = None;
+fn credential(headers: &HeaderMap, in_query: Option<Secret>) -> Result<Secret, Failure> {
+    let mut found = in_query;
     for name in [
         header::AUTHORIZATION,
         names::X_API_KEY,
@@ -158,7 +173,7 @@ mod tests {
                 (name, HeaderValue::from_static(value))
             })
             .collect();
-        let found = credential(&headers);
+        let found = credential(&headers, None);
         let found = found
             .as_ref()
             .map(Secret::expose)
@@ -176,6 +191,26 @@ mod tests {
             &[("authorization", "Bearer kw_1"), ("x-api-key", "kw_1")],
             Ok("kw_1"),
         );
+    }
+
+    #[test]
+    fn only_geminis_addresses_may_hold_the_credential() {
+        let check = |uri: &str, expect: Option<&str>| {
+            let found = super::in_query(&uri.parse().unwrap());
+            assert_eq!(found.as_ref().map(Secret::expose), expect, "{uri}");
+        };
+        check("/v1beta/models?key=kw_1", Some("kw_1"));
+        check(
+            "/v1beta/models/m:generateContent?alt=sse&key=kw_1",
+            Some("kw_1"),
+        );
+        check("/v1beta/models?key=", None);
+        check("/v1beta/models", None);
+        check("/v1/models?key=kw_1", None);
+        let mut headers = HeaderMap::new();
+        headers.insert("x-goog-api-key", HeaderValue::from_static("kw_2"));
+        let both = credential(&headers, Some(Secret::new("kw_1")));
+        assert_eq!(both.unwrap_err().wire().reason, Reason::InvalidRequest);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use utoipa::openapi::OpenApi;
 
 use self::common::complete;
 use crate::failure::ErrorView;
+use crate::inference;
 
 /// The document, as it is sent.
 #[derive(Debug, Clone)]
@@ -55,9 +56,9 @@ fn paths(described: &Value) -> Value {
         "/api/openapi.json".to_owned(),
         json!({"get": prose::own_operation()}),
     );
-    for (path, item) in described["paths"].as_object().into_iter().flatten() {
-        let path = path.replace("{*", "{");
-        let mut item = item.clone();
+    let own = described["paths"].as_object().into_iter().flatten();
+    let own = own.map(|(path, item)| (path.replace("{*", "{"), item.clone()));
+    for (path, mut item) in own.chain(inference::described()) {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             complete(&path, method, operation);
         }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tonic::Status;
 use utoipa::ToSchema;
 
+use crate::inference::Told;
 use crate::names;
 
 /// `retry-after` is given below this: who is told to come back in hours had better read the message.
@@ -148,6 +149,10 @@ impl IntoResponse for Failure {
         };
         let mut response = (status, Json(body)).into_response();
         add_headers(response.headers_mut(), &error);
+        response.extensions_mut().insert(Told {
+            reason,
+            message: error.message,
+        });
         response
     }
 }

@@ -7,6 +7,7 @@
 mod caller;
 mod document;
 mod failure;
+mod inference;
 mod names;
 mod openai;
 mod rest;

@@ -1,18 +1,13 @@
 //! OpenAI's API: chat completions and models.
 
-mod answer;
 mod chat;
-mod extras;
 mod models;
 mod schema;
-mod upload;
 
 use axum::Router;
 use axum::routing::{get, post};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-
-pub(crate) use extras::{CLIENT_REQUEST_ID_BYTES_MAX, Extras};
 
 use crate::services::Services;
 

@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod embeddings;
 mod words;
 
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use http::{Response, StatusCode};
 use keyward_secret::Secret;
 
+use crate::domain::form::Form;
 use crate::domain::request::UpstreamBody;
 pub(crate) use body::SandboxBody;
 
@@ -110,24 +112,29 @@ pub(crate) fn about(key: &Secret) -> Response<SandboxBody> {
 }
 
 /// Answers one request, or never.
-pub(crate) async fn answer(key: &Secret, body: &UpstreamBody) -> Response<SandboxBody> {
+pub(crate) async fn answer(form: Form, key: &Secret, body: &UpstreamBody) -> Response<SandboxBody> {
     if let Some(refused) = refused(key) {
         return refused;
     }
-    let Some(asked) = answer::Asked::read(&body.to_bytes()) else {
+    let body = body.to_bytes();
+    let read = match form {
+        Form::Embeddings => embeddings::Asked::read(&body).map(Asked::Embeddings),
+        _ => answer::Asked::read(&body).map(Asked::Chat),
+    };
+    let Some(asked) = read else {
         return failure(
             400,
             "invalid_request_error",
             "invalid_request",
-            "not a chat request",
+            "the sandbox cannot read this request",
         );
     };
-    match Behaviour::of(&asked.model) {
-        None => {
-            let message = format!("the sandbox has no model {:?}", asked.model);
+    match (Behaviour::of(asked.model()), asked) {
+        (None, asked) => {
+            let message = format!("the sandbox has no model {:?}", asked.model());
             failure(404, "invalid_request_error", "model_not_found", &message)
         }
-        Some(Behaviour::Status(status)) => {
+        (Some(Behaviour::Status(status)), _) => {
             let message = format!("the sandbox was asked to fail with {status}");
             failure(
                 status,
@@ -136,11 +143,29 @@ pub(crate) async fn answer(key: &Secret, body: &UpstreamBody) -> Response<Sandbo
                 &message,
             )
         }
-        Some(Behaviour::Hang) => std::future::pending().await,
-        Some(Behaviour::Echo) => asked.echo().into_response(),
-        Some(Behaviour::Slow) => asked.echo().pausing(SLOW_PAUSE).into_response(),
-        Some(Behaviour::Cut) => asked.echo().cut().into_response(),
-        Some(Behaviour::Lorem) => asked.lorem().into_response(),
+        (Some(Behaviour::Hang), _) => std::future::pending().await,
+        (Some(_), Asked::Embeddings(asked)) => asked.into_response(),
+        (Some(Behaviour::Echo), Asked::Chat(asked)) => asked.echo().into_response(),
+        (Some(Behaviour::Slow), Asked::Chat(asked)) => {
+            asked.echo().pausing(SLOW_PAUSE).into_response()
+        }
+        (Some(Behaviour::Cut), Asked::Chat(asked)) => asked.echo().cut().into_response(),
+        (Some(Behaviour::Lorem), Asked::Chat(asked)) => asked.lorem().into_response(),
+    }
+}
+
+/// What the sandbox was asked.
+enum Asked {
+    Chat(answer::Asked),
+    Embeddings(embeddings::Asked),
+}
+
+impl Asked {
+    fn model(&self) -> &str {
+        match self {
+            Self::Chat(asked) => &asked.model,
+            Self::Embeddings(asked) => &asked.model,
+        }
     }
 }
 

@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use keyward_catalog::Dialect;
@@ -19,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::providers::Provider;
 use crate::domain::request::UpstreamBody;
+use crate::domain::wire::{self, Addressed};
 use crate::sandbox::{self, SandboxBody};
 
 pub(crate) use asking::{AskError, Question, ask};
@@ -27,6 +30,7 @@ pub(crate) use asking::{AskError, Question, ask};
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("keyward/", env!("CARGO_PKG_VERSION")));
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
 
 /// The way out to providers that are reached by HTTP.
@@ -36,10 +40,16 @@ pub(crate) type Egress = keyward_egress::Egress<UpstreamBody>;
 pub(crate) struct Call<'a> {
     /// The provider.
     pub(crate) provider: &'a Provider,
+    /// What it is asked for, and where.
+    pub(crate) addressed: Addressed<'a>,
     /// The address of a key that has one of its own.
     pub(crate) key_base_url: Option<&'a str>,
     /// The key.
     pub(crate) key: &'a Secret,
+    /// Headers of the caller's that go along.
+    pub(crate) headers: &'a [(String, String)],
+    /// The media type of the body; JSON where empty.
+    pub(crate) content_type: &'a str,
     /// The body.
     pub(crate) body: UpstreamBody,
     /// Whether a stream is asked for.
@@ -48,13 +58,14 @@ pub(crate) struct Call<'a> {
     pub(crate) trace: Option<&'a TraceContext>,
 }
 
-/// Sends a call and waits for the head of its answer. Nothing of the caller's own headers goes along.
+/// Sends a call and waits for the head of its answer. Nothing else of the caller's own headers goes
+/// along.
 pub(crate) async fn send(
     egress: &Egress,
     call: Call<'_>,
 ) -> Result<Response<AnswerBody>, SendError> {
     if call.provider.dialect == Dialect::Sandbox {
-        return Ok(sandbox::answer(call.key, &call.body)
+        return Ok(sandbox::answer(call.addressed.form, call.key, &call.body)
             .await
             .map(AnswerBody::Sandbox));
     }
@@ -99,32 +110,78 @@ fn free_request(call: &FreeCall<'_>) -> Result<Request<UpstreamBody>, SendError>
     let path = call.provider.free_call.unwrap_or_default();
     let mut request = Request::new(UpstreamBody::default());
     *request.uri_mut() = uri(call.provider, call.key_base_url, path)?;
-    let headers = request.headers_mut();
-    headers.insert(header::AUTHORIZATION, authorization(call.key)?);
-    headers.insert(header::ACCEPT, JSON);
-    headers.insert(header::USER_AGENT, USER_AGENT);
+    introduce(request.headers_mut(), call.provider, call.key)?;
+    request.headers_mut().insert(header::ACCEPT, JSON);
     Ok(request)
 }
 
 fn http_request(call: Call<'_>) -> Result<Request<UpstreamBody>, SendError> {
-    let uri = uri(call.provider, call.key_base_url, "/chat/completions")?;
-    let authorization = authorization(call.key)?;
+    let dialect = call.provider.dialect;
+    let path = wire::path(dialect, &call.addressed);
+    let uri = uri(call.provider, call.key_base_url, &path)?;
+    let content_type = match call.content_type {
+        "" => JSON,
+        given => HeaderValue::from_str(given)
+            .map_err(|_| SendError::Connect("the body's media type cannot be sent".into()))?,
+    };
+    let accept = accepted(&call);
     let mut request = Request::new(call.body);
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     let headers = request.headers_mut();
-    headers.insert(header::AUTHORIZATION, authorization);
-    headers.insert(header::CONTENT_TYPE, JSON);
-    headers.insert(header::ACCEPT, if call.streamed { EVENTS } else { JSON });
-    headers.insert(header::USER_AGENT, USER_AGENT);
+    introduce(headers, call.provider, call.key)?;
+    pass_on(
+        headers,
+        call.headers,
+        wire::passed_on(call.addressed.form.language()),
+    );
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::ACCEPT, accept);
     if let Some(trace) = call.trace {
         trace.write(headers);
     }
     Ok(request)
 }
 
-fn authorization(key: &Secret) -> Result<HeaderValue, SendError> {
-    secret_header("Bearer ", key)
+/// What comes back: nobody knows of sound and transcripts, which are as the body asks.
+fn accepted(call: &Call<'_>) -> HeaderValue {
+    match (call.addressed.form.answers_objects(), call.streamed) {
+        (_, true) if call.addressed.events => EVENTS,
+        (true, false) => JSON,
+        _ => ANYTHING,
+    }
+}
+
+/// Says who we are, and shows the key.
+fn introduce(headers: &mut HeaderMap, provider: &Provider, key: &Secret) -> Result<(), SendError> {
+    let shown = wire::key_header(provider.dialect);
+    let secret = secret_header(shown.scheme, key)?;
+    headers.insert(HeaderName::from_static(shown.name), secret);
+    headers.insert(header::USER_AGENT, USER_AGENT);
+    if let Some((name, value)) = wire::besides(provider.dialect) {
+        let value = HeaderValue::from_static(value);
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    Ok(())
+}
+
+/// Passes on those of a caller's headers that are meant for who is called.
+fn pass_on(headers: &mut HeaderMap, given: &[(String, String)], wanted: &[&'static str]) {
+    for name in wanted {
+        let name = HeaderName::from_static(name);
+        let values = given.iter().filter(|(given, _)| *given == name.as_str());
+        let mut is_first = true;
+        for (_, value) in values {
+            let Ok(value) = HeaderValue::from_str(value) else {
+                continue;
+            };
+            if std::mem::take(&mut is_first) {
+                headers.insert(name.clone(), value);
+            } else {
+                headers.append(name.clone(), value);
+            }
+        }
+    }
 }
 
 /// A header that is not printed, not indexed in HTTP/2, and overwritten when it was sent.
@@ -193,7 +250,11 @@ impl Body for AnswerBody {
 mod tests {
     use keyward_secret::Secret;
 
-    use super::authorization;
+    use super::secret_header;
+
+    fn authorization(key: &Secret) -> Result<http::HeaderValue, super::SendError> {
+        secret_header("Bearer ", key)
+    }
 
     #[test]
     fn a_key_goes_into_a_header_that_does_not_print_it() {
@@ -201,6 +262,26 @@ mod tests {
         assert_eq!(value.as_bytes(), b"Bearer sk-canary");
         assert!(value.is_sensitive());
         assert!(!format!("{value:?}").contains("canary"));
+    }
+
+    #[test]
+    fn only_headers_that_are_meant_for_a_provider_are_passed_on() {
+        let given = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let given = [
+            given("anthropic-beta", "a"),
+            given("anthropic-beta", "b"),
+            given("anthropic-version", "2024-01-01"),
+            given("openai-beta", "c"),
+            given("cookie", "d"),
+        ];
+        let mut headers = http::HeaderMap::new();
+        headers.insert("anthropic-version", http::HeaderValue::from_static("old"));
+        let wanted = crate::domain::wire::passed_on(crate::domain::form::Language::Anthropic);
+        super::pass_on(&mut headers, &given, wanted);
+        let found = |name: &str| headers.get_all(name).iter().collect::<Vec<_>>();
+        assert_eq!(found("anthropic-beta"), ["a", "b"]);
+        assert_eq!(found("anthropic-version"), ["2024-01-01"]);
+        assert_eq!(headers.keys_len(), 2);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What routes have in common: credentials, the errors that can come, headers.
 
 use keyward_runtime::error::metadata;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::error_schemas;
+use crate::inference;
 use crate::names;
 
 /// Errors by status: the name of the response, and what it means.
@@ -87,7 +88,8 @@ const MODELS: [&str; 6] = ["402", "409", "422", "429", "502", "504"];
 
 /// Adds to an operation what it has in common with others.
 pub(super) fn complete(path: &str, method: &str, operation: &mut Value) {
-    let calls_models = method == "post" && path.starts_with("/v1/");
+    let calls_models = method == "post" && path.starts_with("/v1");
+    let errors_of = inference::errors_of(path);
     let keyed = has_parameter(operation, names::IDEMPOTENCY_KEY.as_str());
     let changes = keyed || matches!(method, "put" | "patch" | "delete");
     let mut errors = ALWAYS.to_vec();
@@ -101,7 +103,7 @@ pub(super) fn complete(path: &str, method: &str, operation: &mut Value) {
         errors.extend(MODELS);
     }
     for status in errors {
-        operation["responses"][status] = error_reference(status);
+        operation["responses"][status] = error_reference(errors_of, status);
     }
     if calls_models {
         add_model_answers(&mut operation["responses"]);
@@ -120,10 +122,10 @@ fn has_parameter(operation: &Value, name: &str) -> bool {
     parameters.is_some_and(|parameters| parameters.iter().any(|found| found["name"] == name))
 }
 
-fn error_reference(status: &str) -> Value {
+fn error_reference(errors_of: &str, status: &str) -> Value {
     let found = ERRORS.iter().find(|(known, _, _)| *known == status);
     let name = found.map_or("InternalError", |(_, name, _)| *name);
-    json!({"$ref": format!("#/components/responses/{name}")})
+    json!({"$ref": format!("#/components/responses/{errors_of}{name}")})
 }
 
 /// A parameter that is absent is left out, and never `null`.
@@ -244,12 +246,19 @@ fn add_model_answers(responses: &mut Value) {
 /// What operations refer to.
 pub(super) fn components(mut schemas: Value) -> Value {
     error_schemas(&mut schemas);
-    let errors = ERRORS.iter().map(|(status, name, description)| {
-        ((*name).to_owned(), error_response(status, description))
-    });
+    let mut errors = Map::new();
+    for language in ["", "Anthropic", "Google"] {
+        if let Some(schema) = inference::error_schema(language) {
+            schemas[format!("{language}Error")] = schema;
+        }
+        for (status, name, description) in ERRORS {
+            let response = error_response(language, status, description);
+            errors.insert(format!("{language}{name}"), response);
+        }
+    }
     json!({
         "schemas": schemas,
-        "responses": Value::Object(errors.collect()),
+        "responses": Value::Object(errors),
         "parameters": {"Organization": {
             "name": names::ORGANIZATION.as_str(),
             "in": "header",
@@ -299,7 +308,8 @@ pub(super) fn components(mut schemas: Value) -> Value {
     })
 }
 
-fn error_response(status: &str, description: &str) -> Value {
+fn error_response(language: &str, status: &str, description: &str) -> Value {
+    let schema = reference("schemas", &format!("{language}Error"));
     let mut headers = json!({
         "traceparent": reference("headers", "Traceparent"),
         "x-should-retry": {
@@ -325,6 +335,6 @@ fn error_response(status: &str, description: &str) -> Value {
     json!({
         "description": description,
         "headers": headers,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        "content": {"application/json": {"schema": schema}},
     })
 }

@@ -1,7 +1,11 @@
 //! `GET /v1/models` and `/v1/models/{id}` in OpenAI's form, with what the catalogue knows besides.
 
+mod anthropic;
+
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::HeaderMap;
 use keyward_proto::router::v1::{GetModelRequest, ListModelsRequest, Model};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -58,7 +62,7 @@ pub(crate) struct ModelList {
 
 /// List models
 ///
-/// All at once, as OpenAI does.
+/// All at once, as OpenAI does; in Anthropic's form for who sends `anthropic-version`.
 #[utoipa::path(
     get, path = "/v1/models", operation_id = "listModels", tag = "Models",
     responses((status = 200, description = "The models that the access key may name.", body = ModelList)),
@@ -66,12 +70,16 @@ pub(crate) struct ModelList {
 pub(crate) async fn list_models(
     State(services): State<Services>,
     call: Call,
-) -> Result<Json<ModelList>, Failure> {
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
     let request = call.request(ListModelsRequest::default());
     let models = services.router().list_models(request).await?.into_inner();
+    if headers.contains_key("anthropic-version") {
+        return Ok(Json(anthropic::list(models.models)).into_response());
+    }
     let data = models.models.into_iter().map(ModelView::from).collect();
     let object = "list";
-    Ok(Json(ModelList { object, data }))
+    Ok(Json(ModelList { object, data }).into_response())
 }
 
 /// Show a model

@@ -14,7 +14,7 @@ use super::reply::{Outcome, Reply};
 use super::values::present;
 use super::words;
 use crate::caller::Call;
-use crate::openai::Extras;
+use crate::inference::Extras;
 use crate::services::Services;
 
 pub(super) fn router() -> OpenApiRouter<Services> {

@@ -127,7 +127,7 @@ pub(crate) async fn observe(
 /// The caller's own id, to be given back whatever becomes of the request.
 fn client_request_id(headers: &HeaderMap) -> Option<HeaderValue> {
     let value = headers.get(names::REQUEST_ID)?;
-    (value.len() <= crate::openai::CLIENT_REQUEST_ID_BYTES_MAX && value.to_str().is_ok())
+    (value.len() <= crate::inference::CLIENT_REQUEST_ID_BYTES_MAX && value.to_str().is_ok())
         .then(|| value.clone())
 }
 

@@ -263,3 +263,58 @@ async fn what_is_in_flight_is_finished_when_the_process_stops() {
             .await
     );
 }
+
+#[tokio::test]
+async fn every_address_says_its_form_and_passes_on_what_providers_are_told() {
+    let fixture = Fixture::start().await;
+    let cases = [
+        ("/v1/completions", CallForm::OpenaiCompletions),
+        ("/v1/responses", CallForm::OpenaiResponses),
+        ("/v1/embeddings", CallForm::OpenaiEmbeddings),
+        ("/v1/moderations", CallForm::OpenaiModerations),
+        ("/v1/images/generations", CallForm::OpenaiImagesGenerations),
+        ("/v1/images/edits", CallForm::OpenaiImagesEdits),
+        ("/v1/images/variations", CallForm::OpenaiImagesVariations),
+        ("/v1/audio/speech", CallForm::OpenaiAudioSpeech),
+        (
+            "/v1/audio/transcriptions",
+            CallForm::OpenaiAudioTranscriptions,
+        ),
+        ("/v1/audio/translations", CallForm::OpenaiAudioTranslations),
+        ("/v1/messages", CallForm::AnthropicMessages),
+        ("/v1/messages/count_tokens", CallForm::AnthropicCountTokens),
+        ("/api/v1/llm/embeddings", CallForm::OpenaiEmbeddings),
+        ("/api/v1/llm/messages", CallForm::AnthropicMessages),
+        (
+            "/v1beta/models/openai/m:streamGenerateContent?alt=sse",
+            CallForm::GeminiStreamGenerateContent,
+        ),
+    ];
+    for (path, form) in cases {
+        let answer = fixture.fakes.invoke();
+        answer.send(head("application/json", None)).await.unwrap();
+        answer.send(chunk("{}")).await.unwrap();
+        drop(answer);
+        let kind = "multipart/form-data; boundary=b";
+        let headers = [
+            ("content-type", kind),
+            ("anthropic-beta", "a,b"),
+            ("cookie", "c"),
+        ];
+        let answered = fixture
+            .call_with(Method::POST, path, "--b--", &headers)
+            .await;
+        assert_eq!(answered.status, 200, "{path}");
+        let sent = fixture.fakes.invoked().head.unwrap();
+        assert_eq!(sent.form(), form, "{path}");
+        assert_eq!(sent.content_type, kind);
+        let passed = Header {
+            name: "anthropic-beta".to_owned(),
+            value: "a,b".to_owned(),
+        };
+        assert_eq!(sent.headers, [passed]);
+        let is_gemini = path.starts_with("/v1beta");
+        assert_eq!(sent.events, is_gemini);
+        assert_eq!(sent.model, if is_gemini { "openai/m" } else { "" });
+    }
+}

@@ -23,26 +23,56 @@ fn models() -> ListModelsResponse {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_still_to_come_is_not_taken_for_a_wrong_address() {
+async fn errors_have_the_form_of_whose_address_it_is() {
     let fixture = Fixture::start().await;
-    for path in [
-        "/v1/embeddings",
-        "/api/v1/llm/responses",
-        "/v1/messages",
-        "/v1beta/models",
-    ] {
-        let answered = fixture.call(Method::POST, path, "{}").await;
-        assert_eq!(
-            answered.error(),
-            (404, "not_found".to_owned(), None),
-            "{path}"
-        );
-        let told = String::from_utf8_lossy(&answered.body).into_owned();
-        assert!(
-            told.contains("not available in this version yet"),
-            "{path}: {told}"
-        );
-    }
+    let bare = async |path: &str| {
+        let request = fixture.request(Method::POST, path);
+        let request = request.body(Full::new(Bytes::from_static(b"{}"))).unwrap();
+        let answered = read(fixture.send(request).await).await;
+        assert_eq!(answered.status, 401, "{path}");
+        assert_eq!(answered.headers["content-type"], "application/json");
+        answered.json()
+    };
+    let anthropics = bare("/v1/messages").await;
+    assert_eq!(anthropics["type"], "error");
+    assert_eq!(anthropics["error"]["type"], "authentication_error");
+    let googles = bare("/v1beta/models/m:generateContent").await;
+    assert_eq!(googles["error"]["code"], 401);
+    assert_eq!(googles["error"]["status"], "UNAUTHENTICATED");
+    assert_eq!(
+        bare("/v1/embeddings").await["error"]["code"],
+        "invalid_access_key"
+    );
+    let nowhere = fixture.call(Method::GET, "/v1beta/nothing", "").await;
+    assert_eq!(nowhere.json()["error"]["status"], "NOT_FOUND");
+    let no_verb = fixture
+        .call(Method::POST, "/v1beta/models/m:predict", "{}")
+        .await;
+    assert_eq!(no_verb.json()["error"]["status"], "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn models_are_listed_in_geminis_form() {
+    let fixture = Fixture::start().await;
+    fixture.fakes.answer("list_models", models());
+    let answered = fixture
+        .call(Method::GET, "/v1beta/models?pageSize=7", "")
+        .await;
+    assert_eq!(answered.json()["models"][0]["name"], "models/sandbox/echo");
+}
+
+#[tokio::test]
+async fn models_are_listed_in_anthropics_form_for_who_says_its_version() {
+    let fixture = Fixture::start().await;
+    fixture.fakes.answer("list_models", models());
+    let version = [("anthropic-version", "2023-06-01")];
+    let answered = fixture
+        .call_with(Method::GET, "/v1/models", "", &version)
+        .await;
+    let listed = answered.json();
+    assert_eq!(listed["data"][0]["type"], "model");
+    assert_eq!(listed["data"][0]["id"], "sandbox/echo");
+    assert_eq!(listed["has_more"], false);
 }
 
 #[tokio::test]

@@ -128,6 +128,8 @@ fn key(number: usize) -> PlanKey {
         source: sources[number % sources.len()],
         provider: PROVIDERS[number % PROVIDERS.len()].to_owned(),
         base_url: None,
+        api_version: String::new(),
+        deployments: std::collections::BTreeMap::new(),
         state: KeyState::Connected,
         expires_ms: None,
         weight: 1 + u32::try_from(number % 3).unwrap_or(0),

@@ -3,18 +3,16 @@
 
 use std::collections::{HashMap, HashSet};
 
-use keyward_catalog::Endpoint;
-
 use super::RouteError;
 use super::invoke::Options;
 use crate::domain::plan::{InlineKey, PlanKey, RouteRequest, TaskChoice};
 use crate::domain::policy::Layer;
-use crate::domain::request::ChatRequest;
+use crate::domain::request::ModelRequest;
 use crate::domain::task::AUTO;
 
-/// A chat request as routing sees it.
-pub(super) fn chat(
-    request: &ChatRequest,
+/// A request as routing sees it.
+pub(super) fn route(
+    request: &ModelRequest,
     options: &Options,
     inline_key: Option<InlineKey>,
     tags: &HashMap<String, String>,
@@ -29,7 +27,7 @@ pub(super) fn chat(
     Ok(RouteRequest {
         model: request.model().to_owned(),
         models: request.models().to_vec(),
-        endpoint: Endpoint::ChatCompletions,
+        form: request.form(),
         inline_key,
         byok_provider: options.byok_provider.clone(),
         allowance: options.allowance,
@@ -44,7 +42,7 @@ pub(super) fn chat(
     })
 }
 
-fn guessed(request: &ChatRequest) -> TaskChoice {
+fn guessed(request: &ModelRequest) -> TaskChoice {
     let guess = request.guess();
     TaskChoice {
         task: guess.task,
@@ -56,7 +54,7 @@ fn guessed(request: &ChatRequest) -> TaskChoice {
 /// choose from.
 pub(super) fn complete(
     route: &mut RouteRequest,
-    request: &ChatRequest,
+    request: &ModelRequest,
     keys: &[PlanKey],
     layers: &[Layer],
 ) {

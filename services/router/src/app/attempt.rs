@@ -15,13 +15,12 @@ use super::metering::{Entry, Hold};
 use super::race::Lane;
 use super::vault::{Lease, VaultPort};
 use crate::domain::estimate::{self, Expected};
+use crate::domain::form::Form;
 use crate::domain::health::Run;
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::OPENROUTER;
 use crate::domain::shown::Shown;
 
-/// The endpoint that is served, as usage records name it.
-pub(super) const ENDPOINT: &str = "chat.completions";
 /// Shorter answers say nothing of a model's speed.
 const TOKENS_TO_TELL_SPEED: u64 = 10;
 /// The longest reason that is kept.
@@ -48,6 +47,8 @@ impl OpenKey {
 pub(super) struct Attempt {
     pub(super) number: u32,
     pub(super) candidate: Candidate,
+    /// The form in which the provider is spoken to.
+    pub(super) form: Form,
     pub(super) key: OpenKey,
     pub(super) hold: Option<Hold>,
     /// What was held for.
@@ -119,6 +120,8 @@ pub(super) struct RequestFacts<'a> {
     pub(super) inference_id: &'a str,
     pub(super) principal: &'a Principal,
     pub(super) requested_model: &'a str,
+    /// What was asked of it, as usage records name it.
+    pub(super) endpoint: &'static str,
     /// Who might serve: told once, with the first attempt.
     pub(super) shown: &'a Shown,
     pub(super) vault: &'a VaultPort,
@@ -210,7 +213,7 @@ impl Attempt {
             first_byte_ms: self.first_byte.map_or(0, elapsed),
             duration_ms: elapsed(Instant::now()),
             start_time: Some(keyward_runtime::time::to_proto(self.start_time)),
-            endpoint: ENDPOINT.to_owned(),
+            endpoint: request.endpoint.to_owned(),
             streamed: request.streamed,
             tags: request.tags.clone(),
             client_request_id: request.client_request_id.to_owned(),

@@ -11,11 +11,12 @@ use keyward_proto::metering::v1::{AttemptStatus, KeySource, UsageEvent};
 use keyward_runtime::{ids, time};
 
 use super::answer::{AnswerHead, CacheOutcome, Summary};
-use super::attempt::{Attempt, ENDPOINT, Ending, owner};
+use super::attempt::{Attempt, Ending, owner};
 use super::cache::{Boarding, Flight};
 use super::dispatch::Dispatch;
 use super::{Behalf, Core, RouteError};
 use crate::domain::cache::{ANSWER_BYTES_MAX, Form, Key, StoredAnswer, Wish};
+use crate::domain::form::Form as CallForm;
 use crate::domain::parcel::{Held, Parcel};
 use crate::domain::plan::Plan;
 
@@ -117,7 +118,9 @@ impl Dispatch {
     /// By what its answer is found, and the model that it is to be of; none where it is not to be
     /// stored. What brings its own key is not: nobody knows yet whether that key may have an answer.
     fn cache_key(&self, plan: &Plan, wish: Wish) -> Option<(Key, String)> {
-        if self.inline_key.is_some() || !self.core.cache.is_wanted(wish.wanted) {
+        let is_chat = self.request.form() == CallForm::Chat;
+        let is_asked = is_chat && self.inline_key.is_none();
+        if !is_asked || !self.core.cache.is_wanted(wish.wanted) {
             return None;
         }
         let model = &plan.candidates.first()?.model;
@@ -203,7 +206,7 @@ impl Dispatch {
             start_time: Some(time::to_proto(
                 time::now() - jiff::SignedDuration::from_millis(took.into()),
             )),
-            endpoint: ENDPOINT.to_owned(),
+            endpoint: self.request.form().name().to_owned(),
             streamed: self.request.is_stream(),
             tags: self.tags.clone(),
             client_request_id: self.client_request_id.clone(),

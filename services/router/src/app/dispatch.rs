@@ -30,18 +30,20 @@ use super::race::{Audience, Lane};
 use super::{Behalf, Core, RouteError, spans};
 use crate::domain::failure::Failure;
 use crate::domain::plan::{Candidate, Plan};
-use crate::domain::request::ChatRequest;
+use crate::domain::request::ModelRequest;
 use crate::domain::shown::Shown;
 
 /// One request being served.
 pub(super) struct Dispatch {
     pub(super) core: Arc<Core>,
     pub(super) behalf: Behalf,
-    pub(super) request: Arc<ChatRequest>,
+    pub(super) request: Arc<ModelRequest>,
     pub(super) inline_key: Option<Arc<Secret>>,
     pub(super) inference_id: String,
     pub(super) tags: HashMap<String, String>,
     pub(super) client_request_id: String,
+    /// Headers of the caller's for who is spoken to in its form.
+    pub(super) headers: Vec<(String, String)>,
     pub(super) body_metadata: bool,
     pub(super) answer: AnswerSender,
     pub(super) closing: Arc<Closing>,
@@ -167,6 +169,7 @@ impl Dispatch {
             inference_id: &self.inference_id,
             principal: self.behalf.principal(),
             requested_model: self.request.model(),
+            endpoint: self.request.form().name(),
             shown: &self.shown,
             vault: &self.core.vault,
             streamed: self.request.is_stream(),

@@ -3,8 +3,8 @@
 use keyward_catalog::Endpoint;
 use keyward_runtime::error::{Reason, metadata};
 
-use super::attempt::ENDPOINT;
 use super::{Behalf, Core, RouteError};
+use crate::domain::form::Form;
 use crate::domain::plan::{Plan, Refusal, RouteRequest};
 
 impl Core {
@@ -12,7 +12,7 @@ impl Core {
     /// model that nothing can serve is an empty plan with reasons.
     pub(crate) async fn explain(
         &self,
-        route: RouteRequest,
+        mut route: RouteRequest,
         endpoint: &str,
         behalf: &Behalf,
     ) -> Result<Plan, RouteError> {
@@ -20,7 +20,7 @@ impl Core {
             let error = RouteError::new(Reason::InvalidRequest, "`model` is missing");
             return Err(error.with(metadata::PARAM, "model"));
         }
-        self.check_endpoint(&route, endpoint)?;
+        route.form = self.form_of(&route.model, endpoint)?;
         let model = route.model.clone();
         let plan = self.plan(route, None, behalf).await?;
         match &plan.refusal {
@@ -33,23 +33,21 @@ impl Core {
         }
     }
 
-    fn check_endpoint(&self, route: &RouteRequest, endpoint: &str) -> Result<(), RouteError> {
-        if endpoint.is_empty() || endpoint == ENDPOINT {
-            return Ok(());
-        }
+    /// The form to plan for: of the endpoint that is named, else of the model's first.
+    fn form_of(&self, model: &str, endpoint: &str) -> Result<Form, RouteError> {
         let catalog = self.catalog.current();
-        let model = catalog.resolve(&route.model);
-        let supported = model.is_some_and(|model| {
-            model
-                .endpoints
-                .iter()
-                .any(|known: &Endpoint| known.name() == endpoint)
-        });
-        let message = match supported {
-            true => format!("the endpoint {endpoint:?} is not served yet"),
-            false => format!("{:?} has no endpoint {endpoint:?}", route.model),
+        let known = catalog.resolve(model);
+        if endpoint.is_empty() {
+            let first = known.and_then(|model| model.endpoints.first());
+            return Ok(first.copied().map_or(Form::Chat, Form::of));
+        }
+        let named = Endpoint::named(endpoint);
+        let has_it = |endpoint: &Endpoint| {
+            known.is_none_or(|model| model.endpoints.is_empty() || model.supports(*endpoint))
         };
-        Err(RouteError::new(Reason::UnsupportedParameter, message)
-            .with(metadata::PARAM, "endpoint"))
+        named.filter(has_it).map(Form::of).ok_or_else(|| {
+            let message = format!("{model:?} has no endpoint {endpoint:?}");
+            RouteError::new(Reason::UnsupportedParameter, message).with(metadata::PARAM, "endpoint")
+        })
     }
 }

@@ -13,6 +13,7 @@ use super::answer::{AnswerHead, CacheOutcome, Summary};
 use super::dispatch::Dispatch;
 use super::{RouteError, now_ms, sealing};
 use crate::domain::cache::StoredAnswer;
+use crate::domain::form::Form;
 use crate::domain::repeatable::Repeatable;
 use crate::store::StoreError;
 use crate::store::answers::{AnswerStore, Claim, FORGET_STEP, Finish, Found};
@@ -83,8 +84,12 @@ impl Dispatch {
         let principal = self.behalf.principal();
         let account = principal.billing_account()?.key();
         let user = principal.user.as_ref().map_or("", |user| user.uid.as_str());
-        let caller = format!("{account} {user}");
-        let body = self.request.body_text().as_bytes();
+        let caller = match self.request.form() {
+            Form::Chat => format!("{account} {user}"),
+            // What is asked may stand in the address alone.
+            form => format!("{account} {user} {form:?} {}", self.request.model()),
+        };
+        let body = self.request.body();
         Some(Repeatable::of(&caller, &self.idempotency_key, body))
     }
 

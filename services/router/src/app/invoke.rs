@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
-use bytes::Bytes;
 use keyward_money::Nanos;
 use keyward_runtime::error::{Reason, metadata};
 use keyward_runtime::ids;
@@ -18,7 +17,7 @@ use super::{Behalf, Core, RouteError, asked, now_ms, spans};
 use crate::domain::plan::{
     Allowance, InlineKey, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan,
 };
-use crate::domain::request::ChatRequest;
+use crate::domain::request::{Arrived, ModelRequest};
 use crate::domain::shown::Shown;
 use crate::domain::task::Task;
 
@@ -42,12 +41,14 @@ pub(crate) struct Invocation {
     pub(crate) options: Options,
     pub(crate) tags: HashMap<String, String>,
     pub(crate) client_request_id: String,
+    /// Headers of the caller's for who is spoken to in its form.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body_metadata: bool,
     /// What makes it repeatable; empty for nothing.
     pub(crate) idempotency_key: String,
     /// When the caller is to be answered, where it says so.
     pub(crate) due: Option<tokio::time::Instant>,
-    pub(crate) body: Bytes,
+    pub(crate) arrived: Arrived,
 }
 
 impl Core {
@@ -84,17 +85,18 @@ impl Core {
             mut options,
             tags,
             client_request_id,
+            headers,
             body_metadata,
             idempotency_key,
             due,
-            body,
+            arrived,
         } = invocation;
-        let mut request = ChatRequest::parse(body)?;
+        let mut request = ModelRequest::parse(arrived)?;
         let header_key = options.inline_key.take();
         let inline_key = inline_key(header_key, request.take_inline_key())?;
         self.metering.admits()?;
         let inline = inline_key.as_ref().map(|key| InlineKey::of(key.expose()));
-        let route = asked::chat(&request, &options, inline, &tags)?;
+        let route = asked::route(&request, &options, inline, &tags)?;
         let plan = self.plan(route, Some(&request), &behalf).await?;
         if let Some(refusal) = plan.refusal.as_ref().filter(|_| plan.candidates.is_empty()) {
             return Err(RouteError::refused(refusal, request.model()));
@@ -111,6 +113,7 @@ impl Core {
             inference_id: inference_id.to_owned(),
             tags,
             client_request_id,
+            headers,
             body_metadata,
             answer: sender,
             closing,
@@ -133,7 +136,7 @@ impl Core {
     pub(super) async fn plan(
         &self,
         mut route: RouteRequest,
-        body: Option<&ChatRequest>,
+        body: Option<&ModelRequest>,
         behalf: &Behalf,
     ) -> Result<Plan, RouteError> {
         let listing = self.vault.keys(behalf).await;

@@ -13,6 +13,7 @@ use super::dispatch::{Dispatch, Outcome};
 use super::spans;
 use crate::domain::estimate::BYTES_PER_TOKEN;
 use crate::domain::failure::{self, Failure};
+use crate::domain::form::Form;
 use crate::domain::{metadata, service_tier, usage};
 
 /// The largest answer that is held.
@@ -27,6 +28,9 @@ impl Dispatch {
         headers: &HeaderMap,
         mut reader: Reader,
     ) -> Outcome {
+        if passes_at_once(attempt.form) {
+            return Box::pin(self.serve_large(attempt, headers, reader, Bytes::new())).await;
+        }
         let mut body = BytesMut::new();
         loop {
             match reader.next(self.audience(&attempt.lane), None).await {
@@ -47,11 +51,11 @@ impl Dispatch {
             }
         }
         let body = body.freeze();
-        if let Some((failure, said)) = failure::in_answer(&body) {
+        if let Some((failure, said)) = failure::in_answer(attempt.form, &body) {
             return self.failed(attempt, failure, said, None).await;
         }
         spans::answering_model(attempt, &body);
-        let (measured, source) = self.used_by_answer(&attempt.candidate, &body).await;
+        let (measured, source) = self.used_by_answer(attempt, &body).await;
         let mut ending = whole(attempt, measured, source);
         ending.service_tier = service_tier::read(&body).unwrap_or_default();
         if reader.is_abandoned() || self.answer.is_closed() || !attempt.lane.claim() {
@@ -69,7 +73,8 @@ impl Dispatch {
         self.keep_plain(attempt, headers, ending, &body).await;
         let candidate = &attempt.candidate;
         let head = self.head(candidate, attempt.http_status, headers, closed.charge);
-        let pieces = match closed.charge.filter(|_| self.body_metadata) {
+        let tells = self.body_metadata && attempt.form.answers_objects();
+        let pieces = match closed.charge.filter(|_| tells) {
             Some(charge) => {
                 metadata::into_json(body, attempt.is_own(), &candidate.provider, charge)
             }
@@ -126,7 +131,7 @@ impl Dispatch {
                 Next::Left | Next::Broken(_) => broken = true,
             }
         }
-        let (measured, source) = if let Some(reported) = usage::read_tail(&tail) {
+        let (measured, source) = if let Some(reported) = usage::read_tail(attempt.form, &tail) {
             (reported, UsageSource::Reported)
         } else {
             let delivered = (length as u64).div_ceil(BYTES_PER_TOKEN);
@@ -152,6 +157,12 @@ impl Dispatch {
         self.answer.finish(closed.summary).await;
         Outcome::Over
     }
+}
+
+/// Whether an answer is passed on as it comes: sound is heard before its end is there, and an array of
+/// answers is a stream.
+fn passes_at_once(form: Form) -> bool {
+    matches!(form, Form::Speech | Form::StreamGenerateContent)
 }
 
 fn whole(attempt: &Attempt, measured: MeasuredUsage, source: UsageSource) -> Ending {

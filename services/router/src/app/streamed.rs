@@ -30,6 +30,8 @@ struct Last {
     held: Vec<Bytes>,
     usage_chunk: Option<Bytes>,
     done_event: Option<Bytes>,
+    /// Whether nobody reads on behind the event that ends the stream.
+    ends_with_done: bool,
 }
 
 impl Last {
@@ -38,6 +40,7 @@ impl Last {
             held: watch.commit().forward,
             usage_chunk: watch.take_usage_chunk(),
             done_event: watch.take_done_event(),
+            ends_with_done: watch.ends_with_done(),
         }
     }
 
@@ -66,7 +69,7 @@ impl Dispatch {
         mut reader: Reader,
     ) -> Outcome {
         let _open = self.core.meters.stream();
-        let mut watch = StreamWatch::new(!self.request.asks_usage());
+        let mut watch = StreamWatch::new(attempt.form, !self.request.asks_usage());
         let mut tape = self.tape();
         let end = self
             .pump(attempt, headers, &mut reader, &mut watch, &mut tape)
@@ -240,8 +243,14 @@ impl Dispatch {
                 None => last.push(chunk),
             }
         }
-        last.extend(charge.map(stream::charge_comment));
-        last.extend(parts.done_event);
+        let comment = charge.map(stream::charge_comment);
+        if parts.ends_with_done {
+            last.extend(comment);
+            last.extend(parts.done_event);
+        } else {
+            last.extend(parts.done_event);
+            last.extend(comment);
+        }
         last
     }
 
@@ -279,7 +288,7 @@ impl Dispatch {
                 false => format!("{provider} broke off in mid-stream"),
             };
             let reason = failure.reason(attempt.is_own());
-            let error = stream::error_event(&message, reason.openai_type(), reason.openai_code());
+            let error = stream::error_event(self.request.form(), &message, reason);
             last.push(error);
         }
         if is_mid_event {

@@ -10,6 +10,7 @@ use crate::domain::estimate::{
     self, AnswerBound, AnswerLimits, BYTES_PER_TOKEN, BYTES_PER_TOKEN_HELD, Expected, Known,
     OutputKind, sandbox, within_context,
 };
+use crate::domain::form::Form;
 use crate::domain::plan::Candidate;
 use crate::domain::providers::SANDBOX;
 use crate::domain::stream::{DeliveredText, StreamWatch, delivered_texts};
@@ -19,13 +20,28 @@ impl Dispatch {
     /// The most that a candidate is expected to use.
     pub(super) async fn expected(&self, candidate: &Candidate) -> Expected {
         let asked = self.request.max_output_tokens();
+        let form = self.request.form();
         if candidate.provider == SANDBOX {
             let messages = self.request.messages();
-            let usage = sandbox::foreseen(messages, &candidate.upstream_model, asked);
+            let usage = match form {
+                Form::Embeddings => sandbox::foreseen_embeddings(messages),
+                _ => sandbox::foreseen(messages, &candidate.upstream_model, asked),
+            };
             let answer = AnswerBound::exactly(usage.output_tokens);
             return Expected { usage, answer };
         }
         let prompt = self.prompt(candidate, BYTES_PER_TOKEN_HELD).await;
+        if !form.makes_text() {
+            let units = self.request.units();
+            let made = prompt.saturating_add(units);
+            let usage = if form.only_counts() {
+                Usage::default()
+            } else {
+                made
+            };
+            let answer = AnswerBound::exactly(0);
+            return Expected { usage, answer };
+        }
         let model = self.limits_of(candidate);
         let limits = AnswerLimits {
             asked,
@@ -141,14 +157,18 @@ impl Dispatch {
     /// What a plain answer has used.
     pub(super) async fn used_by_answer(
         &self,
-        candidate: &Candidate,
+        attempt: &Attempt,
         body: &[u8],
     ) -> (MeasuredUsage, UsageSource) {
-        if let Some(reported) = usage::read(body) {
+        let (candidate, form) = (&attempt.candidate, attempt.form);
+        if let Some(reported) = usage::read(form, body) {
             return (reported, UsageSource::Reported);
         }
+        if !form.makes_text() {
+            return self.estimated(candidate, 0).await;
+        }
         let mut text = Vec::new();
-        delivered_texts(body).for_each(|piece| text.extend_from_slice(piece));
+        delivered_texts(form, body).for_each(|piece| text.extend_from_slice(piece));
         let text = estimate::text_of(&text);
         let tokens = &self.core.tokens;
         let delivered = tokens.of_text(text, &candidate.model, BYTES_PER_TOKEN);
@@ -165,10 +185,19 @@ impl Dispatch {
             reported: None,
             is_final: true,
             is_unreadable: false,
-            prompt: self.prompt(candidate, BYTES_PER_TOKEN).await,
+            prompt: self
+                .prompt(candidate, BYTES_PER_TOKEN)
+                .await
+                .saturating_add(self.units()),
             delivered,
             is_opening: true,
         })
+    }
+
+    /// What was asked for that is not paid for by tokens, where nobody says what was made. Of what
+    /// tokens an image has, only a provider can tell.
+    fn units(&self) -> Usage {
+        self.request.units().without_output()
     }
 
     /// Remembers how long a whole answer was, and how fast it came. What a key's owner runs itself says nothing of others'

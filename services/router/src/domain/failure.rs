@@ -4,6 +4,7 @@ use keyward_runtime::error::Reason;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::form::Form;
 use super::provider_health::Fared;
 
 /// A provider that limits without saying for how long is left alone this long.
@@ -191,7 +192,10 @@ pub(crate) fn event_message(error: &str) -> String {
 
 /// The failure that an answer with a good status tells all the same: an error instead of choices,
 /// or something that is no JSON object.
-pub(crate) fn in_answer(body: &[u8]) -> Option<(Failure, String)> {
+pub(crate) fn in_answer(form: Form, body: &[u8]) -> Option<(Failure, String)> {
+    if !form.answers_objects() {
+        return None;
+    }
     if !body.trim_ascii_start().starts_with(b"{") {
         return Some((
             Failure::Broken,
@@ -204,10 +208,8 @@ pub(crate) fn in_answer(body: &[u8]) -> Option<(Failure, String)> {
         .error
         .map(RawValue::get)
         .filter(|error| *error != "null")?;
-    answer
-        .choices
-        .is_none()
-        .then(|| (Failure::classify_event(error), event_message(error)))
+    let has_more = answer.choices.or(answer.output).is_some();
+    (!has_more).then(|| (Failure::classify_event(error), event_message(error)))
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -217,6 +219,9 @@ struct ErrorInAnswer<'a> {
     error: Option<&'a RawValue>,
     #[serde(borrow)]
     choices: Option<&'a RawValue>,
+    /// A response tells of itself that it failed.
+    #[serde(borrow)]
+    output: Option<&'a RawValue>,
 }
 
 /// The usual members of an error body.
@@ -404,7 +409,8 @@ mod tests {
 
     #[test]
     fn an_error_with_a_good_status_is_one_all_the_same() {
-        let failure = |body: &str| in_answer(body.as_bytes()).map(|(failure, _)| failure);
+        let failure =
+            |body: &str| in_answer(Form::Chat, body.as_bytes()).map(|(failure, _)| failure);
         assert_eq!(
             failure(r#"{"error":{"code":402,"message":"m"}}"#),
             Some(Failure::QuotaExhausted)

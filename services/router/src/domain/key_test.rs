@@ -5,7 +5,7 @@ mod answers;
 mod calls;
 
 pub(crate) use answers::{Answer, Told, read};
-pub(crate) use calls::{KeyHeader, TestPlan, Weight, plan};
+pub(crate) use calls::{TestPlan, Weight, plan};
 
 use super::failure::Failure;
 

@@ -81,6 +81,8 @@ mod tests {
             source,
             provider: "openai".into(),
             base_url: None,
+            api_version: String::new(),
+            deployments: std::collections::BTreeMap::new(),
             state,
             expires_ms: None,
             weight: 1,

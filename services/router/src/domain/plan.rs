@@ -43,6 +43,8 @@ pub struct Candidate {
     pub key: CandidateKey,
     /// Where requests with this key go, if not the provider's address.
     pub base_url: Option<String>,
+    /// Which version of the provider's interface the key is for; empty for the usual one.
+    pub api_version: String,
     /// The most that it may cost in credits, where somebody said so.
     pub charge_cap: Option<Nanos>,
     /// Why it stands where it stands.

@@ -6,10 +6,14 @@ use std::collections::BTreeMap;
 use keyward_catalog::{Catalog, Dialect};
 use url::Url;
 
+use super::form::Language;
+
 /// The provider that carries other vendors' models.
 pub const OPENROUTER: &str = "openrouter";
-/// Whose form callers speak, and who gets bare names that nobody knows.
-pub(crate) const OPENAI: &str = "openai";
+/// Those whose forms callers speak: each gets the bare names of its form that nobody knows.
+const OPENAI: &str = "openai";
+const ANTHROPIC: &str = "anthropic";
+const GOOGLE: &str = "google";
 /// The built-in one.
 pub const SANDBOX: &str = "sandbox";
 
@@ -23,6 +27,15 @@ pub struct ProviderOverride {
     pub kind: Option<String>,
     /// Whether it may be used at all.
     pub enabled: bool,
+}
+
+/// Whose the models are that are named in a language without saying whose they are.
+pub(crate) const fn home(language: Language) -> &'static str {
+    match language {
+        Language::OpenAi => OPENAI,
+        Language::Anthropic => ANTHROPIC,
+        Language::Google => GOOGLE,
+    }
 }
 
 /// A provider as it is called here.
@@ -119,7 +132,9 @@ impl Providers {
 /// The list of models, where that is for whoever may call them; Azure's is of its deployments.
 fn free_call(dialect: Dialect) -> Option<&'static str> {
     match dialect {
-        Dialect::OpenAi | Dialect::Anthropic | Dialect::Google => Some("/models"),
+        Dialect::OpenAi => Some("/models"),
+        Dialect::Anthropic => Some("/v1/models"),
+        Dialect::Google => Some("/v1beta/models"),
         Dialect::Azure | Dialect::Sandbox => None,
     }
 }

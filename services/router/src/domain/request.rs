@@ -1,26 +1,25 @@
-//! A chat request as routing reads it: its top-level members, without building a tree of the body.
-//! Owns what counts as a well-formed request; never looks into the messages.
+//! A request for a model as routing reads it, in whichever form: the members of its body that routing
+//! goes by, without building a tree. Owns what counts as well-formed; never looks into the messages.
 
 mod asks;
+mod grammar;
 mod members;
+mod parts;
+mod read;
 mod splice;
+mod units;
 
 use bytes::Bytes;
 use keyward_secret::Secret;
 
+use grammar::Grammar;
 use members::{Member, Members};
+use parts::Parts;
 pub use splice::{Splice, UpstreamBody};
 
 use super::estimate::PromptText;
+use super::form::Form;
 use super::service_tier;
-
-/// More choices than this are a mistake, and would make every estimate absurd; OpenAI's own limit.
-const CHOICES_MAX: u64 = 128;
-/// Longer names are nobody's; keeps logs and errors readable.
-const MODEL_NAME_BYTES_MAX: usize = 256;
-
-/// The longest list of models to fall back to: OpenRouter takes a handful.
-const MODELS_BYTES_MAX: usize = 16 * 1024;
 
 /// What is wrong with a request, for the caller to read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,12 +40,32 @@ impl RequestError {
     }
 }
 
-/// A chat request whose body stays as it came.
-pub struct ChatRequest {
+/// A request as it arrived.
+#[derive(Debug, Default)]
+pub struct Arrived {
+    /// The form that the caller speaks.
+    pub form: Form,
+    /// The model, where the form names it in its address.
+    pub model: String,
+    /// The media type of the body, where that is not JSON.
+    pub content_type: String,
+    /// Whether a Gemini stream is to come as events.
+    pub events: bool,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// A request for a model, whose body stays as it came.
+pub struct ModelRequest {
+    form: Form,
     body: Bytes,
     members: Members,
+    /// Of a body in parts; then it has no members.
+    parts: Option<Parts>,
     model: String,
+    content_type: String,
     stream: bool,
+    events: bool,
     include_usage: bool,
     max_output_tokens: Option<u64>,
     choices: u64,
@@ -54,9 +73,10 @@ pub struct ChatRequest {
     inline_key: Option<Secret>,
 }
 
-impl std::fmt::Debug for ChatRequest {
+impl std::fmt::Debug for ModelRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ChatRequest")
+        f.debug_struct("ModelRequest")
+            .field("form", &self.form)
             .field("model", &self.model)
             .field("stream", &self.stream)
             .field("body_bytes", &self.body.len())
@@ -64,41 +84,10 @@ impl std::fmt::Debug for ChatRequest {
     }
 }
 
-impl ChatRequest {
-    /// Reads a body; every fault names the member it is in.
-    pub fn parse(body: Bytes) -> Result<Self, RequestError> {
-        let text = std::str::from_utf8(&body)
-            .map_err(|_| RequestError::new(None, "the body is not valid UTF-8"))?;
-        let members = Members::read(text)?;
-        let models = models(&members, text)?;
-        let model = model(&members, text, &models)?;
-        messages(&members, text)?;
-        let stream = boolean(&members, text, Member::Stream)?.unwrap_or(false);
-        let include_usage = include_usage(&members, text)?;
-        let max_tokens = count(&members, text, Member::MaxTokens)?;
-        let max_completion_tokens = count(&members, text, Member::MaxCompletionTokens)?;
-        let choices = count(&members, text, Member::Choices)?.unwrap_or(1);
-        if choices == 0 || choices > CHOICES_MAX {
-            return Err(RequestError::new(
-                Some("n"),
-                "`n` must be between 1 and 128",
-            ));
-        }
-        let inline_key = string(&members, text, Member::InlineKey)?
-            .map(Secret::new)
-            .map(|key| Secret::new(key.expose().trim()))
-            .filter(|key| !key.is_empty());
-        Ok(Self {
-            model,
-            stream,
-            include_usage,
-            max_output_tokens: max_completion_tokens.or(max_tokens),
-            choices,
-            models,
-            inline_key,
-            members,
-            body,
-        })
+impl ModelRequest {
+    /// The form that the caller speaks.
+    pub fn form(&self) -> Form {
+        self.form
     }
 
     /// The model as the caller named it: the first of `models` where it named none in `model`.
@@ -111,9 +100,20 @@ impl ChatRequest {
         self.stream
     }
 
-    /// Whether the caller asked for the usage chunk of a stream.
+    /// Whether a stream is to come as events: Gemini's may come as a JSON array instead.
+    pub fn asks_events(&self) -> bool {
+        self.events
+    }
+
+    /// The media type of the body, where that is not JSON.
+    pub fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
+    /// Whether the caller asked for the usage chunk of a stream; forms without such an option tell it
+    /// always.
     pub fn asks_usage(&self) -> bool {
-        self.include_usage
+        self.include_usage || !matches!(self.form, Form::Chat | Form::Completions)
     }
 
     /// The most tokens that one answer may have, where the caller said so.
@@ -144,15 +144,16 @@ impl ChatRequest {
 
     /// What of it the model reads: what a prompt's estimate is made of.
     pub(crate) fn prompt_text(&self) -> PromptText {
+        let grammar = Grammar::of(self.form);
         let bytes = |member| {
             let span = self.members.span(member)?;
             self.body.get(span.clone())?;
             Some(self.body.slice(span.clone()))
         };
-        let definitions = [Member::Tools, Member::Functions, Member::ResponseFormat];
+        let definitions = grammar.definitions.iter().copied();
         PromptText {
-            messages: bytes(Member::Messages).unwrap_or_default(),
-            definitions: definitions.into_iter().filter_map(bytes).collect(),
+            messages: bytes(grammar.prompt.member()).unwrap_or_default(),
+            definitions: definitions.filter_map(bytes).collect(),
         }
     }
 
@@ -162,15 +163,20 @@ impl ChatRequest {
         span.is_some_and(|span| self.text(span).contains("\"audio\""))
     }
 
-    /// The whole body.
+    /// The whole body, whatever it is.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// The whole body, where it is JSON.
     pub(crate) fn body_text(&self) -> &str {
         self.text(&(0..self.body.len()))
     }
 
-    /// The messages, as JSON text.
+    /// The messages, or whatever stands for them in the form, as JSON text.
     pub fn messages(&self) -> &str {
         self.members
-            .span(Member::Messages)
+            .span(Grammar::of(self.form).prompt.member())
             .map_or("[]", |span| self.text(span))
     }
 
@@ -181,107 +187,6 @@ impl ChatRequest {
             .and_then(|bytes| std::str::from_utf8(bytes).ok())
             .unwrap_or("")
     }
-}
-
-fn model(members: &Members, text: &str, models: &[String]) -> Result<String, RequestError> {
-    let (name, model) = match string(members, text, Member::Model)? {
-        Some(model) => ("model", model),
-        None => ("models", models.first().cloned().ok_or_else(unnamed)?),
-    };
-    let refused = |what: &str| RequestError::new(Some(name), format!("`{name}` {what}"));
-    if model.trim().is_empty() {
-        return Err(refused("must not be empty"));
-    }
-    if model.len() > MODEL_NAME_BYTES_MAX || model.chars().any(char::is_control) {
-        return Err(refused("is not a name of a model"));
-    }
-    Ok(model)
-}
-
-fn unnamed() -> RequestError {
-    RequestError::new(Some("model"), "`model` is missing: name the model to call")
-}
-
-fn messages(members: &Members, text: &str) -> Result<(), RequestError> {
-    let param = Some("messages");
-    let Some(raw) = members.raw(Member::Messages, text) else {
-        return Err(RequestError::new(param, "`messages` is missing"));
-    };
-    if !raw.starts_with('[') {
-        return Err(RequestError::new(param, "`messages` must be an array"));
-    }
-    if raw[1..].trim_start().starts_with(']') {
-        return Err(RequestError::new(param, "`messages` must not be empty"));
-    }
-    Ok(())
-}
-
-fn models(members: &Members, text: &str) -> Result<Vec<String>, RequestError> {
-    match members.raw(Member::Models, text) {
-        None | Some("null") => Ok(Vec::new()),
-        Some(raw) if raw.len() > MODELS_BYTES_MAX => {
-            Err(RequestError::new(Some("models"), "`models` is too long"))
-        }
-        Some(raw) => serde_json::from_str(raw)
-            .map_err(|_| wrong_type(Member::Models, "a list of names of models")),
-    }
-}
-
-fn include_usage(members: &Members, text: &str) -> Result<bool, RequestError> {
-    let Some(raw) = members.raw(Member::StreamOptions, text) else {
-        return Ok(false);
-    };
-    if raw == "null" {
-        return Ok(false);
-    }
-    if !raw.starts_with('{') {
-        return Err(RequestError::new(
-            Some("stream_options"),
-            "`stream_options` must be an object or null",
-        ));
-    }
-    match members::find(raw, "include_usage", "stream_options")?.map(|span| &raw[span]) {
-        None | Some("null" | "false") => Ok(false),
-        Some("true") => Ok(true),
-        Some(_) => Err(RequestError::new(
-            Some("stream_options"),
-            "`stream_options.include_usage` must be true or false",
-        )),
-    }
-}
-
-fn boolean(members: &Members, text: &str, member: Member) -> Result<Option<bool>, RequestError> {
-    match members.raw(member, text) {
-        None | Some("null") => Ok(None),
-        Some("true") => Ok(Some(true)),
-        Some("false") => Ok(Some(false)),
-        Some(_) => Err(wrong_type(member, "true or false")),
-    }
-}
-
-fn count(members: &Members, text: &str, member: Member) -> Result<Option<u64>, RequestError> {
-    match members.raw(member, text) {
-        None | Some("null") => Ok(None),
-        Some(raw) => raw
-            .parse()
-            .map(Some)
-            .map_err(|_| wrong_type(member, "a whole number, 0 or more")),
-    }
-}
-
-fn string(members: &Members, text: &str, member: Member) -> Result<Option<String>, RequestError> {
-    match members.raw(member, text) {
-        None => Ok(None),
-        Some("null") if member != Member::Model => Ok(None),
-        Some(raw) => serde_json::from_str(raw)
-            .map(Some)
-            .map_err(|_| wrong_type(member, "a string")),
-    }
-}
-
-fn wrong_type(member: Member, expected: &str) -> RequestError {
-    let name = member.name();
-    RequestError::new(Some(name), format!("`{name}` must be {expected}"))
 }
 
 #[cfg(test)]

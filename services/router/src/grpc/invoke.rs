@@ -14,6 +14,8 @@ use super::convert;
 use crate::app::answer::{AnswerHead, CacheOutcome, Part, Parts};
 use crate::app::{Behalf, Invocation};
 use crate::domain::deadline;
+use crate::domain::form::Form;
+use crate::domain::request::Arrived;
 
 /// The largest body: a long conversation with some images.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -41,7 +43,7 @@ pub(super) async fn read(
     let Some(Asked::Head(head)) = next(&mut asked).await? else {
         return Err(invalid("the first part of a request is its head"));
     };
-    check_form(&head)?;
+    let form = form(&head)?;
     check_labels(&head)?;
     let body = read_body(&mut asked).await?;
     Ok(Invocation {
@@ -49,10 +51,21 @@ pub(super) async fn read(
         options: convert::options(head.options.unwrap_or_default())?,
         tags: head.tags,
         client_request_id: head.client_request_id,
+        headers: head
+            .headers
+            .into_iter()
+            .map(|header| (header.name, header.value))
+            .collect(),
         body_metadata: head.body_metadata,
         idempotency_key: head.idempotency_key,
         due,
-        body,
+        arrived: Arrived {
+            form,
+            model: head.model,
+            content_type: head.content_type,
+            events: head.events,
+            body,
+        },
     })
 }
 
@@ -93,10 +106,27 @@ async fn next(asked: &mut Streaming<proto::InvokeRequest>) -> Result<Option<Aske
     }
 }
 
-fn check_form(head: &proto::InvokeRequestHead) -> Result<(), Status> {
+fn form(head: &proto::InvokeRequestHead) -> Result<Form, Status> {
     match head.form() {
-        proto::CallForm::OpenaiChatCompletions => Ok(()),
         proto::CallForm::Unspecified => Err(invalid("the form of the call is missing")),
+        proto::CallForm::OpenaiChatCompletions => Ok(Form::Chat),
+        proto::CallForm::OpenaiCompletions => Ok(Form::Completions),
+        proto::CallForm::OpenaiResponses => Ok(Form::Responses),
+        proto::CallForm::OpenaiEmbeddings => Ok(Form::Embeddings),
+        proto::CallForm::OpenaiImagesGenerations => Ok(Form::ImageGenerations),
+        proto::CallForm::OpenaiImagesEdits => Ok(Form::ImageEdits),
+        proto::CallForm::OpenaiImagesVariations => Ok(Form::ImageVariations),
+        proto::CallForm::OpenaiAudioSpeech => Ok(Form::Speech),
+        proto::CallForm::OpenaiAudioTranscriptions => Ok(Form::Transcriptions),
+        proto::CallForm::OpenaiAudioTranslations => Ok(Form::Translations),
+        proto::CallForm::OpenaiModerations => Ok(Form::Moderations),
+        proto::CallForm::AnthropicMessages => Ok(Form::Messages),
+        proto::CallForm::AnthropicCountTokens => Ok(Form::MessageTokens),
+        proto::CallForm::GeminiGenerateContent => Ok(Form::GenerateContent),
+        proto::CallForm::GeminiStreamGenerateContent => Ok(Form::StreamGenerateContent),
+        proto::CallForm::GeminiCountTokens => Ok(Form::CountTokens),
+        proto::CallForm::GeminiEmbedContent => Ok(Form::EmbedContent),
+        proto::CallForm::GeminiBatchEmbedContents => Ok(Form::BatchEmbedContents),
     }
 }
 

@@ -9,9 +9,6 @@ use tonic::Status;
 /// The most models of one page.
 const PAGE_SIZE_MAX: u32 = 1000;
 
-/// The endpoint that is served so far: models for others alone are not listed.
-const SERVED: Endpoint = Endpoint::ChatCompletions;
-
 /// A page of models by id. The token is the last id of the page before.
 pub(super) fn list(
     catalog: &Catalog,
@@ -51,7 +48,6 @@ pub(super) fn listed<'a>(
 ) -> impl Iterator<Item = &'a Model> {
     catalog
         .models()
-        .filter(|model| model.supports(SERVED))
         .filter(move |model| may_name(catalog, principal, model))
 }
 

@@ -5,7 +5,7 @@ use super::*;
 
 async fn ask(key: &str, body: &str) -> Response<SandboxBody> {
     let body = UpstreamBody::new(vec![Bytes::copy_from_slice(body.as_bytes())]);
-    answer(&Secret::new(key), &body).await
+    answer(Form::Chat, &Secret::new(key), &body).await
 }
 
 async fn text(response: Response<SandboxBody>) -> String {
@@ -128,4 +128,26 @@ async fn slow_waits_between_words_and_hang_for_ever() {
             .await
             .is_err()
     );
+}
+
+#[tokio::test]
+async fn embeddings_follow_from_the_text_and_count_its_words() {
+    let embed = async |input: &str| {
+        let body = format!(r#"{{"model":"sandbox/echo","input":{input}}}"#);
+        let body = UpstreamBody::new(vec![body.into()]);
+        let key = Secret::new("sk-sandbox-a");
+        let answer = answer(Form::Embeddings, &key, &body).await;
+        let text = text(answer).await;
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    let one = embed(r#""one two""#).await;
+    assert_eq!(one["usage"]["prompt_tokens"], 2);
+    assert_eq!(one["data"][0]["embedding"].as_array().unwrap().len(), 8);
+    let both = embed(r#"["one two","three"],"dimensions":4"#).await;
+    assert_eq!(both["usage"]["prompt_tokens"], 3);
+    let first = &both["data"][0]["embedding"];
+    assert_eq!(first[3], one["data"][0]["embedding"][3]);
+    assert_ne!(*first, both["data"][1]["embedding"]);
+    let packed = embed(r#""one two","encoding_format":"base64""#).await;
+    assert_eq!(packed["data"][0]["embedding"].as_str().unwrap().len(), 44);
 }

@@ -11,8 +11,8 @@ use keyward_egress::SendError;
 use keyward_secret::Secret;
 
 use super::{BodyError, Egress, JSON, USER_AGENT, secret_header};
-use crate::domain::key_test::KeyHeader;
 use crate::domain::request::UpstreamBody;
+use crate::domain::wire::KeyHeader;
 use crate::sandbox;
 
 /// The largest answer that is read: the longest list of models known is half of it.

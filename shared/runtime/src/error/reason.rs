@@ -115,6 +115,39 @@ reasons! {
 }
 
 impl Reason {
+    /// The `type` of Anthropic's error form.
+    pub const fn anthropic_type(self) -> &'static str {
+        match self.http_status() {
+            401 => "authentication_error",
+            402 => "billing_error",
+            403 => "permission_error",
+            404 => "not_found_error",
+            413 => "request_too_large",
+            429 => "rate_limit_error",
+            503 => "overloaded_error",
+            504 => "timeout_error",
+            400..=499 => "invalid_request_error",
+            _ => "api_error",
+        }
+    }
+
+    /// The `status` of Google's error form.
+    pub const fn google_status(self) -> &'static str {
+        match self.http_status() {
+            401 => "UNAUTHENTICATED",
+            403 => "PERMISSION_DENIED",
+            404 => "NOT_FOUND",
+            405 => "UNIMPLEMENTED",
+            409 => "ALREADY_EXISTS",
+            412 => "FAILED_PRECONDITION",
+            402 | 429 => "RESOURCE_EXHAUSTED",
+            400..=499 => "INVALID_ARGUMENT",
+            502 | 503 => "UNAVAILABLE",
+            504 => "DEADLINE_EXCEEDED",
+            _ => "INTERNAL",
+        }
+    }
+
     /// The reason of that name, as in `google.rpc.ErrorInfo`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL

@@ -24,6 +24,7 @@ use crate::app::{RouteError, spans};
 use crate::domain::estimate::Expected;
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::Provider;
+use crate::domain::wire;
 
 /// A hold stands for the longest answer there is.
 const HOLD_LIFETIME_SECONDS: i64 = 900;
@@ -111,9 +112,11 @@ impl Dispatch {
         if candidate.is_fallback() {
             self.core.meters.fallback();
         }
+        let asked = self.request.form();
         let mut attempt = Attempt {
             number,
             candidate: candidate.clone(),
+            form: wire::form(provider.dialect, asked).unwrap_or(asked),
             key,
             hold,
             expected,

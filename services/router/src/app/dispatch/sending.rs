@@ -12,6 +12,7 @@ use crate::app::{RouteError, spans};
 use crate::domain::failure::Failure;
 use crate::domain::providers::{OPENROUTER, Provider};
 use crate::domain::request::Splice;
+use crate::domain::wire::Addressed;
 use crate::upstream::{self, AnswerBody, Call};
 
 /// What came of sending.
@@ -46,6 +47,14 @@ impl Dispatch {
         };
         let call = Call {
             provider,
+            addressed: Addressed {
+                form: attempt.form,
+                model: &attempt.candidate.upstream_model,
+                events: self.request.asks_events(),
+                api_version: &attempt.candidate.api_version,
+            },
+            headers: &self.headers,
+            content_type: self.request.content_type(),
             key_base_url: attempt.candidate.base_url.as_deref(),
             key: attempt.key.secret(),
             body,

@@ -110,12 +110,17 @@ fn plan_key(usable: proto::UsableKey) -> Option<PlanKey> {
             .saturating_mul(1000)
             + u64::try_from(time.nanos / 1_000_000).unwrap_or(0)
     };
+    let settings = key.settings.unwrap_or_default();
+    // Azure's keys say where their resource is in a field of its own.
+    let own = [key.base_url, settings.endpoint];
     Some(PlanKey {
         id: key.provider_key_id,
         version: key.version,
         source,
         provider: key.provider,
-        base_url: (!key.base_url.is_empty()).then_some(key.base_url),
+        base_url: own.into_iter().find(|url| !url.is_empty()),
+        api_version: settings.api_version,
+        deployments: settings.deployments.into_iter().collect(),
         state,
         expires_ms: key.expire_time.map(millis),
         weight: key.weight,

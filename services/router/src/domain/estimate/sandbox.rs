@@ -27,6 +27,41 @@ pub(crate) fn delivered(messages: &str, chunks: u64) -> Usage {
     }
 }
 
+/// What embeddings of an input, as JSON text, will use.
+pub(crate) fn foreseen_embeddings(input: &str) -> Usage {
+    let texts: Texts = serde_json::from_str(input).unwrap_or_default();
+    usage(texts.words(), 0)
+}
+
+/// One text, or several.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "OneOrMore")]
+pub(crate) struct Texts(pub(crate) Vec<String>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMore {
+    One(String),
+    More(Vec<String>),
+}
+
+impl From<OneOrMore> for Texts {
+    fn from(found: OneOrMore) -> Self {
+        match found {
+            OneOrMore::One(text) => Self(vec![text]),
+            OneOrMore::More(texts) => Self(texts),
+        }
+    }
+}
+
+impl Texts {
+    /// How many words there are in all of them.
+    pub(crate) fn words(&self) -> u64 {
+        let words = self.0.iter().map(|text| text.split_whitespace().count());
+        words.sum::<usize>() as u64
+    }
+}
+
 /// The messages as the sandbox reads them, without keeping them.
 #[derive(Debug, Default)]
 pub(crate) struct SandboxPrompt {

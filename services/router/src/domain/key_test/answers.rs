@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Balance, Finding, MODELS_MAX, Verdict};
 use crate::domain::failure::{self, Failure};
+use crate::domain::form::Form;
 
 /// The longest name of a model that is told; longer ones are nobody's.
 const MODEL_BYTES_MAX: usize = 256;
@@ -44,7 +45,7 @@ pub(crate) fn read(answer: Answer<'_>) -> Verdict {
     if !(200..300).contains(&answer.status) {
         return refused(answer);
     }
-    if let Some((failure, said)) = failure::in_answer(answer.body)
+    if let Some((failure, said)) = failure::in_answer(Form::Chat, answer.body)
         && !is_list(answer.body)
     {
         let finding = match failure {

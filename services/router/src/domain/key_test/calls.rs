@@ -4,30 +4,10 @@ use keyward_catalog::Dialect;
 use url::Url;
 
 use crate::domain::providers::OPENROUTER;
+use crate::domain::wire::{self, KeyHeader};
 
 /// Who tells the balance of its accounts.
 const DEEPSEEK: &str = "deepseek";
-
-/// Which version of its interface Anthropic is asked by.
-const ANTHROPIC_VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
-
-/// How a key is shown: in a header, never in an address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct KeyHeader {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// What stands in front of the key.
-    pub(crate) scheme: &'static str,
-}
-
-const BEARER: KeyHeader = KeyHeader {
-    name: "authorization",
-    scheme: "Bearer ",
-};
-
-const fn bare(name: &'static str) -> KeyHeader {
-    KeyHeader { name, scheme: "" }
-}
 
 /// What hangs on a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,34 +43,18 @@ pub(crate) struct TestPlan {
 /// What to ask of a provider at `base`. The sandbox is asked in process, and has no calls.
 pub(crate) fn plan(provider: &str, dialect: Dialect, base: &Url, api_version: &str) -> TestPlan {
     use Weight::{Adds, Decides, DecidesInstead};
-    let (key, besides, paths): (_, _, &[(&str, Weight)]) = match (dialect, provider) {
-        (Dialect::Anthropic, _) => (
-            bare("x-api-key"),
-            Some(ANTHROPIC_VERSION),
-            &[("/v1/models?limit=1000", Decides)],
-        ),
-        (Dialect::Google, _) => (
-            bare("x-goog-api-key"),
-            None,
-            &[("/v1beta/models?pageSize=1000", Decides)],
-        ),
-        (Dialect::Azure, _) => (
-            bare("api-key"),
-            None,
-            // Newer versions of the interface list models, and no deployments.
-            &[
-                ("/openai/deployments", Decides),
-                ("/openai/models", DecidesInstead),
-            ],
-        ),
+    let paths: &[(&str, Weight)] = match (dialect, provider) {
+        (Dialect::Anthropic, _) => &[("/v1/models?limit=1000", Decides)],
+        (Dialect::Google, _) => &[("/v1beta/models?pageSize=1000", Decides)],
+        // Newer versions of the interface list models, and no deployments.
+        (Dialect::Azure, _) => &[
+            ("/openai/deployments", Decides),
+            ("/openai/models", DecidesInstead),
+        ],
         // Its list of models needs no key.
-        (_, OPENROUTER) => (BEARER, None, &[("/key", Decides), ("/credits", Adds)]),
-        (_, DEEPSEEK) => (
-            BEARER,
-            None,
-            &[("/models", Decides), ("/user/balance", Adds)],
-        ),
-        (Dialect::OpenAi | Dialect::Sandbox, _) => (BEARER, None, &[("/models", Decides)]),
+        (_, OPENROUTER) => &[("/key", Decides), ("/credits", Adds)],
+        (_, DEEPSEEK) => &[("/models", Decides), ("/user/balance", Adds)],
+        (Dialect::OpenAi | Dialect::Sandbox, _) => &[("/models", Decides)],
     };
     let query = match dialect {
         Dialect::Azure => format!("?api-version={api_version}"),
@@ -103,8 +67,8 @@ pub(crate) fn plan(provider: &str, dialect: Dialect, base: &Url, api_version: &s
         weight: *weight,
     };
     TestPlan {
-        key,
-        besides,
+        key: wire::key_header(dialect),
+        besides: wire::besides(dialect),
         calls: paths.iter().map(call).collect(),
     }
 }

@@ -118,7 +118,7 @@ impl<'a> Asked<'a> {
 fn fit<'a>(input: &PlanInput<'a>) -> Fit<'a> {
     let request = input.request;
     Fit {
-        endpoint: request.endpoint,
+        endpoint: request.form.endpoint(),
         needs: &request.needs,
         context_tokens: request.prompt_tokens.saturating_add(request.output_tokens),
     }

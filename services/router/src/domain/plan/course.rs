@@ -4,9 +4,9 @@
 use super::asked::{Asked, Choice};
 use super::reason::Ordered;
 use super::steering::Steering;
-use super::target::is_callable;
 use super::{Obstacle, PlanInput};
 use crate::domain::health::Standing;
+use crate::domain::wire;
 
 /// One model with what steers who serves it.
 pub(super) struct Course<'a, 'b> {
@@ -74,12 +74,14 @@ impl<'a, 'b> Course<'a, 'b> {
         let Some(name) = target.name_at(provider) else {
             return;
         };
-        let known = input.providers.get(provider);
+        let (known, form) = (input.providers.get(provider), input.request.form);
         let forbidden = self.steering.obstacle(input, target, provider);
         let unavailable = || match known {
             None => Some(Obstacle::NotAvailable),
-            Some(known) if !is_callable(known.dialect) => Some(Obstacle::NotCallable),
-            Some(_) => None,
+            Some(known) => match wire::form(known.dialect, form) {
+                None => Some(Obstacle::NotCallable(form)),
+                Some(_) => None,
+            },
         };
         self.sellers.push(Seller {
             provider,
@@ -90,7 +92,7 @@ impl<'a, 'b> Course<'a, 'b> {
             lot: self.steering.lot(input.request.affinity, provider),
             standing: input.health.standing_at(provider, name, input.now_ms),
             needs_address: known.is_some_and(|known| {
-                known.dialect == keyward_catalog::Dialect::OpenAi && known.base_url.is_none()
+                known.dialect != keyward_catalog::Dialect::Sandbox && known.base_url.is_none()
             }),
         });
     }

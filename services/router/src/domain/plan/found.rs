@@ -34,11 +34,15 @@ impl Found<'_, '_> {
     pub(super) fn candidate(&self, organization_first: bool) -> Candidate {
         Candidate {
             provider: self.seller.provider.to_owned(),
-            upstream_model: self.seller.name.to_owned(),
+            upstream_model: self.upstream_model().to_owned(),
             model: self.course.choice.target.id().to_owned(),
             source: self.source(),
             key: self.candidate_key(),
             base_url: self.key.and_then(|key| key.base_url.clone()),
+            api_version: self
+                .key
+                .map(|key| key.api_version.clone())
+                .unwrap_or_default(),
             charge_cap: self.cap,
             reason: self.reason(organization_first),
         }
@@ -53,6 +57,14 @@ impl Found<'_, '_> {
             key_id: self.key.map(|key| key.id.clone()).unwrap_or_default(),
             obstacle,
         }
+    }
+
+    fn upstream_model(&self) -> &str {
+        let target = &self.course.choice.target;
+        let deployment = self
+            .key
+            .map(|key| key.deployment(target.names(), self.seller.name));
+        deployment.unwrap_or(self.seller.name)
     }
 
     fn candidate_key(&self) -> CandidateKey {

@@ -1,12 +1,13 @@
 //! What a plan is made from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use keyward_catalog::{Capability, Catalog, Endpoint};
+use keyward_catalog::{Capability, Catalog};
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::KeySource;
 
+use crate::domain::form::Form;
 use crate::domain::health::HealthView;
 use crate::domain::policy::{Layer, Operator, Pattern};
 use crate::domain::preferences::Preferences;
@@ -72,14 +73,14 @@ pub struct TaskChoice {
 }
 
 /// What is asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RouteRequest {
     /// The model, as the caller named it.
     pub model: String,
     /// Those that may serve in its stead, in order.
     pub models: Vec<String>,
-    /// What it is asked for.
-    pub endpoint: Endpoint,
+    /// The form that the caller speaks, which says what the model is asked for.
+    pub form: Form,
     /// The key in the request.
     pub inline_key: Option<InlineKey>,
     /// Whose key the inline key is, or the provider whose key to use.
@@ -103,27 +104,6 @@ pub struct RouteRequest {
     /// Requests with the same number choose the same among equals: those whose prompts begin alike,
     /// so that a provider's cache of prompts is of use.
     pub affinity: u64,
-}
-
-impl Default for RouteRequest {
-    fn default() -> Self {
-        Self {
-            model: String::new(),
-            models: Vec::new(),
-            endpoint: Endpoint::ChatCompletions,
-            inline_key: None,
-            byok_provider: None,
-            allowance: Allowance::default(),
-            fallback_max_charge: None,
-            preferences: Preferences::default(),
-            task: None,
-            tags: HashMap::new(),
-            prompt_tokens: 0,
-            output_tokens: 0,
-            needs: Vec::new(),
-            affinity: 0,
-        }
-    }
 }
 
 /// Who asks.
@@ -165,6 +145,10 @@ pub struct PlanKey {
     pub provider: String,
     /// Where requests with it go, if not the provider's address.
     pub base_url: Option<String>,
+    /// Which version of the provider's interface it is for; empty for the usual one.
+    pub api_version: String,
+    /// What models are called at the key's own resource, by their names elsewhere.
+    pub deployments: BTreeMap<String, String>,
     /// What is known of it.
     pub state: KeyState,
     /// When it stops being used, in milliseconds since 1970.
@@ -173,6 +157,25 @@ pub struct PlanKey {
     pub weight: u32,
     /// The models that it is for; all where empty.
     pub allowed_models: Vec<Pattern>,
+}
+
+impl PlanKey {
+    /// What a model is called where the key is for, by any of its names; what the provider calls it
+    /// where nobody said otherwise.
+    pub(super) fn deployment<'a>(&'a self, names: [&str; 2], upstream: &'a str) -> &'a str {
+        let bare = |name: &str| {
+            name.rsplit('/')
+                .next()
+                .and_then(|name| self.deployments.get(name))
+        };
+        let whole = |name: &str| self.deployments.get(name);
+        let named = |name: &str| whole(name).or_else(|| bare(name));
+        let found = names
+            .into_iter()
+            .find_map(named)
+            .or_else(|| whole(upstream));
+        found.map_or(upstream, String::as_str)
+    }
 }
 
 /// All that a plan is made from.

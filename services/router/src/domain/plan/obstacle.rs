@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::domain::form::Form;
 use crate::domain::policy::Scope;
 use crate::domain::providers::OPENROUTER;
 use crate::domain::task::Lack;
@@ -54,8 +55,8 @@ pub enum Obstacle {
     Unknowable(&'static str),
     /// The provider is not among those that can be called here.
     NotAvailable,
-    /// The provider's own form cannot be spoken yet.
-    NotCallable,
+    /// The provider cannot be asked what is asked, or not from the form that the caller speaks.
+    NotCallable(Form),
     /// Nobody said where the provider is.
     NoAddress,
     /// Credits may not be spent, for this reason.
@@ -86,7 +87,7 @@ impl Obstacle {
     pub(super) fn is_fault(&self) -> bool {
         matches!(
             self,
-            Self::Rejected(_) | Self::NotAvailable | Self::NotCallable | Self::NoAddress
+            Self::Rejected(_) | Self::NotAvailable | Self::NotCallable(_) | Self::NoAddress
         )
     }
 
@@ -158,11 +159,9 @@ impl fmt::Display for Told<'_> {
                  kept to there"
             ),
             Obstacle::NotAvailable => write!(f, "{provider} is not available here"),
-            Obstacle::NotCallable => write!(
-                f,
-                "calls in {provider}'s own form are not available yet; a key for {OPENROUTER} \
-                 serves its models"
-            ),
+            Obstacle::NotCallable(form) => {
+                write!(f, "{provider} cannot be called in {}", form.told())
+            }
             Obstacle::NoAddress => write!(
                 f,
                 "{provider} has no address: set providers.{provider}.base_url"

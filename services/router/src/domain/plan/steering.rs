@@ -34,7 +34,7 @@ impl<'a> Steering<'a> {
         let request = input.request;
         let facts = RuleFacts {
             model: target.names(),
-            endpoint: request.endpoint,
+            endpoint: request.form.endpoint(),
             task: request.task.map(|choice| choice.task),
             tags: &request.tags,
             prompt_tokens: request.prompt_tokens,
@@ -165,7 +165,7 @@ fn kept_to(input: &PlanInput<'_>, target: &Target<'_>, provider: &str) -> Option
 
 fn needed<'a>(input: &PlanInput<'a>) -> Fit<'a> {
     Fit {
-        endpoint: input.request.endpoint,
+        endpoint: input.request.form.endpoint(),
         needs: &input.request.needs,
         context_tokens: 0,
     }

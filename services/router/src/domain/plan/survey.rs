@@ -146,7 +146,8 @@ impl<'a, 'c> Survey<'a, 'c> {
         credits: Option<&Credits<'_, '_>>,
     ) {
         let (health, now_ms) = (self.input.health, self.input.now_ms);
-        let standing = health.standing(&key.id, key.version, seller.name, now_ms);
+        let name = key.deployment(course.choice.target.names(), seller.name);
+        let standing = health.standing(&key.id, key.version, name, now_ms);
         self.found.push(Found {
             place: self.place(course, seller, key),
             standing: match key.base_url {
@@ -163,6 +164,7 @@ impl<'a, 'c> Survey<'a, 'c> {
 
     /// Where a key stands by precedence.
     fn place(&self, course: &Course<'_, '_>, seller: &Seller<'_>, key: &PlanKey) -> Place {
+        let name = key.deployment(course.choice.target.names(), seller.name);
         let input = self.input;
         let is_system = !is_own(key.source);
         let (order, measure) = seller.order;
@@ -175,7 +177,7 @@ impl<'a, 'c> Survey<'a, 'c> {
         let is_preferred = (seller.provider == OPENROUTER) == (prefer == Prefer::OpenRouter);
         let limited_ms = input
             .health
-            .limited_ms(&key.id, key.version, seller.name, input.now_ms);
+            .limited_ms(&key.id, key.version, name, input.now_ms);
         Place {
             group: Place::group(self.is_auto, course.number, is_system),
             order,

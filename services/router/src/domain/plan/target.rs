@@ -1,11 +1,12 @@
 //! What the caller's name for a model means, and who could serve it.
 
-use keyward_catalog::{Dialect, Model, ModelRef};
+use keyward_catalog::{Model, ModelRef};
 use keyward_proto::metering::v1::KeySource;
 
 use super::{LeftOut, Obstacle, PlanInput, Refusal};
 use crate::domain::preferences::Sort;
-use crate::domain::providers::{OPENAI, OPENROUTER};
+use crate::domain::providers::{OPENROUTER, home};
+use crate::domain::wire;
 
 /// OpenRouter's suffixes for ways to sort, which every provider's keys honour.
 const SORTED: [(&str, Sort); 2] = [(":nitro", Sort::Throughput), (":floor", Sort::Price)];
@@ -19,6 +20,8 @@ pub(super) struct Target<'a> {
     unlisted_at_openrouter: Option<String>,
     /// By what its name says that providers are to be sorted, and OpenRouter's name that says so.
     sorted: Option<(Sort, String)>,
+    /// Whose it is where nobody knows it.
+    home: &'static str,
 }
 
 impl<'a> Target<'a> {
@@ -45,6 +48,7 @@ impl<'a> Target<'a> {
             reference,
             unlisted_at_openrouter,
             sorted,
+            home: home(input.request.form.language()),
         }
     }
 
@@ -59,6 +63,7 @@ impl<'a> Target<'a> {
             unlisted_at_openrouter: openrouter_name(&reference, input),
             reference,
             sorted: None,
+            home: home(input.request.form.language()),
         }
     }
 
@@ -122,7 +127,7 @@ impl<'a> Target<'a> {
                 openrouter_name, ..
             } if provider == OPENROUTER => openrouter_name.as_deref(),
             ModelRef::Unlisted { vendor, name, .. } => (vendor == provider).then_some(name),
-            ModelRef::Unknown => (provider == OPENAI).then_some(self.requested),
+            ModelRef::Unknown => (provider == self.home).then_some(self.requested),
         }
     }
 
@@ -164,7 +169,7 @@ impl<'a> Target<'a> {
 
     fn own_provider(&self, input: &PlanInput<'_>) -> Option<&str> {
         if self.is_unknown() {
-            return Some(OPENAI);
+            return Some(self.home);
         }
         self.providers()
             .into_iter()
@@ -237,7 +242,8 @@ impl<'a> Target<'a> {
         }
         let callable = |provider: &&str| {
             let known = input.providers.get(provider);
-            known.is_some_and(|provider| is_callable(provider.dialect))
+            let form = input.request.form;
+            known.is_some_and(|provider| wire::form(provider.dialect, form).is_some())
         };
         let helpful = self
             .providers()
@@ -271,9 +277,4 @@ fn openrouter_name(reference: &ModelRef<'_>, input: &PlanInput<'_>) -> Option<St
         None => model.vendor(),
     };
     Some(format!("{vendor}/{}", model.bare_name()))
-}
-
-/// Whether providers of this form can be called yet.
-pub(super) fn is_callable(dialect: Dialect) -> bool {
-    matches!(dialect, Dialect::OpenAi | Dialect::Sandbox)
 }

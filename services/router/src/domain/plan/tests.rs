@@ -78,6 +78,8 @@ fn key(written: &str) -> PlanKey {
         source,
         provider,
         base_url: None,
+        api_version: String::new(),
+        deployments: std::collections::BTreeMap::new(),
         state,
         expires_ms,
         weight: 1,
@@ -318,7 +320,11 @@ fn a_request_narrows_who_serves() {
         .with(|case| case.request.byok_provider = Some("openai".into()));
     assert_eq!(
         none.plan().refusal,
-        Some(Refusal::NoKey(vec!["openai".into(), "openrouter".into()]))
+        Some(Refusal::NoKey(vec![
+            "openai".into(),
+            "azure".into(),
+            "openrouter".into()
+        ]))
     );
     let first = Case::new("gpt-4o", "u:openrouter:resting u:openai").with(asks(Allowance::None));
     assert_eq!(first.order(), "u:openrouter");
@@ -417,9 +423,13 @@ fn what_cannot_be_served_says_why() {
         Refusal::ModelNotFound
     );
     assert_eq!(refusal("nobody/nonsense", ""), Refusal::ModelNotFound);
-    let both = vec!["openai".to_owned(), "openrouter".to_owned()];
-    assert_eq!(refusal("gpt-4o", "u:groq"), Refusal::NoKey(both));
-    // Anthropic's own form cannot be called yet.
+    let all = vec![
+        "openai".to_owned(),
+        "azure".to_owned(),
+        "openrouter".to_owned(),
+    ];
+    assert_eq!(refusal("gpt-4o", "u:groq"), Refusal::NoKey(all));
+    // Anthropic is not called in OpenAI's form.
     let openrouter = vec!["openrouter".to_owned()];
     assert_eq!(
         refusal("claude-3-opus-20240229", "u:anthropic"),

@@ -2,13 +2,14 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use keyward_catalog::{Capability, Endpoint};
+use keyward_catalog::Capability;
 use memchr::memmem;
 use serde_json::value::RawValue;
 
 use super::members::Member;
-use super::{ChatRequest, RequestError};
+use super::{ModelRequest, RequestError};
 use crate::domain::estimate::BYTES_PER_TOKEN;
+use crate::domain::form::Language;
 use crate::domain::preferences::Preferences;
 use crate::domain::task::{Guess, Looks};
 
@@ -17,7 +18,7 @@ const OUTPUT_TOKENS_DEFAULT: u64 = 1_024;
 /// Conversations begin with so many messages at most before the caller's first.
 const OPENING_MESSAGES_MAX: usize = 4;
 
-impl ChatRequest {
+impl ModelRequest {
     /// What `provider` says.
     pub(crate) fn preferences(&self) -> Result<Preferences, RequestError> {
         let raw = self.raw(Member::Provider);
@@ -31,7 +32,10 @@ impl ChatRequest {
 
     /// The most tokens that the answer may have.
     pub(crate) fn output_tokens(&self) -> u64 {
-        self.max_output_tokens().unwrap_or(OUTPUT_TOKENS_DEFAULT)
+        match self.form.makes_text() {
+            true => self.max_output_tokens().unwrap_or(OUTPUT_TOKENS_DEFAULT),
+            false => 0,
+        }
     }
 
     /// What a model has to be able to do for it.
@@ -54,7 +58,7 @@ impl ChatRequest {
     /// What it seems to be for.
     pub(crate) fn guess(&self) -> Guess {
         let looks = Looks {
-            endpoint: Endpoint::ChatCompletions,
+            endpoint: self.form.endpoint(),
             messages: self.messages(),
             tools: self.raw(Member::Tools).unwrap_or(""),
             asks_reasoning: self.asks_reasoning(),
@@ -76,15 +80,24 @@ impl ChatRequest {
     }
 
     fn has_image(&self) -> bool {
-        memmem::find(self.messages().as_bytes(), b"\"image_url\"").is_some()
+        let marks: &[&[u8]] = match self.form.language() {
+            Language::OpenAi => &[b"\"image_url\""],
+            Language::Anthropic => &[b"\"image\""],
+            Language::Google => &[b"\"image/"],
+        };
+        let messages = self.messages().as_bytes();
+        let has = |mark: &&[u8]| memmem::find(messages, mark).is_some();
+        marks.iter().any(has)
     }
 
     fn asks_reasoning(&self) -> bool {
         let is_given = |member| self.raw(member).is_some_and(|raw| raw != "null");
-        is_given(Member::ReasoningEffort) || is_given(Member::Reasoning)
+        [Member::ReasoningEffort, Member::Reasoning, Member::Thinking]
+            .into_iter()
+            .any(is_given)
     }
 
-    fn raw(&self, member: Member) -> Option<&str> {
+    pub(super) fn raw(&self, member: Member) -> Option<&str> {
         self.members.span(member).map(|span| self.text(span))
     }
 }
@@ -113,9 +126,13 @@ mod tests {
     use super::*;
     use crate::domain::task::{Signal, Task};
 
-    fn request(rest: &str) -> ChatRequest {
+    fn request(rest: &str) -> ModelRequest {
         let body = format!(r#"{{"model":"auto",{rest}}}"#);
-        ChatRequest::parse(body.into()).unwrap()
+        let arrived = super::super::Arrived {
+            body: body.into(),
+            ..super::super::Arrived::default()
+        };
+        ModelRequest::parse(arrived).unwrap()
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::RequestError;
+use super::grammar::Grammar;
 
 /// A member that routing acts upon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +17,10 @@ pub(super) enum Member {
     Messages,
     Stream,
     StreamOptions,
+    StreamFormat,
     MaxTokens,
     MaxCompletionTokens,
+    MaxOutputTokens,
     Choices,
     InlineKey,
     Models,
@@ -29,15 +32,30 @@ pub(super) enum Member {
     Modalities,
     Reasoning,
     ReasoningEffort,
+    Thinking,
+    Prompt,
+    Input,
+    Instructions,
+    Text,
+    System,
+    Size,
+    Quality,
+    Contents,
+    Content,
+    Requests,
+    SystemInstruction,
+    GenerationConfig,
 }
 
-const MEMBERS: [Member; 17] = [
+const MEMBERS: [Member; 32] = [
     Member::Model,
     Member::Messages,
     Member::Stream,
     Member::StreamOptions,
+    Member::StreamFormat,
     Member::MaxTokens,
     Member::MaxCompletionTokens,
+    Member::MaxOutputTokens,
     Member::Choices,
     Member::InlineKey,
     Member::Models,
@@ -49,6 +67,19 @@ const MEMBERS: [Member; 17] = [
     Member::Modalities,
     Member::Reasoning,
     Member::ReasoningEffort,
+    Member::Thinking,
+    Member::Prompt,
+    Member::Input,
+    Member::Instructions,
+    Member::Text,
+    Member::System,
+    Member::Size,
+    Member::Quality,
+    Member::Contents,
+    Member::Content,
+    Member::Requests,
+    Member::SystemInstruction,
+    Member::GenerationConfig,
 ];
 
 impl Member {
@@ -58,8 +89,10 @@ impl Member {
             Self::Messages => "messages",
             Self::Stream => "stream",
             Self::StreamOptions => "stream_options",
+            Self::StreamFormat => "stream_format",
             Self::MaxTokens => "max_tokens",
             Self::MaxCompletionTokens => "max_completion_tokens",
+            Self::MaxOutputTokens => "max_output_tokens",
             Self::Choices => "n",
             Self::InlineKey => "byok_api_key",
             Self::Models => "models",
@@ -71,11 +104,34 @@ impl Member {
             Self::Modalities => "modalities",
             Self::Reasoning => "reasoning",
             Self::ReasoningEffort => "reasoning_effort",
+            Self::Thinking => "thinking",
+            Self::Prompt => "prompt",
+            Self::Input => "input",
+            Self::Instructions => "instructions",
+            Self::Text => "text",
+            Self::System => "system",
+            Self::Size => "size",
+            Self::Quality => "quality",
+            Self::Contents => "contents",
+            Self::Content => "content",
+            Self::Requests => "requests",
+            Self::SystemInstruction => "systemInstruction",
+            Self::GenerationConfig => "generationConfig",
+        }
+    }
+
+    /// Google takes its members' names in either of two spellings.
+    fn other_name(self) -> Option<&'static str> {
+        match self {
+            Self::SystemInstruction => Some("system_instruction"),
+            Self::GenerationConfig => Some("generation_config"),
+            _ => None,
         }
     }
 
     fn named(name: &str) -> Option<Self> {
-        MEMBERS.into_iter().find(|member| member.name() == name)
+        let is_it = |member: &Self| member.name() == name || member.other_name() == Some(name);
+        MEMBERS.into_iter().find(is_it)
     }
 }
 
@@ -100,7 +156,8 @@ pub(super) struct Members {
 }
 
 impl Members {
-    pub(super) fn read(text: &str) -> Result<Self, RequestError> {
+    /// Reads a body; of its members those that its form has for routing.
+    pub(super) fn read(text: &str, grammar: &Grammar) -> Result<Self, RequestError> {
         let start = text.find('{').map_or(0, |brace| brace + 1);
         let mut members = Self {
             start,
@@ -110,7 +167,8 @@ impl Members {
         let (mut ordinal, mut twice) = (0, None);
         each(text, |name, value| {
             let end = value.end;
-            if let Some(member) = Member::named(name) {
+            let known = Member::named(name).filter(|member| grammar.knows(*member));
+            if let Some(member) = known {
                 let place = Place {
                     value,
                     ordinal,

@@ -8,8 +8,11 @@ use std::task::{Context, Poll};
 use bytes::{Buf as _, Bytes};
 use http_body::{Frame, SizeHint};
 
+use super::grammar::Grammar;
 use super::members::{self, Member};
-use super::{ChatRequest, RequestError};
+use super::parts::Parts;
+use super::{ModelRequest, RequestError};
+use crate::domain::form::Language;
 
 /// What must change for a candidate.
 #[derive(Debug, Clone, Copy)]
@@ -29,10 +32,13 @@ struct Edit {
     with: Bytes,
 }
 
-impl ChatRequest {
+impl ModelRequest {
     /// Makes the body for a candidate. Unknown members, and the order and spelling of all others,
     /// stay as the caller wrote them.
     pub fn splice(&self, splice: &Splice<'_>) -> Result<UpstreamBody, RequestError> {
+        if let Some(parts) = &self.parts {
+            return Ok(self.apply(edits_of_parts(parts, splice)));
+        }
         let mut edits = Vec::with_capacity(4);
         self.edit_model(splice.upstream_model, &mut edits);
         let mut unwanted = vec![Member::InlineKey];
@@ -43,7 +49,7 @@ impl ChatRequest {
             with: Bytes::new(),
         };
         edits.extend(self.members.removals(&unwanted).into_iter().map(cut));
-        if self.stream && !self.include_usage && splice.force_usage {
+        if self.stream && !self.asks_usage() && splice.force_usage {
             self.edit_stream_options(&mut edits)?;
         }
         Ok(self.apply(edits))
@@ -52,6 +58,14 @@ impl ChatRequest {
     fn edit_model(&self, upstream_model: &str, edits: &mut Vec<Edit>) {
         let name = || serde_json::Value::from(upstream_model).to_string();
         let edit = match self.members.span(Member::Model) {
+            Some(range) if self.form.language() == Language::Google => Edit {
+                range: range.clone(),
+                with: serde_json::Value::from(format!("models/{upstream_model}"))
+                    .to_string()
+                    .into(),
+            },
+            // It stands in the address.
+            None if self.form.language() == Language::Google => return,
             Some(_) if upstream_model == self.model => return,
             Some(range) => Edit {
                 range: range.clone(),
@@ -68,14 +82,19 @@ impl ChatRequest {
 
     fn edit_stream_options(&self, edits: &mut Vec<Edit>) -> Result<(), RequestError> {
         let Some(span) = self.members.span(Member::StreamOptions) else {
-            // Behind a member that is never removed: the model, or the messages, which are always there.
+            // Behind a member that is never removed, else in front of all: `stream` is there always.
+            let prompt = Grammar::of(self.form).prompt.member();
             let kept = self.members.span(Member::Model);
-            let kept = kept.or_else(|| self.members.span(Member::Messages));
-            let at = kept.map_or(0, |kept| kept.end);
-            let with = Bytes::from_static(br#","stream_options":{"include_usage":true}"#);
+            let kept = kept.or_else(|| self.members.span(prompt));
+            let (at, with): (_, &[u8]) = if let Some(kept) = kept {
+                (kept.end, br#","stream_options":{"include_usage":true}"#)
+            } else {
+                let start = self.members.start();
+                (start, br#""stream_options":{"include_usage":true},"#)
+            };
             edits.push(Edit {
                 range: at..at,
-                with,
+                with: Bytes::from_static(with),
             });
             return Ok(());
         };
@@ -125,6 +144,34 @@ impl ChatRequest {
         }
         UpstreamBody::new(segments)
     }
+}
+
+/// The same of a body in parts.
+fn edits_of_parts(parts: &Parts, splice: &Splice<'_>) -> Vec<Edit> {
+    let mut unwanted = vec![Member::InlineKey];
+    unwanted.extend((!splice.keep_models).then_some(Member::Models));
+    unwanted.extend((!splice.keep_provider).then_some(Member::Provider));
+    let cuts = unwanted
+        .iter()
+        .flat_map(|member| parts.removals(member.name()));
+    let mut edits: Vec<Edit> = cuts
+        .map(|range| Edit {
+            range,
+            with: Bytes::new(),
+        })
+        .collect();
+    let name = splice.upstream_model;
+    edits.push(match parts.value(Member::Model.name()) {
+        Some(range) => Edit {
+            range,
+            with: Bytes::copy_from_slice(name.as_bytes()),
+        },
+        None => Edit {
+            range: 0..0,
+            with: parts.with(Member::Model.name(), name).into(),
+        },
+    });
+    edits
 }
 
 /// A request body of known length in segments. Cloning it copies no bytes.

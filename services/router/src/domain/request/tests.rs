@@ -1,7 +1,15 @@
 use super::*;
 
-fn parse(body: &str) -> Result<ChatRequest, RequestError> {
-    ChatRequest::parse(Bytes::copy_from_slice(body.as_bytes()))
+fn parse_as(form: Form, body: &[u8]) -> Result<ModelRequest, RequestError> {
+    ModelRequest::parse(Arrived {
+        form,
+        body: Bytes::copy_from_slice(body),
+        ..Arrived::default()
+    })
+}
+
+fn parse(body: &str) -> Result<ModelRequest, RequestError> {
+    parse_as(Form::Chat, body.as_bytes())
 }
 
 const SPLICE: Splice<'_> = Splice {
@@ -127,7 +135,7 @@ fn a_faulty_body_is_refused_with_the_member_at_fault() {
         assert_eq!(error.param, *param, "{body}");
         assert!(error.message.contains(message), "{body}: {error}");
     }
-    let error = ChatRequest::parse(Bytes::from_static(b"{\"model\":\"\xff\"}")).unwrap_err();
+    let error = parse_as(Form::Chat, b"{\"model\":\"\xff\"}").unwrap_err();
     assert!(error.message.contains("UTF-8"));
 }
 
@@ -157,6 +165,126 @@ fn where_no_model_is_named_the_first_of_models_is_the_model() {
     assert_eq!(request.models(), ["a", "b"]);
     let request = parse(r#"{"models":["a","b"],"model":"m","messages":[{}]}"#).unwrap();
     assert_eq!(request.model(), "m");
+}
+
+#[test]
+fn each_form_has_its_own_members_and_faults() {
+    let cases: &[(Form, &str, Option<&str>)] = &[
+        (Form::Completions, r#"{"model":"m"}"#, None),
+        (Form::Completions, r#"{"prompt":"p"}"#, Some("model")),
+        (Form::Responses, r#"{"model":"m","input":"i"}"#, None),
+        (
+            Form::Responses,
+            r#"{"model":"m","max_output_tokens":"many"}"#,
+            Some("max_output_tokens"),
+        ),
+        // What is another form's is whatever it is.
+        (
+            Form::Responses,
+            r#"{"model":"m","messages":1,"messages":2,"stream_options":3}"#,
+            None,
+        ),
+        (Form::Embeddings, r#"{"model":"m","input":[1,2]}"#, None),
+        (Form::Embeddings, r#"{"model":"m"}"#, Some("input")),
+        (
+            Form::Embeddings,
+            r#"{"model":"m","input":null}"#,
+            Some("input"),
+        ),
+        (Form::Speech, r#"{"model":"m"}"#, Some("input")),
+        (
+            Form::ImageGenerations,
+            r#"{"model":"m","prompt":"p","n":0}"#,
+            Some("n"),
+        ),
+        (Form::Messages, r#"{"model":"m"}"#, Some("messages")),
+        (Form::Messages, r#"{"messages":[{}]}"#, Some("model")),
+        (
+            Form::Messages,
+            r#"{"model":"m","messages":[{}],"max_tokens":-1}"#,
+            Some("max_tokens"),
+        ),
+    ];
+    for (form, body, param) in cases {
+        let found = parse_as(*form, body.as_bytes());
+        let found = found.err().map(|error| error.param);
+        assert_eq!(found, param.map(Some), "{form:?} {body}");
+    }
+}
+
+#[test]
+fn geminis_forms_have_their_model_and_their_stream_in_the_address() {
+    let request = |form, body: &str| {
+        ModelRequest::parse(Arrived {
+            form,
+            model: "gemini-2.5-flash".to_owned(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            ..Arrived::default()
+        })
+    };
+    let body = r#"{"contents":[{}],"generation_config":{"maxOutputTokens":7}}"#;
+    let found = request(Form::StreamGenerateContent, body).unwrap();
+    assert_eq!(found.model(), "gemini-2.5-flash");
+    assert!(found.is_stream() && found.asks_usage());
+    assert_eq!(found.max_output_tokens(), Some(7));
+    assert!(!request(Form::GenerateContent, body).unwrap().is_stream());
+    let lacking = request(Form::GenerateContent, "{}").unwrap_err();
+    assert_eq!(lacking.param, Some("contents"));
+    assert!(request(Form::CountTokens, "{}").is_ok());
+}
+
+#[test]
+fn what_is_not_paid_for_by_tokens_is_foreseen() {
+    let units = |form, body: &str| parse_as(form, body.as_bytes()).unwrap().units();
+    let spoken = units(Form::Speech, r#"{"model":"m","input":"h\u00e9llo"}"#);
+    assert_eq!(spoken.characters, 5);
+    let body = r#"{"model":"m","prompt":"p","n":2,"quality":"low"}"#;
+    let made = units(Form::ImageGenerations, body);
+    assert_eq!((made.images, made.output_image_tokens), (2, 816));
+    let body = r#"{"model":"m","messages":[{}]}"#;
+    assert_eq!(units(Form::Chat, body), keyward_money::Usage::default());
+}
+
+#[test]
+fn of_a_body_in_parts_only_the_model_changes() {
+    let part = |name: &str, value: &str| {
+        format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+    };
+    let file = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n\
+        \u{1}\u{0}--b\r\n";
+    let body = |model: &str, more: &str| format!("{file}{}{more}--b--\r\n", part("model", model));
+    let read = |body: &str| {
+        ModelRequest::parse(Arrived {
+            form: Form::Transcriptions,
+            content_type: "multipart/form-data; boundary=b".to_owned(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+            ..Arrived::default()
+        })
+    };
+    let asked = body(
+        "whisper-1",
+        &(part("byok_api_key", "sk-1") + &part("stream", "true")),
+    );
+    let mut request = read(&asked).unwrap();
+    assert_eq!(request.model(), "whisper-1");
+    assert!(request.is_stream());
+    assert_eq!(request.content_type(), "multipart/form-data; boundary=b");
+    assert_eq!(request.take_inline_key().unwrap().expose(), "sk-1");
+    let sent = request.splice(&SPLICE).unwrap().to_bytes();
+    assert_eq!(sent, body("up", &part("stream", "true")));
+    let unnamed = read(&format!("{file}--b--")).unwrap_err();
+    assert_eq!(unnamed.param, Some("model"));
+    let wav = "RIFF".to_owned() + &"\0".repeat(24) + "@\u{1f}\0\0" + &"\0".repeat(7_968);
+    let heard = read(&body("m", "").replace("\u{1}\u{0}--b", &wav)).unwrap();
+    assert_eq!(heard.units().audio_ms, 1_000);
+}
+
+#[test]
+fn what_openai_calls_by_itself_needs_no_name() {
+    let request = parse_as(Form::Moderations, br#"{"input":"a"}"#).unwrap();
+    assert_eq!(request.model(), "omni-moderation-latest");
+    let sent = request.splice(&SPLICE).unwrap().to_bytes();
+    assert_eq!(sent, r#"{"model":"up","input":"a"}"#);
 }
 
 #[test]

@@ -149,18 +149,16 @@ fn says(value: Option<&RawValue>) -> bool {
     value.is_some_and(|value| !matches!(value.get(), "null" | "\"\"" | "[]" | "{}"))
 }
 
-/// The texts that a chunk or an answer delivers, as they are written in JSON, found by scanning: what
-/// a stream that broke off is charged by. Content, reasoning and arguments of tool calls.
-pub(crate) fn delivered_texts(data: &[u8]) -> impl Iterator<Item = &[u8]> {
-    [
-        &b"\"content\":"[..],
-        b"\"reasoning_content\":",
-        b"\"reasoning\":",
-        b"\"arguments\":",
-    ]
-    .into_iter()
-    .flat_map(|name| memmem::find_iter(data, name).map(move |at| at + name.len()))
-    .map(|at| string(&data[at..]))
+/// The texts of members that an event or an answer delivers, as they are written in JSON, found by
+/// scanning: what a stream that broke off is charged by.
+pub(super) fn texts<'a>(
+    data: &'a [u8],
+    members: &'static [&'static [u8]],
+) -> impl Iterator<Item = &'a [u8]> {
+    members
+        .iter()
+        .flat_map(move |name| memmem::find_iter(data, name).map(|at| at + name.len()))
+        .map(move |at| string(&data[at..]))
 }
 
 /// A JSON string without its quotes; nothing where there is none.
@@ -249,8 +247,9 @@ mod tests {
     #[test]
     fn delivered_text_is_found() {
         let chunk = br#"{"choices":[{"delta":{"content":"ab\"c","reasoning":"xy"}}]}"#;
-        let texts: Vec<_> = delivered_texts(chunk).collect();
+        let delivered_texts = |data| texts(data, &[b"\"content\":", b"\"reasoning\":"]);
+        let texts: Vec<_> = delivered_texts(&chunk[..]).collect();
         assert_eq!(texts, [&br#"ab\"c"#[..], b"xy"]);
-        assert!(delivered_texts(br#"{"delta":{"content":null}}"#).all(<[u8]>::is_empty));
+        assert!(delivered_texts(&br#"{"delta":{"content":null}}"#[..]).all(<[u8]>::is_empty));
     }
 }

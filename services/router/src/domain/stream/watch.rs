@@ -3,10 +3,13 @@
 use bytes::{Bytes, BytesMut};
 use keyward_money::MeasuredUsage;
 
-use super::event::{self, Chunk};
+use super::event;
+use super::kind::{self, Kind};
 use super::split::Splitter;
 use super::text::DeliveredText;
-use crate::domain::{service_tier, usage};
+use crate::domain::form::Form;
+use crate::domain::service_tier;
+use crate::domain::usage::Meter;
 
 /// What may wait before the first content: comments and role-only chunks are small; more than this
 /// is an answer that we do not recognise, and is passed on.
@@ -34,6 +37,9 @@ pub(crate) struct Pushed {
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools)] // Each is a fact of its own about the stream.
 pub(crate) struct StreamWatch {
+    kind: Kind,
+    /// The members whose texts are what is delivered.
+    texts: &'static [&'static [u8]],
     splitter: Splitter,
     /// The beginning of an event whose end has not come.
     open: BytesMut,
@@ -44,11 +50,14 @@ pub(crate) struct StreamWatch {
     waiting_bytes: usize,
     committed: bool,
     withhold_usage: bool,
+    meter: Meter,
     usage: Option<MeasuredUsage>,
     usage_unreadable: bool,
     service_tier: Option<String>,
     usage_chunk: Option<Bytes>,
     finished: bool,
+    /// The event that finished the answer, while nothing follows it.
+    last: Option<Bytes>,
     /// The error that the provider reported once the answer was committed, as JSON.
     failure: Option<String>,
     done_event: Option<Bytes>,
@@ -56,9 +65,11 @@ pub(crate) struct StreamWatch {
 }
 
 impl StreamWatch {
-    /// Watches a stream; `withhold_usage` where the caller did not ask for the usage chunk.
-    pub(crate) fn new(withhold_usage: bool) -> Self {
+    /// Watches a stream of a form; `withhold_usage` where the caller did not ask for the usage chunk.
+    pub(crate) fn new(form: Form, withhold_usage: bool) -> Self {
         Self {
+            kind: Kind::of(form),
+            texts: kind::texts(form),
             splitter: Splitter::default(),
             open: BytesMut::new(),
             passing: false,
@@ -66,11 +77,13 @@ impl StreamWatch {
             waiting_bytes: 0,
             committed: false,
             withhold_usage,
+            meter: Meter::new(form),
             usage: None,
             usage_unreadable: false,
             service_tier: None,
             usage_chunk: None,
             finished: false,
+            last: None,
             failure: None,
             done_event: None,
             text: DeliveredText::default(),
@@ -97,8 +110,9 @@ impl StreamWatch {
 
     /// The provider closed. An event whose blank line never came counts, if all of it is there.
     pub(crate) fn end(&mut self) -> Result<Pushed, BrokenStream> {
+        let kind = self.kind;
         let is_whole = event::data(&self.open)
-            .is_some_and(|data| event::is_done(&data) || Chunk::read(&data).is_some());
+            .is_some_and(|data| kind.ends(&data) || kind.read(&data).is_some());
         if !is_whole {
             return Ok(Pushed::default());
         }
@@ -106,8 +120,10 @@ impl StreamWatch {
         event.truncate(event.trim_ascii_end().len());
         event.extend_from_slice(b"\n\n");
         let event = event.freeze();
+        let before = self.last.take();
         let passes = self.look(&event, || event.clone())?;
-        Ok(self.release(passes.then_some(event).into_iter().collect()))
+        let passed = passes.then_some(event);
+        Ok(self.release(before.into_iter().chain(passed).collect()))
     }
 
     fn take_event(
@@ -119,6 +135,11 @@ impl StreamWatch {
         if std::mem::take(&mut self.passing) {
             out.keep(range);
             return Ok(());
+        }
+        if let Some(last) = self.last.take() {
+            // It was not the last.
+            out.cut(chunk, range.start..range.start);
+            out.insert(last);
         }
         if self.open.is_empty() {
             return if self.look(&chunk[range.clone()], || chunk.slice(range.clone()))? {
@@ -160,27 +181,27 @@ impl StreamWatch {
         let Some(data) = event::data(event) else {
             return Ok(true);
         };
-        if event::is_done(&data) {
+        if self.kind.ends(&data) {
             self.done_event = Some(share());
             return Ok(false);
         }
-        let reports_usage = event::names_usage(&data);
+        let glance = self.kind.glance(&data);
+        let reports_usage = glance.usage;
         if self.service_tier.is_none() || reports_usage {
             self.service_tier = service_tier::read(&data).or(self.service_tier.take());
         }
         let is_error = event::is_error(event);
-        let may_fail = is_error || memchr::memmem::find(&data, b"\"error\"").is_some();
-        let may_finish =
-            !self.finished && memchr::memmem::find(&data, b"\"finish_reason\"").is_some();
-        event::delivered_texts(&data).for_each(|text| self.text.push(text));
+        let may_fail = is_error || glance.error;
+        let may_finish = glance.finish && (!self.finished || self.kind.holds_the_finish());
+        event::texts(&data, self.texts).for_each(|text| self.text.push(text));
         if self.committed && !reports_usage && !may_fail && !may_finish {
             self.text.chunk();
             return Ok(true);
         }
-        let parsed = Chunk::read(&data);
-        let error = parsed.as_ref().and_then(Chunk::error);
+        let mut told = self.kind.read(&data);
+        let error = told.as_mut().and_then(|told| told.error.take());
         let whole = || is_error.then(|| String::from_utf8_lossy(&data).into_owned());
-        if let Some(error) = error.map(str::to_owned).or_else(whole) {
+        if let Some(error) = error.or_else(whole) {
             if !self.committed {
                 return Err(BrokenStream { error });
             }
@@ -190,20 +211,22 @@ impl StreamWatch {
             }
             return Ok(true);
         }
-        let Some(parsed) = parsed else {
+        let Some(told) = told else {
             return Ok(true);
         };
-        self.finished |= parsed.finishes();
-        let commits = parsed.commits();
-        self.committed |= commits;
-        if commits {
+        self.finished |= told.finishes;
+        self.committed |= told.commits;
+        if told.commits {
             self.text.chunk();
         }
-        if !reports_usage {
-            return Ok(true);
+        if reports_usage {
+            self.take_usage(&data);
         }
-        self.take_usage(&data);
-        if parsed.has_no_choices() {
+        if told.finishes && self.kind.holds_the_finish() {
+            self.last = Some(share());
+            return Ok(false);
+        }
+        if reports_usage && told.is_extra {
             // Held until the charge is known, or withheld for good.
             self.usage_chunk = (!self.withhold_usage).then(share);
             return Ok(false);
@@ -212,8 +235,8 @@ impl StreamWatch {
     }
 
     fn take_usage(&mut self, data: &[u8]) {
-        self.committed = true;
-        match usage::read(data) {
+        self.committed |= self.kind.commits_by_usage();
+        match self.meter.take(data) {
             Some(usage) => {
                 self.usage = Some(usage);
                 self.text.reported();
@@ -301,9 +324,14 @@ impl StreamWatch {
         self.usage_chunk.take()
     }
 
-    /// The `[DONE]` event as the provider wrote it.
+    /// The event that ended the stream, as the provider wrote it.
     pub(crate) fn take_done_event(&mut self) -> Option<Bytes> {
-        self.done_event.take()
+        self.done_event.take().or_else(|| self.last.take())
+    }
+
+    /// Whether what ends the stream is OpenAI's `[DONE]`, behind which nobody reads on.
+    pub(crate) fn ends_with_done(&self) -> bool {
+        self.kind == Kind::Chunks
     }
 
     /// What was delivered so far.
@@ -311,8 +339,12 @@ impl StreamWatch {
         &self.text
     }
 
-    /// Whether it can be ended here: in the midst of an answer, and between two events.
+    /// Whether it can be ended here: in the midst of an answer, between two events, and in a form whose
+    /// end can be made without knowing the whole.
     pub(crate) fn can_be_cut(&self) -> bool {
+        if self.kind != Kind::Chunks {
+            return false;
+        }
         let has_ended = self.finished || self.failure.is_some() || self.done_event.is_some();
         self.committed && !self.passing && !has_ended
     }

@@ -21,7 +21,7 @@ fn text_of(pieces: &[Bytes]) -> String {
 
 #[test]
 fn nothing_leaves_before_the_first_content() {
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     assert_eq!(push(&mut watch, ": PROCESSING\n\n"), (String::new(), false));
     assert_eq!(push(&mut watch, ROLE), (String::new(), false));
     assert!(!watch.is_committed());
@@ -34,17 +34,17 @@ fn nothing_leaves_before_the_first_content() {
 
 #[test]
 fn waiting_is_bounded_in_bytes_and_by_command() {
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     assert_eq!(text_of(&watch.commit().forward), "");
     assert_eq!(push(&mut watch, ROLE).0, ROLE);
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     let comment = format!(": {}\n\n", "x".repeat(UNCOMMITTED_BYTES_MAX));
     assert_eq!(push(&mut watch, &comment).0, comment);
 }
 
 #[test]
 fn the_usage_chunk_is_withheld_from_who_did_not_ask() {
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     let all = [ROLE, HELLO, FINISH, USAGE, DONE].concat();
     assert_eq!(
         push(&mut watch, &all),
@@ -77,7 +77,7 @@ fn the_tier_that_served_is_seen_first_and_last() {
         ),
     ];
     for (events, expect) in cases {
-        let mut watch = StreamWatch::new(true);
+        let mut watch = StreamWatch::new(Form::Chat, true);
         push(&mut watch, &events.concat());
         assert_eq!(watch.service_tier(), *expect, "{events:?}");
     }
@@ -85,7 +85,7 @@ fn the_tier_that_served_is_seen_first_and_last() {
 
 #[test]
 fn the_usage_chunk_is_held_for_who_asked() {
-    let mut watch = StreamWatch::new(false);
+    let mut watch = StreamWatch::new(Form::Chat, false);
     let all = [HELLO, USAGE, DONE].concat();
     assert_eq!(push(&mut watch, &all), (HELLO.to_owned(), true));
     assert_eq!(watch.take_usage_chunk().unwrap(), USAGE);
@@ -94,7 +94,7 @@ fn the_usage_chunk_is_held_for_who_asked() {
 #[test]
 fn usage_beside_choices_passes() {
     let chunk = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n";
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     assert_eq!(push(&mut watch, chunk).0, chunk);
     assert!(watch.is_whole());
     assert_eq!(watch.usage().unwrap().usage.output_tokens, 2);
@@ -103,12 +103,12 @@ fn usage_beside_choices_passes() {
 #[test]
 fn an_error_event_breaks_the_stream_before_the_commit_and_passes_after() {
     let error = Bytes::from_static(b"data: {\"error\":{\"code\":502,\"message\":\"no\"}}\n\n");
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     push(&mut watch, ROLE);
     let broken = watch.push(&error).unwrap_err();
     assert_eq!(broken.error, r#"{"code":502,"message":"no"}"#);
     assert!(!watch.is_committed());
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     push(&mut watch, HELLO);
     assert_eq!(watch.push(&error).unwrap().forward, [error]);
     assert_eq!(watch.failure(), Some(r#"{"code":502,"message":"no"}"#));
@@ -120,7 +120,7 @@ fn an_error_event_breaks_the_stream_before_the_commit_and_passes_after() {
 fn content_and_error_in_one_chunk_both_pass() {
     let error =
         "event: error\r\ndata: {\"error\":{\"message\":\"no\",\"status_code\":400}}\r\n\r\n";
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     let all = [HELLO, error].concat();
     assert_eq!(push(&mut watch, &all).0, all);
     assert!(watch.failure().is_some() && !watch.is_whole());
@@ -130,7 +130,7 @@ fn content_and_error_in_one_chunk_both_pass() {
 fn an_event_named_error_is_one_whatever_it_holds() {
     for data in ["{\"message\":\"no\"}", "no"] {
         let event = format!("event: error\ndata: {data}\n\n");
-        let mut watch = StreamWatch::new(true);
+        let mut watch = StreamWatch::new(Form::Chat, true);
         let broken = watch.push(&Bytes::from(event)).unwrap_err();
         assert_eq!(broken.error, data);
     }
@@ -139,7 +139,7 @@ fn an_event_named_error_is_one_whatever_it_holds() {
 #[test]
 fn an_error_that_reports_usage_passes_with_it() {
     let error = "data: {\"error\":{\"code\":400},\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n\n";
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     push(&mut watch, HELLO);
     assert_eq!(push(&mut watch, error).0, error);
     assert_eq!(watch.usage().unwrap().usage.output_tokens, 2);
@@ -148,14 +148,14 @@ fn an_error_that_reports_usage_passes_with_it() {
 #[test]
 fn the_last_event_counts_without_its_blank_line() {
     for end in ["data: [DONE]", "data:[DONE]\n", "data: [DONE]\r\n"] {
-        let mut watch = StreamWatch::new(true);
+        let mut watch = StreamWatch::new(Form::Chat, true);
         push(&mut watch, HELLO);
         assert_eq!(push(&mut watch, end), (String::new(), false), "{end:?}");
         assert!(watch.end().unwrap().done, "{end:?}");
         let done = watch.take_done_event().unwrap();
         assert_eq!(done, format!("{}\n\n", end.trim_end()), "{end:?}");
     }
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     push(&mut watch, HELLO);
     push(&mut watch, FINISH.trim_end());
     assert_eq!(text_of(&watch.end().unwrap().forward), FINISH);
@@ -164,7 +164,7 @@ fn the_last_event_counts_without_its_blank_line() {
 
 #[test]
 fn half_an_event_at_the_end_is_dropped() {
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     push(&mut watch, HELLO);
     push(&mut watch, &FINISH[..30]);
     assert!(watch.end().unwrap().forward.is_empty());
@@ -173,7 +173,7 @@ fn half_an_event_at_the_end_is_dropped() {
 
 #[test]
 fn what_arrived_in_one_piece_leaves_in_one() {
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     push(&mut watch, HELLO);
     let chunk = Bytes::from(HELLO.repeat(3));
     let pushed = watch.push(&chunk).unwrap();
@@ -183,7 +183,7 @@ fn what_arrived_in_one_piece_leaves_in_one() {
 
 #[test]
 fn an_endless_event_passes_and_the_next_is_read_again() {
-    let mut watch = StreamWatch::new(true);
+    let mut watch = StreamWatch::new(Form::Chat, true);
     let huge = format!(
         "data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}",
         "x".repeat(EVENT_BYTES_MAX)
@@ -203,7 +203,7 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(all.len())).collect();
         cuts.extend([0, all.len()]);
         cuts.sort_unstable();
-        let mut watch = StreamWatch::new(true);
+        let mut watch = StreamWatch::new(Form::Chat, true);
         let mut out = String::new();
         let mut done = false;
         for pair in cuts.windows(2) {

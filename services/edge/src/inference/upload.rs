@@ -20,7 +20,7 @@ pub(crate) fn upload(
 ) -> (impl Stream<Item = InvokeRequest> + Send + 'static, Fault) {
     let (tell, fault) = oneshot::channel();
     let upload = Upload {
-        next: Next::Head(head),
+        next: Next::Head(Box::new(head)),
         body,
         rest: Bytes::new(),
         tell,
@@ -41,7 +41,7 @@ struct Upload {
 }
 
 enum Next {
-    Head(InvokeRequestHead),
+    Head(Box<InvokeRequestHead>),
     Body,
 }
 
@@ -49,7 +49,7 @@ impl Upload {
     /// The next part, and what is left after it; `None` where the body has a fault.
     async fn step(mut self) -> Option<(Part, Option<Self>)> {
         if let Next::Head(head) = std::mem::replace(&mut self.next, Next::Body) {
-            return Some((Part::Head(head), Some(self)));
+            return Some((Part::Head(*head), Some(self)));
         }
         if self.rest.is_empty() {
             match self.body.next().await {

@@ -1,0 +1,242 @@
+//! How a provider is spoken to: in which form, at which address, with which headers. All of it follows
+//! from the provider's dialect and what the caller asks for; nothing here sends anything.
+
+use std::fmt::Write as _;
+
+use keyward_catalog::Dialect;
+
+use super::form::{Form, Language};
+
+/// Which version of its interface Anthropic is asked by, where the caller does not say.
+const ANTHROPIC_VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
+/// Which version of its interface Azure is asked by, where the key's settings do not say.
+const AZURE_VERSION: &str = "2024-10-21";
+
+/// The form in which a provider of this dialect is spoken to for what a caller asks; `None` where it
+/// cannot be asked that. The same form passes as it is, another has to be translated.
+pub(crate) fn form(dialect: Dialect, asked: Form) -> Option<Form> {
+    let speaks = match dialect {
+        Dialect::OpenAi | Dialect::Azure => asked.language() == Language::OpenAi,
+        Dialect::Anthropic => asked.language() == Language::Anthropic,
+        Dialect::Google => asked.language() == Language::Google,
+        Dialect::Sandbox => matches!(asked, Form::Chat | Form::Embeddings),
+    };
+    speaks.then_some(asked)
+}
+
+/// How a key is shown: in a header, never in an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyHeader {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What stands in front of the key.
+    pub(crate) scheme: &'static str,
+}
+
+/// How a provider of this dialect is shown a key.
+pub(crate) const fn key_header(dialect: Dialect) -> KeyHeader {
+    let (name, scheme) = match dialect {
+        Dialect::OpenAi | Dialect::Sandbox => ("authorization", "Bearer "),
+        Dialect::Anthropic => ("x-api-key", ""),
+        Dialect::Google => ("x-goog-api-key", ""),
+        Dialect::Azure => ("api-key", ""),
+    };
+    KeyHeader { name, scheme }
+}
+
+/// A header that a provider of this dialect needs besides, unless the caller gave it.
+pub(crate) const fn besides(dialect: Dialect) -> Option<(&'static str, &'static str)> {
+    match dialect {
+        Dialect::Anthropic => Some(ANTHROPIC_VERSION),
+        Dialect::OpenAi | Dialect::Google | Dialect::Azure | Dialect::Sandbox => None,
+    }
+}
+
+/// Headers of a caller that go on to a provider that is spoken to in the caller's own form.
+pub(crate) const fn passed_on(language: Language) -> &'static [&'static str] {
+    match language {
+        Language::OpenAi => &["openai-beta"],
+        Language::Anthropic => &["anthropic-version", "anthropic-beta"],
+        Language::Google => &[],
+    }
+}
+
+/// A call, as far as its address goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Addressed<'a> {
+    /// The form in which the provider is spoken to.
+    pub(crate) form: Form,
+    /// The model's name there; the deployment's at Azure.
+    pub(crate) model: &'a str,
+    /// Whether a Gemini stream is to come as events.
+    pub(crate) events: bool,
+    /// Which version of its interface Azure is asked by; empty for the usual one.
+    pub(crate) api_version: &'a str,
+}
+
+/// What is added to a provider's base address for a call: path and query.
+pub(crate) fn path(dialect: Dialect, call: &Addressed<'_>) -> String {
+    if dialect == Dialect::Azure {
+        return azure_path(call);
+    }
+    match gemini_verb(call.form) {
+        Some(verb) => {
+            let query = match call.form {
+                Form::StreamGenerateContent if call.events => "?alt=sse",
+                _ => "",
+            };
+            let model = call.model.strip_prefix("models/").unwrap_or(call.model);
+            format!("/v1beta/models/{}:{verb}{query}", escaped(model))
+        }
+        None => operation(call.form).to_owned(),
+    }
+}
+
+fn azure_path(call: &Addressed<'_>) -> String {
+    let operation = operation(call.form);
+    let version = match call.api_version {
+        "" => AZURE_VERSION,
+        version => version,
+    };
+    if call.form == Form::Responses {
+        // They belong to no deployment; the body names it.
+        return format!("/openai{operation}?api-version={version}");
+    }
+    let deployment = escaped(call.model);
+    format!("/openai/deployments/{deployment}{operation}?api-version={version}")
+}
+
+fn gemini_verb(form: Form) -> Option<&'static str> {
+    Some(match form {
+        Form::GenerateContent => "generateContent",
+        Form::StreamGenerateContent => "streamGenerateContent",
+        Form::CountTokens => "countTokens",
+        Form::EmbedContent => "embedContent",
+        Form::BatchEmbedContents => "batchEmbedContents",
+        _ => return None,
+    })
+}
+
+const fn operation(form: Form) -> &'static str {
+    match form {
+        Form::Chat => "/chat/completions",
+        Form::Completions => "/completions",
+        Form::Responses => "/responses",
+        Form::Embeddings => "/embeddings",
+        Form::ImageGenerations => "/images/generations",
+        Form::ImageEdits => "/images/edits",
+        Form::ImageVariations => "/images/variations",
+        Form::Speech => "/audio/speech",
+        Form::Transcriptions => "/audio/transcriptions",
+        Form::Translations => "/audio/translations",
+        Form::Moderations => "/moderations",
+        Form::Messages => "/v1/messages",
+        Form::MessageTokens => "/v1/messages/count_tokens",
+        // Their model stands in the midst of the address.
+        Form::GenerateContent
+        | Form::StreamGenerateContent
+        | Form::CountTokens
+        | Form::EmbedContent
+        | Form::BatchEmbedContents => "",
+    }
+}
+
+/// A name as a segment of a path: whatever it holds, it stays one.
+fn escaped(name: &str) -> String {
+    let mut segment = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                segment.push(char::from(byte));
+            }
+            _ => {
+                let _ = write!(segment, "%{byte:02X}");
+            }
+        }
+    }
+    segment
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_dialect_is_spoken_to_in_its_own_forms() {
+        for asked in Form::ALL {
+            let speaks = |dialect| form(dialect, asked) == Some(asked);
+            let language = asked.language();
+            assert_eq!(speaks(Dialect::OpenAi), language == Language::OpenAi);
+            assert_eq!(speaks(Dialect::Azure), language == Language::OpenAi);
+            assert_eq!(speaks(Dialect::Anthropic), language == Language::Anthropic);
+            assert_eq!(speaks(Dialect::Google), language == Language::Google);
+        }
+    }
+
+    #[test]
+    fn calls_go_where_providers_expect_them() {
+        use Dialect::{Anthropic, Azure, Google, OpenAi};
+        let cases: &[(Dialect, Form, &str, &str)] = &[
+            (OpenAi, Form::Chat, "m", "/chat/completions"),
+            (OpenAi, Form::Transcriptions, "m", "/audio/transcriptions"),
+            (Anthropic, Form::Messages, "m", "/v1/messages"),
+            (
+                Anthropic,
+                Form::MessageTokens,
+                "m",
+                "/v1/messages/count_tokens",
+            ),
+            (
+                Google,
+                Form::GenerateContent,
+                "gemini-2.5-pro",
+                "/v1beta/models/gemini-2.5-pro:generateContent",
+            ),
+            (
+                Google,
+                Form::StreamGenerateContent,
+                "models/gemini-2.5-pro",
+                "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse",
+            ),
+            (
+                Google,
+                Form::EmbedContent,
+                "a/../b?c",
+                "/v1beta/models/a%2F..%2Fb%3Fc:embedContent",
+            ),
+            (
+                Azure,
+                Form::Chat,
+                "my gpt",
+                "/openai/deployments/my%20gpt/chat/completions?api-version=v1",
+            ),
+            (
+                Azure,
+                Form::Responses,
+                "gpt",
+                "/openai/responses?api-version=v1",
+            ),
+        ];
+        for (dialect, form, model, expect) in cases {
+            let call = Addressed {
+                form: *form,
+                model,
+                events: true,
+                api_version: "v1",
+            };
+            assert_eq!(path(*dialect, &call), *expect);
+        }
+        let call = Addressed {
+            form: Form::StreamGenerateContent,
+            model: "m",
+            events: false,
+            api_version: "",
+        };
+        assert!(path(Google, &call).ends_with(":streamGenerateContent"));
+        let call = Addressed {
+            form: Form::Embeddings,
+            ..call
+        };
+        assert!(path(Azure, &call).ends_with(&format!("={AZURE_VERSION}")));
+    }
+}
