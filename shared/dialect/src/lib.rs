@@ -33,11 +33,14 @@
 
 mod anthropic_messages;
 pub mod canonical;
+mod counting;
+mod embeddings;
 mod error;
 mod form;
 mod forms;
 mod gaps;
 mod gemini_generate;
+mod images;
 mod json;
 mod openai_chat;
 mod openai_completions;
@@ -49,8 +52,11 @@ mod sse;
 mod stream;
 mod translate;
 
+pub use counting::{count_answer, count_request};
+pub use embeddings::{EmbeddingForm, TranslatedEmbedding, embedding_answer, embedding_request};
 pub use error::Failure;
 pub use form::Form;
+pub use images::{imagen_answer, imagen_request};
 pub use refusal::{Garbled, Refusal};
 pub use stream::{Ended, Outcome, StreamTranslator, error_event};
 pub use translate::{

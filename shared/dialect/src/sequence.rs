@@ -1,5 +1,7 @@
 //! One part after another: for forms whose parts of an answer cannot be open beside each other.
 
+use std::collections::BTreeMap;
+
 use crate::canonical::{Event, Place};
 
 /// Puts events of parts in the order of the parts. What belongs to a later part waits until the
@@ -8,34 +10,42 @@ use crate::canonical::{Event, Place};
 #[derive(Debug, Default)]
 pub(crate) struct Sequencer {
     open: Option<Place>,
-    waiting: Vec<Event>,
+    waiting: BTreeMap<Place, Vec<Event>>,
 }
 
 impl Sequencer {
     /// Takes the next event and hands on whatever may follow now.
     pub(crate) fn take(&mut self, event: Event, mut pass: impl FnMut(Event)) {
-        if place(&event).is_none() {
-            return pass(event);
-        }
-        self.waiting.push(event);
-        while let Some(next) = self.next() {
-            match &next {
-                Event::Open(place, _) => self.open = Some(*place),
-                Event::Close(_) => self.open = None,
-                _ => {}
+        match (place(&event), self.open) {
+            (Some(place), Some(open)) if place != open => {
+                self.waiting.entry(place).or_default().push(event);
             }
-            pass(next);
+            (Some(_), _) => {
+                self.pass(event, &mut pass);
+                self.release(&mut pass);
+            }
+            (None, _) => pass(event),
         }
     }
 
-    /// The first event that waits and may pass: of the open part, or the next one's opening.
-    fn next(&mut self) -> Option<Event> {
-        let may_pass = |event: &Event| match self.open {
-            Some(open) => place(event) == Some(open),
-            None => true,
-        };
-        let at = self.waiting.iter().position(may_pass)?;
-        Some(self.waiting.remove(at))
+    fn pass(&mut self, event: Event, pass: &mut impl FnMut(Event)) {
+        match &event {
+            Event::Open(place, _) => self.open = Some(*place),
+            Event::Close(_) => self.open = None,
+            _ => {}
+        }
+        pass(event);
+    }
+
+    /// While none is open, whatever waits of the next part.
+    fn release(&mut self, pass: &mut impl FnMut(Event)) {
+        while self.open.is_none()
+            && let Some((_, events)) = self.waiting.pop_first()
+        {
+            for event in events {
+                self.pass(event, pass);
+            }
+        }
     }
 }
 

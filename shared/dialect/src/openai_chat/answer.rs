@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::message::{Said, WireMessage};
 use super::{stop, usage};
 use crate::canonical::{Answer, Choice, Content, Logprob, Part, StopReason};
+use crate::error::Failure;
 use crate::json::Object;
 use crate::refusal::Garbled;
 use crate::translate::AnswerContext;
@@ -21,9 +22,13 @@ struct Wire {
 
 #[derive(Debug, Deserialize)]
 struct WireChoice {
+    /// Azure has none where its filter withheld the answer.
+    #[serde(default, deserialize_with = "crate::json::or_default")]
     message: WireMessage,
     finish_reason: Option<String>,
     logprobs: Option<WireLogprobs>,
+    /// OpenRouter: what went wrong, in an answer that is a success otherwise.
+    error: Option<Value>,
 }
 
 /// Log-probabilities as they are written; others than a list of tokens are not known.
@@ -49,23 +54,31 @@ pub(crate) fn read(body: &[u8]) -> Result<Answer, Garbled> {
     Ok(Answer {
         id: wire.id,
         model: wire.model,
-        choices: wire.choices.into_iter().map(WireChoice::choice).collect(),
+        choices: wire
+            .choices
+            .into_iter()
+            .map(WireChoice::choice)
+            .collect::<Result<_, _>>()?,
         usage: wire.usage.and_then(usage::Reported::usage),
     })
 }
 
 impl WireChoice {
-    fn choice(self) -> Choice {
+    fn choice(self) -> Result<Choice, Garbled> {
+        if self.finish_reason.as_deref() == Some(stop::ERROR) {
+            let failure = Failure::of_event(&self.error.unwrap_or_default());
+            return Err(Garbled::new(failure.message));
+        }
         let parts: Vec<Part> = self.message.assistant().into_iter().flatten().collect();
         let calls = parts
             .iter()
             .any(|part| matches!(part.content, Content::ToolCall(_)));
         let logprobs = self.logprobs.map(WireLogprobs::tokens);
-        Choice {
+        Ok(Choice {
             stop: self.finish_reason.map(|reason| stop::read(&reason, calls)),
             parts,
             logprobs: logprobs.unwrap_or_default(),
-        }
+        })
     }
 }
 

@@ -2,6 +2,9 @@
 
 use crate::canonical::StopReason;
 
+/// What OpenRouter says of an answer that failed in the middle.
+pub(crate) const ERROR: &str = "error";
+
 /// Reads a finish reason. An answer that calls tools waits for them, whatever the provider says.
 pub(crate) fn read(reason: &str, calls: bool) -> StopReason {
     match reason {

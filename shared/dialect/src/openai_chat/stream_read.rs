@@ -121,6 +121,13 @@ impl EventReader {
         let Some(reason) = choice.finish_reason else {
             return Ok(());
         };
+        if reason == stop::ERROR {
+            out.push(Event::Failed(Failure::read(
+                502,
+                b"the provider failed in the middle",
+            )));
+            return Ok(());
+        }
         let calls = self.parts.close(index, out)?;
         if self.finished & (1_u128 << index) == 0 {
             self.finished |= 1_u128 << index;

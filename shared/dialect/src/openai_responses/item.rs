@@ -1,6 +1,7 @@
 //! Items as they are read: messages, thoughts, calls, and what came of them.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::content::Wire;
 use crate::canonical::{Content, Logprob, Origin, Part, Role, Signature, ToolCall, ToolResult};
@@ -15,6 +16,8 @@ pub(super) struct WireItem {
     content: Option<Wire>,
     call_id: Option<String>,
     name: Option<String>,
+    /// Calls of tools of the provider's own may have an object.
+    #[serde(deserialize_with = "text")]
     arguments: Option<String>,
     output: Option<Wire>,
     summary: Option<Vec<Summary>>,
@@ -25,6 +28,14 @@ pub(super) struct WireItem {
 struct Summary {
     #[serde(default)]
     text: String,
+}
+
+/// Reads a text, and anything else as none.
+fn text<'a, D: serde::Deserializer<'a>>(json: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(json)? {
+        Value::String(text) => Some(text),
+        _ => None,
+    })
 }
 
 impl WireItem {
