@@ -19,7 +19,7 @@ LITELLM ?= 1.109.1
 GENAI_PRICES ?= 0.2.3
 
 # What `fuzz` runs, and for how many seconds each.
-TARGETS ?= records fernet access_keys grants
+TARGETS ?= records fernet access_keys grants dialect_requests dialect_answers dialect_streams
 SECONDS ?= 300
 
 .DEFAULT_GOAL := help
