@@ -23,8 +23,9 @@ struct Wire {
 #[derive(Debug, Deserialize)]
 struct WireChoice {
     /// Azure has none where its filter withheld the answer.
-    #[serde(default, deserialize_with = "crate::json::or_default")]
-    message: WireMessage,
+    message: Option<WireMessage>,
+    /// What some servers have in its place where the answer was cut short.
+    delta: Option<WireMessage>,
     finish_reason: Option<String>,
     logprobs: Option<WireLogprobs>,
     /// OpenRouter: what went wrong, in an answer that is a success otherwise.
@@ -69,7 +70,8 @@ impl WireChoice {
             let failure = Failure::of_event(&self.error.unwrap_or_default());
             return Err(Garbled::new(failure.message));
         }
-        let parts: Vec<Part> = self.message.assistant().into_iter().flatten().collect();
+        let message = self.message.or(self.delta).unwrap_or_default();
+        let parts: Vec<Part> = message.assistant().into_iter().flatten().collect();
         let calls = parts
             .iter()
             .any(|part| matches!(part.content, Content::ToolCall(_)));

@@ -73,14 +73,11 @@ impl ReadEvents for EventReader {
             return Ok(());
         }
         let chunk: Chunk = serde_json::from_slice(data)?;
-        if let Some(error) = chunk.error.filter(|error| !error.is_null()) {
-            out.push(Event::Failed(Failure::of_event(&error)));
+        if let Some(error) = chunk.error.as_ref().filter(|error| !error.is_null()) {
+            out.push(Event::Failed(Failure::of_event(error)));
             return Ok(());
         }
-        if !std::mem::replace(&mut self.started, true) {
-            let (id, model) = (chunk.id, chunk.model);
-            out.push(Event::Start { id, model });
-        }
+        self.start(&chunk, out);
         for choice in chunk.choices {
             self.choice(choice, out)?;
         }
@@ -104,6 +101,16 @@ fn cut() -> Event {
 }
 
 impl EventReader {
+    /// The answer begins with the first chunk that says anything: Azure sends an empty one before it.
+    fn start(&mut self, chunk: &Chunk, out: &mut Vec<Event>) {
+        let told = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let (id, model) = (told(&chunk.id), told(&chunk.model));
+        let says = model.is_some() || !chunk.choices.is_empty();
+        if says && !std::mem::replace(&mut self.started, true) {
+            out.push(Event::Start { id, model });
+        }
+    }
+
     fn choice(&mut self, choice: WireChoice, out: &mut Vec<Event>) -> Result<(), Garbled> {
         let index = choice.index;
         if index >= CHOICES_MAX {
