@@ -36,6 +36,7 @@ mod streamed;
 mod tokens;
 mod usage;
 pub(crate) mod vault;
+mod voice;
 
 use std::sync::Arc;
 

@@ -19,6 +19,7 @@ use crate::domain::form::Form;
 use crate::domain::health::Run;
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::OPENROUTER;
+use crate::domain::request::UpstreamBody;
 use crate::domain::shown::Shown;
 
 /// Shorter answers say nothing of a model's speed.
@@ -49,6 +50,8 @@ pub(super) struct Attempt {
     pub(super) candidate: Candidate,
     /// The form in which the provider is spoken to.
     pub(super) form: Form,
+    /// What it is sent.
+    pub(super) body: UpstreamBody,
     pub(super) key: OpenKey,
     pub(super) hold: Option<Hold>,
     /// What was held for.

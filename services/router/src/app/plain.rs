@@ -46,6 +46,10 @@ impl Dispatch {
                     return self.failed(attempt, failure, said, None).await;
                 }
             }
+            if body.len() > HELD_BYTES_MAX && attempt.form != self.request.form() {
+                let said = "its answer is too large to be translated".to_owned();
+                return self.failed(attempt, Failure::Broken, said, None).await;
+            }
             if body.len() > HELD_BYTES_MAX {
                 return Box::pin(self.serve_large(attempt, headers, reader, body.freeze())).await;
             }
@@ -58,6 +62,10 @@ impl Dispatch {
         let (measured, source) = self.used_by_answer(attempt, &body).await;
         let mut ending = whole(attempt, measured, source);
         ending.service_tier = service_tier::read(&body).unwrap_or_default();
+        let body = match self.in_callers_form(attempt, body) {
+            Ok(body) => body,
+            Err(said) => return self.failed(attempt, Failure::Broken, said, None).await,
+        };
         if reader.is_abandoned() || self.answer.is_closed() || !attempt.lane.claim() {
             // It counts, so who comes again for it shall not pay twice.
             self.keep_plain(attempt, headers, &ending, &body).await;
@@ -73,7 +81,7 @@ impl Dispatch {
         self.keep_plain(attempt, headers, ending, &body).await;
         let candidate = &attempt.candidate;
         let head = self.head(candidate, attempt.http_status, headers, closed.charge);
-        let tells = self.body_metadata && attempt.form.answers_objects();
+        let tells = self.body_metadata && self.request.form().answers_objects();
         let pieces = match closed.charge.filter(|_| tells) {
             Some(charge) => {
                 metadata::into_json(body, attempt.is_own(), &candidate.provider, charge)

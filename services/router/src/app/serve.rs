@@ -78,7 +78,7 @@ impl Dispatch {
                 candidate: attempt.candidate.clone(),
                 status,
                 headers,
-                body: text.into(),
+                body: self.error_in_callers_form(attempt, text),
             })
         });
         let outcome = self.failed(attempt, failure, said, answer).await;
@@ -118,6 +118,12 @@ impl Dispatch {
     ) -> AnswerHead {
         let is_own = candidate.source != keyward_proto::metering::v1::KeySource::System;
         let mut passed = headers_to_pass_on(headers, is_own);
+        if !self.request.asks_events() {
+            // A stream that was translated into an array of answers is none of events any more.
+            for (_, kind) in passed.iter_mut().filter(|(name, _)| name == "content-type") {
+                "application/json".clone_into(kind);
+            }
+        }
         passed.extend(self.limit_headers(is_own));
         AnswerHead {
             inference_id: self.inference_id.clone(),

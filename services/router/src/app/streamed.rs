@@ -16,7 +16,9 @@ use super::checkpoints::Checkpoints;
 use super::dispatch::{Dispatch, Outcome};
 use super::growth::Growth;
 use super::spans;
+use super::voice::Voice;
 use crate::domain::failure::{self, Failure};
+use crate::domain::form::Form;
 use crate::domain::metadata;
 use crate::domain::stream::{self, Pushed, StreamWatch};
 
@@ -69,11 +71,13 @@ impl Dispatch {
         mut reader: Reader,
     ) -> Outcome {
         let _open = self.core.meters.stream();
-        let mut watch = StreamWatch::new(attempt.form, !self.request.asks_usage());
+        let mut voice = self.voice(attempt);
+        // Who translates looks at the usage, and withholds it itself.
+        let withhold_usage = voice.is_same() && !self.request.asks_usage();
+        let mut watch = StreamWatch::new(attempt.form, withhold_usage);
         let mut tape = self.tape();
-        let end = self
-            .pump(attempt, headers, &mut reader, &mut watch, &mut tape)
-            .await;
+        let ways = (&mut watch, &mut voice, &mut tape);
+        let end = self.pump(attempt, headers, &mut reader, ways).await;
         match end {
             End::Broken(failure, said) if !watch.is_committed() => {
                 if reader.is_abandoned() {
@@ -87,7 +91,7 @@ impl Dispatch {
                 self.left(attempt, ending).await
             }
             End::Broken(failure, said) => {
-                self.finish_broken(attempt, headers, watch, failure, &said)
+                self.finish_broken(attempt, headers, (watch, voice), failure, &said)
                     .await
             }
             End::Exhausted(passed) => {
@@ -97,7 +101,8 @@ impl Dispatch {
                     .await
             }
             End::Whole | End::Left => {
-                self.finish_whole(attempt, headers, watch, tape).await;
+                self.finish_whole(attempt, headers, (watch, voice), tape)
+                    .await;
                 reader.finish().await;
                 Outcome::Over
             }
@@ -110,13 +115,13 @@ impl Dispatch {
         attempt: &Attempt,
         headers: &HeaderMap,
         reader: &mut Reader,
-        watch: &mut StreamWatch,
-        tape: &mut Tape,
+        (watch, voice, tape): (&mut StreamWatch, &mut Voice, &mut Tape),
     ) -> End {
         let late = Instant::now() + self.core.timeouts.commit;
         let mut begun = false;
         let mut checkpoints = Checkpoints::default();
-        let mut growth = Growth::of(self, attempt);
+        // A translated stream cannot be ended by what is known of it here.
+        let mut growth = voice.is_same().then(|| Growth::of(self, attempt)).flatten();
         loop {
             let due = (!watch.is_committed()).then_some(late);
             let mut broken = None;
@@ -135,9 +140,13 @@ impl Dispatch {
                 }
                 Next::Left => return End::Left,
             };
-            let pushed = match pushed {
+            let mut pushed = match pushed {
                 Ok(pushed) => pushed,
                 Err(broken) => return reported(&broken.error),
+            };
+            pushed.forward = match voice.tell(pushed.forward) {
+                Ok(told) => told,
+                Err(said) => return End::Broken(Failure::Broken, said),
             };
             if watch.is_committed() {
                 self.committed(attempt);
@@ -200,13 +209,13 @@ impl Dispatch {
         &self,
         attempt: &Attempt,
         headers: &HeaderMap,
-        mut watch: StreamWatch,
+        (mut watch, voice): (StreamWatch, Voice),
         mut tape: Tape,
     ) {
         let ending = self.ending(attempt, &watch, AttemptStatus::Ok).await;
         self.learn(attempt, &ending);
         let (closed, ()) = tokio::join!(self.close(attempt, &ending), self.note_success(attempt));
-        let last = Last::take(&mut watch);
+        let last = self.last(&mut watch, voice);
         tape.record(&last.held);
         self.keep_stream(attempt, headers, &ending, tape, last.to_store())
             .await;
@@ -216,14 +225,25 @@ impl Dispatch {
         }
     }
 
-    /// What of a stream was held back until its charge is known.
-    fn last(
-        &self,
-        attempt: &Attempt,
-        watch: &mut StreamWatch,
-        charge: Option<Nanos>,
-    ) -> Vec<Bytes> {
-        self.told(attempt, Last::take(watch), charge)
+    /// What of a stream was held back until its charge is known, as the caller is told it.
+    fn last(&self, watch: &mut StreamWatch, mut voice: Voice) -> Last {
+        let last = Last::take(watch);
+        if voice.is_same() {
+            return last;
+        }
+        let pieces = last.held.into_iter().chain(last.usage_chunk);
+        // What cannot be read at the very end takes nothing from what was told.
+        let told = voice.tell(pieces.chain(last.done_event).collect());
+        let mut held = told.unwrap_or_default();
+        let ended = voice.end();
+        let (bytes, end) = ended.map_or_else(Default::default, |ended| (ended.bytes, ended.last));
+        held.extend((!bytes.is_empty()).then(|| Bytes::from(bytes)));
+        Last {
+            held,
+            usage_chunk: None,
+            done_event: (!end.is_empty()).then(|| Bytes::from(end)),
+            ends_with_done: matches!(self.request.form(), Form::Chat | Form::Completions),
+        }
     }
 
     /// The same with what it cost.
@@ -243,7 +263,9 @@ impl Dispatch {
                 None => last.push(chunk),
             }
         }
-        let comment = charge.map(stream::charge_comment);
+        // An array of answers has no place for it.
+        let told = charge.filter(|_| self.request.asks_events());
+        let comment = told.map(stream::charge_comment);
         if parts.ends_with_done {
             last.extend(comment);
             last.extend(parts.done_event);
@@ -260,7 +282,7 @@ impl Dispatch {
         &self,
         attempt: &Attempt,
         headers: &HeaderMap,
-        mut watch: StreamWatch,
+        (mut watch, voice): (StreamWatch, Voice),
         failure: Failure,
         said: &str,
     ) -> Outcome {
@@ -281,7 +303,8 @@ impl Dispatch {
         tracing::info!(inference.id = %self.inference_id, provider = %provider, "a stream broke off");
         let is_told = watch.failure().is_some();
         let is_mid_event = watch.is_mid_event();
-        let mut last = self.last(attempt, &mut watch, closed.charge);
+        let last = self.last(&mut watch, voice);
+        let mut last = self.told(attempt, last, closed.charge);
         if !is_told {
             let message = match attempt.is_own() {
                 true => format!("{provider} broke off in mid-stream: {said}"),

@@ -4,8 +4,10 @@
 use std::fmt::Write as _;
 
 use keyward_catalog::Dialect;
+use keyward_dialect::ChatFlavour;
 
 use super::form::{Form, Language};
+use super::providers::OPENROUTER;
 
 /// Which version of its interface Anthropic is asked by, where the caller does not say.
 const ANTHROPIC_VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
@@ -13,15 +15,57 @@ const ANTHROPIC_VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
 const AZURE_VERSION: &str = "2024-10-21";
 
 /// The form in which a provider of this dialect is spoken to for what a caller asks; `None` where it
-/// cannot be asked that. The same form passes as it is, another has to be translated.
+/// cannot be asked that. The same form passes as it is, another is translated.
 pub(crate) fn form(dialect: Dialect, asked: Form) -> Option<Form> {
-    let speaks = match dialect {
-        Dialect::OpenAi | Dialect::Azure => asked.language() == Language::OpenAi,
-        Dialect::Anthropic => asked.language() == Language::Anthropic,
-        Dialect::Google => asked.language() == Language::Google,
-        Dialect::Sandbox => matches!(asked, Form::Chat | Form::Embeddings),
+    let (speaks, spoken) = match dialect {
+        Dialect::OpenAi | Dialect::Azure => (asked.language() == Language::OpenAi, Form::Chat),
+        Dialect::Anthropic => (asked.language() == Language::Anthropic, Form::Messages),
+        Dialect::Google => (asked.language() == Language::Google, Form::GenerateContent),
+        Dialect::Sandbox => (matches!(asked, Form::Chat | Form::Embeddings), Form::Chat),
     };
-    speaks.then_some(asked)
+    if speaks {
+        return Some(asked);
+    }
+    translates(asked, spoken).then_some(spoken)
+}
+
+/// Whether there is a way from one form into another and back: conversations can be told in each of
+/// those that make text, and whoever is asked otherwise is asked in one of the first three.
+fn translates(asked: Form, spoken: Form) -> bool {
+    let is_spoken = matches!(spoken, Form::Chat | Form::Messages | Form::GenerateContent);
+    is_spoken && asked != spoken && translated(asked).is_some()
+}
+
+/// The form of a translated request that is to be streamed, where that is another.
+pub(crate) fn streamed(spoken: Form, is_stream: bool) -> Form {
+    match (spoken, is_stream) {
+        (Form::GenerateContent, true) => Form::StreamGenerateContent,
+        _ => spoken,
+    }
+}
+
+/// What translators call a form; `None` for those that they do not know.
+pub(crate) const fn translated(form: Form) -> Option<keyward_dialect::Form> {
+    Some(match form {
+        Form::Chat => keyward_dialect::Form::OpenAiChat,
+        Form::Completions => keyward_dialect::Form::OpenAiCompletions,
+        Form::Responses => keyward_dialect::Form::OpenAiResponses,
+        Form::Messages => keyward_dialect::Form::AnthropicMessages,
+        Form::GenerateContent | Form::StreamGenerateContent => {
+            keyward_dialect::Form::GeminiGenerate
+        }
+        _ => return None,
+    })
+}
+
+/// How a provider speaks OpenAI's form of chats.
+pub(crate) fn flavour(provider: &str) -> ChatFlavour {
+    match provider {
+        "openai" | "azure" => ChatFlavour::OpenAi,
+        "deepseek" => ChatFlavour::DeepSeek,
+        OPENROUTER => ChatFlavour::OpenRouter,
+        _ => ChatFlavour::Compatible,
+    }
 }
 
 /// How a key is shown: in a header, never in an address.
@@ -170,6 +214,40 @@ mod tests {
             assert_eq!(speaks(Dialect::Azure), language == Language::OpenAi);
             assert_eq!(speaks(Dialect::Anthropic), language == Language::Anthropic);
             assert_eq!(speaks(Dialect::Google), language == Language::Google);
+        }
+    }
+
+    #[test]
+    fn what_makes_text_is_translated_and_translators_know_both_forms() {
+        use Dialect::{Anthropic, Azure, Google, OpenAi, Sandbox};
+        for dialect in [OpenAi, Azure, Sandbox] {
+            assert_eq!(form(dialect, Form::Messages), Some(Form::Chat));
+            assert_eq!(form(dialect, Form::StreamGenerateContent), Some(Form::Chat));
+        }
+        for asked in [Form::Chat, Form::Completions, Form::Responses] {
+            assert_eq!(form(Anthropic, asked), Some(Form::Messages));
+            assert_eq!(form(Google, asked), Some(Form::GenerateContent));
+        }
+        assert_eq!(form(Google, Form::Messages), Some(Form::GenerateContent));
+        assert_eq!(
+            streamed(Form::GenerateContent, true),
+            Form::StreamGenerateContent
+        );
+        for (dialect, asked) in [
+            (Google, Form::Embeddings),
+            (Anthropic, Form::Embeddings),
+            (OpenAi, Form::MessageTokens),
+            (Sandbox, Form::Speech),
+        ] {
+            assert_eq!(form(dialect, asked), None, "{dialect:?} {asked:?}");
+        }
+        for dialect in [OpenAi, Azure, Anthropic, Google, Sandbox] {
+            for asked in Form::ALL {
+                let Some(spoken) = form(dialect, asked).filter(|spoken| *spoken != asked) else {
+                    continue;
+                };
+                assert!(translated(asked).is_some() && translated(spoken).is_some());
+            }
         }
     }
 

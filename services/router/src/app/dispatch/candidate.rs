@@ -22,8 +22,10 @@ use crate::app::race::Lane;
 use crate::app::vault::UnsealError;
 use crate::app::{RouteError, spans};
 use crate::domain::estimate::Expected;
+use crate::domain::form::Form;
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::Provider;
+use crate::domain::request::UpstreamBody;
 use crate::domain::wire;
 
 /// A hold stands for the longest answer there is.
@@ -53,6 +55,13 @@ impl Dispatch {
             Leave::Given(probe) => probe,
             Leave::Later => return Outcome::Later,
         };
+        let asked = self.request.form();
+        let form = wire::form(provider.dialect, asked).unwrap_or(asked);
+        let form = wire::streamed(form, self.request.is_stream() && form != asked);
+        let body = match self.body_for(candidate, provider, form) {
+            Ok(body) => body,
+            Err(error) => return Outcome::Skipped(Self::about(error, candidate)),
+        };
         let (hold, expected) = match self.hold(candidate).await {
             Ok(held) => held.unzip(),
             Err(error) => return Outcome::Skipped(error),
@@ -74,7 +83,14 @@ impl Dispatch {
             }
             return Outcome::Over;
         }
-        let mut attempt = match self.begin(candidate, provider, key, (hold, expected), lane) {
+        let mut attempt = match self.begin(
+            candidate,
+            provider,
+            key,
+            (form, body),
+            (hold, expected),
+            lane,
+        ) {
             Ok(attempt) => attempt,
             Err(error) => return Outcome::Stop(Self::about(error, candidate)),
         };
@@ -97,6 +113,7 @@ impl Dispatch {
         candidate: &Candidate,
         provider: &Provider,
         key: OpenKey,
+        (form, body): (Form, UpstreamBody),
         (hold, expected): (Option<Hold>, Option<Expected>),
         lane: &Lane,
     ) -> Result<Attempt, RouteError> {
@@ -112,11 +129,11 @@ impl Dispatch {
         if candidate.is_fallback() {
             self.core.meters.fallback();
         }
-        let asked = self.request.form();
         let mut attempt = Attempt {
             number,
             candidate: candidate.clone(),
-            form: wire::form(provider.dialect, asked).unwrap_or(asked),
+            form,
+            body,
             key,
             hold,
             expected,

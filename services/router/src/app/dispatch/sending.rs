@@ -10,8 +10,7 @@ use super::{Dispatch, Failed, Outcome, ProviderAnswer};
 use crate::app::attempt::{Attempt, Ending, key_source_text};
 use crate::app::{RouteError, spans};
 use crate::domain::failure::Failure;
-use crate::domain::providers::{OPENROUTER, Provider};
-use crate::domain::request::Splice;
+use crate::domain::providers::Provider;
 use crate::domain::wire::Addressed;
 use crate::upstream::{self, AnswerBody, Call};
 
@@ -33,18 +32,6 @@ fn plain_words(failure: Failure) -> &'static str {
 
 impl Dispatch {
     pub(super) async fn send(&self, attempt: &Attempt, provider: &Provider) -> Sent {
-        let splice = Splice {
-            upstream_model: &attempt.candidate.upstream_model,
-            keep_provider: attempt.candidate.provider == OPENROUTER,
-            // With the platform's key only the model that was priced may be served.
-            keep_models: attempt.candidate.provider == OPENROUTER && attempt.is_own(),
-            force_usage: provider.takes_stream_options,
-        };
-        let body = match self.request.splice(&splice) {
-            Ok(body) => body,
-            // What cannot be spliced is a fault of the request, and nobody else's.
-            Err(error) => return Sent::Failed(Failure::Caller, error.to_string()),
-        };
         let call = Call {
             provider,
             addressed: Addressed {
@@ -57,7 +44,7 @@ impl Dispatch {
             content_type: self.request.content_type(),
             key_base_url: attempt.candidate.base_url.as_deref(),
             key: attempt.key.secret(),
-            body,
+            body: attempt.body.clone(),
             streamed: self.request.is_stream(),
             trace: self.core.trace_providers.then(|| attempt.span.context()),
         };

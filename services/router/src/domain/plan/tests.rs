@@ -429,11 +429,10 @@ fn what_cannot_be_served_says_why() {
         "openrouter".to_owned(),
     ];
     assert_eq!(refusal("gpt-4o", "u:groq"), Refusal::NoKey(all));
-    // Anthropic is not called in OpenAI's form.
-    let openrouter = vec!["openrouter".to_owned()];
+    let both = vec!["anthropic".to_owned(), "openrouter".to_owned()];
     assert_eq!(
-        refusal("claude-3-opus-20240229", "u:anthropic"),
-        Refusal::NoKey(openrouter)
+        refusal("claude-3-opus-20240229", "u:openai"),
+        Refusal::NoKey(both)
     );
     let plan = Case::new("gpt-4o", "u:groq").plan();
     let reasons: Vec<String> = plan.left_out.iter().map(LeftOut::reason).collect();

@@ -182,6 +182,7 @@ impl StreamWatch {
             return Ok(true);
         };
         if self.kind.ends(&data) {
+            self.finished = true;
             self.done_event = Some(share());
             return Ok(false);
         }

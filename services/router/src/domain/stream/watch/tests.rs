@@ -217,3 +217,70 @@ proptest! {
         prop_assert_eq!(watch.text().tokens_at_least(), 3);
     }
 }
+
+/// Pushes events of another form; what passed, and what was held until the end.
+fn watched(form: Form, events: &[&str]) -> (String, String, StreamWatch) {
+    let mut watch = StreamWatch::new(form, false);
+    let mut passed = String::new();
+    for event in events {
+        passed += &push(&mut watch, event).0;
+    }
+    passed += &text_of(&watch.end().unwrap().forward);
+    let held = watch.take_done_event().unwrap_or_default();
+    (passed, text_of(&[held]), watch)
+}
+
+#[test]
+fn a_message_of_anthropics_waits_for_its_content_and_is_whole_with_its_stop() {
+    let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n";
+    let delta = "data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"hi\"}}\n\n";
+    let over = "data: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":2}}\n\n";
+    let stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+    let mut early = StreamWatch::new(Form::Messages, false);
+    assert_eq!(push(&mut early, start).0, "");
+    assert!(!early.is_committed());
+    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
+    let broken = early.push(&Bytes::from_static(error.as_bytes()));
+    assert!(broken.unwrap_err().error.contains("overloaded"));
+    let (passed, held, watch) = watched(Form::Messages, &[start, delta, over, stop]);
+    assert_eq!(passed, [start, delta, over].concat());
+    assert_eq!(held, stop);
+    assert!(watch.is_whole());
+    let usage = watch.usage().unwrap().usage;
+    assert_eq!((usage.input_tokens, usage.output_tokens), (3, 2));
+    let (_, _, cut) = watched(Form::Messages, &[start, delta, over]);
+    assert!(!cut.is_whole());
+}
+
+#[test]
+fn a_stream_of_geminis_is_whole_with_a_finish_that_nothing_follows() {
+    let first = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}],\"usageMetadata\":{\"promptTokenCount\":3}}\r\n\r\n";
+    let last = "data: {\"candidates\":[{\"finishReason\":\"STOP\"}],\"usageMetadata\":{\"promptTokenCount\":3,\"candidatesTokenCount\":5}}\r\n\r\n";
+    let form = Form::StreamGenerateContent;
+    let (passed, held, watch) = watched(form, &[first, last]);
+    assert_eq!((passed.as_str(), held.as_str()), (first, last));
+    assert!(watch.is_whole());
+    assert_eq!(watch.usage().unwrap().usage.output_tokens, 5);
+    // What was taken for the last goes before what follows it, in one piece or in several.
+    let all = [first, last, first].concat();
+    for events in [&[first, last, first][..], &[&all]] {
+        let (passed, held, _) = watched(form, events);
+        assert_eq!(passed + &held, all);
+    }
+    let (_, _, cut) = watched(form, &[first]);
+    assert!(!cut.is_whole());
+}
+
+#[test]
+fn a_response_is_whole_when_it_is_completed() {
+    let created = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"usage\":null}}\n\n";
+    let delta = "data: {\"type\":\"response.output_text.delta\",\"delta\":\"hi\"}\n\n";
+    let completed = "data: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":2}}}\n\n";
+    let (passed, held, watch) = watched(Form::Responses, &[created, delta, completed]);
+    assert_eq!(passed, [created, delta].concat());
+    assert_eq!(held, completed);
+    assert!(watch.is_whole());
+    assert_eq!(watch.usage().unwrap().usage.input_tokens, 3);
+    let (passed, held, _) = watched(Form::Responses, &[created, delta, completed, DONE]);
+    assert_eq!(passed + &held, [created, delta, completed, DONE].concat());
+}
