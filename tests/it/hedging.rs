@@ -67,7 +67,8 @@ async fn overtaken(system: &System, at_openrouter: &str, streamed: bool) {
     let lost = attempts.iter().find(|attempt| attempt["attempt"] == 1);
     let lost = lost.unwrap();
     assert_eq!(lost["provider"], slow.0, "{receipt}");
-    assert_eq!(lost["status"], "failed", "{receipt}");
+    assert_eq!(lost["status"], "hedged", "{receipt}");
+    assert_eq!(lost["charge"], "0.00", "{receipt}");
     let reason = "hedged: another attempt answered first";
     assert_eq!(lost["reason"], reason, "{receipt}");
     system

@@ -55,14 +55,15 @@ macro_rules! words {
 }
 
 words!(
-    /// How an attempt ended: in full, before anything was delivered, after something was, or with
-    /// the caller leaving.
+    /// How an attempt ended: in full, before anything was delivered, after something was, with the
+    /// caller leaving, or with another attempt answering first, for which the platform pays.
     AttemptStatus of metering::v1::AttemptStatus {
         Unspecified = "unknown",
         Ok = "ok",
         Failed = "failed",
         Cut = "cut",
         Abandoned = "abandoned",
+        Hedged = "hedged",
     }
 );
 

@@ -125,7 +125,9 @@ fn status(word: &str) -> Cell {
     let tone = match word {
         "connected" | "ok" | "yes" | "added" => Tone::Good,
         "error" | "failed" | "down" | "refused" | "revoked" => Tone::Bad,
-        "expired" | "degraded" | "cut" | "abandoned" | "disabled" | "not tried" => Tone::Warning,
+        "expired" | "degraded" | "cut" | "abandoned" | "hedged" | "disabled" | "not tried" => {
+            Tone::Warning
+        }
         _ => Tone::Plain,
     };
     Cell::new(word, tone)

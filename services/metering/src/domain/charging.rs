@@ -141,13 +141,17 @@ impl Terms {
     pub(crate) fn price(&self, event: &Event) -> Result<Priced, MoneyError> {
         let charge = charge(event, &self.prices, self.markup)?;
         let list_cost = Some(charge.list_cost);
-        if event.outcome == Outcome::Failed {
-            return Ok(Priced {
-                list_cost,
-                ..Priced::default()
-            });
-        }
-        let capped = charge.capped(self.cap);
+        let cap = match event.outcome {
+            Outcome::Delivered => self.cap,
+            Outcome::Hedged => Some(Nanos::ZERO),
+            Outcome::Failed => {
+                return Ok(Priced {
+                    list_cost,
+                    ..Priced::default()
+                });
+            }
+        };
+        let capped = charge.capped(cap);
         Ok(Priced {
             list_cost,
             charge: capped.charged,
@@ -303,6 +307,19 @@ mod tests {
         for status in [wire::AttemptStatus::Cut, wire::AttemptStatus::Abandoned] {
             let priced = terms(None).price(&event(900, 10, status)).expect("priced");
             assert!(priced.charge > Nanos::ZERO);
+        }
+    }
+
+    #[test]
+    fn what_another_attempt_made_needless_is_the_platforms_whatever_the_cap() {
+        let lost = event(900, 200, wire::AttemptStatus::Hedged);
+        for cap in [None, Some(0), Some(4_000_000)] {
+            let expect = Priced {
+                list_cost: Some(Nanos::new(4_250_000)),
+                charge: Nanos::ZERO,
+                absorbed: Nanos::new(4_462_500),
+            };
+            assert_eq!(terms(cap).price(&lost), Ok(expect), "{cap:?}");
         }
     }
 

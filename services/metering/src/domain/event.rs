@@ -34,6 +34,8 @@ pub(crate) enum Outcome {
     Delivered,
     /// Nothing was delivered: nothing is charged.
     Failed,
+    /// Another attempt of its request answered first: the platform pays.
+    Hedged,
 }
 
 /// What is wrong with an event.
@@ -184,6 +186,7 @@ fn outcome(status: wire::AttemptStatus) -> Option<Outcome> {
         wire::AttemptStatus::Ok | wire::AttemptStatus::Cut | wire::AttemptStatus::Abandoned => {
             Some(Outcome::Delivered)
         }
+        wire::AttemptStatus::Hedged => Some(Outcome::Hedged),
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn summarize(
     let markup = if pinned { record.markup } else { markup };
     let in_credits = match (record.event.outcome, prices) {
         (_, None) => None,
-        (Outcome::Failed, Some(_)) => Some(Nanos::ZERO),
+        (Outcome::Failed | Outcome::Hedged, Some(_)) => Some(Nanos::ZERO),
         (Outcome::Delivered, Some(prices)) => charge_of(&record.event, prices, markup)
             .ok()
             .map(|cost| cost.charge),

@@ -24,7 +24,7 @@ pub(crate) struct Rerated {
 
 impl Rerated {
     /// One record by other prices, and with another markup than its own where one is given. Own keys
-    /// stay free, and so does what failed. What was charged up to a cap stays within it; a cap that
+    /// stay free, and so do what failed and what was the platform's. What was charged up to a cap stays within it; a cap that
     /// did not bind is not known.
     pub(crate) fn of(
         record: &Record,
@@ -150,6 +150,7 @@ mod tests {
             (Source::System, Status::Cut, None, 4_462_500),
             (Source::System, Status::Ok, Some(4_000_000), 4_000_000),
             (Source::System, Status::Failed, None, 0),
+            (Source::System, Status::Hedged, None, 0),
             (Source::User, Status::Ok, None, 0),
         ] {
             let record = record(source, status, cap);

@@ -56,7 +56,7 @@ impl Sum {
         Self {
             requests: i64::from(event.message.attempt == 1),
             attempts: 1,
-            failed_attempts: i64::from(!is_delivered),
+            failed_attempts: i64::from(event.outcome == Outcome::Failed),
             unpriced_attempts: i64::from(priced.list_cost.is_none()),
             usage: event.usage,
             list_cost,

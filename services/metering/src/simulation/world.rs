@@ -290,6 +290,7 @@ fn all_holds(books: &Books) -> Vec<(Uuid, AccountKey)> {
 enum System {
     Used,
     Failed,
+    Hedged,
     Own,
 }
 
@@ -304,6 +305,7 @@ fn event(id: Uuid, inference_id: &str, account: AccountKey, tokens: i64, kind: S
     let (status, key_source) = match kind {
         System::Used => (wire::AttemptStatus::Ok, wire::KeySource::System),
         System::Failed => (wire::AttemptStatus::Failed, wire::KeySource::System),
+        System::Hedged => (wire::AttemptStatus::Hedged, wire::KeySource::System),
         System::Own => (wire::AttemptStatus::Ok, wire::KeySource::User),
     };
     let message = wire::UsageEvent {

@@ -43,6 +43,7 @@ macro_rules! conformance {
             a_settle_may_take_the_balance_below_zero,
             what_no_balance_can_hold_is_put_aside_or_refused,
             what_is_beyond_the_cap_is_the_platforms,
+            what_another_attempt_made_needless_is_the_platforms,
             the_same_settle_again_has_no_second_effect,
             a_settle_with_other_figures_is_put_aside,
             a_hold_is_charged_for_one_event_only,

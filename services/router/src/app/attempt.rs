@@ -24,6 +24,8 @@ use crate::domain::shown::Shown;
 
 /// Shorter answers say nothing of a model's speed.
 const TOKENS_TO_TELL_SPEED: u64 = 10;
+/// What is recorded of an attempt that was one of two, and not the first to answer.
+const HEDGED: &str = "hedged: another attempt answered first";
 /// The longest reason that is kept.
 const REASON_CHARS_MAX: usize = 500;
 
@@ -79,7 +81,7 @@ pub(super) struct Ending {
     /// The service tier that the provider says it served in; empty for the usual one.
     pub(super) service_tier: String,
     pub(super) reason: String,
-    /// Whether anything was delivered, so that there is something to charge.
+    /// Whether anything was delivered, so that there is something to charge the caller.
     pub(super) delivered: bool,
 }
 
@@ -110,6 +112,21 @@ impl Ending {
             Some(measured) => Self { measured, ..self },
             None => Self::left(),
         }
+    }
+
+    /// Another attempt answered first.
+    pub(super) fn hedged(measured: MeasuredUsage, source: UsageSource) -> Self {
+        Self {
+            status: AttemptStatus::Hedged,
+            measured,
+            source,
+            ..Self::failed(HEDGED.to_owned())
+        }
+    }
+
+    /// Whether it is priced: for the caller what was delivered, for the platform what was needless.
+    pub(super) fn is_settled(&self) -> bool {
+        self.delivered || self.status == AttemptStatus::Hedged
     }
 
     pub(super) fn usage(&self) -> Usage {

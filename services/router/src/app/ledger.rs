@@ -36,7 +36,7 @@ impl Dispatch {
         meters.attempt(&attempt.candidate, ending.status, took);
         let list_cost = self.list_cost(attempt, ending);
         let held = attempt.hold.as_ref().map(Hold::held).unwrap_or_default();
-        let parcel = Parcel::closing(held, event, ending.delivered);
+        let parcel = Parcel::closing(held, event, ending.is_settled());
         let is_charged = parcel.kind() == Kind::Settle;
         attempt.closed();
         let metering = &self.core.metering;
@@ -132,7 +132,7 @@ impl Dispatch {
 
 /// Ends a hold that was taken from a lease, and says what it came to.
 fn end_leased(hold: &LeasedHold, ending: &Ending) -> (Option<Settled>, Ticket) {
-    match ending.delivered {
+    match ending.is_settled() {
         true => hold.settle(&ending.usage(), &ending.service_tier, ending.status),
         false => (None, hold.give_back()),
     }

@@ -267,6 +267,7 @@ pub(super) const fn outcome(status: AttemptStatus) -> &'static str {
         AttemptStatus::Failed => "failed",
         AttemptStatus::Abandoned => "abandoned",
         AttemptStatus::Cut => "cut",
+        AttemptStatus::Hedged => "hedged",
         AttemptStatus::Unspecified => "other",
     }
 }

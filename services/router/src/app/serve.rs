@@ -19,9 +19,6 @@ use crate::domain::providers::Provider;
 use crate::domain::resets;
 use crate::upstream::AnswerBody;
 
-/// What is recorded of an attempt that was one of two, and not the first to answer.
-const HEDGED: &str = "hedged: another attempt answered first";
-
 /// The most of an error body that is read; it is text for people.
 const ERROR_BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -141,13 +138,14 @@ impl Dispatch {
     /// The caller left, or its deadline passed: what was delivered until then is what counts. With the
     /// platform's key nobody pays for an answer of which it saw nothing. It says nothing of the
     /// provider, which had less time than it is given otherwise.
-    pub(super) async fn left(&self, attempt: &Attempt, mut ending: Ending) -> Outcome {
-        if attempt.hold.is_some() && !self.answer.has_begun() {
-            ending = ending.unseen();
-        }
-        // Of two attempts at most one is charged.
+    pub(super) async fn left(&self, attempt: &Attempt, used: Ending) -> Outcome {
+        let mut ending = match attempt.hold.is_some() && !self.answer.has_begun() {
+            true => used.clone().unseen(),
+            false => used.clone(),
+        };
+        // Of two attempts at most one is charged; the platform pays for all that the other one used.
         if attempt.lane.is_lost() || ending.delivered && !attempt.lane.claim() {
-            return self.lost(attempt, ending).await;
+            return self.lost(attempt, used).await;
         }
         ending.status = AttemptStatus::Abandoned;
         self.answer.why_gone().clone_into(&mut ending.reason);
@@ -157,17 +155,16 @@ impl Dispatch {
 }
 
 impl Dispatch {
-    /// Another attempt answered first. What this one has used is recorded, and charged to nobody.
-    async fn lost(&self, attempt: &Attempt, ending: Ending) -> Outcome {
-        let (measured, source) = match ending.delivered {
-            true => (ending.measured, ending.source),
+    /// Another attempt answered first. What this one has used is the platform's.
+    async fn lost(&self, attempt: &Attempt, used: Ending) -> Outcome {
+        let (measured, source) = match used.delivered {
+            true => (used.measured, used.source),
             // The prompt was sent, and that is all that is known.
             false => self.estimated(&attempt.candidate, 0).await,
         };
         let ending = Ending {
-            measured,
-            source,
-            ..Ending::failed(HEDGED.to_owned())
+            service_tier: used.service_tier,
+            ..Ending::hedged(measured, source)
         };
         if attempt.lane.is_first() {
             self.waited_for(attempt);

@@ -63,9 +63,9 @@ impl Held {
 
 impl Parcel {
     /// How the books of an attempt are closed: against its hold, if there is one, which goes back
-    /// where nothing was delivered.
-    pub(crate) fn closing(held: Held, event: UsageEvent, delivered: bool) -> Self {
-        let is_charged = delivered && !held.hold_id.is_empty();
+    /// where there is nothing to settle.
+    pub(crate) fn closing(held: Held, event: UsageEvent, is_settled: bool) -> Self {
+        let is_charged = is_settled && !held.hold_id.is_empty();
         let (is_unknown, request_id) = (held.is_unknown(), event.event_id.clone());
         let (hold_id, event) = (held.hold_id, Some(event));
         match is_charged {

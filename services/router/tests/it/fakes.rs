@@ -461,12 +461,14 @@ impl MeteringService for FakeMetering {
     ) -> Result<Response<metering::SettleUsageResponse>, Status> {
         self.answers()?;
         let event = request.into_inner().event.unwrap();
-        let charge = self.charge(&event.provider, &event.model, &event.usage.unwrap());
-        *self.0.balance.lock() -= charge.charge.get();
+        let cost = self.charge(&event.provider, &event.model, &event.usage.unwrap());
+        let is_hedged = event.status() == metering::AttemptStatus::Hedged;
+        let charge = cost.capped(is_hedged.then_some(Nanos::ZERO)).charged;
+        *self.0.balance.lock() -= charge.get();
         self.0.settled.lock().push(event);
         Ok(Response::new(metering::SettleUsageResponse {
-            charge_nanos: charge.charge.get(),
-            list_cost_nanos: Some(charge.list_cost.get()),
+            charge_nanos: charge.get(),
+            list_cost_nanos: Some(cost.list_cost.get()),
             duplicate: false,
         }))
     }

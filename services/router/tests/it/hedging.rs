@@ -78,19 +78,19 @@ impl Paced {
         events
     }
 
-    /// One was charged, and the other is told as what it was.
+    /// Both are settled: one was charged, and the other is told as what it was.
     async fn check_one_of_two(&self, served: u32, charged: i64) {
         let state = &self.harness.metering.0;
-        let lost = self.voided(1).await.remove(0);
-        assert_eq!(
-            (lost.attempt, lost.status()),
-            (3 - served, AttemptStatus::Failed)
-        );
+        until(|| state.settled.lock().len() == 2).await;
+        let settled = state.settled.lock().clone();
+        let of = |attempt| settled.iter().find(|event| event.attempt == attempt);
+        let (won, lost) = (of(served).unwrap(), of(3 - served).unwrap());
+        assert_eq!(won.status(), AttemptStatus::Ok);
+        assert_eq!(lost.status(), AttemptStatus::Hedged);
         assert_eq!(lost.reason, "hedged: another attempt answered first");
         assert!(lost.usage.unwrap().input_tokens > 0, "its prompt was sent");
-        let settled = state.settled.lock().clone();
-        assert_eq!((settled.len(), settled[0].attempt), (1, served));
-        assert_eq!(settled[0].inference_id, lost.inference_id);
+        assert_eq!(won.inference_id, lost.inference_id);
+        assert!(state.voided.lock().is_empty());
         assert_eq!(1_000_000_000 - *state.balance.lock(), charged);
         assert!(charged > 0);
     }
@@ -179,7 +179,12 @@ async fn a_request_that_the_provider_refuses_is_refused_once() {
     let answer = paced.harness.call(PLAIN).await.unwrap();
     assert_eq!(answer.head.http_status, 400);
     assert!(answer.body.contains("too hot"), "{}", answer.body);
-    assert_eq!(paced.voided(2).await.len(), 2);
+    assert_eq!(paced.voided(1).await[0].attempt, 2);
+    let state = &paced.harness.metering.0;
+    until(|| state.settled.lock().len() == 1).await;
+    let lost = state.settled.lock()[0].clone();
+    assert_eq!((lost.attempt, lost.status()), (1, AttemptStatus::Hedged));
+    assert_eq!(*state.balance.lock(), 1_000_000_000, "the platform's");
 }
 
 #[tokio::test]

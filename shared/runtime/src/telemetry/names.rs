@@ -72,7 +72,7 @@ pub const CUT: &str = "keyward.cut";
 pub const ATTEMPT: &str = "keyward.attempt";
 /// How many attempts there were.
 pub const ATTEMPTS: &str = "keyward.attempts";
-/// How an attempt ended: `ok`, `failed`, `cut`, `abandoned`.
+/// How an attempt ended: `ok`, `failed`, `cut`, `abandoned`, `hedged`.
 pub const OUTCOME: &str = "keyward.outcome";
 /// Why this candidate stands where it stands in the plan.
 pub const CANDIDATE_REASON: &str = "keyward.candidate.reason";

@@ -49,7 +49,8 @@ pub(crate) enum TransferKind {
     Grant,
     /// A request paid for: account → revenue.
     Charge,
-    /// What a request cost beyond its cap: absorbed → revenue.
+    /// What a request cost beyond its cap, or an attempt that another one made needless: absorbed →
+    /// revenue.
     Absorbed,
     /// A charge given back: revenue → account.
     Refund,

@@ -84,6 +84,13 @@ fn event(number: u64, account: AccountKey, tokens: i64) -> Event {
     Event::parse(&id(number).to_string(), Some(message), None).expect("valid")
 }
 
+/// The same of an attempt that another one made needless.
+fn hedged(event: Event) -> Event {
+    let mut message = wire::UsageEvent::clone(&event.message);
+    message.status = wire::AttemptStatus::Hedged.into();
+    Event::parse(&event.id.to_string(), Some(message), None).expect("valid")
+}
+
 fn settlement(number: u64, hold: u64, account: AccountKey, tokens: i64) -> Settlement {
     Settlement {
         event: event(number, account, tokens),
@@ -168,6 +175,23 @@ fn what_is_beyond_the_hold_is_charged_and_may_take_the_balance_below_zero() {
         new_hold(6, payer, 1).apply(&mut books),
         Placed::Held(_)
     ));
+    assert_adds_up(&books);
+}
+
+#[test]
+fn what_another_attempt_made_needless_moves_money_of_the_platforms_alone() {
+    let (mut books, payer) = (Books::default(), account(1));
+    grant(1, payer, 100).apply(&mut books);
+    new_hold(2, payer, 60).apply(&mut books);
+    let mut lost = settlement(3, 2, payer, 45);
+    lost.event = hedged(lost.event);
+    assert_eq!(charged(lost.apply(&mut books)), (0, false));
+    assert_eq!(charged(lost.apply(&mut books)), (0, true));
+    let account = &books.accounts[&payer];
+    assert_eq!((account.balance, account.held), (nanos(100), nanos(0)));
+    assert_eq!(books.platform[&Platform::Absorbed], nanos(-45));
+    assert_eq!(books.platform[&Platform::Revenue], nanos(45));
+    assert_eq!(books.holds[&id(2)].state, HoldState::Settled);
     assert_adds_up(&books);
 }
 

@@ -20,8 +20,12 @@ impl<P: Port> World<P> {
             intent,
             lease,
         } = self.routers[router].serving.remove(0);
-        let (tokens, failed) = (self.amount(150), chance(&mut self.rng, 20));
-        let kind = if failed { System::Failed } else { System::Used };
+        let tokens = self.amount(150);
+        let kind = match self.below(10) {
+            0..2 => System::Failed,
+            2 => System::Hedged,
+            _ => System::Used,
+        };
         let inference_id = &intent.message.inference_id;
         let event = event(intent.id, inference_id, hold.request.account, tokens, kind);
         let charge = hold.terms.price(&event).expect("fits").charge;

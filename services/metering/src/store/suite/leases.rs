@@ -9,7 +9,7 @@ use super::{account, assert_adds_up, charged, event, give, run, terms, time, wir
 use crate::domain::ledger::{GiveBack, Holder, Lease, LeaseSettlement, Lend, Lent};
 use crate::store::{Store, prove};
 
-fn lend(id: u128, wanted: i64) -> Lend {
+pub(super) fn lend(id: u128, wanted: i64) -> Lend {
     Lend {
         id: Uuid::from_u128(id),
         account: account(1),
@@ -28,7 +28,7 @@ fn lend(id: u128, wanted: i64) -> Lend {
     }
 }
 
-fn settlement(id: u128, lease: u128, tokens: i64) -> LeaseSettlement {
+pub(super) fn lease_settlement(id: u128, lease: u128, tokens: i64) -> LeaseSettlement {
     LeaseSettlement {
         event: event(id, account(1), tokens, wire::AttemptStatus::Ok),
         lease_id: Uuid::from_u128(lease),
@@ -40,7 +40,7 @@ fn settlement(id: u128, lease: u128, tokens: i64) -> LeaseSettlement {
     }
 }
 
-async fn lent(store: &impl Store, lend: Lend) -> Lease {
+pub(super) async fn lent(store: &impl Store, lend: Lend) -> Lease {
     match run(store, lend).await {
         Lent::Granted(lease) => *lease,
         other => panic!("not lent: {other:?}"),
@@ -57,7 +57,7 @@ pub(crate) async fn what_is_lent_comes_back_or_is_charged(store: Arc<impl Store 
     give(&*store, account(1), 1_000, "k").await;
     lent(&*store, lend(2, 300)).await;
     assert_eq!(leased(&*store).await, (1_000, 300));
-    let settle = settlement(20, 2, 40);
+    let settle = lease_settlement(20, 2, 40);
     assert_eq!(run(&*store, settle.clone()).await, charged(40, false));
     assert_eq!(run(&*store, settle).await, charged(40, true));
     assert_eq!(leased(&*store).await, (960, 260));
@@ -75,7 +75,7 @@ pub(crate) async fn what_is_lent_comes_back_or_is_charged(store: Arc<impl Store 
     assert!(run(&*store, back(100, true)).await);
     assert!(!run(&*store, back(100, true)).await);
     assert_eq!(
-        run(&*store, settlement(21, 2, 40)).await,
+        run(&*store, lease_settlement(21, 2, 40)).await,
         charged(40, false)
     );
     assert_eq!(leased(&*store).await, (920, 0));

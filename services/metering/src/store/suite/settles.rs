@@ -6,14 +6,16 @@ use keyward_money::Nanos;
 use keyward_proto::metering::v1 as wire;
 use uuid::Uuid;
 
+use super::leases::{lease_settlement, lend, lent};
+use super::proof::install_prices;
 use super::samples::{
     account, assert_adds_up, assert_balance, assert_held, charged, event, expire, give, hold,
-    place, settle, terms, void,
+    place, run, settle, settlement, terms, void,
 };
 use crate::domain::charging::Priced;
-use crate::domain::ledger::{Granted, NewHold, Placed, Posted, QuarantineReason};
+use crate::domain::ledger::{Granted, LeaseSettlement, NewHold, Placed, Posted, QuarantineReason};
 use crate::domain::requester::Visibility;
-use crate::store::{SHARDS, Store};
+use crate::store::{SHARDS, Store, prove};
 
 pub(crate) async fn a_settle_charges_what_was_used_and_frees_the_rest(
     store: Arc<impl Store + 'static>,
@@ -118,6 +120,38 @@ pub(crate) async fn what_is_beyond_the_cap_is_the_platforms(store: Arc<impl Stor
         }
     );
     assert_balance(&*store, 70, 0).await;
+}
+
+pub(crate) async fn what_another_attempt_made_needless_is_the_platforms(
+    store: Arc<impl Store + 'static>,
+) {
+    install_prices(&*store).await;
+    give(&*store, account(1), 1_000, "k").await;
+    place(&*store, hold(1, account(1), 60)).await;
+    lent(&*store, lend(2, 300)).await;
+    let hedged = |id| event(id, account(1), 80, wire::AttemptStatus::Hedged);
+    let posted = |duplicate| Posted::Recorded {
+        priced: Priced {
+            list_cost: Some(Nanos::new(80)),
+            charge: Nanos::ZERO,
+            absorbed: Nanos::new(80),
+        },
+        duplicate,
+    };
+    let leased = LeaseSettlement {
+        event: hedged(11),
+        ..lease_settlement(11, 2, 80)
+    };
+    for duplicate in [false, true] {
+        let of_hold = run(&*store, settlement(hedged(10), 1)).await;
+        assert_eq!(of_hold, posted(duplicate));
+        assert_eq!(run(&*store, leased.clone()).await, posted(duplicate));
+    }
+    let balance = store.balance(account(1)).await.expect("works");
+    assert_eq!((balance.balance.get(), balance.leased.get()), (1_000, 300));
+    assert_adds_up(&*store).await;
+    let proof = prove(&*store, None).await.expect("works");
+    assert_eq!((proof.discrepancies, proof.records), (Vec::new(), 2));
 }
 
 pub(crate) async fn the_same_settle_again_has_no_second_effect(store: Arc<impl Store + 'static>) {

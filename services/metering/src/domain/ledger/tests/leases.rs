@@ -72,6 +72,19 @@ fn left(books: &Books, payer: AccountKey) -> (i64, i64, i64) {
 }
 
 #[test]
+fn what_another_attempt_made_needless_takes_nothing_off_a_lease() {
+    let (mut books, payer) = books_with(1_000);
+    lend(2, payer, 100).apply(&mut books);
+    let mut lost = lease_settlement(20, 2, payer, (50, 45));
+    lost.event = hedged(lost.event);
+    assert_eq!(charged(lost.apply(&mut books)), (0, false));
+    assert_eq!(left(&books, payer), (1_000, 100, 900));
+    assert_eq!(books.leases[&id(2)].remaining, nanos(100));
+    assert_eq!(books.platform[&Platform::Absorbed], nanos(-45));
+    assert_adds_up(&books);
+}
+
+#[test]
 fn a_lease_is_a_share_of_what_is_there_and_the_same_again_changes_nothing() {
     let (mut books, payer) = books_with(1_000);
     assert_eq!(granted(&lend(2, payer, 500).apply(&mut books)), 100);

@@ -99,7 +99,7 @@ impl LeasedHold {
         });
         let settled = charge.map(|charge| Settled {
             charge: match status {
-                AttemptStatus::Failed => Nanos::ZERO,
+                AttemptStatus::Failed | AttemptStatus::Hedged => Nanos::ZERO,
                 _ => charge.charge,
             },
             list_cost: Some(charge.list_cost),
