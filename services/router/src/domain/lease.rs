@@ -80,12 +80,14 @@ impl Lease {
     /// Takes more for a hold that stands, recalled or not.
     pub fn raise(&self, amount: Nanos) -> bool {
         let amount = amount.get().max(0);
+        // Before it is taken: what is in neither place would be given back by whoever looks then.
+        self.in_flight.fetch_add(amount, Ordering::AcqRel);
         let take = |free: i64| (free >= amount).then(|| free - amount);
         let taken = self
             .free
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
-        if taken.is_ok() {
-            self.in_flight.fetch_add(amount, Ordering::AcqRel);
+        if taken.is_err() {
+            self.in_flight.fetch_sub(amount, Ordering::AcqRel);
         }
         taken.is_ok()
     }
@@ -113,15 +115,17 @@ impl Lease {
         self.is_recalled.store(true, Ordering::Release);
     }
 
-    /// Takes out what is free, to be given back; says how much that is altogether.
-    pub fn take_back(&self) -> Nanos {
+    /// Takes out what is free, to be given back. Says how much that is altogether, and whether the
+    /// lease is over: nothing is held from it then, nor can be, and metering knows all.
+    pub fn take_back(&self) -> (Nanos, bool) {
         let take = |free: i64| (free > 0).then_some(0);
         let taken = self
             .free
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
         let taken = taken.unwrap_or(0);
         let before = self.returned.fetch_add(taken, Ordering::AcqRel);
-        Nanos::new(before.saturating_add(taken))
+        // Only now: a hold that was faster is in flight, and one that was not finds nothing.
+        (Nanos::new(before.saturating_add(taken)), self.is_over())
     }
 
     /// Metering has heard that so much came back.
@@ -135,7 +139,7 @@ impl Lease {
     }
 
     /// Whether nothing is held from it, and metering knows all.
-    pub fn is_over(&self) -> bool {
+    fn is_over(&self) -> bool {
         self.in_flight().is_zero() && self.untold.load(Ordering::Acquire) == 0
     }
 

@@ -33,7 +33,11 @@ fn what_is_charged_beyond_a_hold_is_gone() {
     lease.settle(nanos(90), nanos(120));
     assert_eq!(lease.free(), nanos(-20));
     assert!(!lease.hold(nanos(1), 0));
-    assert_eq!(lease.take_back(), nanos(0), "there is nothing to give back");
+    assert_eq!(
+        lease.take_back().0,
+        nanos(0),
+        "there is nothing to give back"
+    );
     lease.granted(nanos(150), 10_000);
     assert!(lease.hold(nanos(30), 0));
 }
@@ -43,16 +47,33 @@ fn a_recalled_lease_gives_back_what_is_free_and_ends_with_its_last_settle() {
     let lease = lease(100);
     assert!(lease.hold(nanos(30), 0));
     lease.recall();
-    assert_eq!(lease.take_back(), nanos(70));
+    assert_eq!(lease.take_back(), (nanos(70), false));
     assert!(!lease.hold(nanos(1), 0));
     lease.granted(nanos(110), 10_000);
     assert!(lease.raise(nanos(10)), "a hold that stands may grow");
     lease.telling();
     lease.settle(nanos(40), nanos(15));
-    assert!(!lease.is_over(), "metering does not know");
+    assert_eq!(
+        lease.take_back(),
+        (nanos(95), false),
+        "metering does not know"
+    );
     lease.told();
-    assert!(lease.is_over());
-    assert_eq!(lease.take_back(), nanos(95));
+    assert_eq!(lease.take_back(), (nanos(95), true));
+}
+
+#[test]
+fn no_lease_is_over_under_a_hold_that_was_taken_meanwhile() {
+    for _ in 0..2_000 {
+        let lease = lease(10);
+        let (is_held, (_, is_over)) = std::thread::scope(|scope| {
+            let holding = scope.spawn(|| lease.hold(nanos(10), 0));
+            lease.recall();
+            let back = lease.take_back();
+            (holding.join().unwrap(), back)
+        });
+        assert!(!(is_held && is_over));
+    }
 }
 
 #[test]

@@ -187,7 +187,7 @@ impl LeaseBook {
     /// over.
     pub(super) async fn give_back(&self, slot: &Slot) {
         for lease in slot.retired() {
-            let (is_over, returned) = (lease.is_over(), lease.take_back());
+            let (returned, is_over) = lease.take_back();
             if !is_over && lease.has_returned(returned) {
                 continue;
             }
