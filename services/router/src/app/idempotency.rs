@@ -48,7 +48,13 @@ impl Dispatch {
             now_ms,
             expire_ms: now_ms.saturating_add(UNDER_WAY_MS),
         };
-        match self.core.answers.claim(claim).await.map_err(away)? {
+        match self
+            .core
+            .answers
+            .claim(claim)
+            .await
+            .map_err(|error| away(&error))?
+        {
             Found::Free => {
                 self.turn = Some(
                     Turn {
@@ -181,8 +187,8 @@ fn signed_now_ms() -> i64 {
     i64::try_from(now_ms()).unwrap_or(i64::MAX)
 }
 
-fn away(error: StoreError) -> RouteError {
-    let error = keyward_runtime::error::chain(&error);
+fn away(error: &StoreError) -> RouteError {
+    let error = keyward_runtime::error::chain(error);
     tracing::error!(%error, "what requests came to cannot be looked up");
     RouteError::away("the store of answers")
 }
