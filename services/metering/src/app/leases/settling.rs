@@ -34,19 +34,19 @@ impl App {
         let lease = self.store.lease_get(asked.lease_id).await?;
         let lease = lease.filter(|lease| lease.account == event.account);
         let lease = lease.ok_or(MeteringError::NotFound("lease"))?;
-        let (event_id, hold_id) = (event.id, Some(asked.hold_id));
+        let hold_id = Some(asked.hold_id);
         let settlement = LeaseSettlement {
             lease_id: lease.id,
             hold_id: asked.hold_id,
             held: asked.held,
             terms: self.terms_of(&lease, &event).await?,
             budgets: self.shares(&lease, &event, asked.hold_id).await?,
-            event,
+            event: event.clone(),
             time: time::now(),
         };
-        let posted = self.ledger.run(settlement).await?;
+        let posted = self.post(settlement, &event, hold_id).await?;
         self.meters.settle(posted);
-        self.recorded(event_id, hold_id, posted)
+        self.recorded(event.id, hold_id, posted)
     }
 
     async fn terms_of(&self, lease: &Lease, event: &Event) -> Result<Terms, MeteringError> {

@@ -130,8 +130,8 @@ impl Router {
         self.answers.unbounded_send(done).expect("heard");
     }
 
-    /// Settles what it held from its lease.
-    pub(super) async fn settle(&self) -> wire::SettleUsageResponse {
+    /// What it would settle of its lease.
+    pub(super) fn settlement(&self) -> wire::SettleUsageRequest {
         let request = hold(words(3, 3));
         let mut event = served(&request, words(3, 3));
         event.owner = Some(wire::UsageOwner {
@@ -139,11 +139,16 @@ impl Router {
             user_uid: uid("bob").to_string(),
             ..wire::UsageOwner::default()
         });
-        let settle = wire::SettleUsageRequest {
+        wire::SettleUsageRequest {
             lease_id: self.lease_id.clone(),
             held_nanos: PRICE,
             ..settle(&request, event)
-        };
+        }
+    }
+
+    /// Settles what it held from its lease.
+    pub(super) async fn settle(&self) -> wire::SettleUsageResponse {
+        let settle = self.settlement();
         let settled = self.metering.clone().settle_usage(settle.clone()).await;
         let settled = settled.expect("settled").into_inner();
         let again = self.metering.clone().settle_usage(settle).await;
