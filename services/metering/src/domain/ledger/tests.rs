@@ -85,7 +85,7 @@ fn event(number: u64, account: AccountKey, tokens: i64) -> Event {
 }
 
 /// The same of an attempt that another one made needless.
-fn hedged(event: Event) -> Event {
+fn hedged(event: &Event) -> Event {
     let mut message = wire::UsageEvent::clone(&event.message);
     message.status = wire::AttemptStatus::Hedged.into();
     Event::parse(&event.id.to_string(), Some(message), None).expect("valid")
@@ -184,7 +184,7 @@ fn what_another_attempt_made_needless_moves_money_of_the_platforms_alone() {
     grant(1, payer, 100).apply(&mut books);
     new_hold(2, payer, 60).apply(&mut books);
     let mut lost = settlement(3, 2, payer, 45);
-    lost.event = hedged(lost.event);
+    lost.event = hedged(&lost.event);
     assert_eq!(charged(lost.apply(&mut books)), (0, false));
     assert_eq!(charged(lost.apply(&mut books)), (0, true));
     let account = &books.accounts[&payer];

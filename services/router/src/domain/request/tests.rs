@@ -24,9 +24,17 @@ fn spliced(body: &str, splice: &Splice<'_>) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+fn check_faulty(cases: &[(&str, Option<&str>, &str)]) {
+    for (body, param, message) in cases {
+        let error = parse(body).expect_err(body);
+        assert_eq!(error.param, *param, "{body}");
+        assert!(error.message.contains(message), "{body}: {error}");
+    }
+}
+
 #[test]
-fn a_faulty_body_is_refused_with_the_member_at_fault() {
-    let cases: &[(&str, Option<&str>, &str)] = &[
+fn what_is_no_body_or_names_no_model_is_refused() {
+    check_faulty(&[
         ("", None, "the body is empty"),
         ("{", None, "not valid JSON"),
         ("hello", None, "not valid JSON"),
@@ -74,6 +82,14 @@ fn a_faulty_body_is_refused_with_the_member_at_fault() {
             Some("model"),
             "given twice",
         ),
+    ]);
+    let error = parse_as(Form::Chat, b"{\"model\":\"\xff\"}").unwrap_err();
+    assert!(error.message.contains("UTF-8"));
+}
+
+#[test]
+fn a_faulty_body_is_refused_with_the_member_at_fault() {
+    check_faulty(&[
         (
             r#"{"model":"m"}"#,
             Some("messages"),
@@ -129,14 +145,7 @@ fn a_faulty_body_is_refused_with_the_member_at_fault() {
             Some("stream_options"),
             "true or false",
         ),
-    ];
-    for (body, param, message) in cases {
-        let error = parse(body).expect_err(body);
-        assert_eq!(error.param, *param, "{body}");
-        assert!(error.message.contains(message), "{body}: {error}");
-    }
-    let error = parse_as(Form::Chat, b"{\"model\":\"\xff\"}").unwrap_err();
-    assert!(error.message.contains("UTF-8"));
+    ]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn what_another_attempt_made_needless_takes_nothing_off_a_lease() {
     let (mut books, payer) = books_with(1_000);
     lend(2, payer, 100).apply(&mut books);
     let mut lost = lease_settlement(20, 2, payer, (50, 45));
-    lost.event = hedged(lost.event);
+    lost.event = hedged(&lost.event);
     assert_eq!(charged(lost.apply(&mut books)), (0, false));
     assert_eq!(left(&books, payer), (1_000, 100, 900));
     assert_eq!(books.leases[&id(2)].remaining, nanos(100));

@@ -234,12 +234,14 @@ fn watched(form: Form, events: &[&str]) -> (String, String, StreamWatch) {
 fn a_message_of_anthropics_waits_for_its_content_and_is_whole_with_its_stop() {
     let start = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n";
     let delta = "data: {\"type\":\"content_block_delta\",\"delta\":{\"text\":\"hi\"}}\n\n";
-    let over = "data: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":2}}\n\n";
+    let over =
+        "data: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":2}}\n\n";
     let stop = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
     let mut early = StreamWatch::new(Form::Messages, false);
     assert_eq!(push(&mut early, start).0, "");
     assert!(!early.is_committed());
-    let error = "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
+    let error =
+        "event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"}}\n\n";
     let broken = early.push(&Bytes::from_static(error.as_bytes()));
     assert!(broken.unwrap_err().error.contains("overloaded"));
     let (passed, held, watch) = watched(Form::Messages, &[start, delta, over, stop]);
