@@ -14,17 +14,19 @@ use protox::prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 const SECRET: &str = "keyward.vault.v1.secret";
 
 /// Messages that carry bodies; their `Debug` is written by hand too.
-const BODY_MESSAGES: [&str; 4] = [
+const BODY_MESSAGES: [&str; 5] = [
     ".keyward.router.v1.InvokeRequest",
     ".keyward.router.v1.InvokeRequest.part",
     ".keyward.router.v1.InvokeResponse",
     ".keyward.router.v1.InvokeResponse.part",
+    ".keyward.router.v1.ResolveRouteRequest",
 ];
 
 /// Fields that carry bodies: reference-counted, so that passing them on copies nothing.
-const BODY_FIELDS: [&str; 2] = [
+const BODY_FIELDS: [&str; 3] = [
     ".keyward.router.v1.InvokeRequest.chunk",
     ".keyward.router.v1.InvokeResponse.chunk",
+    ".keyward.router.v1.ResolveRouteRequest.body",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

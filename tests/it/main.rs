@@ -21,6 +21,7 @@ mod concurrency;
 mod damaged;
 mod doctor;
 mod drain;
+mod explained;
 mod failover;
 mod fallback;
 mod grpc;

@@ -54,6 +54,7 @@ pub(crate) use cache::{RedisShelf, ResponseCache};
 use closing::Closing;
 pub(crate) use drains::Drains;
 pub(crate) use error::RouteError;
+pub(crate) use explain::{About, Question};
 pub(crate) use health::{HINTS_MAX, HealthBook, HealthMeters, share as share_health};
 pub(crate) use idempotency::forget_answers;
 pub(crate) use invoke::{Invocation, Options};

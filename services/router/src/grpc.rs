@@ -60,9 +60,8 @@ impl RouterService for RouterApi {
         request: Request<proto::ResolveRouteRequest>,
     ) -> Result<Response<proto::ResolveRouteResponse>, Status> {
         let behalf = behalf(&request)?;
-        let message = request.into_inner();
-        let route = convert::route_request(&message)?;
-        let plan = self.core.explain(route, &message.endpoint, &behalf).await;
+        let question = convert::question(request.into_inner())?;
+        let plan = self.core.explain(question, &behalf).await;
         let plan = plan.map_err(|error| to_status(&error))?;
         Ok(Response::new(convert::resolved(plan)))
     }

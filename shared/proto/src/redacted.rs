@@ -172,3 +172,17 @@ impl fmt::Debug for router::invoke_response::Part {
         }
     }
 }
+
+impl fmt::Debug for router::ResolveRouteRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResolveRouteRequest")
+            .field("model", &self.model)
+            .field("endpoint", &self.endpoint)
+            .field("options", &self.options)
+            .field("models", &self.models)
+            .field("provider_preferences", &self.provider_preferences)
+            .field("tags", &self.tags)
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}

@@ -1,6 +1,7 @@
 //! `/api/v1/routes/explain`: who would serve a model, and why. Nothing is sent or charged.
 
 use axum::extract::State;
+use bytes::Bytes;
 use keyward_proto::router::v1::{ResolveRouteRequest, RouteCandidate, RoutingOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -28,7 +29,7 @@ pub(super) fn router() -> OpenApiRouter<Services> {
 struct Question {
     /// The model, as a request would name it.
     #[schema(examples("sandbox/echo"))]
-    model: String,
+    model: Option<String>,
     /// The endpoint; the model's first where absent.
     #[schema(examples("chat.completions"))]
     endpoint: Option<String>,
@@ -40,6 +41,10 @@ struct Question {
     /// What a request's `provider` would say, in OpenRouter's form.
     #[schema(value_type = Option<Object>, examples(json!({"order": ["openai"]})))]
     provider: Option<Box<RawValue>>,
+    /// The body of a request as it would be sent, in place of `model`, `models` and `provider`: what
+    /// its messages decide counts too. It goes nowhere, and is not kept.
+    #[schema(value_type = Option<Object>)]
+    request: Option<Box<RawValue>>,
 }
 
 /// Who might serve a request, in order.
@@ -102,7 +107,7 @@ async fn explain(
     Given(question): Given<Question>,
 ) -> Outcome {
     let request = call.request(ResolveRouteRequest {
-        model: question.model,
+        model: question.model.unwrap_or_default(),
         endpoint: question.endpoint.unwrap_or_default(),
         options: Some(RoutingOptions {
             task: question.task.unwrap_or(extras.options.task),
@@ -113,8 +118,13 @@ async fn explain(
             .provider
             .map_or_else(String::new, |json| json.get().to_owned()),
         tags: extras.tags,
+        body: question.request.map(bytes_of).unwrap_or_default(),
     });
     let answer = services.router().resolve_route(request).await?.into_inner();
     let candidates = answer.candidates.into_iter().map(Candidate::from).collect();
     Reply::ok(&Route { candidates })
+}
+
+fn bytes_of(json: Box<RawValue>) -> Bytes {
+    Box::<str>::from(json).into_string().into()
 }

@@ -3,15 +3,57 @@
 
 use std::collections::{HashMap, HashSet};
 
+use keyward_runtime::error::{Reason, metadata};
+use keyward_secret::Secret;
+
 use super::RouteError;
 use super::invoke::Options;
 use crate::domain::plan::{InlineKey, PlanKey, RouteRequest, TaskChoice};
 use crate::domain::policy::Layer;
-use crate::domain::request::ModelRequest;
+use crate::domain::request::{Arrived, ModelRequest};
 use crate::domain::task::AUTO;
 
+/// A request that was read.
+pub(super) struct Asked {
+    pub(super) request: ModelRequest,
+    /// The key in it, from its head or its body.
+    pub(super) inline_key: Option<Secret>,
+    pub(super) route: RouteRequest,
+}
+
+/// Reads a request. Takes the key out of `options`.
+pub(super) fn read(
+    arrived: Arrived,
+    options: &mut Options,
+    tags: &HashMap<String, String>,
+) -> Result<Asked, RouteError> {
+    let mut request = ModelRequest::parse(arrived)?;
+    let header_key = options.inline_key.take();
+    let inline_key = inline_key(header_key, request.take_inline_key())?;
+    let inline = inline_key.as_ref().map(|key| InlineKey::of(key.expose()));
+    let route = route(&request, options, inline, tags)?;
+    Ok(Asked {
+        request,
+        inline_key,
+        route,
+    })
+}
+
+/// The one inline key: a header's, or the body's.
+fn inline_key(header: Option<Secret>, body: Option<Secret>) -> Result<Option<Secret>, RouteError> {
+    match (header, body) {
+        (Some(header), Some(body)) if header != body => Err(RouteError::new(
+            Reason::InvalidRequest,
+            "the header x-byok-api-key and the body's byok_api_key differ",
+        )
+        .with(metadata::PARAM, "byok_api_key")),
+        (Some(key), _) | (None, Some(key)) => Ok(Some(key)),
+        (None, None) => Ok(None),
+    }
+}
+
 /// A request as routing sees it.
-pub(super) fn route(
+fn route(
     request: &ModelRequest,
     options: &Options,
     inline_key: Option<InlineKey>,

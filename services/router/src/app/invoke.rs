@@ -6,16 +6,17 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
 use keyward_money::Nanos;
-use keyward_runtime::error::{Reason, metadata};
+use keyward_runtime::error::metadata;
 use keyward_runtime::ids;
 use keyward_secret::Secret;
 
 use super::answer::{self, AnswerHead, AnswerReceiver, Parts};
+use super::asked::Asked;
 use super::dispatch::Dispatch;
 use super::limits::Admission;
 use super::{Behalf, Core, RouteError, asked, now_ms, spans};
 use crate::domain::plan::{
-    Allowance, InlineKey, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan,
+    Allowance, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan,
 };
 use crate::domain::request::{Arrived, ModelRequest};
 use crate::domain::shown::Shown;
@@ -91,12 +92,12 @@ impl Core {
             due,
             arrived,
         } = invocation;
-        let mut request = ModelRequest::parse(arrived)?;
-        let header_key = options.inline_key.take();
-        let inline_key = inline_key(header_key, request.take_inline_key())?;
+        let Asked {
+            request,
+            inline_key,
+            route,
+        } = asked::read(arrived, &mut options, &tags)?;
         self.metering.admits()?;
-        let inline = inline_key.as_ref().map(|key| InlineKey::of(key.expose()));
-        let route = asked::route(&request, &options, inline, &tags)?;
         let plan = self.plan(route, Some(&request), &behalf).await?;
         if let Some(refusal) = plan.refusal.as_ref().filter(|_| plan.candidates.is_empty()) {
             return Err(RouteError::refused(refusal, request.model()));
@@ -182,18 +183,5 @@ async fn within<T>(
             let worked = tokio::time::timeout_at(due, work).await;
             worked.unwrap_or_else(|_| Err(RouteError::late()))
         }
-    }
-}
-
-/// The one inline key: a header's, or the body's.
-fn inline_key(header: Option<Secret>, body: Option<Secret>) -> Result<Option<Secret>, RouteError> {
-    match (header, body) {
-        (Some(header), Some(body)) if header != body => Err(RouteError::new(
-            Reason::InvalidRequest,
-            "the header x-byok-api-key and the body's byok_api_key differ",
-        )
-        .with(metadata::PARAM, "byok_api_key")),
-        (Some(key), _) | (None, Some(key)) => Ok(Some(key)),
-        (None, None) => Ok(None),
     }
 }

@@ -119,7 +119,10 @@ impl Core {
         };
         self.vault.report(report).await;
         match outcome {
-            KeyOutcome::Accepted => self.health.forget(id),
+            KeyOutcome::Accepted => {
+                let provider = &lease.key.provider;
+                self.health.found_well(id, lease.version, provider);
+            }
             outcome => self.meters.key_failure(&lease.key.provider, outcome),
         }
     }

@@ -6,10 +6,8 @@ use keyward_runtime::error::{Reason, metadata, status};
 use keyward_secret::Secret;
 use tonic::Status;
 
-use crate::app::Options;
-use crate::domain::plan::{
-    Allowance, Candidate, InlineKey, LeftOut, Plan, RouteRequest, TaskChoice,
-};
+use crate::app::{About, Options, Question};
+use crate::domain::plan::{Allowance, Candidate, LeftOut, Plan};
 use crate::domain::preferences::Preferences;
 use crate::domain::task::Task;
 
@@ -38,20 +36,33 @@ fn caching(said: proto::Caching) -> Option<bool> {
     }
 }
 
-pub(super) fn route_request(request: &proto::ResolveRouteRequest) -> Result<RouteRequest, Status> {
-    let options = request.options.clone().unwrap_or_default();
-    Ok(RouteRequest {
-        model: request.model.clone(),
-        models: request.models.clone(),
-        preferences: preferences(&request.provider_preferences)?,
-        task: task(&options.task)?.map(|task| TaskChoice { task, signal: None }),
-        tags: request.tags.clone(),
-        // Its content is not read: what it looks like must not change the answer.
-        inline_key: (!options.inline_key.is_empty()).then(InlineKey::default),
-        byok_provider: provider(&options.byok_provider),
-        allowance: allowance(&options),
-        fallback_max_charge: max_charge(&options)?,
-        ..RouteRequest::default()
+/// A question about routing: a body as it would be sent, or what it would say.
+pub(super) fn question(request: proto::ResolveRouteRequest) -> Result<Question, Status> {
+    let about = match request.body.is_empty() {
+        true => About::Words {
+            model: request.model,
+            models: request.models,
+            preferences: preferences(&request.provider_preferences)?,
+        },
+        false => {
+            let said_twice = [
+                ("model", !request.model.is_empty()),
+                ("models", !request.models.is_empty()),
+                ("provider", !request.provider_preferences.is_empty()),
+            ];
+            if let Some((param, _)) = said_twice.into_iter().find(|(_, is_said)| *is_said) {
+                let message = format!("`{param}` is the request's own to say");
+                let facts = vec![(metadata::PARAM, param.to_owned())];
+                return Err(status(Reason::InvalidRequest, &message, facts));
+            }
+            About::Body(request.body)
+        }
+    };
+    Ok(Question {
+        about,
+        endpoint: request.endpoint,
+        options: options(request.options.unwrap_or_default())?,
+        tags: request.tags,
     })
 }
 

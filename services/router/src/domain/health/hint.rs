@@ -56,6 +56,8 @@ pub(crate) enum Learnt {
     NoCredit,
     /// It was refused; of the whole key.
     Refused,
+    /// A test found it well: nothing that was learnt of the key before holds.
+    Well,
 }
 
 impl Hint {
@@ -64,7 +66,8 @@ impl Hint {
         match &self.about {
             About::Key { id, version, model } => match self.learnt {
                 Learnt::NoCredit | Learnt::Refused => format!("{id}/{version}"),
-                Learnt::Limited | Learnt::Absent | Learnt::Failing => {
+                Learnt::Well if model.is_empty() => format!("{id}/{version}"),
+                Learnt::Limited | Learnt::Absent | Learnt::Failing | Learnt::Well => {
                     format!("{id}/{version}/{model}")
                 }
             },
@@ -113,6 +116,7 @@ mod tests {
                 Learnt::Failing,
                 Learnt::NoCredit,
                 Learnt::Refused,
+                Learnt::Well,
             ] {
                 let about = about.clone();
                 let hint = Hint {

@@ -11,6 +11,9 @@ use crate::domain::provider_health::Fared;
 /// A key without credit, or that was refused, is left alone this long, then tried again where nothing
 /// else serves: credit can be bought, and what is stored of a key is the vault's to say.
 const KEY_REST_MS: u64 = 60_000;
+/// How long others may still read that a key was found well: it is told once, and only has to take
+/// the place of what was told before.
+const WELL_TOLD_MS: u64 = 1_000;
 /// How long a model counts as absent for a key.
 const ABSENT_MS: u64 = 600_000;
 /// A key that was limited longer ago is as good as any other.
@@ -212,6 +215,9 @@ impl Health {
                 .model(model, now_ms)
                 .breaker
                 .open_until(until_ms, now_ms),
+            Learnt::Well => {
+                self.keys.remove(key_id);
+            }
         }
     }
 
@@ -251,6 +257,23 @@ impl Health {
     /// Forgets a key: it was changed, or tested with success.
     pub(crate) fn forget(&mut self, key_id: &str) {
         self.keys.remove(key_id);
+    }
+
+    /// A version of a key was found well by a test. What others are told takes the place of all that
+    /// they were told of it before.
+    pub(crate) fn found_well(&mut self, key_id: &str, version: u64) -> Vec<Hint> {
+        let known = self.keys.remove(key_id);
+        let models = known.into_iter().flat_map(|key| key.models.into_keys());
+        let well = |model: String| Hint {
+            about: About::Key {
+                id: key_id.to_owned(),
+                version,
+                model,
+            },
+            learnt: Learnt::Well,
+            for_ms: WELL_TOLD_MS,
+        };
+        models.chain([String::new()]).map(well).collect()
     }
 
     /// How a version of a key stands with a model.
