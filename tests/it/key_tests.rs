@@ -1,7 +1,7 @@
 //! Tests of provider keys, from outside: what is told in which words, what follows for the key, and
 //! whom it is for.
 
-use keyward_testkit::{Answer, Client, Script, Tenant, Topology, canary, wait};
+use keyward_testkit::{Answer, Client, Script, Tenant, Topology, canary, tenancy, wait};
 use serde_json::{Value, json};
 
 use crate::served::MODEL;
@@ -134,6 +134,13 @@ async fn a_refused_key_is_out_until_a_good_test(topology: Topology) {
     let stored = tenant.key(&id).await;
     assert_eq!(stored["status"], "error", "{stored}");
     assert_eq!(stored["status_reason"], "Incorrect API key provided.");
+    let of_the_key = async || {
+        let notices = tenancy::all(&tenant.client, "/api/v1/notices", "notices").await;
+        let is_it =
+            |notice: &&Value| notice["type"] == "key_failing" && notice.to_string().contains(&id);
+        notices.iter().filter(is_it).count()
+    };
+    wait::until("its owner to be told", || async { of_the_key().await == 1 }).await;
     openrouter.script(&first, Script::ok("ok"));
     assert_eq!(test(&tenant.client, &id).await.ok().json()["valid"], true);
     assert_eq!(tenant.key(&id).await["status"], "connected");

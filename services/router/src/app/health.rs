@@ -208,6 +208,11 @@ impl HealthBook {
         self.meters.probe(provider, answered);
     }
 
+    /// Forgets a key: it was changed.
+    pub(crate) fn forget(&self, key_id: &str) {
+        self.shard(key_id).lock().forget(key_id);
+    }
+
     /// A test found a version of a key well: what was held against it is over, everywhere.
     pub(crate) fn found_well(&self, key_id: &str, version: u64, provider: &str) {
         let hints = self.shard(key_id).lock().found_well(key_id, version);

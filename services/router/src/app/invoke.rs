@@ -15,9 +15,7 @@ use super::asked::Asked;
 use super::dispatch::Dispatch;
 use super::limits::Admission;
 use super::{Behalf, Core, RouteError, asked, now_ms, spans};
-use crate::domain::plan::{
-    Allowance, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan,
-};
+use crate::domain::plan::{Allowance, Plan, PlanInput, PlanKey, PlanPrincipal, RouteRequest, plan};
 use crate::domain::request::{Arrived, ModelRequest};
 use crate::domain::shown::Shown;
 use crate::domain::task::Task;

@@ -119,6 +119,14 @@ impl Harness {
             .add(OwnerKind::User, provider, &format!("own-{provider}"))
     }
 
+    /// The id of the first key for a provider.
+    pub(crate) fn key_of(&self, provider: &str) -> String {
+        let keys = self.vault.0.keys.lock();
+        let mut keys = keys.iter().filter_map(|key| key.provider_key.as_ref());
+        let found = keys.find(|key| key.provider == provider);
+        found.unwrap().provider_key_id.clone()
+    }
+
     pub(crate) fn system_key(&self, provider: &str) -> String {
         self.vault
             .add(OwnerKind::System, provider, &format!("system-{provider}"))

@@ -9,7 +9,7 @@ use keyward_runtime::error::Reason;
 use keyward_secret::Secret;
 use keyward_testkit::PrivateRedis;
 
-use crate::harness::{ANSWER, Harness, PLAIN, STREAMED};
+use crate::harness::{ANSWER, Harness, PLAIN, STREAMED, until};
 use crate::upstream::Scripted;
 
 const CONTENT: &str = r#"{"choices":[{"delta":{"content":"hi"}}]}"#;
@@ -227,10 +227,43 @@ async fn what_one_router_learns_holds_on_the_others_soon() {
         while other.call(PLAIN).await.unwrap().head.provider != "openai" {
             let waited = learnt.elapsed();
             assert!(waited < Duration::from_secs(10), "{failure:?}: never heard");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
+        println!("{}: heard within {:?}", failure.status, learnt.elapsed());
         assert!(asked(&one, "own-openrouter") <= 3);
     }
+}
+
+#[tokio::test]
+async fn a_good_test_at_one_router_ends_a_keys_rest_at_the_others() {
+    let redis = PrivateRedis::start();
+    let [one, other] = two_routers(Some(&redis)).await;
+    let limited = Scripted::error(429, "slow down").with("retry-after", "600");
+    one.upstream.script("openrouter", [limited]);
+    assert_eq!(one.call(PLAIN).await.unwrap().head.provider, "openai");
+    served_by(&other, "openai").await;
+    for (path, told) in [("key", r#"{"data":{}}"#), ("credits", "{}")] {
+        let path = format!("/openrouter/v1/{path}");
+        one.upstream.script_at(&path, [Scripted::json(200, told)]);
+    }
+    let id = one.key_of("openrouter");
+    assert!(one.test_stored(&id).await.valid);
+    served_by(&other, "openrouter").await;
+    // Nor does it lie there for those that start later.
+    let count = "return #redis.call('KEYS', 'keyward:health:*')";
+    let lies_there = || redis.run(&["EVAL", count, "0"]) != "0";
+    until(|| !lies_there()).await;
+}
+
+/// Waits until this provider serves there.
+async fn served_by(harness: &Harness, provider: &str) {
+    let serving = async {
+        while harness.call(PLAIN).await.unwrap().head.provider != provider {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(10), serving).await;
+    waited.unwrap_or_else(|_| panic!("{provider} never served"));
 }
 
 #[tokio::test]

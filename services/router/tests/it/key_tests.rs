@@ -24,7 +24,7 @@ impl Harness {
             .map_err(|status| WireError::from(&status))
     }
 
-    async fn test_stored(&self, id: &str) -> proto::TestProviderKeyResponse {
+    pub(crate) async fn test_stored(&self, id: &str) -> proto::TestProviderKeyResponse {
         let request = proto::TestProviderKeyRequest {
             provider_key_id: id.to_owned(),
             unsaved: None,

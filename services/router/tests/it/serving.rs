@@ -2,8 +2,8 @@
 
 use keyward_proto::metering::v1::{AttemptStatus, KeySource, UsageSource};
 use keyward_proto::router::v1 as proto;
-use keyward_proto::vault::v1::KeyOutcome;
-use keyward_runtime::error::Reason;
+use keyward_proto::vault::v1::{KeyOutcome, OwnerKind};
+use keyward_runtime::error::{Reason, WireError};
 use keyward_runtime::private_allow::PrivateAllow;
 
 use crate::harness::{ANSWER, Harness, PLAIN, STREAMED};
@@ -272,6 +272,42 @@ async fn routes_are_shown_without_a_call() {
     assert_eq!(rows[1], ("openai", KeySource::System, false, true));
     assert!(rows[2..].iter().all(|row| !row.2 && !row.3));
     assert!(harness.upstream.shown().is_empty());
+}
+
+#[tokio::test]
+async fn a_route_is_shown_for_a_request_as_it_would_be_sent() {
+    let harness = Harness::start().await;
+    let first = harness.own_key("openai");
+    let second = harness.vault.add(OwnerKind::User, "openai", "own-second");
+    let answer = Scripted::json(200, ANSWER);
+    harness.upstream.script("openai", [answer]);
+    let mut chosen = Vec::new();
+    // Which key of a pool goes first is drawn by how a conversation begins.
+    for number in 0..16 {
+        let content = format!("conversation {number}");
+        let body = PLAIN.replace("one two three", &content);
+        let question = proto::ResolveRouteRequest {
+            body: body.clone().into(),
+            ..Default::default()
+        };
+        let route = harness.client.clone().resolve_route(question).await;
+        let route = route.unwrap().into_inner();
+        assert!(route.candidates[0].chosen);
+        harness.call(&body).await.unwrap();
+        let shown = harness.upstream.keys().pop().unwrap();
+        let id = route.candidates[0].provider_key_id.clone();
+        assert_eq!(harness.vault.0.secrets.lock()[&id], shown);
+        chosen.push(id);
+    }
+    assert!(chosen.contains(&first) && chosen.contains(&second));
+    let twice = proto::ResolveRouteRequest {
+        model: "gpt-4o".into(),
+        body: PLAIN.into(),
+        ..Default::default()
+    };
+    let refused = harness.client.clone().resolve_route(twice).await;
+    let error = WireError::from(&refused.unwrap_err());
+    assert_eq!(error.fact("param"), Some("model"));
 }
 
 #[tokio::test]

@@ -254,7 +254,7 @@ impl Health {
             .min()
     }
 
-    /// Forgets a key: it was changed, or tested with success.
+    /// Forgets a key: it was changed.
     pub(crate) fn forget(&mut self, key_id: &str) {
         self.keys.remove(key_id);
     }

@@ -85,7 +85,13 @@ fn quota_and_refusal_rest_the_whole_key_and_absence_one_model() {
     for failure in [Failure::QuotaExhausted, Failure::KeyRejected] {
         health.failed("k", 1, "m", failure, 0);
         assert_eq!(health.standing("k", 1, "x", 0), resting(60_000));
-        health.forget("k");
+        let told = health.found_well("k", 1);
+        let names: Vec<_> = told.iter().map(Hint::name).collect();
+        assert_eq!(
+            names,
+            ["k/1/m", "k/1"],
+            "all that others may have been told of it"
+        );
         assert_eq!(health.standing("k", 1, "x", 0), Standing::Good);
     }
     health.failed("l", 1, "m", Failure::ModelAbsent, 0);
