@@ -244,10 +244,10 @@ impl Case<'_> {
             let mut reasons = candidates.iter().map(|one| one["reason"].as_str().unwrap());
             reasons.any(|reason| reason.contains(part))
         };
-        if reasons("may not call the model") || reasons("does not allow the model") {
-            return vec!["model_not_allowed", "no_key_for_model"];
-        }
         let mut implied = Vec::new();
+        if reasons("may not call the model") || reasons("does not allow the model") {
+            implied.push("model_not_allowed");
+        }
         if reasons("refused this key") {
             implied.push("provider_key_rejected");
         }
