@@ -26,6 +26,9 @@ PATIENCE = 30
 # Metrics that a well gateway has no series of, each with where it is counted.
 NEEDS_MISFORTUNE = {
     "keyward_metering_events_quarantined_total": "tests of metering",
+    "keyward_router_breakers_opened_total": "tests of the router",
+    "keyward_router_hedges_total": "hedging is off unless it is turned on; tests of the router",
+    "keyward_router_probes_total": "tests of the router",
     "keyward_tls_certificate_expiry_seconds": "a gateway in one process has no certificate; tests/it/certificates",
 }
 NOT_OURS = {"up"}
