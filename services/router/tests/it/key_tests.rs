@@ -246,6 +246,32 @@ async fn a_key_is_shown_in_its_providers_own_header_and_in_no_address() {
 }
 
 #[tokio::test]
+async fn azures_deployments_are_the_models_that_a_key_reaches() {
+    let harness = Harness::with(|config| {
+        config.private_allow = keyward_runtime::private_allow::PrivateAllow::everything();
+    })
+    .await;
+    let mut request = unsaved("azure", "sk-canary");
+    if let Some(unsaved) = &mut request.unsaved {
+        unsaved.base_url = format!("{}/azure", harness.upstream.origin);
+        unsaved.settings = Some(ProviderKeySettings {
+            api_version: "2022-12-01".to_owned(),
+            ..Default::default()
+        });
+    }
+    let deployments = r#"{"data":[{"id":"ours","model":"gpt-4o"},{"id":"small","model":"o3"}]}"#;
+    for (path, answer) in [("deployments", deployments), ("models", MODELS)] {
+        let path = format!("/azure/openai/{path}");
+        harness
+            .upstream
+            .script_at(&path, [Scripted::json(200, answer)]);
+    }
+    let tested = harness.test(request).await.unwrap();
+    assert!(tested.valid, "{tested:?}");
+    assert_eq!(tested.models, ["ours", "small"]);
+}
+
+#[tokio::test]
 async fn the_sandbox_is_asked_in_process() {
     let harness = Harness::start().await;
     for (key, message) in [
