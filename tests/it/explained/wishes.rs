@@ -61,7 +61,8 @@ pub(super) fn policy(dice: &mut Dice) -> Value {
         policy["aliases"] = json!({ALIAS: dice.one_of(&MODELS[..8])});
     }
     if dice.falls(20) {
-        policy["tasks"] = json!({dice.one_of(&TASKS): dice.some_of(&MODELS[..8])});
+        let models = [dice.one_of(&MODELS[..8]), dice.one_of(&MODELS[..8])];
+        policy["tasks"] = json!({dice.one_of(&TASKS): models});
     }
     let rules = dice.below(3);
     policy["rules"] = (0..rules).map(|number| rule(dice, number)).collect();
