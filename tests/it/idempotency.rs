@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use keyward_testkit::client::ask;
-use keyward_testkit::{Answer, Client, Script, Tenant, Topology, canary, wait};
+use keyward_testkit::gateway::run;
+use keyward_testkit::{
+    Answer, Client, Launch, Role, Script, Tenant, TestDatabase, Topology, canary, wait,
+};
 
 use crate::served::{CHARGE, MODEL};
 use crate::system::{System, both, shared};
@@ -121,6 +124,58 @@ async fn an_answer_outlives_the_gateway_and_cannot_be_read_in_its_files() {
     let again = client.post(path, ask(MODEL, "canaryquestion")).await.ok();
     assert_eq!(again.body, first.body);
     assert_eq!(again.header("idempotency-replayed"), "true");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_router_answers_another_of_the_same_store_gives_again() {
+    let database = TestDatabase::new();
+    let url = database.url();
+    migrate_router(&url);
+    let on_postgres = |launch: Launch| launch.set("router.store.url", &url);
+    let system = System::own(Topology::Split, on_postgres).await;
+    let (tenant, key) = own_key(&system).await;
+    let front = system
+        .gateway
+        .front(&system.gateway.grpc_url(Role::Vault))
+        .await;
+    let here = keyed(&tenant);
+    let there = front.client(tenant.client.access_key());
+    let there = there.with("idempotency-key", &key_of(&tenant));
+    let slow = Script::ok("ok").delay(Duration::from_secs(2));
+    system.providers.openai.script(&key, slow);
+    let second = async {
+        let openai = &system.providers.openai;
+        wait::until("the first is under way", || async {
+            !openai.requests_with(&key).is_empty()
+        })
+        .await;
+        there.chat(MODEL, "slow").await
+    };
+    let (first, second) = futures::join!(here.chat(MODEL, "slow"), second);
+    assert_eq!(second.error(409), "idempotency_in_progress");
+    let again = there.chat(MODEL, "slow").await.ok();
+    assert_eq!(again.header("idempotency-replayed"), "true");
+    assert_eq!(again.body, first.ok().body);
+    assert_eq!(
+        there.chat(MODEL, "other").await.error(422),
+        "idempotency_mismatch"
+    );
+    assert_eq!(system.providers.openai.requests_with(&key).len(), 1);
+}
+
+fn migrate_router(url: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let variables = [
+        ("KEYWARD_ROUTER__STORE__URL", url),
+        ("KEYWARD_DATA_DIR", data.to_str().unwrap()),
+    ];
+    let done = run(&["migrate"], &variables, folder.path());
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 /// One key for each tenant.
