@@ -18,6 +18,7 @@ both!(
     what_is_written_is_read_again_and_what_is_wrong_is_named,
     a_policy_is_written_at_the_state_that_was_read_and_once,
     others_learn_nothing_of_a_policy,
+    every_change_is_in_the_audit_log,
     an_organisation_forbids_and_a_user_only_narrows,
     aliases_and_rules_by_tag_say_who_serves,
     a_policy_survives_a_restart,
@@ -172,6 +173,45 @@ async fn others_learn_nothing_of_a_policy(topology: Topology) {
     let _ = admin.post("/api/v1/users", body).await.ok();
     let reborn = admin.get(&path).await.ok();
     assert_eq!(reborn.header("etag"), "\"0\"");
+}
+
+async fn every_change_is_in_the_audit_log(topology: Topology) {
+    let system = shared(topology).await;
+    let gateway = &system.gateway;
+    let organization = tenancy::organization(gateway, "enterprise").await;
+    let member = Tenant::new(gateway, "trial").await;
+    tenancy::member(gateway, &organization, &member.user, "member").await;
+    let query = format!("?organization={organization}");
+    let admin = gateway.admin();
+    let policy = json!({"credits": "forbidden", "aliases": {"canaryalias": MODEL}});
+    let _ = put(&admin, &query, policy.clone()).await.ok();
+    let once = admin.with("idempotency-key", &canary::name("once"));
+    for _ in 0..2 {
+        let _ = put(&once, &query, json!({"credits": "forbidden"}))
+            .await
+            .ok();
+    }
+    assert_eq!(
+        put(&member.client, &query, policy).await.status.as_u16(),
+        403
+    );
+
+    let of = format!("organizations%2F{organization}");
+    let path = format!("/api/v1/audit-events?action=routing_policy.update&resource={of}");
+    let answer = admin.get(&path).await.ok();
+    assert!(!answer.text().contains("canaryalias"), "{}", answer.text());
+    let events = answer.json()["audit_events"].as_array().unwrap().clone();
+    let told = |name: &str| {
+        events
+            .iter()
+            .rev()
+            .map(|event| event[name].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(told("outcome"), ["ok", "ok", "refused"], "{events:?}");
+    assert_eq!(told("reason")[..2], ["credits, aliases", "aliases"]);
+    assert_eq!(told("resource_version")[..2], [json!(1), json!(2)]);
+    assert_eq!(told("user")[2], member.user);
 }
 
 /// An organisation with a member, who acts in it with credits and a key of their own.

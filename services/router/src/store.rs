@@ -88,6 +88,9 @@ pub(crate) trait PolicyStore: std::fmt::Debug + Send + Sync {
     /// An owner's policy.
     async fn policy(&self, owner: PolicyOwner) -> Result<Option<StoredPolicy>, StoreError>;
 
+    /// What a call came to before, if it came.
+    async fn policy_answered(&self, call: Call) -> Result<Option<Changed>, StoreError>;
+
     /// Makes a change, once for each call. Durable once it returns.
     async fn policy_change(&self, change: PolicyChange) -> Result<Changed, StoreError>;
 

@@ -20,6 +20,7 @@ pub(crate) mod members;
 mod meters;
 mod outcomes;
 mod owners;
+pub(crate) mod policy_changes;
 pub(crate) mod projects;
 pub(crate) mod provider_keys;
 mod refused;

@@ -74,7 +74,7 @@ pub const METHODS: &[MethodRule] = table! {
     }
     "keyward.vault.v1.VaultService" {
         ROUTER, Any => ListUsableKeys;
-        ROUTER, Needs(Scope::Keys) => CheckProviderKey;
+        ROUTER, Needs(Scope::Keys) => CheckProviderKey, RecordPolicyChange;
         ROUTER, Optional => UnsealProviderKey, CheckLeases, ReportKeyOutcome, WatchChanges,
             ClaimDueTests;
         METERING, Optional => ListKeyConcerns;

@@ -73,7 +73,7 @@ pub(crate) struct AuditEventView {
     /// Whether it was.
     #[schema(examples("ok"))]
     outcome: String,
-    /// Why not.
+    /// Why not; of a routing policy, which of its members were changed.
     #[schema(required)]
     reason: Option<String>,
     /// The service that asked.

@@ -1,5 +1,6 @@
 //! Policies: read and written by who may, and found for each request.
 
+mod audited;
 mod book;
 
 use jiff::{SignedDuration, Timestamp};
@@ -51,6 +52,7 @@ impl Core {
     ) -> Result<Answered, RouteError> {
         let named = self.policy_owner(behalf, request.owner.clone()).await?;
         if !named.may_manage {
+            self.record_refusal(behalf, &named.owner).await;
             let message = "your role does not let you change this policy";
             return Err(RouteError::new(Reason::InsufficientScope, message));
         }
@@ -65,7 +67,7 @@ impl Core {
             owner: named.owner,
         };
         let owner = change.owner.clone();
-        let answered = self.write_policy(change, policy).await?;
+        let answered = self.write_policy(behalf, change, policy).await?;
         tracing::info!(
             policy.owner_kind = owner.kind.name(),
             policy.owner_uid = owner.uid,
@@ -78,10 +80,12 @@ impl Core {
 
     async fn write_policy(
         &self,
+        behalf: &Behalf,
         change: PolicyChange,
         policy: proto::RoutingPolicy,
     ) -> Result<Answered, RouteError> {
-        let (revision, time) = match self.policies.change(change).await? {
+        let changed = self.change_audited(behalf, change, &policy).await?;
+        let (revision, time) = match changed {
             Changed::Now(stored) => (stored.revision, stored.update_time),
             Changed::Before { revision, time } => (revision, time),
             Changed::Mismatch => {

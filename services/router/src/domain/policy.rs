@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use keyward_money::Nanos;
 
-pub use contract::{Misfit, check};
+pub use contract::{Misfit, changed_members, check};
 pub use hours::{Hours, Weekdays};
 pub use layers::{Layer, Layers, Operator};
 pub use owner::{OwnerKind, PolicyOwner};

@@ -99,6 +99,10 @@ impl PolicyStore for PostgresStore {
         get(&self.postgres.session().await?, &owner).await
     }
 
+    async fn policy_answered(&self, call: Call) -> Result<Option<Changed>, StoreError> {
+        answered(&self.postgres.session().await?, &call).await
+    }
+
     async fn policy_change(&self, change: PolicyChange) -> Result<Changed, StoreError> {
         self.postgres
             .write(move |session| Box::pin(put(session, change)))

@@ -80,6 +80,12 @@ impl PolicyStore for SqliteStore {
             .await
     }
 
+    async fn policy_answered(&self, call: Call) -> Result<Option<Changed>, StoreError> {
+        self.database
+            .read(move |connection| answered(connection, &call))
+            .await
+    }
+
     async fn policy_change(&self, change: PolicyChange) -> Result<Changed, StoreError> {
         self.database
             .write(move |connection| put(connection, change))

@@ -139,6 +139,8 @@ pub(crate) async fn a_change_is_made_once_for_each_call(store: Arc<impl PolicySt
         call: Some(call(request_id, request)),
         ..change(&owner, b"x")
     };
+    let unasked = store.policy_answered(call("a", b"one")).await;
+    assert_eq!(unasked.unwrap(), None);
     made(&*store, asked("a", b"one")).await;
     made(&*store, asked("b", b"two")).await;
     let before = Changed::Before {
@@ -150,6 +152,8 @@ pub(crate) async fn a_change_is_made_once_for_each_call(store: Arc<impl PolicySt
         ("a", b"two", Changed::Mismatch),
         ("b", b"one", Changed::Mismatch),
     ] {
+        let told = store.policy_answered(call(request_id, request)).await;
+        assert_eq!(told.unwrap().as_ref(), Some(&expected), "{request_id}");
         let again = store.policy_change(asked(request_id, request)).await;
         assert_eq!(again.unwrap(), expected, "{request_id}");
     }

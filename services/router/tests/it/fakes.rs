@@ -29,6 +29,8 @@ pub(crate) struct VaultState {
     pub(crate) secrets: Mutex<HashMap<String, String>>,
     pub(crate) broken: Mutex<Option<Reason>>,
     pub(crate) outcomes: Mutex<Vec<vault::ReportKeyOutcomeRequest>>,
+    /// Changes of policies that it wrote down.
+    pub(crate) policy_changes: Mutex<Vec<vault::RecordPolicyChangeRequest>>,
     /// The ids of keys to hand out for a test, once.
     pub(crate) due_tests: Mutex<Vec<String>>,
     pub(crate) listings: AtomicUsize,
@@ -54,6 +56,7 @@ impl FakeVault {
             secrets: Mutex::default(),
             broken: Mutex::default(),
             outcomes: Mutex::default(),
+            policy_changes: Mutex::default(),
             due_tests: Mutex::default(),
             listings: AtomicUsize::new(0),
             unseals: AtomicUsize::new(0),
@@ -219,6 +222,17 @@ impl VaultService for FakeVault {
                 ..Default::default()
             }),
         }))
+    }
+
+    async fn record_policy_change(
+        &self,
+        request: Request<vault::RecordPolicyChangeRequest>,
+    ) -> Result<Response<vault::RecordPolicyChangeResponse>, Status> {
+        if let Some(reason) = *self.0.broken.lock() {
+            return Err(status(reason, "no", Vec::new()));
+        }
+        self.0.policy_changes.lock().push(request.into_inner());
+        Ok(Response::new(vault::RecordPolicyChangeResponse {}))
     }
 
     async fn claim_due_tests(

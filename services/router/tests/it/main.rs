@@ -17,6 +17,7 @@ mod hedging;
 mod key_tests;
 mod money;
 mod panics;
+mod policies;
 mod providers;
 mod revocation;
 mod serving;

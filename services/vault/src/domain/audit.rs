@@ -74,6 +74,8 @@ pub enum Action {
     MemberSet,
     /// Taken out.
     MemberRemove,
+    /// Changed, at the router.
+    RoutingPolicyUpdate,
     /// Made known to the store.
     MasterKeyAdd,
     /// Made the one that wraps.
@@ -126,6 +128,7 @@ impl Action {
             Self::ProjectDelete => "project.delete",
             Self::MemberSet => "member.set",
             Self::MemberRemove => "member.remove",
+            Self::RoutingPolicyUpdate => "routing_policy.update",
             Self::MasterKeyAdd => "master_key.add",
             Self::MasterKeyActivate => "master_key.activate",
             Self::MasterKeyRewrap => "master_key.rewrap",
@@ -195,7 +198,7 @@ pub struct AuditEvent {
     pub action: String,
     /// An [`Outcome`]'s name.
     pub outcome: String,
-    /// Why it was refused or failed; empty otherwise.
+    /// Why it was refused or failed; of a routing policy which members were changed; empty otherwise.
     pub reason: String,
     /// In whose name.
     pub actor: Actor,

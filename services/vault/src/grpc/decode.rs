@@ -11,10 +11,11 @@ use uuid::Uuid;
 use crate::app::access_keys::NewAccessKey;
 use crate::app::accounts::AccountPatch;
 use crate::app::concerns::Place;
+use crate::app::policy_changes::PolicyChange;
 use crate::app::provider_keys::{Import, KeyPatch, NewKey};
 use crate::app::{KeyOutcome, OutcomeReport, OwnerRef, UnsealPurpose, UnsealWish};
 use crate::domain::fernet::Decoding;
-use crate::domain::owner::OwnerKind;
+use crate::domain::owner::{Owner, OwnerKind};
 use crate::domain::provider_key::KeySettings;
 use crate::error::{Result, VaultError};
 use crate::store::{AuditFilter, AuditScope, HeldLease, Page};
@@ -41,18 +42,34 @@ pub(super) fn concerns(message: &proto::ListKeyConcernsRequest) -> Result<(Optio
 }
 
 pub(super) fn owner(owner: &proto::Owner) -> Result<OwnerRef> {
-    let kind = match owner.kind() {
-        proto::OwnerKind::User => OwnerKind::User,
-        proto::OwnerKind::Organization => OwnerKind::Organization,
-        proto::OwnerKind::Project => OwnerKind::Project,
-        proto::OwnerKind::System => OwnerKind::System,
-        proto::OwnerKind::Unspecified => {
-            let message = "owner must be a user, project, organization or the system";
-            return Err(VaultError::invalid("owner", message));
-        }
-    };
+    let kind = owner_kind(owner.kind())?;
     let id = owner.id.clone();
     Ok(OwnerRef { kind, id })
+}
+
+fn owner_kind(kind: proto::OwnerKind) -> Result<OwnerKind> {
+    match kind {
+        proto::OwnerKind::User => Ok(OwnerKind::User),
+        proto::OwnerKind::Organization => Ok(OwnerKind::Organization),
+        proto::OwnerKind::Project => Ok(OwnerKind::Project),
+        proto::OwnerKind::System => Ok(OwnerKind::System),
+        proto::OwnerKind::Unspecified => {
+            let message = "owner must be a user, project, organization or the system";
+            Err(VaultError::invalid("owner", message))
+        }
+    }
+}
+
+pub(super) fn policy_change(request: proto::RecordPolicyChangeRequest) -> Result<PolicyChange> {
+    let kind = owner_kind(request.owner_kind())?;
+    let uid = request.owner_uid.parse();
+    let uid = uid.map_err(|_| VaultError::invalid("owner_uid", "owner_uid must be a UUID"))?;
+    Ok(PolicyChange {
+        owner: Owner { kind, uid },
+        version: request.version,
+        changed_members: request.changed_members,
+        failure: request.failure,
+    })
 }
 
 pub(super) fn new_key(request: proto::CreateProviderKeyRequest) -> Result<NewKey> {

@@ -7,9 +7,10 @@ use keyward_proto::vault::v1::vault_service_server::VaultService;
 use keyward_proto::vault::v1::{
     CheckLeasesRequest, CheckLeasesResponse, CheckProviderKeyRequest, CheckProviderKeyResponse,
     ClaimDueTestsRequest, ClaimDueTestsResponse, ListKeyConcernsRequest, ListKeyConcernsResponse,
-    ListUsableKeysRequest, ListUsableKeysResponse, ReportKeyOutcomeRequest,
-    ReportKeyOutcomeResponse, RewrapKeysRequest, RewrapKeysResponse, UnsealProviderKeyRequest,
-    UnsealProviderKeyResponse, WatchChangesRequest, WatchChangesResponse,
+    ListUsableKeysRequest, ListUsableKeysResponse, RecordPolicyChangeRequest,
+    RecordPolicyChangeResponse, ReportKeyOutcomeRequest, ReportKeyOutcomeResponse,
+    RewrapKeysRequest, RewrapKeysResponse, UnsealProviderKeyRequest, UnsealProviderKeyResponse,
+    WatchChangesRequest, WatchChangesResponse,
 };
 use prost_types::Duration as ProtoDuration;
 use tokio::sync::mpsc;
@@ -70,6 +71,18 @@ impl VaultService for VaultGrpc {
             Ok(CheckProviderKeyResponse {
                 provider_key: Some(shown),
             })
+        };
+        self.answer(request, act).await
+    }
+
+    async fn record_policy_change(
+        &self,
+        request: Request<RecordPolicyChangeRequest>,
+    ) -> Result<Response<RecordPolicyChangeResponse>, Status> {
+        let act = async |core: &Core, context: &Context, message| {
+            let change = decode::policy_change(message)?;
+            core.policy_change_record(context, change).await?;
+            Ok(RecordPolicyChangeResponse {})
         };
         self.answer(request, act).await
     }

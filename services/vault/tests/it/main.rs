@@ -27,6 +27,7 @@ mod killed;
 mod leases;
 mod master_keys;
 mod older_store;
+mod policy_changes;
 mod provider_keys;
 mod raw;
 mod replay;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::RouteError;
 use crate::domain::policy::{Layer, OwnerKind, Policy, PolicyOwner};
-use crate::store::{Changed, PolicyChange, PolicyStore, StoreError, StoredPolicy};
+use crate::store::{Call, Changed, PolicyChange, PolicyStore, StoreError, StoredPolicy};
 
 /// How much memory policies may take, about.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -98,6 +98,12 @@ impl PolicyBook {
         owner: PolicyOwner,
     ) -> Result<Option<StoredPolicy>, RouteError> {
         self.store.policy(owner).await.map_err(|error| away(&error))
+    }
+
+    /// What a call came to before, if it came.
+    pub(super) async fn answered(&self, call: Call) -> Result<Option<Changed>, RouteError> {
+        let answered = self.store.policy_answered(call).await;
+        answered.map_err(|error| away(&error))
     }
 
     /// Makes a change, which counts from now on.

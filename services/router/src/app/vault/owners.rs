@@ -1,4 +1,4 @@
-//! Whom a caller means, as the vault knows owners.
+//! Whom a caller means, as the vault knows owners; and its word on changes of what is theirs.
 
 use keyward_proto::vault::v1 as proto;
 use keyward_runtime::error::{Reason, metadata};
@@ -34,6 +34,22 @@ impl VaultPort {
         let answer = answer.map_err(|_| RouteError::away("the vault"))?;
         let answer = answer.map_err(|status| RouteError::from_status(&status, "the vault"))?;
         read(&answer.into_inner())
+    }
+
+    /// Has a change of a policy written into the audit log. The vault looks again whether the caller
+    /// may make it.
+    pub(crate) async fn record_policy_change(
+        &self,
+        behalf: &Behalf,
+        change: proto::RecordPolicyChangeRequest,
+    ) -> Result<(), RouteError> {
+        let mut client = self.client.clone();
+        let request = behalf.request(change);
+        let answer = tokio::time::timeout(CALL_TIMEOUT, client.record_policy_change(request)).await;
+        let answer = answer.map_err(|_| RouteError::away("the vault"))?;
+        let answer = answer.map_err(|status| RouteError::from_status(&status, "the vault"))?;
+        let proto::RecordPolicyChangeResponse {} = answer.into_inner();
+        Ok(())
     }
 }
 

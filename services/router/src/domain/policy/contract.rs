@@ -1,6 +1,7 @@
 //! From the contract to policies. What is wrong is told with its place, named as callers write it:
 //! `rules[2].match.hours.time_zone`.
 
+mod changed;
 mod check;
 mod rules;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use keyward_proto::router::v1 as proto;
 
 use super::{Access, Caching, Fallback, KeysFirst, OwnKeys, Pattern, Policy, Prefer, Rule};
 use crate::domain::task::Task;
+pub use changed::changed_members;
 pub use check::check;
 
 /// How much of a place is told: any that can be kept, whole.

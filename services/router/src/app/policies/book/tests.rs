@@ -52,6 +52,10 @@ impl PolicyStore for OneStore {
         self.answer(self.kept.lock().clone().filter(|kept| kept.owner == owner))
     }
 
+    async fn policy_answered(&self, _: Call) -> Result<Option<Changed>, StoreError> {
+        self.answer(None)
+    }
+
     async fn policy_change(&self, _: PolicyChange) -> Result<Changed, StoreError> {
         self.answer(Changed::Stale)
     }
