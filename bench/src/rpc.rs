@@ -108,6 +108,7 @@ impl CredentialExchanger for Fixed {
             tier: "enterprise".to_owned(),
             allowed_models: Vec::new(),
             limits: AccessKeyLimits::default(),
+            cache: None,
         };
         let grant = self.0.sign("bench", &principal, time::now());
         Ok(Exchanged {

@@ -36,6 +36,7 @@ fn principal(text: &str, number: u8) -> Principal {
             requests_per_minute: number.into(),
             ..AccessKeyLimits::default()
         },
+        cache: (number & 2 == 2).then_some(number & 4 == 4),
     }
 }
 

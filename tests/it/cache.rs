@@ -71,6 +71,46 @@ async fn nothing_is_stored_unasked(topology: Topology) {
     assert_eq!(answer.header("x-keyward-cache"), "bypass");
 }
 
+async fn an_access_key_says_what_its_requests_do_not(topology: Topology) {
+    let system = shared(topology).await;
+    let (tenant, _) = own_key(&system).await;
+    let outcome = async |client: &Client, content: &str| {
+        let answer = client.chat(MODEL, content).await.ok();
+        answer.header("x-keyward-cache").to_owned()
+    };
+    let with = async |cache: &str| {
+        let scopes = json!(["inference"]);
+        let secret = tenant
+            .access_key(json!({"scopes": scopes, "cache": cache}))
+            .await;
+        system.gateway.client(&secret)
+    };
+    let (on, off) = (with("on").await, with("off").await);
+    assert_eq!(outcome(&on, "by key").await, "miss");
+    assert_eq!(outcome(&on, "by key").await, "hit");
+    assert_eq!(outcome(&off, "by key").await, "bypass");
+    assert_eq!(outcome(&tenant.client, "by key").await, "bypass");
+    // The request is narrower than its key, and an organisation's no is broader than both.
+    let said = |client: &Client, word: &str| client.with("x-keyward-cache", word);
+    assert_eq!(outcome(&said(&on, "off"), "by key").await, "bypass");
+    assert_eq!(outcome(&said(&off, "on"), "by key").await, "hit");
+    let body = json!({"cache": {"enabled": false}}).to_string();
+    let policy = "/api/v1/routing-policy";
+    let _ = tenant
+        .client
+        .send(http::Method::PUT, policy, body)
+        .await
+        .ok();
+    assert_eq!(outcome(&said(&on, "on"), "by key").await, "bypass");
+    let listed = tenant.client.get("/api/v1/access-keys").await.ok().json();
+    let words = listed["access_keys"].as_array().unwrap().iter();
+    let words: Vec<_> = words.map(|key| key["cache"].clone()).collect();
+    assert_eq!(words, [json!("off"), json!("on"), json!(null)]);
+    let wrong = json!({"scopes": ["inference"], "cache": "maybe"});
+    let refused = tenant.client.post("/api/v1/access-keys", wrong).await;
+    assert_eq!(refused.status.as_u16(), 400);
+}
+
 async fn what_differs_in_meaning_is_asked_again(topology: Topology) {
     let system = shared(topology).await;
     let (tenant, key) = own_key(&system).await;
@@ -282,6 +322,7 @@ async fn own_key(system: &System) -> (Tenant, String) {
 both!(
     the_same_request_again_calls_nobody_and_costs_nothing,
     nothing_is_stored_unasked,
+    an_access_key_says_what_its_requests_do_not,
     what_differs_in_meaning_is_asked_again,
     a_stream_comes_again_as_the_same_stream,
     failures_and_broken_streams_are_not_stored,

@@ -50,7 +50,7 @@ use crate::domain::providers::Providers;
 use crate::store::answers::AnswerStore;
 use crate::upstream::Egress;
 pub(crate) use behalf::Behalf;
-pub(crate) use cache::{RedisShelf, ResponseCache};
+pub(crate) use cache::{CacheMeters, RedisShelf, ResponseCache};
 use closing::Closing;
 pub(crate) use drains::Drains;
 pub(crate) use error::RouteError;

@@ -1,7 +1,7 @@
 //! The router's rules: reading a request, planning, classifying failures, watching a stream. Pure:
 //! no async, no clock, no I/O; time and randomness come in as arguments.
 
-pub(crate) mod cache;
+pub mod cache;
 pub(crate) mod deadline;
 pub(crate) mod estimate;
 pub(crate) mod failure;

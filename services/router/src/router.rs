@@ -19,8 +19,8 @@ use crate::app::metering::MeteringPort;
 use crate::app::meters::Meters;
 use crate::app::vault::{LeaseMeters, VaultPort};
 use crate::app::{
-    Core, Drains, HINTS_MAX, HealthBook, HealthMeters, LengthBook, PolicyBook, PriceOrder,
-    RedisShelf, ResponseCache, Tokens, forget_answers, keep_tested, share_health,
+    CacheMeters, Core, Drains, HINTS_MAX, HealthBook, HealthMeters, LengthBook, PolicyBook,
+    PriceOrder, RedisShelf, ResponseCache, Tokens, forget_answers, keep_tested, share_health,
 };
 use crate::config::RouterConfig;
 use crate::domain::health::Hint;
@@ -129,7 +129,7 @@ impl Router {
             policies,
             metering,
             gate,
-            cache: cache(config)?,
+            cache: cache(config, process)?,
             answers: store.answers,
             egress,
             timeouts: config.timeouts,
@@ -265,10 +265,11 @@ fn gate(config: &RouterConfig, meters: &Meters) -> Result<Gate, RedisError> {
 }
 
 /// Where answers are stored: in the Redis that routers share, if there is one.
-fn cache(config: &RouterConfig) -> Result<ResponseCache, RedisError> {
+fn cache(config: &RouterConfig, process: &Process) -> Result<ResponseCache, RedisError> {
     let shared = config.shared_limits.as_ref();
     let redis = shared.map(|shared| RedisShelf::new(&shared.redis));
-    Ok(ResponseCache::new(config.cache, redis.transpose()?))
+    let meters = CacheMeters::new(&process.metrics);
+    Ok(ResponseCache::new(config.cache, redis.transpose()?, meters))
 }
 
 async fn keep(gate: Arc<Gate>, stopping: CancellationToken) {

@@ -318,6 +318,7 @@ mod tests {
                 tier: "trial".to_owned(),
                 allowed_models: Vec::new(),
                 limits: AccessKeyLimits::default(),
+                cache: None,
             };
             let grant = self.signer.sign("g", &principal, time::now());
             self.asked.fetch_add(1, Ordering::SeqCst);

@@ -235,6 +235,7 @@ fn to_claims(principal: &Principal) -> GrantClaims {
             tokens_per_minute: principal.limits.tokens_per_minute,
             concurrency: principal.limits.concurrency,
         }),
+        cache: principal.cache,
         ..GrantClaims::default()
     }
 }
@@ -263,6 +264,7 @@ fn to_principal(claims: GrantClaims) -> Principal {
             tokens_per_minute: limits.tokens_per_minute,
             concurrency: limits.concurrency,
         },
+        cache: claims.cache,
     }
 }
 
@@ -293,6 +295,7 @@ mod tests {
                 requests_per_minute: 5,
                 ..AccessKeyLimits::default()
             },
+            cache: Some(true),
         }
     }
 

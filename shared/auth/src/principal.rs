@@ -234,6 +234,9 @@ pub struct Principal {
     pub allowed_models: Vec<String>,
     /// Limits of the access key.
     pub limits: AccessKeyLimits,
+    /// Whether answers to its requests may be stored and come from the store, where a request does
+    /// not say; `None` where the access key does not say either.
+    pub cache: Option<bool>,
 }
 
 impl Principal {

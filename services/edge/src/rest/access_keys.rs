@@ -56,9 +56,34 @@ struct NewAccessKey {
     allowed_models: Option<Vec<String>>,
     /// Its limits.
     limits: Option<Limits>,
+    /// Whether answers to its requests may be stored and come from the store, where a request does not
+    /// say (`x-keyward-cache`); where absent, policies and settings decide.
+    #[schema(inline)]
+    cache: Option<Cache>,
     /// What may be spent with it of the credits of the account that it spends for. It needs the scope
     /// `billing`, and becomes one of that account's budgets.
     budget: Option<AccessKeyBudget>,
+}
+
+/// What an access key says of stored answers.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = AccessKeyCache)]
+enum Cache {
+    /// They may be used.
+    On,
+    /// They are not.
+    Off,
+}
+
+impl Cache {
+    const fn of(is_on: bool) -> Self {
+        if is_on { Self::On } else { Self::Off }
+    }
+
+    const fn is_on(self) -> bool {
+        matches!(self, Self::On)
+    }
 }
 
 /// Limits of an access key.
@@ -93,6 +118,7 @@ impl NewAccessKey {
                 tokens_per_minute: limits.tokens_per_minute.map_or(0, NonZeroU64::get),
                 concurrency: limits.concurrency.map_or(0, NonZeroU64::get),
             }),
+            cache: self.cache.map(Cache::is_on),
             ..AccessKey::default()
         }
     }
@@ -124,6 +150,10 @@ pub(crate) struct AccessKeyView {
     allowed_models: Vec<String>,
     /// Its limits.
     limits: LimitsView,
+    /// Whether answers to its requests may be stored and come from the store, where a request does not
+    /// say; `null` where policies and settings decide.
+    #[schema(required, inline)]
+    cache: Option<Cache>,
     /// What it looks like, without what is secret.
     masked_key: String,
     /// When it was issued.
@@ -223,6 +253,7 @@ impl Resource for AccessKey {
             expires_at: Time::from_proto(self.expire_time.as_ref()),
             allowed_models: self.allowed_models,
             limits: self.limits.unwrap_or_default().into(),
+            cache: self.cache.map(Cache::of),
             masked_key: self.masked_key,
             created_at: Time::from_proto(self.create_time.as_ref()),
             revoked_at: Time::from_proto(self.revoke_time.as_ref()),

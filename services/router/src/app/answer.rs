@@ -47,6 +47,17 @@ pub(crate) enum CacheOutcome {
     Miss,
 }
 
+impl CacheOutcome {
+    /// As it is counted and traced.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bypass => "bypass",
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+        }
+    }
+}
+
 /// What closes it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Summary {

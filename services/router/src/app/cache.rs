@@ -1,6 +1,7 @@
 //! Stored answers: where they lie, and how many same requests at once become one.
 
 mod flights;
+mod meters;
 mod redis;
 
 use std::sync::Arc;
@@ -8,11 +9,13 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::answer::CacheOutcome;
 use super::now_ms;
 use crate::config::CacheConfig;
 use crate::domain::cache::{Key, Placed, Shelf, StoredAnswer};
 use flights::Flights;
 pub(super) use flights::{Boarding, Flight};
+pub(crate) use meters::CacheMeters;
 pub(crate) use redis::RedisShelf;
 
 /// Where answers lie.
@@ -30,11 +33,12 @@ pub(crate) struct ResponseCache {
     place: Place,
     flights: Flights,
     config: CacheConfig,
+    meters: CacheMeters,
 }
 
 impl ResponseCache {
     /// In Redis, where there is one.
-    pub(crate) fn new(config: CacheConfig, redis: Option<RedisShelf>) -> Self {
+    pub(crate) fn new(config: CacheConfig, redis: Option<RedisShelf>, meters: CacheMeters) -> Self {
         Self {
             place: match redis {
                 Some(redis) => Place::Shared(redis),
@@ -42,6 +46,7 @@ impl ResponseCache {
             },
             flights: Flights::default(),
             config,
+            meters,
         }
     }
 
@@ -51,10 +56,23 @@ impl ResponseCache {
         self.config.max_bytes > 0 && said.unwrap_or(self.config.enabled)
     }
 
+    /// How a request stands with the store.
+    pub(super) fn asked(&self, outcome: CacheOutcome) {
+        self.meters.asked(outcome);
+    }
+
+    /// Does something with the shelf, and says how much lies there then.
+    fn on<T>(&self, shelf: &Mutex<Shelf>, act: impl FnOnce(&mut Shelf) -> T) -> T {
+        let mut shelf = shelf.lock();
+        let done = act(&mut shelf);
+        self.meters.lying(&shelf);
+        done
+    }
+
     /// A stored answer. A store that is away has none.
     pub(super) async fn get(&self, key: &Key) -> Option<Arc<StoredAnswer>> {
         match &self.place {
-            Place::Local(shelf) => shelf.lock().get(&key.name, now_ms()),
+            Place::Local(shelf) => self.on(shelf, |shelf| shelf.get(&key.name, now_ms())),
             Place::Shared(redis) => redis.get(key).await.map(Arc::new),
         }
     }
@@ -81,7 +99,8 @@ impl ResponseCache {
                     tags,
                     expires_ms: now_ms().saturating_add(millis(lifetime)),
                 };
-                shelf.lock().put(key.name, placed);
+                let evicted = self.on(shelf, |shelf| shelf.put(key.name, placed));
+                self.meters.evicted(evicted);
             }
             Place::Shared(redis) => redis.put(key, &answer, &tags, lifetime).await,
         }
@@ -94,7 +113,7 @@ impl ResponseCache {
         tag: Option<&str>,
     ) -> Result<u64, keyward_limits::RedisError> {
         match &self.place {
-            Place::Local(shelf) => Ok(shelf.lock().purge(tenant, tag)),
+            Place::Local(shelf) => Ok(self.on(shelf, |shelf| shelf.purge(tenant, tag))),
             Place::Shared(redis) => redis.purge(tenant, tag).await,
         }
     }

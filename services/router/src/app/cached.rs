@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, header};
 use keyward_money::{Nanos, Usage};
 use keyward_proto::metering::v1::{AttemptStatus, KeySource, UsageEvent};
+use keyward_runtime::telemetry::names;
 use keyward_runtime::{ids, time};
 
 use super::answer::{AnswerHead, CacheOutcome, Summary};
@@ -77,8 +78,10 @@ impl Dispatch {
     /// Answers from the store, if the very request was answered before; says whether it did.
     pub(super) async fn answer_from_store(&mut self, plan: &Plan) -> Result<bool, RouteError> {
         let layers = self.core.policies.layers(self.behalf.principal()).await?;
-        let wish = Wish::of(self.caching_said, &layers);
+        let by_access_key = self.behalf.principal().cache;
+        let wish = Wish::of(self.caching_said, by_access_key, &layers);
         let Some((key, model)) = self.cache_key(plan, wish) else {
+            self.stands_with_store(CacheOutcome::Bypass);
             return Ok(false);
         };
         let mut found = self.stored(&key, plan).await;
@@ -112,7 +115,14 @@ impl Dispatch {
             _flight: flight,
         };
         self.caching = Arc::new(Caching::Miss(Box::new(lookup)));
+        self.stands_with_store(CacheOutcome::Miss);
         Ok(false)
+    }
+
+    /// Counts how the request stands with the store, and says so in its span.
+    fn stands_with_store(&self, outcome: CacheOutcome) {
+        self.core.cache.asked(outcome);
+        self.span.set(names::CACHE, outcome.as_str());
     }
 
     /// By what its answer is found, and the model that it is to be of; none where it is not to be
@@ -148,6 +158,7 @@ impl Dispatch {
     /// Gives a stored answer, once its record is written.
     async fn give(&mut self, answer: &StoredAnswer) -> Result<(), RouteError> {
         let entry = self.core.metering.place()?;
+        self.stands_with_store(CacheOutcome::Hit);
         let parcel = Parcel::closing(Held::default(), self.cached_event(answer), true);
         self.core.metering.close_books(&entry, parcel).await;
         self.leave(Usage::default()).await;

@@ -7,10 +7,10 @@ mod key;
 mod shelf;
 mod wish;
 
-pub(crate) use answer::StoredAnswer;
-pub(crate) use key::{Form, Key, Name};
-pub(crate) use shelf::{Placed, Shelf};
+pub use answer::StoredAnswer;
+pub use key::{Form, Key, Name};
+pub use shelf::{Placed, Shelf};
 pub(crate) use wish::Wish;
 
 /// The largest answer that is stored: longer ones are rare, and a few would crowd out all others.
-pub(crate) const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;

@@ -281,6 +281,7 @@ where
             tier: "professional".into(),
             allowed_models: Vec::new(),
             limits: keyward_auth::AccessKeyLimits::default(),
+            cache: None,
         };
         let now = keyward_runtime::time::now();
         request.extensions_mut().insert(Caller {

@@ -135,6 +135,7 @@ fn admin_key(admin: &Account, context: &Context, id: String) -> AccessKey {
         expire_time: None,
         allowed_models: Vec::new(),
         limits: AccessKeyLimits::default(),
+        cache: None,
         masked: String::new(),
         create_time: context.now,
         revoke_time: None,

@@ -50,6 +50,7 @@ impl Core {
             tier: tier.ok_or(VaultError::InvalidAccessKey)?,
             allowed_models: key.allowed_models,
             limits: key.limits,
+            cache: key.cache,
         };
         Ok(self
             .signer

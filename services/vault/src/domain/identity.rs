@@ -131,6 +131,9 @@ pub struct AccessKey {
     pub allowed_models: Vec<String>,
     /// Limits on its use.
     pub limits: AccessKeyLimits,
+    /// Whether answers to its requests may be stored and come from the store; `None` where it does
+    /// not say.
+    pub cache: Option<bool>,
     /// How it is shown.
     pub masked: String,
     /// When it was issued.

@@ -249,6 +249,7 @@ pub(super) fn new_access_key(key: proto::AccessKey) -> Result<NewAccessKey> {
             tokens_per_minute: limits.tokens_per_minute,
             concurrency: limits.concurrency,
         },
+        cache: key.cache,
     })
 }
 

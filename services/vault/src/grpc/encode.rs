@@ -205,6 +205,7 @@ pub(super) fn access_key(key: AccessKey) -> proto::AccessKey {
             tokens_per_minute: key.limits.tokens_per_minute,
             concurrency: key.limits.concurrency,
         }),
+        cache: key.cache,
         masked_key: key.masked,
         create_time: some(key.create_time),
         revoke_time: key.revoke_time.map(time::to_proto),

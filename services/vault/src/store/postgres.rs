@@ -61,6 +61,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0008_key_filters",
         sql: include_str!("postgres/0008_key_filters.sql"),
     },
+    Migration {
+        name: "0009_access_key_cache",
+        sql: include_str!("postgres/0009_access_key_cache.sql"),
+    },
 ];
 
 /// The vault's part of a database. Whoever makes it owns it, and nobody else may look into it.

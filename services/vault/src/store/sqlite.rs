@@ -57,6 +57,10 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "0007_key_filters",
         sql: include_str!("sqlite/0007_key_filters.sql"),
     },
+    Migration {
+        name: "0008_access_key_cache",
+        sql: include_str!("sqlite/0008_access_key_cache.sql"),
+    },
 ];
 
 /// The store.

@@ -29,7 +29,7 @@ const TABLES: &[keyward_storage::copy::Table] = tables! {
     access_keys {
         uid, id, hash, user_uid, organization_uid, project_uid, label, scopes, allowed_models,
         requests_per_minute, tokens_per_minute, concurrency, masked, create_time, expire_time,
-        revoke_time,
+        revoke_time, cache,
     }
     data_keys {
         owner_kind, owner_uid, generation, master_key_id, wrapped, create_time, destroy_time, seals,

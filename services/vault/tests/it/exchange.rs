@@ -34,6 +34,7 @@ async fn a_grant_says_who_calls_and_what_for() {
         user: "bob".into(),
         scopes: vec![ProtoScope::Inference.into()],
         allowed_models: vec!["gpt-4o".into()],
+        cache: Some(false),
         limits: Some(proto::AccessKeyLimits {
             requests_per_minute: 9,
             ..Default::default()
@@ -51,6 +52,7 @@ async fn a_grant_says_who_calls_and_what_for() {
     assert!(principal.has(Scope::Inference) && !principal.has(Scope::Keys));
     assert_eq!(principal.tier, "trial");
     assert_eq!(principal.allowed_models, ["gpt-4o"]);
+    assert_eq!(principal.cache, Some(false));
     assert_eq!(principal.limits.requests_per_minute, 9);
 }
 

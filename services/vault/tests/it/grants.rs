@@ -43,6 +43,7 @@ fn forged(of: &str) -> GrantToken {
         tier: "trial".to_owned(),
         allowed_models: Vec::new(),
         limits: keyward_auth::AccessKeyLimits::default(),
+        cache: None,
     };
     let signer = GrantSigner::from_seed("another", &[7; 32]).unwrap();
     signer.sign("grant", &principal, Timestamp::now())

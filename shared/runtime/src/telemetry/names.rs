@@ -84,6 +84,8 @@ pub const KEY_SOURCE: &str = "keyward.key.source";
 pub const BYOK: &str = "keyward.byok";
 /// Whether the platform's key serves in the stead of an own one.
 pub const FALLBACK: &str = "keyward.fallback";
+/// How the request stood with stored answers: `hit`, `miss`, `bypass`.
+pub const CACHE: &str = "keyward.cache";
 /// The tier of who pays.
 pub const TIER: &str = "keyward.tier";
 /// What was charged, in nano-credits.

@@ -50,6 +50,9 @@ pub(super) struct Create {
     /// Requests that it may have in flight
     #[arg(long, value_name = "COUNT")]
     concurrency: Option<u64>,
+    /// Whether answers to its requests may be stored, where a request does not say
+    #[arg(long, value_enum, value_name = "ON|OFF")]
+    cache: Option<Cache>,
     /// What may be spent with it in each period, such as 0.50
     #[arg(long, value_name = "AMOUNT", requires = "budget_every")]
     budget: Option<String>,
@@ -64,6 +67,21 @@ pub(super) struct Create {
     out: Option<PathBuf>,
     #[command(flatten)]
     how: DryRun,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Cache {
+    On,
+    Off,
+}
+
+impl Cache {
+    fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -108,6 +126,7 @@ impl Create {
                 allowed_models.filter(|models| !models.is_empty()),
             )
             .member("limits", self.limits())
+            .member("cache", self.cache.map(Cache::name))
             .member("budget", self.budget())
     }
 

@@ -71,6 +71,7 @@ fn principal(credential: &str) -> Principal {
         tier: tier.to_owned(),
         allowed_models: Vec::new(),
         limits: AccessKeyLimits::default(),
+        cache: None,
     };
     let plain: Scopes = [Scope::Inference, Scope::Usage, Scope::Billing]
         .into_iter()

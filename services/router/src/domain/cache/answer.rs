@@ -9,45 +9,51 @@ use crate::domain::{metadata, stream};
 
 /// An answer. In another store than this process it lies as this message, sealed.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(crate) struct StoredAnswer {
+pub struct StoredAnswer {
     /// The model by its id in the catalogue.
     #[prost(string, tag = "1")]
-    pub(crate) model: String,
+    pub model: String,
+    /// Who made it.
     #[prost(string, tag = "2")]
-    pub(crate) provider: String,
+    pub provider: String,
+    /// The model's name there.
     #[prost(string, tag = "3")]
-    pub(crate) upstream_model: String,
+    pub upstream_model: String,
     /// Whose key it was made with.
     #[prost(enumeration = "KeySource", tag = "4")]
-    pub(crate) source: i32,
+    pub source: i32,
+    /// Of which type the body is.
     #[prost(string, tag = "5")]
-    pub(crate) content_type: String,
+    pub content_type: String,
     /// What it used when it was made.
     #[prost(message, optional, tag = "6")]
-    pub(crate) usage: Option<Usage>,
+    pub usage: Option<Usage>,
+    /// Where that was known from.
     #[prost(int32, tag = "7")]
-    pub(crate) usage_source: i32,
+    pub usage_source: i32,
+    /// The service tier that it was made in.
     #[prost(string, tag = "8")]
-    pub(crate) service_tier: String,
+    pub service_tier: String,
     /// The body; of a stream what comes before its last events.
     #[prost(bytes = "bytes", tag = "9")]
-    pub(crate) body: Bytes,
+    pub body: Bytes,
     /// The chunk of a stream that tells its usage, where the caller asked for one.
     #[prost(bytes = "bytes", optional, tag = "10")]
-    pub(crate) usage_chunk: Option<Bytes>,
+    pub usage_chunk: Option<Bytes>,
     /// The event that ends a stream.
     #[prost(bytes = "bytes", optional, tag = "11")]
-    pub(crate) done_event: Option<Bytes>,
+    pub done_event: Option<Bytes>,
+    /// Whether it is a stream.
     #[prost(bool, tag = "12")]
-    pub(crate) streamed: bool,
+    pub streamed: bool,
     /// The request that it was made for, where it is an answer to that one alone.
     #[prost(string, tag = "13")]
-    pub(crate) inference_id: String,
+    pub inference_id: String,
 }
 
 impl StoredAnswer {
     /// Whether it is small enough to be stored.
-    pub(crate) fn fits(&self) -> bool {
+    pub fn fits(&self) -> bool {
         let parts = [
             Some(&self.body),
             self.usage_chunk.as_ref(),
@@ -57,12 +63,13 @@ impl StoredAnswer {
         bytes <= ANSWER_BYTES_MAX
     }
 
-    pub(crate) fn is_own(&self) -> bool {
+    /// Whether it was made with an own key.
+    pub fn is_own(&self) -> bool {
         self.source() != KeySource::System
     }
 
     /// What the caller gets, which costs nothing this time.
-    pub(crate) fn pieces(&self, body_metadata: bool) -> Vec<Bytes> {
+    pub fn pieces(&self, body_metadata: bool) -> Vec<Bytes> {
         let free = Nanos::ZERO;
         let with_metadata = |json: Bytes| match body_metadata {
             true => metadata::into_json(json, self.is_own(), &self.provider, free),

@@ -10,11 +10,14 @@ const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 
 /// In which form an answer comes. Each is stored by itself, so that it comes again byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum Form {
     /// One JSON body.
     Plain,
     /// Events, with or without the chunk that tells the usage.
-    Stream { with_usage: bool },
+    Stream {
+        /// Whether the usage is told.
+        with_usage: bool,
+    },
 }
 
 impl Form {
@@ -28,14 +31,17 @@ impl Form {
 }
 
 /// By what an answer lies in a store.
-pub(crate) type Name = [u8; 32];
+pub type Name = [u8; 32];
 
 /// What is derived from a request. Whoever has the name has not the request, and cannot open what is
 /// sealed for it.
-pub(crate) struct Key {
-    pub(crate) tenant: String,
-    pub(crate) name: Name,
-    pub(crate) seal: Zeroizing<[u8; 32]>,
+pub struct Key {
+    /// Whose request it is.
+    pub tenant: String,
+    /// By what the answer lies in a store.
+    pub name: Name,
+    /// What it is sealed under outside of this process.
+    pub seal: Zeroizing<[u8; 32]>,
 }
 
 impl std::fmt::Debug for Key {
@@ -47,7 +53,7 @@ impl std::fmt::Debug for Key {
 impl Key {
     /// The key of a tenant's request for a model by its id. `None` where the request is too large, or
     /// has no canonical form.
-    pub(crate) fn of(tenant: &str, model: &str, form: Form, body: &str) -> Option<Self> {
+    pub fn of(tenant: &str, model: &str, form: Form, body: &str) -> Option<Self> {
         if body.len() > REQUEST_BYTES_MAX {
             return None;
         }

@@ -12,13 +12,15 @@ const ENTRY_BYTES: usize = 512;
 
 /// An answer on its way to the shelf.
 #[derive(Debug, Clone)]
-pub(crate) struct Placed {
-    pub(crate) answer: Arc<StoredAnswer>,
-    pub(crate) tenant: String,
+pub struct Placed {
+    /// The answer.
+    pub answer: Arc<StoredAnswer>,
+    /// Whose it is.
+    pub tenant: String,
     /// The tags of the request that it was made for, `name=value`.
-    pub(crate) tags: Vec<String>,
+    pub tags: Vec<String>,
     /// Until when it is given, in milliseconds since 1970.
-    pub(crate) expires_ms: u64,
+    pub expires_ms: u64,
 }
 
 impl Placed {
@@ -44,7 +46,7 @@ struct Entry {
 }
 
 /// The shelf.
-pub(crate) struct Shelf {
+pub struct Shelf {
     entries: HashMap<Name, Entry>,
     /// By when they were asked for last.
     turns: BTreeMap<u64, Name>,
@@ -63,7 +65,8 @@ impl std::fmt::Debug for Shelf {
 }
 
 impl Shelf {
-    pub(crate) fn new(bytes_max: usize) -> Self {
+    /// An empty one, for so many bytes.
+    pub fn new(bytes_max: usize) -> Self {
         Self {
             entries: HashMap::new(),
             turns: BTreeMap::new(),
@@ -74,7 +77,7 @@ impl Shelf {
     }
 
     /// An answer, if it is there and its time is not over.
-    pub(crate) fn get(&mut self, name: &Name, now_ms: u64) -> Option<Arc<StoredAnswer>> {
+    pub fn get(&mut self, name: &Name, now_ms: u64) -> Option<Arc<StoredAnswer>> {
         if self.entries.get(name)?.placed.expires_ms <= now_ms {
             self.remove(name);
             return None;
@@ -85,19 +88,26 @@ impl Shelf {
         Some(Arc::clone(&entry.placed.answer))
     }
 
-    /// Puts an answer in place of what lies there; others go until it fits.
-    pub(crate) fn put(&mut self, name: Name, placed: Placed) {
+    /// How many bytes lie there.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Puts an answer in place of what lies there; others go until it fits. Says how many.
+    pub fn put(&mut self, name: Name, placed: Placed) -> u64 {
         self.remove(&name);
         let bytes = placed.bytes();
         if bytes > self.bytes_max {
-            return;
+            return 0;
         }
+        let mut evicted = 0;
         while self.bytes + bytes > self.bytes_max {
             let Some((_, oldest)) = self.turns.first_key_value() else {
                 break;
             };
             let oldest = *oldest;
             self.remove(&oldest);
+            evicted += 1;
         }
         let turn = self.turn(name);
         self.bytes += bytes;
@@ -109,10 +119,11 @@ impl Shelf {
                 turn,
             },
         );
+        evicted
     }
 
     /// Takes a tenant's answers away, those with a tag where one is given; says how many.
-    pub(crate) fn purge(&mut self, tenant: &str, tag: Option<&str>) -> u64 {
+    pub fn purge(&mut self, tenant: &str, tag: Option<&str>) -> u64 {
         let is_meant = |entry: &Entry| {
             let placed = &entry.placed;
             placed.tenant == tenant && tag.is_none_or(|tag| placed.has(tag))
@@ -186,7 +197,7 @@ mod tests {
             shelf.put(name(number), placed("a", &[], 1_000));
         }
         assert!(shelf.get(&name(0), 0).is_some());
-        shelf.put(name(3), placed("a", &[], 1_000));
+        assert_eq!(shelf.put(name(3), placed("a", &[], 1_000)), 1);
         let there = |shelf: &mut Shelf, number| shelf.get(&name(number), 0).is_some();
         assert!(!there(&mut shelf, 1));
         for number in [0, 2, 3] {

@@ -35,6 +35,8 @@ pub(crate) struct NewAccessKey {
     pub allowed_models: Vec<String>,
     /// Limits on its use.
     pub limits: AccessKeyLimits,
+    /// What it says of stored answers.
+    pub cache: Option<bool>,
 }
 
 /// An access key with its secret.
@@ -127,6 +129,7 @@ impl Core {
             expire_time: check::whole_millis(new.expire_time),
             allowed_models: new.allowed_models.clone(),
             limits: new.limits,
+            cache: new.cache,
             masked: String::new(),
             create_time: context.now,
             revoke_time: None,

@@ -22,6 +22,7 @@ fn key() -> AccessKey {
         expire_time: None,
         allowed_models: vec![],
         limits: AccessKeyLimits::default(),
+        cache: None,
         masked: String::new(),
         create_time: at(0),
         revoke_time: None,

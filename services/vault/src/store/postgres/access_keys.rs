@@ -16,8 +16,8 @@ use crate::store::{AccessKeyStore, Effects, Page, Stored};
 const INSERT: &str = "
     INSERT INTO access_keys (uid, id, hash, user_uid, organization_uid, project_uid, label, scopes,
         allowed_models, requests_per_minute, tokens_per_minute, concurrency, masked, create_time,
-        expire_time)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+        expire_time, cache)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
 
 const BY_HASH: &str = r#"
     SELECT access_keys.*, u.id AS "user", o.id AS organization, p.id AS project
@@ -79,6 +79,7 @@ fn read(row: &Row) -> Stored<AccessKey> {
             tokens_per_minute: unsigned(row, "tokens_per_minute")?,
             concurrency: unsigned(row, "concurrency")?,
         },
+        cache: get(row, "cache")?,
         masked: get(row, "masked")?,
         create_time: time(row, "create_time")?,
         revoke_time: time_opt(row, "revoke_time")?,
@@ -109,6 +110,7 @@ async fn insert(session: &Session, key: &AccessKey, hash: [u8; 32]) -> Stored<()
         &key.masked,
         &millis(key.create_time),
         &millis_opt(key.expire_time),
+        &key.cache,
     ];
     execute_one(session, INSERT, values).await
 }

@@ -16,10 +16,10 @@ use crate::store::{AccessKeyStore, Effects, Page, Stored};
 const INSERT: &str = "
     INSERT INTO access_keys (uid, id, hash, user_uid, organization_uid, project_uid, label, scopes,
         allowed_models, requests_per_minute, tokens_per_minute, concurrency, masked, create_time,
-        expire_time)
+        expire_time, cache)
     VALUES (:uid, :id, :hash, :user_uid, :organization_uid, :project_uid, :label, :scopes,
         :allowed_models, :requests_per_minute, :tokens_per_minute, :concurrency, :masked,
-        :create_time, :expire_time)";
+        :create_time, :expire_time, :cache)";
 
 const BY_HASH: &str = "
     SELECT access_keys.*, u.id AS user, o.id AS organization, p.id AS project
@@ -81,6 +81,7 @@ fn read(row: &Row<'_>) -> Stored<AccessKey> {
             tokens_per_minute: unsigned(row, "tokens_per_minute")?,
             concurrency: unsigned(row, "concurrency")?,
         },
+        cache: get(row, "cache")?,
         masked: get(row, "masked")?,
         create_time: time(row, "create_time")?,
         revoke_time: time_opt(row, "revoke_time")?,
@@ -114,6 +115,7 @@ fn insert(connection: &Connection, key: &AccessKey, hash: [u8; 32]) -> Stored<()
             ":masked": key.masked,
             ":create_time": millis(key.create_time),
             ":expire_time": millis_opt(key.expire_time),
+            ":cache": key.cache,
         },
     )
 }

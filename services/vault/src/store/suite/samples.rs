@@ -124,6 +124,7 @@ pub(super) fn access_key(user: &Account, id: &str) -> AccessKey {
             tokens_per_minute: 2,
             concurrency: 3,
         },
+        cache: Some(false),
         masked: "kw_…".to_owned(),
         create_time: at(0),
         revoke_time: None,

@@ -99,6 +99,7 @@ fn member() -> Principal {
         tier: String::new(),
         allowed_models: Vec::new(),
         limits: AccessKeyLimits::default(),
+        cache: None,
     }
 }
 

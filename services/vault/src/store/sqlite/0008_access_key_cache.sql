@@ -1,0 +1,3 @@
+-- Whether answers to the requests of an access key may be stored; absent where it does not say.
+
+ALTER TABLE access_keys ADD COLUMN cache INTEGER CONSTRAINT access_keys_cache CHECK (cache IN (0, 1));
