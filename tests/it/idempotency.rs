@@ -141,7 +141,7 @@ async fn what_one_router_answers_another_of_the_same_store_gives_again() {
     let here = keyed(&tenant);
     let there = front.client(tenant.client.access_key());
     let there = there.with("idempotency-key", &key_of(&tenant));
-    let slow = Script::ok("ok").delay(Duration::from_secs(2));
+    let slow = Script::ok("ok").delay(Duration::from_secs(4));
     system.providers.openai.script(&key, slow);
     let second = async {
         let openai = &system.providers.openai;

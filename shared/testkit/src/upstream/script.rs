@@ -199,7 +199,7 @@ impl Script {
         self.with(|answer| answer.frame_bytes = Some(bytes))
     }
 
-    /// Waiting so long before each event.
+    /// Waiting so long before each event, or before a plain answer.
     #[must_use]
     pub fn delay(self, delay: Duration) -> Self {
         self.with(|answer| answer.delay = delay)

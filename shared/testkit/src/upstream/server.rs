@@ -77,7 +77,10 @@ async fn answer(
                 include_usage,
             )))
         }
-        Script::Complete(answer) => Ok(json(200, render::plain(&answer, model))),
+        Script::Complete(answer) => {
+            tokio::time::sleep(answer.delay).await;
+            Ok(json(200, render::plain(&answer, model)))
+        }
         Script::Raw(steps) => Ok(event_stream(steps)),
         Script::Fail(failure) => Ok(fail(failure, &received.key)),
         Script::Reset => Err(io::Error::other("scripted reset")),
