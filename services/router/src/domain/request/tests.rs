@@ -43,21 +43,6 @@ fn what_is_no_body_or_names_no_model_is_refused() {
         (r#"{"model":"m","messages":[{}]} x"#, None, "not valid JSON"),
         (r#"{"messages":[{}]}"#, Some("model"), "`model` is missing"),
         (
-            r#"{"models":[],"messages":[{}]}"#,
-            Some("model"),
-            "`model` is missing",
-        ),
-        (
-            r#"{"models":[" ","m"],"messages":[{}]}"#,
-            Some("models"),
-            "`models` must not be empty",
-        ),
-        (
-            r#"{"model":null,"models":["m"],"messages":[{}]}"#,
-            Some("model"),
-            "must be a string",
-        ),
-        (
             r#"{"model":null,"messages":[{}]}"#,
             Some("model"),
             "must be a string",
@@ -174,6 +159,27 @@ fn where_no_model_is_named_the_first_of_models_is_the_model() {
     assert_eq!(request.models(), ["a", "b"]);
     let request = parse(r#"{"models":["a","b"],"model":"m","messages":[{}]}"#).unwrap();
     assert_eq!(request.model(), "m");
+    for (body, param, message) in [
+        (
+            r#"{"models":[],"messages":[{}]}"#,
+            "model",
+            "`model` is missing",
+        ),
+        (
+            r#"{"models":[" ","m"],"messages":[{}]}"#,
+            "models",
+            "`models` must not be empty",
+        ),
+        (
+            r#"{"model":null,"models":["m"],"messages":[{}]}"#,
+            "model",
+            "must be a string",
+        ),
+    ] {
+        let error = parse(body).expect_err(body);
+        assert_eq!(error.param, Some(param), "{body}");
+        assert!(error.message.contains(message), "{body}: {error}");
+    }
 }
 
 #[test]
