@@ -129,7 +129,7 @@ impl Case<'_> {
         }
         assert!(self.seen().is_empty(), "{told}");
         let code = answer.error(answer.status.as_u16());
-        let implied = self.implied(&candidates);
+        let implied = Self::implied(&candidates);
         assert!(implied.contains(&code.as_str()), "{code}: {told}");
         tally.refused += 1;
         false
@@ -239,7 +239,7 @@ impl Case<'_> {
     }
 
     /// What a caller may be told where nobody was named who serves.
-    fn implied(&self, candidates: &[Value]) -> Vec<&'static str> {
+    fn implied(candidates: &[Value]) -> Vec<&'static str> {
         let reasons = |part: &str| {
             let mut reasons = candidates.iter().map(|one| one["reason"].as_str().unwrap());
             reasons.any(|reason| reason.contains(part))

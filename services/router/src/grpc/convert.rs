@@ -37,33 +37,39 @@ fn caching(said: proto::Caching) -> Option<bool> {
 }
 
 /// A question about routing: a body as it would be sent, or what it would say.
-pub(super) fn question(request: proto::ResolveRouteRequest) -> Result<Question, Status> {
-    let about = match request.body.is_empty() {
-        true => About::Words {
+pub(super) fn question(mut request: proto::ResolveRouteRequest) -> Result<Question, Status> {
+    let options = options(request.options.take().unwrap_or_default())?;
+    let (endpoint, tags) = (
+        std::mem::take(&mut request.endpoint),
+        std::mem::take(&mut request.tags),
+    );
+    Ok(Question {
+        about: about(request)?,
+        endpoint,
+        options,
+        tags,
+    })
+}
+
+fn about(request: proto::ResolveRouteRequest) -> Result<About, Status> {
+    if request.body.is_empty() {
+        return Ok(About::Words {
             model: request.model,
             models: request.models,
             preferences: preferences(&request.provider_preferences)?,
-        },
-        false => {
-            let said_twice = [
-                ("model", !request.model.is_empty()),
-                ("models", !request.models.is_empty()),
-                ("provider", !request.provider_preferences.is_empty()),
-            ];
-            if let Some((param, _)) = said_twice.into_iter().find(|(_, is_said)| *is_said) {
-                let message = format!("`{param}` is the request's own to say");
-                let facts = vec![(metadata::PARAM, param.to_owned())];
-                return Err(status(Reason::InvalidRequest, &message, facts));
-            }
-            About::Body(request.body)
-        }
-    };
-    Ok(Question {
-        about,
-        endpoint: request.endpoint,
-        options: options(request.options.unwrap_or_default())?,
-        tags: request.tags,
-    })
+        });
+    }
+    let said_twice = [
+        ("model", !request.model.is_empty()),
+        ("models", !request.models.is_empty()),
+        ("provider", !request.provider_preferences.is_empty()),
+    ];
+    if let Some((param, _)) = said_twice.into_iter().find(|(_, is_said)| *is_said) {
+        let message = format!("`{param}` is the request's own to say");
+        let facts = vec![(metadata::PARAM, param.to_owned())];
+        return Err(status(Reason::InvalidRequest, &message, facts));
+    }
+    Ok(About::Body(request.body))
 }
 
 fn task(name: &str) -> Result<Option<Task>, Status> {
