@@ -21,6 +21,7 @@ mod concurrency;
 mod damaged;
 mod doctor;
 mod drain;
+mod endpoints;
 mod explained;
 mod failover;
 mod fallback;

@@ -86,6 +86,8 @@ pub(crate) struct Providers {
     pub(crate) openai: ScriptedUpstream,
     pub(crate) openrouter: ScriptedUpstream,
     pub(crate) groq: ScriptedUpstream,
+    pub(crate) anthropic: ScriptedUpstream,
+    pub(crate) google: ScriptedUpstream,
     pub(crate) system_key: String,
 }
 
@@ -95,6 +97,8 @@ impl Providers {
             openai: ScriptedUpstream::start(),
             openrouter: ScriptedUpstream::start(),
             groq: ScriptedUpstream::start(),
+            anthropic: ScriptedUpstream::start(),
+            google: ScriptedUpstream::start(),
             system_key: canary::provider_key("openai"),
         }
     }
@@ -105,6 +109,8 @@ impl Providers {
             .provider("openai", &self.openai)
             .provider("openrouter", &self.openrouter)
             .provider("groq", &self.groq)
+            .set("providers.anthropic.base_url", &self.anthropic.origin())
+            .set("providers.google.base_url", &self.google.origin())
             .system_key("openai", &self.system_key)
     }
 
@@ -113,6 +119,8 @@ impl Providers {
             "openai" => &self.openai,
             "openrouter" => &self.openrouter,
             "groq" => &self.groq,
+            "anthropic" => &self.anthropic,
+            "google" => &self.google,
             _ => panic!("no scripted provider {provider}"),
         }
     }

@@ -16,6 +16,7 @@ pub fn provider_key(provider: &str) -> String {
         "openrouter" => format!("sk-or-v1-{}", characters(64)),
         "openai" => format!("sk-proj-{}", characters(48)),
         "anthropic" => format!("sk-ant-{}", characters(95)),
+        "google" => format!("AIza{}", characters(35)),
         "groq" => format!("gsk_{}", characters(52)),
         "deepseek" => format!("sk-{}", characters(43)),
         "sandbox" => format!("sk-sandbox-{}", characters(32)),

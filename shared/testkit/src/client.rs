@@ -96,7 +96,8 @@ impl Client {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base));
-        if !body.is_empty() {
+        let says_type = |(name, _): &(String, String)| name.eq_ignore_ascii_case("content-type");
+        if !body.is_empty() && !self.headers.iter().any(says_type) {
             request = request.header(CONTENT_TYPE, "application/json");
         }
         if let Some(key) = &self.access_key {
@@ -143,8 +144,13 @@ impl Client {
 
     /// Opens the streamed answer to this body.
     pub async fn stream(&self, body: Value) -> Stream {
-        let body = body.to_string().into();
-        Stream::of(self.open(Method::POST, "/v1/chat/completions", body).await)
+        self.stream_at("/v1/chat/completions", body.to_string())
+            .await
+    }
+
+    /// Opens the streamed answer to this body at another address.
+    pub async fn stream_at(&self, path: &str, body: impl Into<Bytes>) -> Stream {
+        Stream::of(self.open(Method::POST, path, body.into()).await)
     }
 }
 

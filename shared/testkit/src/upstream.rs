@@ -72,7 +72,12 @@ impl ScriptedUpstream {
 
     /// What to set as a provider's `base_url`.
     pub fn base_url(&self) -> String {
-        format!("http://{}/v1", self.address)
+        format!("{}/v1", self.origin())
+    }
+
+    /// The same for providers whose calls name the version themselves.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// What to do with requests that show this key.

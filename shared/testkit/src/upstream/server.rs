@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::{self, Stream};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -22,6 +22,9 @@ use tokio_util::task::TaskTracker;
 
 use super::script::{Body, Failure, Script, Step};
 use super::{Received, Scripts, render};
+
+/// Where those providers are shown a key that want no bearer's: Anthropic, Google, Azure.
+const KEY_HEADERS: [&str; 3] = ["x-api-key", "x-goog-api-key", "api-key"];
 
 type AnswerBody = UnsyncBoxBody<Bytes, io::Error>;
 
@@ -91,12 +94,7 @@ async fn answer(
 async fn receive(request: Request<Incoming>) -> Result<Received, io::Error> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
-    let authorization = head.headers.get(AUTHORIZATION);
-    let key = authorization
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .unwrap_or_default()
-        .to_owned();
+    let key = key_shown(&head.headers);
     Ok(Received {
         method: head.method,
         path: head.uri.to_string(),
@@ -104,6 +102,14 @@ async fn receive(request: Request<Incoming>) -> Result<Received, io::Error> {
         body,
         key,
     })
+}
+
+/// The key in whichever header providers want it.
+fn key_shown(headers: &HeaderMap) -> String {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let bearer = text(AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
+    let bare = || KEY_HEADERS.into_iter().find_map(text);
+    bearer.or_else(bare).unwrap_or_default().to_owned()
 }
 
 fn json(status: u16, body: Bytes) -> Response<AnswerBody> {

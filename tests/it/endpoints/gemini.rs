@@ -1,0 +1,58 @@
+//! Gemini's endpoints.
+
+use serde_json::json;
+
+use super::{Answered, JSON, Row};
+
+const FLASH: (&str, &str) = ("google/gemini-2.5-flash", "gemini-2.5-flash");
+const EMBEDDING: (&str, &str) = ("google/gemini-embedding-001", "gemini-embedding-001");
+
+pub(super) fn rows() -> Vec<Row> {
+    let generate = Row {
+        provider: "google",
+        path: "/v1beta/models/google/gemini-2.5-flash:generateContent".into(),
+        upstream_path: "/v1beta/models/gemini-2.5-flash:generateContent",
+        model: FLASH,
+        content_type: JSON,
+        body: br#"{"contents":[ {"role":"user","parts":[{"text":"hi"}]}],"x_new":1.50}"#.as_slice().into(),
+        answer: Answered::Plain(JSON, br#"{"candidates":[{"content":{"parts":[{"text":"Hi"}],"role":"model"},"finishReason":"STOP","index":0}], "usageMetadata":{"promptTokenCount":12,"cachedContentTokenCount":4,"candidatesTokenCount":7,"thoughtsTokenCount":3,"totalTokenCount":22}}"#),
+        usage: json!({"input": 8, "cache_read": 4, "output": 7, "reasoning": 3}),
+        source: "reported",
+        endpoint: "chat.completions",
+    };
+    vec![
+        generate.clone(),
+        Row {
+            path: "/v1beta/models/google/gemini-2.5-flash:streamGenerateContent?alt=sse".into(),
+            upstream_path: "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse",
+            answer: Answered::Events(&[
+                "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"H\"}],\"role\": \"model\"},\"index\": 0}],\"usageMetadata\": {\"promptTokenCount\": 12,\"cachedContentTokenCount\": 4}}\r\n\r\n",
+                "data: {\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"i\"}],\"role\": \"model\"},\"finishReason\": \"STOP\",\"index\": 0}],\"usageMetadata\": {\"promptTokenCount\": 12,\"cachedContentTokenCount\": 4,\"candidatesTokenCount\": 7,\"thoughtsTokenCount\": 3}}\r\n\r\n",
+            ]),
+            ..generate.clone()
+        },
+        Row {
+            path: "/v1beta/models/google/gemini-2.5-flash:countTokens".into(),
+            upstream_path: "/v1beta/models/gemini-2.5-flash:countTokens",
+            answer: Answered::Plain(JSON, br#"{"totalTokens": 9}"#),
+            usage: json!({}),
+            endpoint: "count_tokens",
+            ..generate.clone()
+        },
+        Row {
+            path: "/v1beta/models/google/gemini-embedding-001:embedContent".into(),
+            upstream_path: "/v1beta/models/gemini-embedding-001:embedContent",
+            model: EMBEDDING,
+            body: br#"{"content":{"parts":[{"text":"hi"}]},"taskType":"RETRIEVAL_QUERY"}"#
+                .as_slice()
+                .into(),
+            answer: Answered::Plain(
+                JSON,
+                br#"{"embedding":{"values":[0.10,-0.2]},"usageMetadata":{"promptTokenCount":3}}"#,
+            ),
+            usage: json!({"input": 3}),
+            endpoint: "embeddings",
+            ..generate
+        },
+    ]
+}
