@@ -62,6 +62,16 @@ impl SqliteStore {
         })
     }
 
+    /// Has the store refuse every record from now on.
+    #[cfg(test)]
+    pub(crate) async fn refuse_records(&self) {
+        self.tamper(
+            "CREATE TRIGGER refused BEFORE INSERT ON usage_record
+             BEGIN SELECT raise(ABORT, 'refused'); END",
+        )
+        .await;
+    }
+
     /// Changes something behind the program's back; says how many rows.
     #[cfg(test)]
     pub(crate) async fn tamper(&self, sql: &'static str) -> usize {

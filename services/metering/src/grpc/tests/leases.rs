@@ -19,7 +19,6 @@ use tonic::Request;
 
 use super::routers::{PRICE, Router, account, account_key};
 use super::world::{World, by, hold, refused, words};
-use crate::store::sqlite::SqliteStore;
 use crate::store::{LedgerStore as _, Store};
 
 async fn leased(world: &World) -> i64 {
@@ -54,17 +53,11 @@ async fn a_lease_is_half_of_what_is_there_and_pins_the_terms_of_its_tier() {
 
 #[tokio::test]
 async fn what_cannot_be_stored_under_a_lease_is_put_aside() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("metering.db");
-    let store = SqliteStore::open(&path).expect("a store");
-    let world = World::over(store, folder).await;
+    let world = World::new().await;
     world.give("users/bob", 1_000_000).await;
     let router = Router::start(&world, ids::new(), 1).await;
     assert_eq!(router.renew(100_000).await, 100_000);
-    let file = rusqlite::Connection::open(&path).expect("the same file");
-    let refusing = "CREATE TRIGGER refused BEFORE INSERT ON usage_record
-        BEGIN SELECT raise(ABORT, 'refused'); END";
-    file.execute_batch(refusing).expect("a trigger");
+    world.store.refuse_records().await;
     let settled = world.metering().settle_usage(router.settlement()).await;
     refused(settled);
     let metrics = world.metrics.encode().expect("encoded");

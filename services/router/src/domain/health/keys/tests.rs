@@ -85,18 +85,20 @@ fn quota_and_refusal_rest_the_whole_key_and_absence_one_model() {
     for failure in [Failure::QuotaExhausted, Failure::KeyRejected] {
         health.failed("k", 1, "m", failure, 0);
         assert_eq!(health.standing("k", 1, "x", 0), resting(60_000));
-        let told = health.found_well("k", 1);
-        let names: Vec<_> = told.iter().map(Hint::name).collect();
-        assert_eq!(
-            names,
-            ["k/1/m", "k/1"],
-            "all that others may have been told of it"
-        );
+        assert_eq!(told_well(&mut health, "k"), ["k/1"]);
         assert_eq!(health.standing("k", 1, "x", 0), Standing::Good);
     }
     health.failed("l", 1, "m", Failure::ModelAbsent, 0);
     assert_eq!(health.standing("l", 1, "m", 1), Standing::Absent);
     assert_eq!(health.standing("l", 1, "m", 600_000), Standing::Good);
+    assert_eq!(told_well(&mut health, "l"), ["l/1/m", "l/1"]);
+}
+
+/// The names under which others are told that a key is well: those of all that they may have been
+/// told of it.
+fn told_well(health: &mut Health, key: &str) -> Vec<String> {
+    let told = health.found_well(key, 1);
+    told.iter().map(Hint::name).collect()
 }
 
 #[test]
