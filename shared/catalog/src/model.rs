@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use keyward_money::Prices;
+use keyward_money::{Prices, Rates};
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize, de};
 
@@ -61,6 +61,26 @@ impl Endpoint {
             Self::AudioTranslations => "audio.translations",
             Self::Moderations => "moderations",
         }
+    }
+
+    /// Whether these rates price the unit that it is paid for in: a model priced by the token says
+    /// nothing of what a second of sound or an image costs.
+    pub fn is_priced_by(self, rates: &Rates) -> bool {
+        let [first, second, third] = match self {
+            Self::ImagesGenerations | Self::ImagesEdits | Self::ImagesVariations => {
+                [rates.image_fee, rates.output_image, rates.output]
+            }
+            Self::AudioSpeech => [rates.characters, rates.audio_ms, rates.output_audio],
+            Self::AudioTranscriptions | Self::AudioTranslations => {
+                [rates.audio_ms, rates.input_audio, None]
+            }
+            Self::ChatCompletions
+            | Self::Completions
+            | Self::Responses
+            | Self::Embeddings
+            | Self::Moderations => return true,
+        };
+        first.or(second).or(third).is_some()
     }
 
     /// The endpoint of that name.

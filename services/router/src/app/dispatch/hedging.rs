@@ -89,7 +89,9 @@ impl Dispatch {
         let is_kept = self.turn.is_some() || !matches!(*self.caching, Caching::Bypass);
         let has_room = self.attempts() + 2 <= failover.max_attempts;
         let has_time = self.began.elapsed() < failover.budget;
-        if failover.hedge == Hedge::Off || is_kept || !has_room || !has_time || self.has_hedged() {
+        // Images and sound cost more than a late answer is worth.
+        let is_meant = failover.hedge != Hedge::Off && self.request.form().makes_text();
+        if !is_meant || is_kept || !has_room || !has_time || self.has_hedged() {
             return None;
         }
         let streamed = self.request.is_stream();

@@ -62,7 +62,9 @@ impl<'a, 'b> Credits<'a, 'b> {
             return Some(Obstacle::OtherProviderNamed(named.to_owned()));
         }
         let prices = self.input.catalog.prices(&key.provider, self.target.id());
-        let is_priced = self.target.is_listed() && prices.is_some();
+        let priced =
+            prices.is_some_and(|prices| request.form.endpoint().is_priced_by(&prices.rates));
+        let is_priced = self.target.is_listed() && priced;
         (!is_priced).then_some(Obstacle::Credits(CreditsRefusal::PriceUnknown))
     }
 }

@@ -7,6 +7,7 @@ use keyward_catalog::{Capability, Endpoint};
 
 use super::*;
 use crate::app::RouteError;
+use crate::domain::form::Form;
 use crate::domain::policy::{
     Access, Fallback, Hours, KeysFirst, Layer, Match, OwnKeys, Pattern, Policy, Rule, Scope, Steer,
     Weekdays,
@@ -133,6 +134,7 @@ impl Case {
             }
             "needs" => request.needs = list(value).iter().map(|name| capability(name)).collect(),
             "size" => request.prompt_tokens = value.parse().unwrap(),
+            "for" => request.form = Form::of(Endpoint::named(value).unwrap()),
             "tag" => {
                 let (tag, value) = value.split_once(':').unwrap();
                 request.tags.insert(tag.to_owned(), value.to_owned());
