@@ -30,6 +30,11 @@ impl Found<'_, '_> {
         self.key.map_or(KeySource::Inline, |key| key.source)
     }
 
+    /// What it is sorted by: an inline key is first whatever the order of providers.
+    pub(super) fn precedence(&self) -> ((u16, u16), bool, &Place) {
+        (self.place.group, self.key.is_some(), &self.place)
+    }
+
     /// It may serve. `organization_first` is whether a policy puts the organisation's keys first.
     pub(super) fn candidate(&self, organization_first: bool) -> Candidate {
         Candidate {

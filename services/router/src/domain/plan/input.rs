@@ -163,6 +163,10 @@ impl PlanKey {
     /// What a model is called where the key is for, by any of its names; what the provider calls it
     /// where nobody said otherwise.
     pub(super) fn deployment<'a>(&'a self, names: [&str; 2], upstream: &'a str) -> &'a str {
+        // Most keys say nothing, and taking names apart for each of many costs.
+        if self.deployments.is_empty() {
+            return upstream;
+        }
         let bare = |name: &str| {
             name.rsplit('/')
                 .next()

@@ -64,9 +64,7 @@ pub(super) fn in_order(
     is_refused: bool,
     left_out: &mut Vec<LeftOut>,
 ) -> Vec<Candidate> {
-    // An inline key is first whatever the order of providers.
-    let is_stored = |found: &Found<'_, '_>| found.key.is_some();
-    found.sort_by_key(|found| (found.place.group, is_stored(found), found.place));
+    found.sort_by(|one, other| one.precedence().cmp(&other.precedence()));
     if input.allowance() == Allowance::None {
         keep(&mut found, left_out, is_refused);
     } else if !input.request.preferences.allow_fallbacks

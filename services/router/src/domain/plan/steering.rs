@@ -51,7 +51,7 @@ impl<'a> Steering<'a> {
             None => Order::Nobody,
         };
         Self {
-            max_charge: layers.max_charge(&facts),
+            max_charge: layers.max_charge(&rules),
             rules,
             order,
             sort: request.preferences.sort.or(target.sort()),

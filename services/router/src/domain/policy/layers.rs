@@ -95,13 +95,11 @@ impl<'a> Layers<'a> {
         caps.fold(self.operator.fallback_max_charge, Nanos::min)
     }
 
-    /// The most that a request of this kind may cost in credits.
-    pub fn max_charge(self, facts: &RuleFacts<'_>) -> Option<Nanos> {
+    /// The most that a request for which these rules hold may cost in credits.
+    pub fn max_charge(self, rules: &[(Scope, &Rule)]) -> Option<Nanos> {
         let whole = self.policies().filter_map(|policy| policy.max_charge);
-        let rules = self
-            .rules(facts)
-            .filter_map(|(_, rule)| rule.then.max_charge);
-        whole.chain(rules).min()
+        let ruled = rules.iter().filter_map(|(_, rule)| rule.then.max_charge);
+        whole.chain(ruled).min()
     }
 
     /// Who forbids a provider.
