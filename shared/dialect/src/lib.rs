@@ -57,6 +57,7 @@ pub use embeddings::{EmbeddingForm, TranslatedEmbedding, embedding_answer, embed
 pub use error::Failure;
 pub use form::Form;
 pub use images::{imagen_answer, imagen_request};
+pub use openai_chat::usage::Reported as ChatUsage;
 pub use refusal::{Garbled, Refusal};
 pub use stream::{Ended, Outcome, StreamTranslator, error_event};
 pub use translate::{

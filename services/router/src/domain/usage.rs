@@ -6,12 +6,13 @@ mod gemini;
 mod openai;
 mod typed;
 
-use keyward_money::{MeasuredUsage, Usage};
+use keyward_money::MeasuredUsage;
 use serde_json::Number;
 
 use super::form::{Form, Language};
 
-/// The most tokens that are believed of one request: many times any model's context.
+/// The most tokens, or of anything else, that are believed of one request: many times any model's
+/// context.
 const TOKENS_MAX: i64 = 100_000_000;
 
 /// Reads the usage out of a plain answer; `None` where there is none to be read.
@@ -62,9 +63,9 @@ impl Meter {
 
 /// `None` where a figure is beyond belief: nobody shall pay for a fault in a provider's counter.
 fn believable(measured: MeasuredUsage) -> Option<MeasuredUsage> {
-    let Usage { audio_ms, .. } = measured.usage;
-    let tokens = measured.usage.prompt_tokens();
-    let most = tokens.max(measured.usage.completion_tokens()).max(audio_ms);
+    let usage = &measured.usage;
+    let tokens = usage.prompt_tokens().max(usage.completion_tokens());
+    let most = tokens.max(usage.audio_ms).max(usage.searches);
     (most <= TOKENS_MAX).then_some(measured)
 }
 

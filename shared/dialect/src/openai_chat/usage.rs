@@ -1,13 +1,14 @@
-//! Usage in OpenAI's form, where details are parts of their totals.
+//! Usage in OpenAI's form, where details are parts of their totals. Takes the variants that are seen in
+//! the wild: details, DeepSeek's cache hits, reasoning or sound counted beside the rest.
 
-use keyward_money::{OverlappingUsage, Usage};
+use keyward_money::{MeasuredUsage, OverlappingUsage, Usage};
 use serde::Deserialize;
 use serde_json::{Number, Value, json};
 
 /// Usage as chat and legacy completions report it, with what others put beside it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Reported {
+pub struct Reported {
     prompt_tokens: Option<Number>,
     completion_tokens: Option<Number>,
     total_tokens: Option<Number>,
@@ -41,8 +42,24 @@ struct CompletionDetails {
 impl Reported {
     /// In disjoint buckets; `None` where nothing is reported.
     pub(crate) fn usage(self) -> Option<Usage> {
+        self.measured().map(|measured| measured.usage)
+    }
+
+    /// In disjoint buckets; `None` where nothing is reported: an empty object says nothing, and zero
+    /// would be a claim.
+    pub fn measured(self) -> Option<MeasuredUsage> {
         let told = self.prompt_tokens.is_some() || self.completion_tokens.is_some();
-        told.then(|| Usage::from_overlapping(self.figures()).usage)
+        told.then(|| Usage::from_overlapping(self.figures()))
+    }
+
+    /// The same where only a total is told: all of it is the prompt, as nothing else is counted.
+    pub fn only_total(self) -> Option<MeasuredUsage> {
+        let prompt_tokens = Some(self.total_tokens?);
+        let prompt = Self {
+            prompt_tokens,
+            ..Self::default()
+        };
+        prompt.measured()
     }
 
     fn figures(self) -> OverlappingUsage {
@@ -60,14 +77,30 @@ impl Reported {
             completion_image_tokens: whole(completion.image_tokens),
             searches: whole(self.num_search_queries),
         };
-        if reasons_beside_the_answer(&figures, whole(self.total_tokens)) {
+        let total = whole(self.total_tokens);
+        if reasons_beside_the_answer(&figures, total) {
             let all = figures
                 .completion_tokens
                 .saturating_add(figures.reasoning_tokens);
             figures.completion_tokens = all;
         }
+        if hears_beside_the_prompt(&figures, total) {
+            let all = figures
+                .prompt_tokens
+                .saturating_add(figures.prompt_audio_tokens);
+            figures.prompt_tokens = all;
+        }
         figures
     }
+}
+
+/// Mistral counts sound beside `prompt_tokens`, others within: the total tells which.
+fn hears_beside_the_prompt(figures: &OverlappingUsage, total: i64) -> bool {
+    let without = figures
+        .prompt_tokens
+        .saturating_add(figures.completion_tokens);
+    let audio = figures.prompt_audio_tokens;
+    audio > 0 && total == without.saturating_add(audio)
 }
 
 /// xAI counts reasoning beside `completion_tokens`, others within: the total tells which.

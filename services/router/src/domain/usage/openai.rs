@@ -1,17 +1,17 @@
-//! Usage as OpenAI's chat completions report it. Takes the variants that are seen in the wild:
-//! details, DeepSeek's cache hits, Groq's `x_groq`, reasoning or sound counted beside the rest.
+//! Where answers have what OpenAI's chat completions report: in themselves or in Groq's `x_groq`. What
+//! the report says, its form reads.
 
-use keyward_money::{MeasuredUsage, OverlappingUsage, Usage};
+use keyward_dialect::ChatUsage;
+use keyward_money::MeasuredUsage;
 use serde::Deserialize;
-use serde_json::Number;
 
-use super::{TOKENS_MAX, whole};
+use super::believable;
 
 /// A whole answer or one chunk of a stream, as far as usage goes.
 #[derive(Debug, Default, Deserialize)]
 struct Envelope {
     #[serde(default)]
-    usage: Option<Reported>,
+    usage: Option<ChatUsage>,
     #[serde(default)]
     x_groq: Option<Groq>,
 }
@@ -19,139 +19,35 @@ struct Envelope {
 #[derive(Debug, Default, Deserialize)]
 struct Groq {
     #[serde(default)]
-    usage: Option<Reported>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Reported {
-    prompt_tokens: Option<Number>,
-    completion_tokens: Option<Number>,
-    total_tokens: Option<Number>,
-    prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens_details: Option<CompletionDetails>,
-    /// DeepSeek.
-    prompt_cache_hit_tokens: Option<Number>,
-    /// Perplexity.
-    num_search_queries: Option<Number>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-#[allow(clippy::struct_field_names)] // The names are the wire's.
-struct PromptDetails {
-    cached_tokens: Option<Number>,
-    cache_write_tokens: Option<Number>,
-    audio_tokens: Option<Number>,
-    image_tokens: Option<Number>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-#[allow(clippy::struct_field_names)] // The names are the wire's.
-struct CompletionDetails {
-    reasoning_tokens: Option<Number>,
-    audio_tokens: Option<Number>,
-    image_tokens: Option<Number>,
+    usage: Option<ChatUsage>,
 }
 
 /// Reads the usage out of a JSON answer or chunk; `None` where there is none to be read.
 pub(super) fn read(json: &[u8]) -> Option<MeasuredUsage> {
     let envelope: Envelope = serde_json::from_slice(json).ok()?;
-    let reported = envelope
-        .usage
-        .or_else(|| envelope.x_groq.and_then(|groq| groq.usage))?;
-    // An empty object says nothing; zero would be a claim.
-    reported
-        .prompt_tokens
-        .as_ref()
-        .or(reported.completion_tokens.as_ref())?;
-    disjoint(&reported)
+    let groqs = || envelope.x_groq.and_then(|groq| groq.usage);
+    let reported = envelope.usage.or_else(groqs)?;
+    believable(reported.measured()?)
 }
 
-/// Reads the usage where only a total is told: all of it is the prompt, as nothing else is counted.
+/// Reads the usage where only a total is told.
 pub(super) fn read_total(json: &[u8]) -> Option<MeasuredUsage> {
     let envelope: Envelope = serde_json::from_slice(json).ok()?;
-    let total = envelope.usage?.total_tokens?;
-    disjoint(&Reported {
-        prompt_tokens: Some(total),
-        ..Reported::default()
-    })
+    believable(envelope.usage?.only_total()?)
 }
 
 /// Reads the usage out of the end of a large answer, whose beginning is gone already.
 pub(super) fn read_tail(tail: &[u8]) -> Option<MeasuredUsage> {
     let at = memchr::memmem::rfind(tail, b"\"usage\"")? + b"\"usage\"".len();
     let value = tail[at..].trim_ascii_start().strip_prefix(b":")?;
-    let mut values = serde_json::Deserializer::from_slice(value).into_iter::<Reported>();
-    let reported = values.next()?.ok()?;
-    reported
-        .prompt_tokens
-        .as_ref()
-        .or(reported.completion_tokens.as_ref())?;
-    disjoint(&reported)
-}
-
-/// `None` also where a figure is beyond belief: nobody shall pay for a fault in a provider's counter.
-fn disjoint(reported: &Reported) -> Option<MeasuredUsage> {
-    let none = PromptDetails::default();
-    let prompt = reported.prompt_tokens_details.as_ref().unwrap_or(&none);
-    let none = CompletionDetails::default();
-    let completion = reported.completion_tokens_details.as_ref().unwrap_or(&none);
-    let mut figures = OverlappingUsage {
-        prompt_tokens: whole(reported.prompt_tokens.as_ref()),
-        cached_tokens: whole(
-            prompt
-                .cached_tokens
-                .as_ref()
-                .or(reported.prompt_cache_hit_tokens.as_ref()),
-        ),
-        cache_write_tokens: whole(prompt.cache_write_tokens.as_ref()),
-        prompt_audio_tokens: whole(prompt.audio_tokens.as_ref()),
-        prompt_image_tokens: whole(prompt.image_tokens.as_ref()),
-        completion_tokens: whole(reported.completion_tokens.as_ref()),
-        reasoning_tokens: whole(completion.reasoning_tokens.as_ref()),
-        completion_audio_tokens: whole(completion.audio_tokens.as_ref()),
-        completion_image_tokens: whole(completion.image_tokens.as_ref()),
-        searches: whole(reported.num_search_queries.as_ref()),
-    };
-    if reasons_beside_the_answer(&figures, whole(reported.total_tokens.as_ref())) {
-        figures.completion_tokens = figures
-            .completion_tokens
-            .saturating_add(figures.reasoning_tokens);
-    }
-    if hears_beside_the_prompt(&figures, whole(reported.total_tokens.as_ref())) {
-        figures.prompt_tokens = figures
-            .prompt_tokens
-            .saturating_add(figures.prompt_audio_tokens);
-    }
-    is_believable(&figures).then(|| Usage::from_overlapping(figures))
-}
-
-fn is_believable(figures: &OverlappingUsage) -> bool {
-    // The other figures are parts of these two, and clamped to them.
-    figures.prompt_tokens.max(figures.completion_tokens) <= TOKENS_MAX
-}
-
-/// Mistral counts sound beside `prompt_tokens`, others within: the total tells which.
-fn hears_beside_the_prompt(figures: &OverlappingUsage, total: i64) -> bool {
-    let without = figures
-        .prompt_tokens
-        .saturating_add(figures.completion_tokens);
-    let audio = figures.prompt_audio_tokens;
-    audio > 0 && total == without.saturating_add(audio)
-}
-
-/// xAI counts reasoning beside `completion_tokens`, others within: the total tells which.
-fn reasons_beside_the_answer(figures: &OverlappingUsage, total: i64) -> bool {
-    let without = figures
-        .prompt_tokens
-        .saturating_add(figures.completion_tokens);
-    figures.reasoning_tokens > 0 && total == without.saturating_add(figures.reasoning_tokens)
+    let mut values = serde_json::Deserializer::from_slice(value).into_iter::<ChatUsage>();
+    believable(values.next()?.ok()?.measured()?)
 }
 
 #[cfg(test)]
 mod tests {
+    use keyward_money::Usage;
+
     use super::*;
 
     fn check(json: &str, expect: Usage, inconsistent: bool) {
@@ -240,6 +136,17 @@ mod tests {
             }
         }
         assert!(read(br#"{"usage":{"prompt_tokens":100000000}}"#).is_some());
+        // A detail is charged like a total, and need not be a part of one.
+        for detail in [
+            r#""prompt_tokens_details":{"cached_tokens":100000001}"#,
+            r#""completion_tokens_details":{"reasoning_tokens":100000001}"#,
+            r#""prompt_cache_hit_tokens":100000001"#,
+            r#""num_search_queries":100000001"#,
+        ] {
+            let json =
+                format!(r#"{{"usage":{{"prompt_tokens":1,"completion_tokens":1,{detail}}}}}"#);
+            assert!(read(json.as_bytes()).is_none(), "{json}");
+        }
     }
 
     #[test]

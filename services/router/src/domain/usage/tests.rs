@@ -1,3 +1,5 @@
+use keyward_money::Usage;
+
 use super::*;
 
 fn check(form: Form, reports: &[&str], expect: Usage) {
