@@ -148,10 +148,8 @@ impl Dispatch {
     /// A stored answer that this request might have got from a provider, too.
     async fn stored(&self, key: &Key, plan: &Plan) -> Option<Arc<StoredAnswer>> {
         let answer = self.core.cache.get(key).await?;
-        let candidates = &plan.candidates;
-        let is_allowed = candidates.iter().any(|candidate| {
-            candidate.provider == answer.provider && candidate.model == answer.model
-        });
+        let mut candidates = plan.candidates.iter();
+        let is_allowed = candidates.any(|candidate| answer.is_from(candidate));
         is_allowed.then_some(answer)
     }
 
@@ -328,6 +326,7 @@ fn kept(attempt: &Attempt, headers: &HeaderMap, ending: &Ending) -> StoredAnswer
         model: attempt.candidate.model.clone(),
         provider: attempt.candidate.provider.clone(),
         upstream_model: attempt.candidate.upstream_model.clone(),
+        base_url: attempt.candidate.base_url.clone().unwrap_or_default(),
         source: source.into(),
         content_type: content_type.unwrap_or_default().to_owned(),
         usage: Some(ending.usage().into()),

@@ -5,6 +5,7 @@ use keyward_money::Nanos;
 use keyward_proto::metering::v1::{KeySource, Usage};
 
 use super::ANSWER_BYTES_MAX;
+use crate::domain::plan::Candidate;
 use crate::domain::{metadata, stream};
 
 /// An answer. In another store than this process it lies as this message, sealed.
@@ -49,6 +50,9 @@ pub struct StoredAnswer {
     /// The request that it was made for, where it is an answer to that one alone.
     #[prost(string, tag = "13")]
     pub inference_id: String,
+    /// The address that its key brought; empty for the provider's own.
+    #[prost(string, tag = "14")]
+    pub base_url: String,
 }
 
 impl StoredAnswer {
@@ -66,6 +70,15 @@ impl StoredAnswer {
     /// Whether it was made with an own key.
     pub fn is_own(&self) -> bool {
         self.source() != KeySource::System
+    }
+
+    /// Whether this candidate might have made it: the same model from the same place. Whoever runs a
+    /// server of its own answers nobody who would not have gone there.
+    pub(crate) fn is_from(&self, candidate: &Candidate) -> bool {
+        let address = candidate.base_url.as_deref().unwrap_or_default();
+        candidate.provider == self.provider
+            && candidate.model == self.model
+            && address == self.base_url
     }
 
     /// What the caller gets, which costs nothing this time.
