@@ -118,7 +118,19 @@ impl Dispatch {
     }
 
     async fn answer_or_walk(&mut self, plan: Plan) -> Result<(), RouteError> {
-        if self.take_turn().await? || self.answer_from_store(&plan).await? {
+        if self.take_turn().await? {
+            return Ok(());
+        }
+        let held = self.hold_turn();
+        tokio::select! {
+            biased;
+            answered = self.look_or_walk(plan) => answered,
+            never = held => match never {},
+        }
+    }
+
+    async fn look_or_walk(&mut self, plan: Plan) -> Result<(), RouteError> {
+        if self.answer_from_store(&plan).await? {
             return Ok(());
         }
         self.walk(plan).await

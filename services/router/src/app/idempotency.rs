@@ -1,6 +1,7 @@
 //! Requests that came with an `Idempotency-Key`: the first is served, who sends it again gets its answer
 //! and pays nothing. Streams are not remembered.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,16 +14,17 @@ use super::answer::{AnswerHead, CacheOutcome, Summary};
 use super::dispatch::Dispatch;
 use super::{RouteError, now_ms, sealing};
 use crate::domain::cache::StoredAnswer;
-use crate::domain::form::Form;
 use crate::domain::repeatable::Repeatable;
 use crate::store::StoreError;
 use crate::store::answers::{AnswerStore, Claim, FORGET_STEP, Finish, Found};
 
 /// How long an answer is remembered.
 const REMEMBERED_MS: i64 = 24 * 60 * 60 * 1_000;
-/// How long a request may be under way: longer than the longest answer there is. A router that was lost
-/// leaves its places until then.
-const UNDER_WAY_MS: i64 = 15 * 60 * 1_000;
+/// How long a place is held by one word of who holds it: a router that was lost leaves its places until
+/// then. Longer than clocks of routers differ and a store is slow.
+const HELD_MS: i64 = 30 * 1_000;
+/// How often who is under way says so.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
 /// How often what is over is forgotten. Nobody is given it before, so this is about room alone.
 const FORGET_EVERY: Duration = Duration::from_mins(1);
 
@@ -46,7 +48,7 @@ impl Dispatch {
             matches: repeatable.matches,
             holder: self.inference_id.clone(),
             now_ms,
-            expire_ms: now_ms.saturating_add(UNDER_WAY_MS),
+            expire_ms: now_ms.saturating_add(HELD_MS),
         };
         match self
             .core
@@ -82,6 +84,26 @@ impl Dispatch {
         }
     }
 
+    /// Holds its place for as long as it is polled.
+    pub(super) fn hold_turn(&self) -> impl Future<Output = Infallible> + Send + use<> {
+        let (core, turn) = (Arc::clone(&self.core), self.turn.clone());
+        let holder = self.inference_id.clone();
+        async move {
+            let Some(turn) = turn else {
+                return std::future::pending().await;
+            };
+            loop {
+                tokio::time::sleep(RENEW_EVERY).await;
+                let expire_ms = signed_now_ms().saturating_add(HELD_MS);
+                let place = turn.repeatable.place;
+                if let Err(error) = core.answers.renew(place, holder.clone(), expire_ms).await {
+                    let error = keyward_runtime::error::chain(&error);
+                    tracing::warn!(%error, "a request's place is not held for longer");
+                }
+            }
+        }
+    }
+
     /// What it is known by, if it is to be remembered.
     fn repeatable(&self) -> Option<Repeatable> {
         if self.idempotency_key.is_empty() || self.request.is_stream() {
@@ -90,13 +112,12 @@ impl Dispatch {
         let principal = self.behalf.principal();
         let account = principal.billing_account()?.key();
         let user = principal.user.as_ref().map_or("", |user| user.uid.as_str());
-        let caller = match self.request.form() {
-            Form::Chat => format!("{account} {user}"),
-            // What is asked may stand in the address alone.
-            form => format!("{account} {user} {form:?} {}", self.request.model()),
-        };
-        let body = self.request.body();
-        Some(Repeatable::of(&caller, &self.idempotency_key, body))
+        let caller = format!("{account} {user}");
+        let request = &self.request;
+        // Some forms have the model in the address alone.
+        let asked = format!("{:?} {}", request.form(), request.model());
+        let (key, body) = (&self.idempotency_key, request.body());
+        Some(Repeatable::of(&caller, key, &asked, body))
     }
 
     /// Remembers the answer, before it goes to the caller.

@@ -52,6 +52,9 @@ pub(crate) trait AnswerStore: std::fmt::Debug + Send + Sync {
     /// over is free.
     async fn claim(&self, claim: Claim) -> Result<Found, StoreError>;
 
+    /// Holds a place without an answer for longer; nothing where it is held no more.
+    async fn renew(&self, place: Place, holder: String, expire_ms: i64) -> Result<(), StoreError>;
+
     /// Puts the answer into a place that is held; nothing where it is held no more. Durable once it
     /// returns.
     async fn finish(&self, finish: Finish) -> Result<(), StoreError>;

@@ -28,6 +28,7 @@ macro_rules! conformance {
         $crate::store::suite::conformance!($open; answers:
             the_first_holds_the_place_until_it_is_answered,
             a_place_that_is_given_back_or_whose_time_is_over_is_free,
+            who_holds_a_place_may_hold_it_for_longer,
             of_those_who_want_a_place_at_once_one_gets_it,
             what_is_over_is_forgotten_step_by_step,
         );

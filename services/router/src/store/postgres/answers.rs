@@ -18,6 +18,10 @@ const CLAIM: &str = "
 
 const GET: &str = "SELECT matches, answer FROM repeatable_answer WHERE place = $1";
 
+const RENEW: &str = "
+    UPDATE repeatable_answer SET expire_ms = $3
+    WHERE place = $1 AND holder = $2 AND answer IS NULL";
+
 const FINISH: &str = "
     UPDATE repeatable_answer SET answer = $3, expire_ms = $4
     WHERE place = $1 AND holder = $2 AND answer IS NULL";
@@ -37,6 +41,13 @@ impl AnswerStore for PostgresStore {
         self.postgres
             .write(move |session| Box::pin(take(session, claim)))
             .await
+    }
+
+    async fn renew(&self, place: Place, holder: String, expire_ms: i64) -> Result<(), StoreError> {
+        let session = self.postgres.session().await?;
+        let values: Values<'_> = &[&place.as_slice(), &holder, &expire_ms];
+        session.execute(RENEW, values).await?;
+        Ok(())
     }
 
     async fn finish(&self, finish: Finish) -> Result<(), StoreError> {

@@ -17,6 +17,10 @@ const CLAIM: &str = "
 
 const GET: &str = "SELECT matches, answer FROM repeatable_answer WHERE place = ?1";
 
+const RENEW: &str = "
+    UPDATE repeatable_answer SET expire_ms = ?3
+    WHERE place = ?1 AND holder = ?2 AND answer IS NULL";
+
 const FINISH: &str = "
     UPDATE repeatable_answer SET answer = ?3, expire_ms = ?4
     WHERE place = ?1 AND holder = ?2 AND answer IS NULL";
@@ -33,6 +37,15 @@ impl AnswerStore for SqliteStore {
     async fn claim(&self, claim: Claim) -> Result<Found, StoreError> {
         let take = move |connection: &Connection| take(connection, &claim);
         self.database.write(take).await
+    }
+
+    async fn renew(&self, place: Place, holder: String, expire_ms: i64) -> Result<(), StoreError> {
+        let hold = move |connection: &Connection| {
+            let values = params![place, holder, expire_ms];
+            connection.prepare_cached(RENEW)?.execute(values)?;
+            Ok(())
+        };
+        self.database.write(hold).await
     }
 
     async fn finish(&self, finish: Finish) -> Result<(), StoreError> {

@@ -71,6 +71,25 @@ pub(crate) async fn a_place_that_is_given_back_or_whose_time_is_over_is_free(
     assert_eq!(found(&*store, claim("d", 102)).await, Found::Other);
 }
 
+pub(crate) async fn who_holds_a_place_may_hold_it_for_longer(store: Arc<impl AnswerStore>) {
+    assert_eq!(found(&*store, claim("a", 0)).await, Found::Free);
+    let renew = async |holder: &str, expire_ms| {
+        let renewed = store.renew(PLACE, holder.to_owned(), expire_ms);
+        renewed.await.unwrap();
+    };
+    renew("a", 200).await;
+    renew("b", 300).await;
+    assert_eq!(found(&*store, claim("b", 199)).await, Found::Running);
+    assert_eq!(found(&*store, claim("b", 200)).await, Found::Free);
+    // What it lost, it does not get back, and an answer's time is the answer's.
+    renew("a", 900).await;
+    store.finish(finish("b", 7)).await.unwrap();
+    renew("b", 9_000).await;
+    let answered = found(&*store, claim("c", 999)).await;
+    assert_eq!(answered, Found::Answer(vec![7]));
+    assert_eq!(found(&*store, claim("c", 1_000)).await, Found::Free);
+}
+
 pub(crate) async fn of_those_who_want_a_place_at_once_one_gets_it(store: Arc<impl AnswerStore>) {
     for round in 0..10 {
         let wanting = (0..8).map(|number| {
