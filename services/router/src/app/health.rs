@@ -37,6 +37,24 @@ pub(crate) struct Place<'a> {
     pub(crate) is_providers: bool,
 }
 
+/// Whether an attempt may be made, and as what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entered {
+    /// As any other.
+    Free,
+    /// As the probe of these.
+    Probe(Taken),
+    /// Another one probes; better not.
+    Busy,
+}
+
+/// The breakers whose one probe it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    at_provider: bool,
+    with_key: bool,
+}
+
 /// Health in shards by key, and by provider.
 #[derive(Debug)]
 pub(crate) struct HealthBook {
@@ -167,7 +185,7 @@ impl HealthBook {
     }
 
     /// Asks to make an attempt: as the probe where one is due, and not while another is at it.
-    pub(crate) fn enter(&self, place: &Place<'_>) -> Entry {
+    pub(crate) fn enter(&self, place: &Place<'_>) -> Entered {
         let now_ms = now_ms();
         let at_provider = match place.is_providers {
             true => {
@@ -180,24 +198,28 @@ impl HealthBook {
             let mut health = self.shard(key_id).lock();
             health.enter(key_id, version, place.model, now_ms)
         });
-        match (at_provider, with_key) {
-            (Entry::Free, Entry::Free) => Entry::Free,
-            (Entry::Busy, Entry::Probe) | (Entry::Probe, Entry::Busy) => {
-                self.release(place);
-                Entry::Busy
-            }
-            (Entry::Busy, _) | (_, Entry::Busy) => Entry::Busy,
-            (Entry::Probe, _) | (_, Entry::Probe) => Entry::Probe,
+        let taken = Taken {
+            at_provider: at_provider == Entry::Probe,
+            with_key: with_key == Entry::Probe,
+        };
+        if [at_provider, with_key].contains(&Entry::Busy) {
+            self.release(place, taken);
+            return Entered::Busy;
+        }
+        match taken.at_provider || taken.with_key {
+            true => Entered::Probe(taken),
+            false => Entered::Free,
         }
     }
 
-    /// A probe is over, and if nothing else was said of it, it said nothing.
-    pub(crate) fn release(&self, place: &Place<'_>) {
-        if place.is_providers {
+    /// A probe is over, and if nothing else was said of it, it said nothing. What another request
+    /// probes meanwhile stays that one's.
+    pub(crate) fn release(&self, place: &Place<'_>, taken: Taken) {
+        if taken.at_provider {
             let mut outages = self.outages(place.provider).lock();
             outages.release(place.provider, place.model);
         }
-        if let Some((key_id, version)) = place.key {
+        if let Some((key_id, version)) = place.key.filter(|_| taken.with_key) {
             let mut health = self.shard(key_id).lock();
             health.release(key_id, version, place.model);
         }
@@ -308,5 +330,42 @@ impl HealthView for HealthBook {
 
     fn seen(&self, provider: &str, model: &str, now_ms: u64) -> Option<Seen> {
         self.paces.get(provider, model)?.seen(now_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyward_runtime::metrics::Metrics;
+
+    use super::*;
+
+    fn at(key_id: &str) -> Place<'_> {
+        Place {
+            provider: "p",
+            model: "m",
+            key: Some((key_id, 1)),
+            is_providers: true,
+        }
+    }
+
+    #[test]
+    fn who_finds_a_probe_under_way_leaves_it_to_the_one_who_has_it() {
+        let meters = HealthMeters::new(&Metrics::new());
+        let book = HealthBook::new(Duration::ZERO, meters, None);
+        // Of three accounts, so that the provider's breaker opens too; one key's is open besides.
+        for (key_id, account) in [("a", "1"), ("b", "2"), ("b", "2"), ("b", "2"), ("c", "3")] {
+            book.failed(&at(key_id), Failure::Unreachable, account);
+        }
+        let Entered::Probe(taken) = book.enter(&at("a")) else {
+            panic!("nobody probes yet");
+        };
+        assert_eq!(book.enter(&at("b")), Entered::Busy);
+        assert_eq!(
+            book.enter(&at("c")),
+            Entered::Busy,
+            "the first still probes"
+        );
+        book.release(&at("a"), taken);
+        assert!(matches!(book.enter(&at("b")), Entered::Probe(_)));
     }
 }

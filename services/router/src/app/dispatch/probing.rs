@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Dispatch;
-use crate::app::HealthBook;
 use crate::app::attempt::{OpenKey, place};
+use crate::app::health::{Entered, HealthBook, Taken};
 use crate::domain::failure::Failure;
-use crate::domain::health::Entry;
 use crate::domain::plan::Candidate;
 use crate::domain::providers::Provider;
 use crate::upstream::{self, FreeCall};
@@ -18,14 +17,15 @@ const FREE_CALL_WAIT: Duration = Duration::from_secs(1);
 
 /// A probe under way; over when it is dropped.
 #[derive(Debug)]
-pub(super) struct Probe {
+pub(in crate::app) struct Probe {
     health: Arc<HealthBook>,
     candidate: Candidate,
+    taken: Taken,
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        self.health.release(&place(&self.candidate));
+        self.health.release(&place(&self.candidate), self.taken);
     }
 }
 
@@ -47,15 +47,16 @@ impl Dispatch {
         is_last: bool,
     ) -> Leave {
         let health = &self.core.health;
-        match health.enter(&place(candidate)) {
-            Entry::Free => return Leave::Given(None),
-            Entry::Busy if is_last => return Leave::Given(None),
-            Entry::Busy => return Leave::Later,
-            Entry::Probe => {}
-        }
+        let taken = match health.enter(&place(candidate)) {
+            Entered::Free => return Leave::Given(None),
+            Entered::Busy if is_last => return Leave::Given(None),
+            Entered::Busy => return Leave::Later,
+            Entered::Probe(taken) => taken,
+        };
         let probe = Probe {
             health: Arc::clone(health),
             candidate: candidate.clone(),
+            taken,
         };
         let call = FreeCall {
             provider,
