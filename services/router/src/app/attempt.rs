@@ -10,6 +10,7 @@ use keyward_proto::metering::v1::{AttemptStatus, KeySource, UsageEvent, UsageOwn
 use keyward_runtime::trace::Span;
 use keyward_secret::Secret;
 
+use super::dispatch::probing::Probe;
 use super::health::Place;
 use super::metering::{Entry, Hold};
 use super::race::Lane;
@@ -69,6 +70,8 @@ pub(super) struct Attempt {
     pub(super) is_closed: AtomicBool,
     /// Where it runs, if beside another.
     pub(super) lane: Lane,
+    /// What it probes, as long as it is under way.
+    pub(super) _probe: Option<Box<Probe>>,
     pub(super) span: Span,
 }
 

@@ -4,7 +4,8 @@
 
 mod candidate;
 pub(super) mod hedging;
-mod probing;
+mod holding;
+pub(super) mod probing;
 mod sending;
 mod walk;
 

@@ -1,35 +1,39 @@
 //! Tries a candidate: opens its key, holds what it may cost, and makes an attempt.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures::FutureExt as _;
-use keyward_auth::OrganizationRole;
-use keyward_proto::metering::v1::{KeySource, PlaceHoldRequest};
+use keyward_proto::metering::v1::KeySource;
 use keyward_runtime::error::Reason;
 use keyward_runtime::{ids, time};
 
-use super::probing::Leave;
+use super::holding::Reserved;
+use super::probing::{Leave, Probe};
 use super::sending::Sent;
 use super::{Dispatch, Outcome};
 use crate::app::attempt::{Attempt, Ending, OpenKey};
-use crate::app::metering::Hold;
-use crate::app::metering::leases::{LeasedHold, Wanted};
 use crate::app::race::Lane;
 use crate::app::vault::UnsealError;
 use crate::app::{RouteError, spans};
-use crate::domain::estimate::Expected;
 use crate::domain::form::Form;
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::Provider;
 use crate::domain::request::UpstreamBody;
 use crate::domain::wire;
 
-/// A hold stands for the longest answer there is.
-const HOLD_LIFETIME_SECONDS: i64 = 900;
+/// All that an attempt needs.
+struct Prepared<'a> {
+    candidate: &'a Candidate,
+    provider: &'a Provider,
+    key: OpenKey,
+    probe: Option<Box<Probe>>,
+    form: Form,
+    body: UpstreamBody,
+    reserved: Reserved<'a>,
+}
 
 impl Dispatch {
     pub(super) async fn try_candidate(
@@ -38,103 +42,80 @@ impl Dispatch {
         is_last: bool,
         lane: &Lane,
     ) -> Outcome {
-        let core = Arc::clone(&self.core);
-        let Some(provider) = core.providers.get(&candidate.provider) else {
+        let Some(provider) = self.core.providers.get(&candidate.provider) else {
             return Outcome::Skipped(RouteError::away(&candidate.provider));
         };
-        if candidate.source == KeySource::System
-            && let Err(error) = self.enter_account(candidate).await
-        {
-            return Outcome::Skipped(Self::about(error, candidate));
-        }
-        let key = match self.open(candidate).await {
-            Ok(key) => key,
+        let prepared = match self.prepare(candidate, provider, is_last).await {
+            Ok(prepared) => prepared,
             Err(outcome) => return outcome,
         };
-        let _probe = match self.leave_for(candidate, provider, &key, is_last).await {
-            Leave::Given(probe) => probe,
-            Leave::Later => return Outcome::Later,
-        };
-        let asked = self.request.form();
-        let form = wire::form(provider.dialect, asked).unwrap_or(asked);
-        let form = wire::streamed(form, self.request.is_stream() && form != asked);
-        let body = match self.body_for(candidate, provider, form) {
-            Ok(body) => body,
-            Err(error) => return Outcome::Skipped(Self::about(error, candidate)),
-        };
-        let (hold, expected) = match self.hold(candidate).await {
-            Ok(held) => held.unzip(),
-            Err(error) => return Outcome::Skipped(error),
-        };
-        // Holding takes its time, in which a key may be revoked.
-        let key = match &hold {
-            None => key,
-            Some(hold) => match self.open(candidate).await {
-                Ok(key) => key,
-                Err(outcome) => {
-                    core.metering.give_back(hold.clone());
-                    return outcome;
-                }
-            },
-        };
         if self.audience(lane).is_gone() {
-            if let Some(hold) = hold {
-                core.metering.give_back(hold);
-            }
             return Outcome::Over;
         }
-        let mut attempt = match self.begin(
+        match self.begin(prepared, lane) {
+            Ok(mut attempt) => self.make(&mut attempt, provider).await,
+            Err(error) => Outcome::Stop(Self::about(error, candidate)),
+        }
+    }
+
+    async fn prepare<'a>(
+        &'a self,
+        candidate: &'a Candidate,
+        provider: &'a Provider,
+        is_last: bool,
+    ) -> Result<Prepared<'a>, Outcome> {
+        let skipped = |error| Outcome::Skipped(Self::about(error, candidate));
+        if candidate.source == KeySource::System {
+            self.enter_account(candidate).await.map_err(skipped)?;
+        }
+        let key = self.open(candidate).await?;
+        let probe = match self.leave_for(candidate, provider, &key, is_last).await {
+            Leave::Given(probe) => probe,
+            Leave::Later => return Err(Outcome::Later),
+        };
+        let form = self.form_at(provider);
+        let body = self.body_for(candidate, provider, form).map_err(skipped)?;
+        let reserved = self.reserve(candidate).await.map_err(Outcome::Skipped)?;
+        // Holding takes its time, in which a key may be revoked.
+        let key = match reserved.is_something() {
+            true => self.open(candidate).await?,
+            false => key,
+        };
+        Ok(Prepared {
             candidate,
             provider,
             key,
-            (form, body),
-            (hold, expected),
-            lane,
-        ) {
-            Ok(attempt) => attempt,
-            Err(error) => return Outcome::Stop(Self::about(error, candidate)),
-        };
-        let attempted = AssertUnwindSafe(self.attempt(&mut attempt, provider)).catch_unwind();
-        let Ok(outcome) = attempted.await else {
-            // A fault of ours: what it used is recorded all the same, and nobody is charged for it.
-            if !attempt.is_closed() {
-                let ending = Ending::failed("an internal fault".to_owned());
-                self.close(&attempt, &ending).await;
-            }
-            return Outcome::Stop(RouteError::new(Reason::Internal, "an internal fault"));
-        };
-        outcome
+            probe,
+            form,
+            body,
+            reserved,
+        })
+    }
+
+    /// The form in which a provider is spoken to.
+    fn form_at(&self, provider: &Provider) -> Form {
+        let asked = self.request.form();
+        let form = wire::form(provider.dialect, asked).unwrap_or(asked);
+        wire::streamed(form, self.request.is_stream() && form != asked)
     }
 
     /// Begins an attempt, with its place in the spool: nothing is dispatched that could not be
     /// recorded.
-    fn begin(
-        &self,
-        candidate: &Candidate,
-        provider: &Provider,
-        key: OpenKey,
-        (form, body): (Form, UpstreamBody),
-        (hold, expected): (Option<Hold>, Option<Expected>),
-        lane: &Lane,
-    ) -> Result<Attempt, RouteError> {
-        let metering = &self.core.metering;
-        let place = metering.place();
-        let place = place.inspect_err(|_| {
-            if let Some(hold) = &hold {
-                metering.give_back(hold.clone());
-            }
-        });
-        let entry = place?;
+    fn begin(&self, prepared: Prepared<'_>, lane: &Lane) -> Result<Attempt, RouteError> {
+        let entry = self.core.metering.place()?;
+        let candidate = prepared.candidate;
+        let (hold, expected) = prepared.reserved.take();
         let number = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
         if candidate.is_fallback() {
             self.core.meters.fallback();
         }
+        let is_stream = self.request.is_stream();
         let mut attempt = Attempt {
             number,
             candidate: candidate.clone(),
-            form,
-            body,
-            key,
+            form: prepared.form,
+            body: prepared.body,
+            key: prepared.key,
             hold,
             expected,
             entry,
@@ -146,7 +127,8 @@ impl Dispatch {
             http_status: 0,
             is_closed: AtomicBool::new(false),
             lane: lane.clone(),
-            span: spans::attempt(number, candidate, provider, self.request.is_stream()),
+            _probe: prepared.probe,
+            span: spans::attempt(number, candidate, prepared.provider, is_stream),
         };
         let intent = attempt.event(self.facts(), &Ending::failed(String::new()));
         let Attempt { entry, hold, .. } = &mut attempt;
@@ -155,6 +137,20 @@ impl Dispatch {
             .dispatching(entry, hold.as_ref(), &intent);
         lane.sent();
         Ok(attempt)
+    }
+
+    /// Makes an attempt that has begun; its books are closed whatever comes of it.
+    async fn make(&self, attempt: &mut Attempt, provider: &Provider) -> Outcome {
+        let attempted = AssertUnwindSafe(self.attempt(attempt, provider)).catch_unwind();
+        if let Ok(outcome) = attempted.await {
+            return outcome;
+        }
+        // A fault of ours: what it used is recorded all the same, and nobody is charged for it.
+        if !attempt.is_closed() {
+            let ending = Ending::failed("an internal fault".to_owned());
+            self.close(attempt, &ending).await;
+        }
+        Outcome::Stop(RouteError::new(Reason::Internal, "an internal fault"))
     }
 
     async fn attempt(&self, attempt: &mut Attempt, provider: &Provider) -> Outcome {
@@ -206,52 +202,5 @@ impl Dispatch {
             UnsealError::Sealed => Outcome::Stop(RouteError::sealed()),
             UnsealError::Away => Outcome::Stop(RouteError::away("the vault")),
         })
-    }
-
-    async fn hold(&self, candidate: &Candidate) -> Result<Option<(Hold, Expected)>, RouteError> {
-        if candidate.source != KeySource::System {
-            return Ok(None);
-        }
-        let expected = self.expected(candidate).await;
-        if let Some(hold) = self.hold_from_lease(candidate, &expected) {
-            return Ok(Some((Hold::Leased(Arc::new(hold)), expected)));
-        }
-        let request = PlaceHoldRequest {
-            request_id: ids::new_text(),
-            inference_id: self.inference_id.clone(),
-            provider: candidate.provider.clone(),
-            model: candidate.model.clone(),
-            estimate: Some(expected.usage.into()),
-            service_tier: self.request.service_tier().unwrap_or_default().to_owned(),
-            charge_cap_nanos: candidate.charge_cap.map(keyward_money::Nanos::get),
-            lifetime: Some(prost_types::Duration {
-                seconds: HOLD_LIFETIME_SECONDS,
-                nanos: 0,
-            }),
-            tags: self.tags.clone(),
-        };
-        let held = self.core.metering.hold(request, &self.behalf).await;
-        held.map(|hold| Some((hold, expected)))
-            .map_err(|error| Self::about(error, candidate))
-    }
-
-    /// A hold without a call, if a lease covers it. What is special about a request is metering's to
-    /// judge: a cap, or a caller who may not spend.
-    fn hold_from_lease(&self, candidate: &Candidate, expected: &Expected) -> Option<LeasedHold> {
-        let principal = self.behalf.principal();
-        let only_looks = principal.organization_role == Some(OrganizationRole::Viewer);
-        if candidate.charge_cap.is_some() || only_looks {
-            return None;
-        }
-        let wanted = Wanted {
-            account: &principal.billing_account()?.key(),
-            tier: &principal.tier,
-            provider: &candidate.provider,
-            model: &candidate.model,
-            service_tier: self.request.service_tier().unwrap_or_default(),
-            usage: &expected.usage,
-        };
-        let catalog = self.core.catalog.current();
-        self.core.metering.leases().hold(wanted, &catalog)
     }
 }
