@@ -1,6 +1,8 @@
 //! The models that a request may be served by: the one that it names, those in its `models`, or with
 //! `auto` those for its task.
 
+use std::collections::HashSet;
+
 use keyward_catalog::Model;
 use keyward_proto::metering::v1::KeySource;
 
@@ -136,7 +138,9 @@ fn cheapest<'a>(input: &PlanInput<'a>, fit: &Fit<'_>) -> impl Iterator<Item = &'
         found.extend(models.take(CHEAPEST_OF_PROVIDER));
     }
     found.sort_by_key(|(price, model)| (*price, model.id.as_str()));
-    found.dedup_by_key(|(_, model)| model.id.as_str());
+    // Several providers may sell the same one, at prices of their own.
+    let mut seen = HashSet::with_capacity(found.len());
+    found.retain(|(_, model)| seen.insert(model.id.as_str()));
     found.into_iter().map(|(_, model)| model).take(CHEAPEST_MAX)
 }
 

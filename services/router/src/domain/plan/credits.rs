@@ -3,7 +3,7 @@
 use keyward_money::Nanos;
 
 use super::course::Course;
-use super::obstacle::CreditsRefusal;
+use super::obstacle::{CreditsRefusal, Own};
 use super::own::{is_for, out_of_use};
 use super::target::Target;
 use super::{Allowance, KeyState, Obstacle, PlanInput, PlanKey};
@@ -21,20 +21,14 @@ pub(super) struct Credits<'a, 'b> {
 }
 
 impl<'a, 'b> Credits<'a, 'b> {
-    /// `has_own` is whether own keys serve, or would but for a fault: then credits stand in for them.
-    /// `needs_consent` is whether there is any.
-    pub(super) fn of(
-        input: &'b PlanInput<'a>,
-        course: &Course<'a, 'b>,
-        has_own: bool,
-        needs_consent: bool,
-    ) -> Self {
-        let fallback = has_own.then(|| fallback_cap(input));
+    /// Where there is this much of the caller's own.
+    pub(super) fn of(input: &'b PlanInput<'a>, course: &Course<'a, 'b>, own: Own) -> Self {
+        let fallback = (own == Own::There).then(|| fallback_cap(input));
         let most = course.steering.max_charge;
         Self {
             input,
             target: &course.choice.target,
-            refusal: refusal(input, has_own, needs_consent),
+            refusal: refusal(input, own),
             fallback,
             cap: fallback.into_iter().chain(most).min(),
         }
@@ -76,7 +70,7 @@ fn fallback_cap(input: &PlanInput<'_>) -> Nanos {
 }
 
 /// Why credits may not be spent on a request at all.
-fn refusal(input: &PlanInput<'_>, has_own: bool, needs_consent: bool) -> Option<CreditsRefusal> {
+fn refusal(input: &PlanInput<'_>, own: Own) -> Option<CreditsRefusal> {
     let (request, layers) = (input.request, input.layers());
     if let Some(scope) = layers.forbids_credits() {
         return Some(CreditsRefusal::Forbidden(scope));
@@ -84,10 +78,10 @@ fn refusal(input: &PlanInput<'_>, has_own: bool, needs_consent: bool) -> Option<
     if request.inline_key.is_some() && request.allowance != Allowance::Credits {
         return Some(CreditsRefusal::NotWithInline);
     }
-    if !has_own && request.byok_provider.is_some() {
+    if own < Own::There && request.byok_provider.is_some() {
         return Some(CreditsRefusal::OwnKeyAsked);
     }
-    if !needs_consent {
+    if own == Own::Absent {
         return None;
     }
     if matches!(request.allowance, Allowance::None | Allowance::OwnKeys) {

@@ -63,6 +63,17 @@ pub enum Obstacle {
     Credits(CreditsRefusal),
 }
 
+/// What there is of the caller's own for what credits might pay for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Own {
+    /// No key that could be used: one that is off, or for other models, is as if it were not there.
+    Absent,
+    /// One that somebody's word keeps from serving: paying in its stead needs consent.
+    Withheld,
+    /// One that serves, or would but for a fault: credits stand in for it, up to the cap for that.
+    There,
+}
+
 /// Why credits may not be spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreditsRefusal {
@@ -83,21 +94,17 @@ pub enum CreditsRefusal {
 }
 
 impl Obstacle {
-    /// Whether it is a fault: credits then stand in for the key, up to the cap for that.
-    pub(super) fn is_fault(&self) -> bool {
-        matches!(
-            self,
-            Self::Rejected(_) | Self::NotAvailable | Self::NotCallable(_) | Self::NoAddress
-        )
-    }
-
-    /// Whether credits may serve unasked where an own key meets it. A key that is off, or for other
-    /// models, is as if it were not there; one that somebody's word keeps from serving is not.
-    pub(super) fn is_absence(&self) -> bool {
-        matches!(
-            self,
-            Self::Disabled | Self::Expired | Self::OtherModels | Self::NoOrganizationKeys
-        )
+    /// What a key that meets it is to whoever might pay with credits instead.
+    pub(super) fn own(&self) -> Own {
+        match self {
+            Self::Rejected(_) | Self::NotAvailable | Self::NotCallable(_) | Self::NoAddress => {
+                Own::There
+            }
+            Self::Disabled | Self::Expired | Self::OtherModels | Self::NoOrganizationKeys => {
+                Own::Absent
+            }
+            _ => Own::Withheld,
+        }
     }
 
     /// In words, of a provider.

@@ -7,6 +7,7 @@ use super::asked::is_own;
 use super::course::{Course, Seller};
 use super::credits::Credits;
 use super::found::Found;
+use super::obstacle::Own;
 use super::rank::Place;
 use super::steering::lot;
 use super::{LeftOut, Obstacle, PlanInput, PlanKey, Refusal, own};
@@ -22,11 +23,8 @@ pub(super) struct Survey<'a, 'c> {
     keys_first: KeysFirst,
     pub(super) found: Vec<Found<'a, 'c>>,
     pub(super) left_out: Vec<LeftOut>,
-    /// Whether an own key serves, or would but for a fault: credits then only stand in for it.
-    has_own: bool,
-    /// Whether there is an own key at all, be it that somebody's word keeps it from serving: paying
-    /// for what it might serve needs consent.
-    needs_consent: bool,
+    /// The most that was found of the caller's own.
+    own: Own,
     pub(super) refusal: Option<Refusal>,
 }
 
@@ -45,8 +43,7 @@ impl<'a, 'c> Survey<'a, 'c> {
             keys_first: input.layers().keys_first(),
             found: Vec::with_capacity(input.keys.len() + 1),
             left_out: Vec::new(),
-            has_own: false,
-            needs_consent: false,
+            own: Own::Absent,
             refusal: None,
         };
         if is_auto {
@@ -74,13 +71,12 @@ impl<'a, 'c> Survey<'a, 'c> {
             let Some(seller) = course.seller(&key.provider) else {
                 continue;
             };
-            let Some(obstacle) = own::obstacle(self.input, course, seller, key) else {
-                self.has_own = true;
+            let obstacle = own::obstacle(self.input, course, seller, key);
+            self.found_own(obstacle.as_ref());
+            let Some(obstacle) = obstacle else {
                 self.take(course, seller, key, None);
                 continue;
             };
-            self.has_own |= obstacle.is_fault();
-            self.needs_consent |= !obstacle.is_absence();
             if matches!(obstacle, Obstacle::Rejected(_)) {
                 let place = self.place(course, seller, key);
                 if rejected.as_ref().is_none_or(|(first, _)| place < *first) {
@@ -103,12 +99,10 @@ impl<'a, 'c> Survey<'a, 'c> {
         let obstacle = forbidden
             .map(Obstacle::OwnKeysForbidden)
             .or_else(|| seller.obstacle(None));
+        self.found_own(obstacle.as_ref());
         if let Some(obstacle) = obstacle {
-            self.has_own |= obstacle.is_fault();
-            self.needs_consent = true;
             return self.leave_out(seller, KeySource::Inline, "", obstacle);
         }
-        self.has_own = true;
         self.found.push(Found {
             place: Place::inline(self.is_auto, course.number),
             standing: Standing::Good,
@@ -120,10 +114,14 @@ impl<'a, 'c> Survey<'a, 'c> {
         });
     }
 
+    /// A key of the caller's own was found, and what keeps it from serving.
+    fn found_own(&mut self, obstacle: Option<&Obstacle>) {
+        self.own = self.own.max(obstacle.map_or(Own::There, Obstacle::own));
+    }
+
     /// The platform's keys for a model.
     fn credits(&mut self, course: &'c Course<'a, 'c>) {
-        let needs_consent = self.has_own || self.needs_consent;
-        let credits = Credits::of(self.input, course, self.has_own, needs_consent);
+        let credits = Credits::of(self.input, course, self.own);
         for key in self.input.keys.iter().filter(|key| !is_own(key.source)) {
             let Some(seller) = course.seller(&key.provider) else {
                 continue;

@@ -5,9 +5,9 @@ mod consent;
 mod properties;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_catalog::Catalog;
+use keyward_catalog::{Capability, Catalog};
 
 use super::*;
 use crate::domain::health::{HealthView, Seen, Standing};
@@ -482,4 +482,16 @@ fn an_access_key_lists_only_what_it_may_to_fall_back_to() {
         });
         assert_eq!(case.plan().refusal, refusal, "{models:?}");
     }
+}
+
+#[test]
+fn so_many_models_are_looked_at_whoever_sells_them_too() {
+    // Two of these sell the same model, among the cheapest of each, at prices of their own.
+    let case = Case::new("auto", "u:deepinfra u:together u:groq")
+        .with(|case| case.request.needs = vec![Capability::Tools]);
+    let plan = case.plan();
+    let is_cheapest = |one: &&Candidate| matches!(one.reason.task, Some((_, Chosen::Cheapest)));
+    let cheapest = plan.candidates.iter().filter(is_cheapest);
+    let models: BTreeSet<&str> = cheapest.map(|one| one.model.as_str()).collect();
+    assert_eq!(models.len(), 4, "{models:?}");
 }
