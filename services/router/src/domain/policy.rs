@@ -5,6 +5,7 @@
 mod contract;
 mod hours;
 mod layers;
+mod named;
 mod owner;
 mod pattern;
 mod rule;
@@ -18,6 +19,7 @@ use keyward_money::Nanos;
 pub use contract::{Misfit, changed_members, check};
 pub use hours::{Hours, Weekdays};
 pub use layers::{Layer, Layers, Operator};
+pub use named::Named;
 pub use owner::{OwnerKind, PolicyOwner};
 pub use pattern::{Access, Pattern};
 pub use rule::{Match, Rule, RuleFacts, Steer};

@@ -10,6 +10,7 @@ use super::input::TaskChoice;
 use super::reason::Chosen;
 use super::target::Target;
 use super::{LeftOut, Obstacle, Plan, PlanInput, Refusal, refused};
+use crate::domain::policy::Named;
 use crate::domain::task::{self, AUTO, Fit, Task};
 
 /// So many of the cheapest models of a provider are looked at for a task,
@@ -147,21 +148,21 @@ fn cheapest<'a>(input: &PlanInput<'a>, fit: &Fit<'_>) -> impl Iterator<Item = &'
 /// Whether neither the access key nor a policy forbids a model of the catalogue.
 fn is_allowed(input: &PlanInput<'_>, model: &Model) -> bool {
     let allowed = &input.principal.allowed_models;
-    let names = [model.id.as_str()];
+    let named = Named::new(&model.id, Some(model), input.catalog);
     (allowed.is_empty() || Target::of(input, model).is_allowed(input))
-        && input.layers().forbids_model(&names).is_none()
+        && input.layers().forbids_model(named).is_none()
 }
 
 /// Who forbids a model, to the caller or to everybody concerned.
-fn obstacle(input: &PlanInput<'_>, target: &Target<'_>) -> Option<Obstacle> {
+fn obstacle<'a>(input: &PlanInput<'a>, target: &Target<'a>) -> Option<Obstacle> {
     if !target.is_allowed(input) {
         return Some(Obstacle::ModelNotAllowed);
     }
-    let scope = input.layers().forbids_model(&target.names())?;
+    let scope = input.layers().forbids_model(target.all_names(input))?;
     Some(Obstacle::ModelForbidden(scope))
 }
 
-fn forbidden(input: &PlanInput<'_>, target: &Target<'_>) -> Option<Plan> {
+fn forbidden<'a>(input: &PlanInput<'a>, target: &Target<'a>) -> Option<Plan> {
     let obstacle = obstacle(input, target)?;
     let refusal = match obstacle {
         Obstacle::ModelForbidden(scope) => Refusal::ModelForbidden(scope),

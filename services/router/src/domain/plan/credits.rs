@@ -46,7 +46,7 @@ impl<'a, 'b> Credits<'a, 'b> {
             // Why is not the caller's business.
             return Some(Obstacle::Credits(CreditsRefusal::KeyFailing));
         }
-        if !is_for(key, self.target.names()) {
+        if !is_for(key, self.target.all_names(self.input)) {
             return Some(Obstacle::OtherModels);
         }
         let request = self.input.request;

@@ -4,7 +4,7 @@ use keyward_proto::metering::v1::KeySource;
 
 use super::course::{Course, Seller};
 use super::{Allowance, KeyState, Obstacle, PlanInput, PlanKey};
-use crate::domain::policy::Pattern;
+use crate::domain::policy::{Named, Pattern};
 
 /// Why not; none where it is a candidate.
 pub(super) fn obstacle(
@@ -16,7 +16,7 @@ pub(super) fn obstacle(
     out_of_use(key, input.now_ms)
         .or_else(|| withheld(input, key))
         .or_else(|| {
-            let is_for = is_for(key, course.choice.target.names());
+            let is_for = is_for(key, course.choice.target.all_names(input));
             (!is_for).then_some(Obstacle::OtherModels)
         })
         .or_else(|| asked_otherwise(input, key))
@@ -38,8 +38,8 @@ pub(super) fn out_of_use(key: &PlanKey, now_ms: u64) -> Option<Obstacle> {
 }
 
 /// Whether a key is for a model.
-pub(super) fn is_for(key: &PlanKey, names: [&str; 2]) -> bool {
-    let meant = |pattern: &Pattern| names.iter().any(|name| pattern.matches(name));
+pub(super) fn is_for(key: &PlanKey, model: Named<'_>) -> bool {
+    let meant = |pattern: &Pattern| model.is_meant_by(pattern);
     key.allowed_models.is_empty() || key.allowed_models.iter().any(meant)
 }
 

@@ -33,7 +33,7 @@ impl<'a> Steering<'a> {
     pub(super) fn of(input: &PlanInput<'a>, target: &Target<'a>) -> Self {
         let request = input.request;
         let facts = RuleFacts {
-            model: target.names(),
+            model: target.all_names(input),
             endpoint: request.form.endpoint(),
             task: request.task.map(|choice| choice.task),
             tags: &request.tags,

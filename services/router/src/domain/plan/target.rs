@@ -4,6 +4,7 @@ use keyward_catalog::{Model, ModelRef};
 use keyward_proto::metering::v1::KeySource;
 
 use super::{LeftOut, Obstacle, PlanInput, Refusal};
+use crate::domain::policy::Named;
 use crate::domain::preferences::Sort;
 use crate::domain::providers::{OPENROUTER, home};
 use crate::domain::wire;
@@ -77,9 +78,14 @@ impl<'a> Target<'a> {
         self.reference.model()
     }
 
-    /// All names that patterns may mean it by.
+    /// As it was asked for, and by its id.
     pub(super) fn names(&self) -> [&str; 2] {
         [self.requested, self.id()]
+    }
+
+    /// As patterns mean it.
+    pub(super) fn all_names(&self, input: &PlanInput<'a>) -> Named<'a> {
+        Named::new(self.requested, self.model(), input.catalog)
     }
 
     /// Whether nobody knows it.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keyward_money::Nanos;
 
-use super::{Fallback, KeysFirst, OwnKeys, Policy, Prefer, Rule, RuleFacts, Scope};
+use super::{Fallback, KeysFirst, Named, OwnKeys, Policy, Prefer, Rule, RuleFacts, Scope};
 use crate::domain::task::Task;
 
 /// What the settings say.
@@ -104,12 +104,12 @@ impl<'a> Layers<'a> {
 
     /// Who forbids a provider.
     pub fn forbids_provider(self, provider: &str) -> Option<Scope> {
-        self.first(|policy| !policy.providers.permits(&[provider]))
+        self.first(|policy| !policy.providers.permits(provider))
     }
 
-    /// Who forbids a model, by all its names.
-    pub fn forbids_model(self, names: &[&str]) -> Option<Scope> {
-        self.first(|policy| !policy.models.permits(names))
+    /// Who forbids a model.
+    pub fn forbids_model(self, model: Named<'_>) -> Option<Scope> {
+        self.first(|policy| !policy.models.permits_model(model))
     }
 
     /// What a name means that is somebody's own for a model.

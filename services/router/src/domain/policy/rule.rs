@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use keyward_catalog::Endpoint;
 use keyward_money::Nanos;
 
-use super::{Hours, Pattern};
+use super::{Hours, Named, Pattern};
 use crate::domain::task::Task;
 
 /// Which requests a rule is about: those of which all that is given holds.
@@ -55,8 +55,8 @@ pub struct Rule {
 /// What rules look at.
 #[derive(Debug, Clone, Copy)]
 pub struct RuleFacts<'a> {
-    /// The model as it was named, and by its id.
-    pub model: [&'a str; 2],
+    /// The model.
+    pub model: Named<'a>,
     /// The endpoint.
     pub endpoint: Endpoint,
     /// The task, given or guessed.
@@ -72,7 +72,7 @@ pub struct RuleFacts<'a> {
 impl Match {
     /// Whether a request is meant.
     pub fn holds(&self, facts: &RuleFacts<'_>) -> bool {
-        let model = |pattern: &Pattern| facts.model.iter().any(|name| pattern.matches(name));
+        let model = |pattern: &Pattern| facts.model.is_meant_by(pattern);
         let tag = |(name, pattern): (&String, &Pattern)| {
             let value = facts.tags.get(name);
             value.is_some_and(|value| pattern.matches(value))
@@ -94,11 +94,13 @@ impl Match {
 
 #[cfg(test)]
 mod tests {
+    use keyward_catalog::Catalog;
+
     use super::*;
 
-    fn facts(tags: &HashMap<String, String>) -> RuleFacts<'_> {
+    fn facts<'a>(catalog: &'a Catalog, tags: &'a HashMap<String, String>) -> RuleFacts<'a> {
         RuleFacts {
-            model: ["gpt-4o", "openai/gpt-4o"],
+            model: Named::new("gpt-4o", catalog.resolve("gpt-4o"), catalog),
             endpoint: Endpoint::ChatCompletions,
             task: Some(Task::Code),
             tags,
@@ -109,6 +111,7 @@ mod tests {
 
     #[test]
     fn all_that_is_given_has_to_hold() {
+        let catalog = Catalog::embedded().unwrap();
         let tags = HashMap::from([("team".to_owned(), "search-eu".to_owned())]);
         let tagged = |value| Match {
             tags: BTreeMap::from([("team".to_owned(), Pattern::new(value))]),
@@ -146,7 +149,7 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!(when.holds(&facts(&tags)), holds, "{when:?}");
+            assert_eq!(when.holds(&facts(&catalog, &tags)), holds, "{when:?}");
         }
     }
 }

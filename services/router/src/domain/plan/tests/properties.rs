@@ -165,7 +165,7 @@ proptest! {
         }) {
             let policy = &layer.policy;
             let provider = candidate.provider.as_str();
-            prop_assert!(policy.providers.permits(&[provider]));
+            prop_assert!(policy.providers.permits(provider));
             prop_assert!(!policy.models.block.iter().any(|model| model.matches(&candidate.model)));
             for rule in &policy.rules {
                 let only = &rule.then.providers;

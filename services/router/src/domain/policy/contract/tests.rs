@@ -80,8 +80,8 @@ fn everything_that_is_said_is_read() {
     assert_eq!(read.fallback_max_charge, Some(Nanos::new(5)));
     assert!(read.forbids_credits);
     assert_eq!(read.max_charge, Some(Nanos::new(7)));
-    assert!(read.providers.permits(&["openai"]) && !read.providers.permits(&["groq"]));
-    assert!(read.models.permits(&["openai/gpt-4o"]));
+    assert!(read.providers.permits("openai") && !read.providers.permits("groq"));
+    assert!(read.models.permits("openai/gpt-4o"));
     assert_eq!(read.aliases["fast"], "openai/gpt-4o-mini");
     assert_eq!(read.tasks[&Task::Code], ["openai/gpt-4o"]);
     let caching = read.caching.unwrap();
