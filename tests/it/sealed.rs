@@ -9,7 +9,7 @@ use crate::served::{MODEL, Served};
 use crate::system::{System, both};
 
 /// Within this every router has dropped what it held.
-pub(crate) const STOPS_WITHIN: Duration = Duration::from_secs(1);
+const STOPS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Runs `keyward vault …` as the admin.
 pub(crate) fn vault(system: &System, arguments: &[&str]) {

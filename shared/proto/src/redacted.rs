@@ -1,7 +1,9 @@
 //! `Debug` of the messages that carry a secret or a body: it names the message and what is harmless
-//! in it, never the rest.
+//! in it, never the rest. The one that carries an opened key overwrites it.
 
 use std::fmt;
+
+use zeroize::Zeroize as _;
 
 use crate::metering::v1 as metering;
 use crate::router::v1 as router;
@@ -70,6 +72,13 @@ impl fmt::Debug for vault::UnsealProviderKeyResponse {
             .field("version", &self.version)
             .field("lease_id", &self.lease_id)
             .finish_non_exhaustive()
+    }
+}
+
+/// The secret is overwritten wherever the answer ends: encoded, taken over, or given up half-way.
+impl Drop for vault::UnsealProviderKeyResponse {
+    fn drop(&mut self) {
+        self.secret.zeroize();
     }
 }
 

@@ -1,12 +1,10 @@
 //! A sealed vault and its router: what they had opened is in no buffer of their own any more. Those
 //! of the transport keep what they carried last; what a key stands in there tells the two apart.
 
-use std::time::Instant;
-
 use keyward_testkit::{Role, Tenant, Topology, wait};
 
 use super::process::is_followed;
-use crate::sealed::{STOPS_WITHIN, vault};
+use crate::sealed::vault;
 use crate::served::MODEL;
 use crate::system::System;
 
@@ -57,16 +55,12 @@ async fn what_a_vault_and_its_router_had_opened_leaves_their_memory_once_it_is_s
         held(router_id) == KEYS
     })
     .await;
+    // It hands keys over, and keeps none for itself.
+    wait::until("the vault to keep no key", || async { held(vault_id) == 0 }).await;
 
     vault(&system, &["seal", "--yes", "--reason", "a drill"]);
-    tokio::time::sleep_until((Instant::now() + STOPS_WITHIN).into()).await;
     for (role, process) in [(Role::Vault, vault_id), (Role::Router, router_id)] {
-        let left = held(process);
-        assert_eq!(
-            left,
-            0,
-            "of {KEYS} keys in the memory of the {}",
-            role.name()
-        );
+        let what = format!("no key to be in the memory of the {}", role.name());
+        wait::until(&what, || async { held(process) == 0 }).await;
     }
 }

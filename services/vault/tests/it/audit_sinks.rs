@@ -101,7 +101,7 @@ async fn one_sink_is_enough_and_the_other_is_missed() {
     })
     .await;
     fill_store(&rig);
-    let lease = rig.serve(&bob, &id).await.unwrap().lease_id;
+    let lease = rig.serve(&bob, &id).await.unwrap().lease_id.clone();
     assert!(fs::read_to_string(&file).unwrap().contains(&lease));
     assert!(!up(&rig, "store"));
     free_store(&rig);
@@ -120,7 +120,7 @@ async fn what_only_the_file_has_is_in_the_store_after_the_next_start() {
     let bob = rig.user("bob").await;
     let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
     fill_store(&rig);
-    let lease = rig.serve(&bob, &id).await.unwrap().lease_id;
+    let lease = rig.serve(&bob, &id).await.unwrap().lease_id.clone();
     let folder = rig.stop().await;
     let connection = Connection::open(folder.path().join("vault.db")).unwrap();
     connection.execute_batch("DROP TRIGGER full").unwrap();
@@ -140,7 +140,7 @@ async fn a_stop_leaves_the_file_with_all_of_the_log_in_its_order() {
     for _ in 0..4 {
         let served = (0..100).map(|_| rig.serve(&bob, &id));
         for served in futures::future::join_all(served).await {
-            leases.push(served.unwrap().lease_id);
+            leases.push(served.unwrap().lease_id.clone());
         }
     }
     let folder = rig.stop().await;
@@ -166,7 +166,7 @@ async fn an_event_is_in_the_store_before_its_answer_whatever_the_file_has() {
     let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
     let store = database(&rig);
     for _ in 0..20 {
-        let lease = rig.serve(&bob, &id).await.unwrap().lease_id;
+        let lease = rig.serve(&bob, &id).await.unwrap().lease_id.clone();
         let placed = "SELECT sequence IS NOT NULL FROM audit_events WHERE lease_id = ?1";
         let placed: bool = store.query_row(placed, [lease], |row| row.get(0)).unwrap();
         assert!(placed);
@@ -296,7 +296,7 @@ async fn zeros_that_a_power_loss_left_in_the_files_are_cut_off_and_the_log_goes_
         }
         for _ in 0..2 {
             let rig = Rig::start_in(folder).await;
-            let lease = rig.serve(&bob, &id).await.unwrap().lease_id;
+            let lease = rig.serve(&bob, &id).await.unwrap().lease_id.clone();
             let proof = rig.verify_linked().await;
             assert!(proof.proven, "{:?}", proof.faults);
             until("the file has all of the log", async || {

@@ -58,7 +58,7 @@ async fn a_test_shows_what_the_key_is_and_serving_does_not() {
     let bob = rig.user("bob").await;
     let id = rig.store_key(&bob, &openai_key("k")).await.provider_key_id;
     let test = rig.unseal(with(&bob, unsealing(&id, UnsealPurpose::Test)));
-    let key = test.await.unwrap().provider_key.unwrap();
+    let key = test.await.unwrap().provider_key.clone().unwrap();
     assert_eq!(
         (key.provider_key_id, key.provider),
         (id.clone(), "openai".into())

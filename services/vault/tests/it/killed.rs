@@ -101,7 +101,7 @@ async fn give_out(told: &str) {
     let rig = Rig::start_in(Arc::new(own)).await;
     let caller = async || {
         loop {
-            let lease = rig.serve(bob, id).await.unwrap().lease_id;
+            let lease = rig.serve(bob, id).await.unwrap().lease_id.clone();
             let mut out = std::io::stdout().lock();
             writeln!(out, "left {lease}").unwrap();
             out.flush().unwrap();

@@ -21,7 +21,7 @@ async fn leased(rig: &Rig, bob: &str, tag: &str) -> proto::HeldLease {
     proto::HeldLease {
         provider_key_id: key.provider_key_id,
         version: unsealed.version,
-        lease_id: unsealed.lease_id,
+        lease_id: unsealed.lease_id.clone(),
     }
 }
 

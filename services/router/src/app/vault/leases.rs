@@ -2,6 +2,7 @@
 //! revoked unheard stays here unverified, to be asked for, and is not used.
 
 use std::collections::HashSet;
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -36,7 +37,7 @@ impl Lease {
     /// Takes an opened key over that was asked for at `asked`, in `epoch` if changes were heard of
     /// then; `None` if it is not text.
     pub(super) fn read(
-        response: UnsealProviderKeyResponse,
+        mut response: UnsealProviderKeyResponse,
         asked: Instant,
         epoch: Option<u64>,
     ) -> Option<Self> {
@@ -45,9 +46,9 @@ impl Lease {
             .and_then(|duration| Duration::try_from(duration).ok())
             .unwrap_or_default();
         Some(Self {
-            secret: Secret::from_bytes(response.secret).ok()?,
+            secret: Secret::from_bytes(mem::take(&mut response.secret)).ok()?,
             version: response.version,
-            id: response.lease_id,
+            id: mem::take(&mut response.lease_id),
             asked,
             until: asked + given.min(LEASE_MAX),
             verified: AtomicU64::new(epoch.unwrap_or(UNVERIFIED)),

@@ -1,5 +1,6 @@
 //! Keys for tests: opened one by one and dropped after it, never kept beside the leases that serve.
 
+use std::mem;
 use std::time::Duration;
 
 use keyward_proto::vault::v1 as proto;
@@ -38,11 +39,11 @@ impl VaultPort {
             None => tonic::Request::new(wish),
         };
         let mut client = self.client.clone();
-        let opened = within(client.unseal_provider_key(request)).await?;
+        let mut opened = within(client.unseal_provider_key(request)).await?;
         let broken = || RouteError::new(Reason::Internal, "the vault opened no key");
         Ok(TestLease {
-            key: opened.provider_key.ok_or_else(broken)?,
-            secret: Secret::from_bytes(opened.secret).map_err(|_| broken())?,
+            key: opened.provider_key.take().ok_or_else(broken)?,
+            secret: Secret::from_bytes(mem::take(&mut opened.secret)).map_err(|_| broken())?,
             version: opened.version,
         })
     }
