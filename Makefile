@@ -19,7 +19,7 @@ LITELLM ?= 1.109.1
 GENAI_PRICES ?= 0.2.3
 
 # What `fuzz` runs, and for how many seconds each.
-TARGETS ?= records fernet access_keys grants dialect_requests dialect_answers dialect_streams
+TARGETS ?= records fernet access_keys grants requests streams dialect_requests dialect_answers dialect_streams
 SECONDS ?= 300
 
 .DEFAULT_GOAL := help
@@ -51,8 +51,8 @@ test-sdk: build ## Run the official OpenAI SDKs against a gateway (needs Python 
 test-api: build ## Hold a gateway against its OpenAPI document, for DURATION=60s (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) API_VENV=$(API_VENV) DURATION=$(DURATION) scripts/test-api
 
-fuzz: ## Fuzz what reads bytes of strangers, each target for SECONDS=300 (needs cargo-fuzz, C++)
-	scripts/fuzz $(SECONDS) $(TARGETS)
+fuzz: ## Fuzz what reads bytes of strangers, each target for SECONDS=300 (needs cargo-fuzz, C++, Python 3)
+	PYTHON=$(PYTHON) scripts/fuzz $(SECONDS) $(TARGETS)
 
 check-deploy: build ## Validate the image, compose, metrics and alerts (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) scripts/check-deploy
