@@ -149,12 +149,9 @@ impl Row {
         for (name, count) in self.usage.as_object().unwrap() {
             assert_eq!(record["usage"][name], *count, "{}: {record}", self.path);
         }
-        // What a provider reports is all that was used; an estimate also guesses at tokens.
-        if record["usage_source"] == "reported" {
-            let counts = record["usage"].as_object().unwrap().iter();
-            let used = counts.filter(|(name, count)| self.usage[*name].is_null() && **count != 0);
-            assert_eq!(used.count(), 0, "{}: {record}", self.path);
-        }
+        let counts = record["usage"].as_object().unwrap().iter();
+        let used = counts.filter(|(name, count)| self.usage[*name].is_null() && **count != 0);
+        assert_eq!(used.count(), 0, "{}: {record}", self.path);
         assert_eq!(record["usage_source"], self.source, "{record}");
         assert_eq!(record["endpoint"], self.endpoint, "{record}");
         assert_eq!(record["streamed"], self.is_streamed(), "{record}");

@@ -2,6 +2,7 @@
 //! the edge is connected to no store.
 #![cfg(target_os = "linux")]
 
+mod bounds;
 mod process;
 mod sealed;
 

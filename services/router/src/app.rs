@@ -24,6 +24,7 @@ mod lengths;
 mod limits;
 pub(crate) mod metering;
 pub(crate) mod meters;
+mod passed;
 mod plain;
 mod policies;
 mod price_order;

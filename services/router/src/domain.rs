@@ -24,6 +24,7 @@ pub mod request;
 pub(crate) mod resets;
 pub(crate) mod service_tier;
 pub(crate) mod shown;
+pub(crate) mod sound;
 pub(crate) mod stream;
 pub mod task;
 pub(crate) mod usage;

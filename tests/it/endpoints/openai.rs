@@ -152,7 +152,7 @@ fn sounds() -> Vec<Row> {
                 .as_bytes()
                 .into(),
             answer: Answered::Plain("audio/mpeg", b"\xff\xfb\x90\x00\x00\x80ID3\r\n\r\n\xfe"),
-            usage: json!({"characters": 5}),
+            usage: json!({"characters": 5, "audio_ms": 1, "input": 6}),
             source: "estimated",
             endpoint: "audio.speech",
             ..row("/v1/audio/speech", ("openai/tts-1", "tts-1"))

@@ -10,6 +10,7 @@ use super::attempt::{Attempt, Ending};
 use super::body::{Next, Reader};
 use super::checkpoints::Checkpoints;
 use super::dispatch::{Dispatch, Outcome};
+use super::passed::Passed;
 use super::spans;
 use crate::domain::estimate::BYTES_PER_TOKEN;
 use crate::domain::failure::{self, Failure};
@@ -18,9 +19,6 @@ use crate::domain::{metadata, service_tier, usage};
 
 /// The largest answer that is held.
 const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// How much of the end of a larger one is kept to find its usage in.
-const TAIL_BYTES: usize = 64 * 1024;
-
 impl Dispatch {
     pub(super) async fn serve_plain(
         &self,
@@ -115,18 +113,14 @@ impl Dispatch {
             .passing(&self.core.metering, attempt, usage)
             .await;
         let head = self.head(&attempt.candidate, attempt.http_status, headers, None);
-        let mut length = held.len();
-        let mut tail = BytesMut::from(&held[held.len().saturating_sub(TAIL_BYTES)..]);
+        let mut passed = Passed::default();
+        passed.take(&held);
         let is_gone = self.answer.head(head).is_err() || self.answer.send(held).await.is_err();
         let mut broken = is_gone && !reader.abandon();
         while !broken {
             match reader.next(self.audience(&attempt.lane), None).await {
                 Next::Bytes(bytes) => {
-                    length += bytes.len();
-                    tail.extend_from_slice(&bytes);
-                    if tail.len() > 2 * TAIL_BYTES {
-                        tail = tail.split_off(tail.len() - TAIL_BYTES);
-                    }
+                    passed.take(&bytes);
                     if !reader.is_abandoned()
                         && self.answer.send(bytes).await.is_err()
                         && !reader.abandon()
@@ -139,14 +133,9 @@ impl Dispatch {
                 Next::Left | Next::Broken(_) => broken = true,
             }
         }
-        let (measured, source) = if let Some(reported) = usage::read_tail(attempt.form, &tail) {
-            (reported, UsageSource::Reported)
-        } else {
-            let delivered = (length as u64).div_ceil(BYTES_PER_TOKEN);
-            self.estimated(&attempt.candidate, delivered).await
-        };
+        let (measured, source) = self.used_by_passed(attempt, headers, &passed).await;
         let mut ending = whole(attempt, measured, source);
-        ending.service_tier = service_tier::read_tail(&tail).unwrap_or_default();
+        ending.service_tier = service_tier::read_tail(passed.tail()).unwrap_or_default();
         if broken {
             ending.status = AttemptStatus::Cut;
             "the answer broke off".clone_into(&mut ending.reason);
@@ -164,6 +153,24 @@ impl Dispatch {
         let (closed, ()) = tokio::join!(self.close(attempt, &ending), self.note_success(attempt));
         self.answer.finish(closed.summary).await;
         Outcome::Over
+    }
+
+    /// What was used by an answer that was passed on as it came.
+    async fn used_by_passed(
+        &self,
+        attempt: &Attempt,
+        headers: &HeaderMap,
+        passed: &Passed,
+    ) -> (MeasuredUsage, UsageSource) {
+        if let Some(reported) = usage::read_tail(attempt.form, passed.tail()) {
+            return (reported, UsageSource::Reported);
+        }
+        if attempt.form == Form::Speech {
+            let sound = passed.sound(headers);
+            return self.estimated_sound(&attempt.candidate, &sound).await;
+        }
+        let delivered = passed.bytes().div_ceil(BYTES_PER_TOKEN);
+        self.estimated(&attempt.candidate, delivered).await
     }
 }
 

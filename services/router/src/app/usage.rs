@@ -13,6 +13,7 @@ use crate::domain::estimate::{
 use crate::domain::form::Form;
 use crate::domain::plan::Candidate;
 use crate::domain::providers::SANDBOX;
+use crate::domain::sound::Sound;
 use crate::domain::stream::{DeliveredText, StreamWatch, delivered_texts};
 use crate::domain::usage;
 
@@ -130,11 +131,12 @@ impl Dispatch {
         bytes: usize,
     ) -> Usage {
         let prompt = self.request.prompt_text().by_bytes(BYTES_PER_TOKEN);
+        let prompt = within_context(prompt, self.limits_of(candidate).context_tokens);
         let (measured, _) = estimate::known(&Known {
             reported: reported.map(|(reported, _)| reported),
             is_final: false,
             is_unreadable: false,
-            prompt: within_context(prompt, self.limits_of(candidate).context_tokens),
+            prompt: prompt.saturating_add(self.units()),
             delivered: (bytes as u64).div_ceil(BYTES_PER_TOKEN),
             is_opening: reported.is_none_or(|(_, is_opening)| is_opening),
         });
@@ -181,14 +183,40 @@ impl Dispatch {
         candidate: &Candidate,
         delivered: u64,
     ) -> (MeasuredUsage, UsageSource) {
+        self.estimated_with(candidate, delivered, self.units())
+            .await
+    }
+
+    /// What a sound has used of which the provider said nothing, as long as it became.
+    pub(super) async fn estimated_sound(
+        &self,
+        candidate: &Candidate,
+        sound: &Sound<'_>,
+    ) -> (MeasuredUsage, UsageSource) {
+        self.estimated_with(candidate, 0, self.units_of(sound))
+            .await
+    }
+
+    /// What was asked for, and so much of sound.
+    fn units_of(&self, sound: &Sound<'_>) -> Usage {
+        Usage {
+            audio_ms: sound.milliseconds(),
+            ..self.units()
+        }
+    }
+
+    async fn estimated_with(
+        &self,
+        candidate: &Candidate,
+        delivered: u64,
+        units: Usage,
+    ) -> (MeasuredUsage, UsageSource) {
+        let prompt = self.prompt(candidate, BYTES_PER_TOKEN).await;
         estimate::known(&Known {
             reported: None,
             is_final: true,
             is_unreadable: false,
-            prompt: self
-                .prompt(candidate, BYTES_PER_TOKEN)
-                .await
-                .saturating_add(self.units()),
+            prompt: prompt.saturating_add(units),
             delivered,
             is_opening: true,
         })

@@ -152,6 +152,8 @@ pub(super) struct Place {
 pub(super) struct Members {
     /// Where the object opens.
     start: usize,
+    /// How many it has, whatever they are.
+    count: usize,
     places: [Option<Place>; MEMBERS.len()],
 }
 
@@ -181,6 +183,7 @@ impl Members {
             previous_end = end;
         })
         .map_err(|error| not_an_object(text, &error))?;
+        members.count = ordinal;
         twice.map_or(Ok(members), Err)
     }
 
@@ -206,6 +209,12 @@ impl Members {
         self.places[member as usize]
             .as_ref()
             .map(|place| &place.value)
+    }
+
+    /// Whether there are others than these.
+    pub(super) fn has_others_than(&self, unwanted: &[Member]) -> bool {
+        let is_there = |member: &&Member| self.places[**member as usize].is_some();
+        self.count > unwanted.iter().filter(is_there).count()
     }
 
     /// What to cut so that these members are gone and the commas still fit: each with the comma

@@ -40,10 +40,10 @@ impl ModelRequest {
             return Ok(self.apply(edits_of_parts(parts, splice)));
         }
         let mut edits = Vec::with_capacity(4);
-        self.edit_model(splice.upstream_model, &mut edits);
         let mut unwanted = vec![Member::InlineKey];
         unwanted.extend((!splice.keep_models).then_some(Member::Models));
         unwanted.extend((!splice.keep_provider).then_some(Member::Provider));
+        self.edit_model(splice.upstream_model, &unwanted, &mut edits);
         let cut = |range| Edit {
             range,
             with: Bytes::new(),
@@ -55,7 +55,7 @@ impl ModelRequest {
         Ok(self.apply(edits))
     }
 
-    fn edit_model(&self, upstream_model: &str, edits: &mut Vec<Edit>) {
+    fn edit_model(&self, upstream_model: &str, unwanted: &[Member], edits: &mut Vec<Edit>) {
         let name = || serde_json::Value::from(upstream_model).to_string();
         let edit = match self.members.span(Member::Model) {
             Some(range) if self.form.language() == Language::Google => Edit {
@@ -71,11 +71,15 @@ impl ModelRequest {
                 range: range.clone(),
                 with: name().into(),
             },
-            // Where `models` alone names it, it comes first: other members always follow.
-            None => Edit {
-                range: self.members.start()..self.members.start(),
-                with: format!("\"model\":{},", name()).into(),
-            },
+            // Where `models` alone names it, or nobody does, it comes first.
+            None => {
+                let follows = self.members.has_others_than(unwanted);
+                let comma = if follows { "," } else { "" };
+                Edit {
+                    range: self.members.start()..self.members.start(),
+                    with: format!("\"model\":{}{comma}", name()).into(),
+                }
+            }
         };
         edits.push(edit);
     }

@@ -252,7 +252,7 @@ fn geminis_forms_have_their_model_and_their_stream_in_the_address() {
 fn what_is_not_paid_for_by_tokens_is_foreseen() {
     let units = |form, body: &str| parse_as(form, body.as_bytes()).unwrap().units();
     let spoken = units(Form::Speech, r#"{"model":"m","input":"h\u00e9llo"}"#);
-    assert_eq!(spoken.characters, 5);
+    assert_eq!((spoken.characters, spoken.audio_ms), (5, 400));
     let body = r#"{"model":"m","prompt":"p","n":2,"quality":"low"}"#;
     let made = units(Form::ImageGenerations, body);
     assert_eq!((made.images, made.output_image_tokens), (2, 816));
@@ -511,5 +511,20 @@ mod properties {
         fn no_input_panics(text in ".{0,60}") {
             let _ = parse(&text);
         }
+    }
+}
+
+#[test]
+fn a_model_is_named_also_where_nothing_else_is_left() {
+    for body in [
+        "{}",
+        "{ \n}",
+        r#"{"models":["a"]}"#,
+        r#"{"byok_api_key":"k"}"#,
+    ] {
+        let request = parse_as(Form::ImageVariations, body.as_bytes()).unwrap();
+        let sent = request.splice(&SPLICE).unwrap().to_bytes();
+        let sent: serde_json::Value = serde_json::from_slice(&sent).unwrap();
+        assert_eq!(sent, serde_json::json!({"model": "up"}), "{body}");
     }
 }

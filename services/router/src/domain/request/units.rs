@@ -6,6 +6,7 @@ use super::ModelRequest;
 use super::members::Member;
 use super::parts::Parts;
 use crate::domain::form::Form;
+use crate::domain::sound::Sound;
 
 /// Tokens of an image at the highest quality, the largest that is made: what OpenAI documents for
 /// 1,024 by 1,536 pixels.
@@ -13,14 +14,12 @@ const IMAGE_TOKENS: [(&str, i64); 3] = [("low", 408), ("medium", 1_584), ("high"
 /// What an image of no said quality may have.
 const IMAGE_TOKENS_MAX: i64 = 6_240;
 
-/// Compressed speech has so many bytes in a millisecond: 64 kbit/s.
-const COMPRESSED_BYTES_PER_MS: i64 = 8;
 /// Ten tokens a second are heard,
 const MILLISECONDS_PER_TOKEN_HEARD: i64 = 100;
 /// and five are said at most.
 const MILLISECONDS_PER_TOKEN_SAID: i64 = 200;
-/// Where a WAV file says how many bytes a second has.
-const WAV_BYTE_RATE: std::ops::Range<usize> = 28..32;
+/// Slow speech has twelve characters a second.
+const MILLISECONDS_PER_CHARACTER: i64 = 80;
 
 impl ModelRequest {
     /// Images, characters and milliseconds that an answer is expected to be of; nothing for forms that
@@ -29,10 +28,7 @@ impl ModelRequest {
         match self.form {
             Form::ImageGenerations | Form::ImageEdits | Form::ImageVariations => self.images(),
             Form::Transcriptions | Form::Translations => self.sound(),
-            Form::Speech => Usage {
-                characters: self.characters(),
-                ..Usage::default()
-            },
+            Form::Speech => self.speech(),
             _ => Usage::default(),
         }
     }
@@ -61,12 +57,22 @@ impl ModelRequest {
     /// in tokens, its model's prices say.
     fn sound(&self) -> Usage {
         let files = self.parts.iter().flat_map(Parts::files);
-        let lengths = files.map(|range| milliseconds(&self.body[range]));
+        let lengths = files.map(|range| Sound::file(&self.body[range]).milliseconds());
         let audio_ms: i64 = lengths.sum();
         Usage {
             audio_ms,
             input_audio_tokens: audio_ms / MILLISECONDS_PER_TOKEN_HEARD,
             output_tokens: audio_ms / MILLISECONDS_PER_TOKEN_SAID,
+            ..Usage::default()
+        }
+    }
+
+    /// Whether it is paid for by its characters or its time, its model's prices say.
+    fn speech(&self) -> Usage {
+        let characters = self.characters();
+        Usage {
+            characters,
+            audio_ms: characters.saturating_mul(MILLISECONDS_PER_CHARACTER),
             ..Usage::default()
         }
     }
@@ -77,16 +83,5 @@ impl ModelRequest {
         text.map_or(0, |text| {
             i64::try_from(text.chars().count()).unwrap_or(i64::MAX)
         })
-    }
-}
-
-/// How long a sound is, from what a WAV file says of itself, or by what is usual.
-fn milliseconds(file: &[u8]) -> i64 {
-    let bytes = i64::try_from(file.len()).unwrap_or(i64::MAX);
-    let rate = file.starts_with(b"RIFF").then(|| file.get(WAV_BYTE_RATE));
-    let rate: Option<[u8; 4]> = rate.flatten().and_then(|rate| rate.try_into().ok());
-    match rate.map(u32::from_le_bytes) {
-        Some(rate) if rate > 0 => bytes.saturating_mul(1_000) / i64::from(rate),
-        _ => bytes / COMPRESSED_BYTES_PER_MS,
     }
 }
