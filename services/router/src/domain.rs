@@ -25,7 +25,7 @@ pub(crate) mod resets;
 pub(crate) mod service_tier;
 pub(crate) mod shown;
 pub(crate) mod sound;
-pub(crate) mod stream;
+pub mod stream;
 pub mod task;
 pub(crate) mod usage;
 pub(crate) mod wire;

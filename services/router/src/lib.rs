@@ -7,8 +7,6 @@
 mod app;
 pub mod config;
 pub mod domain;
-#[cfg(fuzzing)]
-pub mod fuzzed;
 mod grpc;
 pub mod inspect;
 mod router;

@@ -17,7 +17,7 @@ mod watch;
 
 pub(crate) use cut::cut_short;
 pub(crate) use text::DeliveredText;
-pub(crate) use watch::{Pushed, StreamWatch};
+pub use watch::{BrokenStream, Pushed, StreamWatch};
 
 /// The texts that an answer of a form delivers.
 pub(crate) fn delivered_texts(form: Form, answer: &[u8]) -> impl Iterator<Item = &[u8]> {

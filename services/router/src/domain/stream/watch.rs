@@ -19,24 +19,24 @@ const EVENT_BYTES_MAX: usize = 1024 * 1024;
 
 /// A stream that says it failed before it was committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct BrokenStream {
+pub struct BrokenStream {
     /// The error's JSON, as the provider wrote it.
-    pub(crate) error: String,
+    pub error: String,
 }
 
 /// What a chunk brought.
 #[derive(Debug, Default)]
-pub(crate) struct Pushed {
+pub struct Pushed {
     /// To be passed on now, in order; empty while the answer is not committed.
-    pub(crate) forward: Vec<Bytes>,
+    pub forward: Vec<Bytes>,
     /// Whether the stream has come to its `[DONE]`: nothing more is to be read.
-    pub(crate) done: bool,
+    pub done: bool,
 }
 
 /// Watches one stream. Feed it with [`StreamWatch::push`] until it is done or the provider closes.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools)] // Each is a fact of its own about the stream.
-pub(crate) struct StreamWatch {
+pub struct StreamWatch {
     kind: Kind,
     /// The members whose texts are what is delivered.
     texts: &'static [&'static [u8]],
@@ -66,7 +66,7 @@ pub(crate) struct StreamWatch {
 
 impl StreamWatch {
     /// Watches a stream of a form; `withhold_usage` where the caller did not ask for the usage chunk.
-    pub(crate) fn new(form: Form, withhold_usage: bool) -> Self {
+    pub fn new(form: Form, withhold_usage: bool) -> Self {
         Self {
             kind: Kind::of(form),
             texts: kind::texts(form),
@@ -92,7 +92,7 @@ impl StreamWatch {
 
     /// Takes the next bytes. A failure that the provider reports before the commit is an error:
     /// another candidate may serve. Afterwards it passes like any other event, and is remembered.
-    pub(crate) fn push(&mut self, chunk: &Bytes) -> Result<Pushed, BrokenStream> {
+    pub fn push(&mut self, chunk: &Bytes) -> Result<Pushed, BrokenStream> {
         let mut out = Forward::default();
         let mut at = 0;
         while self.done_event.is_none() {
@@ -109,7 +109,7 @@ impl StreamWatch {
     }
 
     /// The provider closed. An event whose blank line never came counts, if all of it is there.
-    pub(crate) fn end(&mut self) -> Result<Pushed, BrokenStream> {
+    pub fn end(&mut self) -> Result<Pushed, BrokenStream> {
         let kind = self.kind;
         let is_whole = event::data(&self.open)
             .is_some_and(|data| kind.ends(&data) || kind.read(&data).is_some());
@@ -277,7 +277,7 @@ impl StreamWatch {
     }
 
     /// Commits although nothing was said yet: it has taken long enough.
-    pub(crate) fn commit(&mut self) -> Pushed {
+    pub fn commit(&mut self) -> Pushed {
         self.committed = true;
         Pushed {
             forward: self.waited(),
@@ -291,7 +291,7 @@ impl StreamWatch {
     }
 
     /// Whether the answer is whole: it came to `[DONE]`, or to a finish where a provider has none.
-    pub(crate) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.done_event.is_some() || self.finished
     }
 
@@ -306,7 +306,7 @@ impl StreamWatch {
     }
 
     /// What the provider reported last.
-    pub(crate) fn usage(&self) -> Option<MeasuredUsage> {
+    pub fn usage(&self) -> Option<MeasuredUsage> {
         self.usage
     }
 
@@ -321,12 +321,12 @@ impl StreamWatch {
     }
 
     /// The usage chunk, held until the charge is known.
-    pub(crate) fn take_usage_chunk(&mut self) -> Option<Bytes> {
+    pub fn take_usage_chunk(&mut self) -> Option<Bytes> {
         self.usage_chunk.take()
     }
 
     /// The event that ended the stream, as the provider wrote it.
-    pub(crate) fn take_done_event(&mut self) -> Option<Bytes> {
+    pub fn take_done_event(&mut self) -> Option<Bytes> {
         self.done_event.take().or_else(|| self.last.take())
     }
 
