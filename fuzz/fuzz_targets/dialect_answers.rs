@@ -5,21 +5,13 @@ use keyward_dialect::{AnswerContext, Form, answer, error};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 
-const FORMS: [Form; 5] = [
-    Form::OpenAiChat,
-    Form::OpenAiResponses,
-    Form::AnthropicMessages,
-    Form::GeminiGenerate,
-    Form::OpenAiCompletions,
-];
-
 fuzz_target!(|data: &[u8]| {
     let Some((choice, body)) = data.split_first() else {
         return;
     };
-    let from = FORMS[usize::from(*choice) % 4];
+    let from = Form::SPOKEN[usize::from(*choice) % Form::SPOKEN.len()];
     let context = AnswerContext::new("id", "model", 1);
-    for to in FORMS {
+    for to in Form::ALL {
         if let Ok(made) = answer(from, to, body, &context) {
             serde_json::from_slice::<Value>(&made).unwrap();
         }

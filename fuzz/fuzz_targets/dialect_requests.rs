@@ -4,14 +4,6 @@
 use keyward_dialect::{Form, Options, request};
 use libfuzzer_sys::fuzz_target;
 
-const FORMS: [Form; 5] = [
-    Form::OpenAiChat,
-    Form::OpenAiResponses,
-    Form::AnthropicMessages,
-    Form::GeminiGenerate,
-    Form::OpenAiCompletions,
-];
-
 fuzz_target!(|data: &[u8]| {
     let Some((choice, body)) = data.split_first() else {
         return;
@@ -20,12 +12,12 @@ fuzz_target!(|data: &[u8]| {
         drop_params: choice & 0x80 != 0,
         ..Options::new("model")
     };
-    let from = FORMS[usize::from(choice & 0x7f) % FORMS.len()];
-    for to in &FORMS[..4] {
-        let Ok(made) = request(from, *to, body, &options) else {
+    let from = Form::ALL[usize::from(choice & 0x7f) % Form::ALL.len()];
+    for to in Form::SPOKEN {
+        let Ok(made) = request(from, to, body, &options) else {
             continue;
         };
-        if let Err(refusal) = request(*to, *to, &made.body, &options) {
+        if let Err(refusal) = request(to, to, &made.body, &options) {
             panic!("{from:?} to {to:?}: {refusal}");
         }
     }

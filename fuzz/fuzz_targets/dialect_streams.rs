@@ -5,14 +5,6 @@
 use keyward_dialect::{AnswerContext, Ended, Form, Garbled, StreamTranslator};
 use libfuzzer_sys::fuzz_target;
 
-const FORMS: [Form; 5] = [
-    Form::OpenAiChat,
-    Form::OpenAiResponses,
-    Form::AnthropicMessages,
-    Form::GeminiGenerate,
-    Form::OpenAiCompletions,
-];
-
 /// What becomes of a stream in pieces of so many bytes, and how it ended.
 fn translated(from: Form, to: Form, data: &[u8], piece: usize) -> Result<(Vec<u8>, Ended), Garbled> {
     let mut stream = StreamTranslator::new(from, to, AnswerContext::new("id", "model", 1));
@@ -27,8 +19,8 @@ fuzz_target!(|data: &[u8]| {
     let Some(([from, piece], body)) = data.split_first_chunk() else {
         return;
     };
-    let from = FORMS[usize::from(*from) % 4];
-    for to in FORMS {
+    let from = Form::SPOKEN[usize::from(*from) % Form::SPOKEN.len()];
+    for to in Form::ALL {
         let whole = translated(from, to, body, body.len());
         let pieces = translated(from, to, body, usize::from(*piece));
         assert_eq!(whole, pieces);

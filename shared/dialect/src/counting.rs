@@ -8,7 +8,7 @@ use crate::forms;
 use crate::gaps::Gaps;
 use crate::json::{self, Object};
 use crate::refusal::{Garbled, Refusal};
-use crate::translate::Options;
+use crate::translate::{Options, Translated};
 
 /// What a count needs not say, because nothing is answered.
 const OF_ANSWERS: [&str; 3] = ["max_tokens", "stream", "temperature"];
@@ -20,7 +20,7 @@ pub fn count_request(
     to: Form,
     body: &[u8],
     options: &Options,
-) -> Result<Vec<u8>, Refusal> {
+) -> Result<Translated, Refusal> {
     let unwrapped = unwrapped(from, body);
     let mut gaps = Gaps::new(from, to, options.drop_params);
     let body = unwrapped.as_deref().unwrap_or(body);
@@ -33,7 +33,12 @@ pub fn count_request(
         written.set("model", format!("models/{}", options.model));
         written = Object::default().with("generateContentRequest", written);
     }
-    Ok(json::bytes(&written.into()))
+    Ok(Translated {
+        body: json::bytes(&written.into()),
+        dropped: gaps.into_dropped(),
+        stream: false,
+        stream_usage: false,
+    })
 }
 
 /// Gemini's callers may wrap the whole request that they will make.
@@ -72,7 +77,7 @@ mod tests {
         let made = |from, to, body: &Value| {
             let body = body.to_string();
             let made = count_request(from, to, body.as_bytes(), &Options::new("m")).unwrap();
-            serde_json::from_slice::<Value>(&made).unwrap()
+            serde_json::from_slice::<Value>(&made.body).unwrap()
         };
         assert_eq!(made(PAIR.0, PAIR.1, &anthropic), gemini);
         assert_eq!(made(PAIR.1, PAIR.0, &gemini), anthropic);

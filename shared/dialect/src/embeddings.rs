@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::json::{self, Object, OneOrMany};
 use crate::refusal::{Garbled, Refusal};
+use crate::translate::Options;
 
 /// A form in which embeddings are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,16 +71,27 @@ struct Part {
     text: String,
 }
 
-/// Translates a request; `model` is the provider's name for it.
+/// What an answer with embeddings needs besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmbeddingContext<'a> {
+    /// The model, by the provider's name.
+    pub model: &'a str,
+    /// As the request's translation said.
+    pub base64: bool,
+    /// How many tokens were read, where the provider does not say.
+    pub tokens: u64,
+}
+
+/// Translates a request.
 pub fn embedding_request(
     from: EmbeddingForm,
     to: EmbeddingForm,
     body: &[u8],
-    model: &str,
-    drop_params: bool,
+    options: &Options,
 ) -> Result<TranslatedEmbedding, Refusal> {
     let asked = read_request(from, body)?;
-    if let (Some(param), false) = (asked.foreign.first(), drop_params) {
+    let model = options.model.as_str();
+    if let (Some(param), false) = (asked.foreign.first(), options.drop_params) {
         return Err(Refusal::Unsupported {
             param: param.clone(),
             message: format!("`{param}` cannot be expressed in the form that the model speaks"),
@@ -154,29 +166,28 @@ fn foreign(unknown: Vec<String>, harmless: &[&str]) -> Vec<String> {
     unknown.into_iter().filter(own).collect()
 }
 
-/// Translates an answer; `base64` as the request's translation said.
+/// Translates an answer.
 pub fn embedding_answer(
     from: EmbeddingForm,
     to: EmbeddingForm,
     body: &[u8],
-    model: &str,
-    base64: bool,
+    context: &EmbeddingContext<'_>,
 ) -> Result<Vec<u8>, Garbled> {
-    let (vectors, tokens) = read_answer(from, body)?;
+    let (vectors, reported) = read_answer(from, body)?;
+    let tokens = reported.unwrap_or(context.tokens);
     let written = match to {
         EmbeddingForm::OpenAi => {
             let data = vectors.iter().enumerate().map(|(index, vector)| {
-                let vector = if base64 {
-                    encoded(vector).into()
-                } else {
-                    json!(vector)
+                let vector = match context.base64 {
+                    true => encoded(vector).into(),
+                    false => json!(vector),
                 };
                 json!({"object": "embedding", "index": index, "embedding": vector})
             });
             json!({
                 "object": "list",
                 "data": data.collect::<Vec<_>>(),
-                "model": model,
+                "model": context.model,
                 "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
             })
         }
@@ -191,7 +202,7 @@ pub fn embedding_answer(
 
 type Vectors = Vec<Vec<Value>>;
 
-fn read_answer(from: EmbeddingForm, body: &[u8]) -> Result<(Vectors, u64), Garbled> {
+fn read_answer(from: EmbeddingForm, body: &[u8]) -> Result<(Vectors, Option<u64>), Garbled> {
     let body: Value = serde_json::from_slice(body)?;
     let (list, member) = match from {
         EmbeddingForm::OpenAi => (&body["data"], "embedding"),
@@ -207,7 +218,7 @@ fn read_answer(from: EmbeddingForm, body: &[u8]) -> Result<(Vectors, u64), Garbl
         .as_u64()
         .or(body["usageMetadata"]["promptTokenCount"].as_u64());
     let vectors = vectors.ok_or_else(|| Garbled::new("an embedding is no list of numbers"))?;
-    Ok((vectors, tokens.unwrap_or_default()))
+    Ok((vectors, tokens))
 }
 
 /// As OpenAI encodes a vector: its numbers in 32 bits, the lowest byte first, in base64.
@@ -224,7 +235,8 @@ mod tests {
     use super::*;
 
     fn asked(from: EmbeddingForm, to: EmbeddingForm, body: &Value) -> Result<Value, Refusal> {
-        let made = embedding_request(from, to, body.to_string().as_bytes(), "m", false)?;
+        let body = body.to_string();
+        let made = embedding_request(from, to, body.as_bytes(), &Options::new("m"))?;
         Ok(serde_json::from_slice(&made.body).unwrap())
     }
 
@@ -269,13 +281,20 @@ mod tests {
     fn vectors_come_back_as_they_were_asked_for() {
         let body =
             br#"{"embeddings":[{"values":[0.5,-1]}],"usageMetadata":{"promptTokenCount":3}}"#;
-        let back = |base64| {
+        let back = |body: &[u8], base64| {
             let (from, to) = (EmbeddingForm::Gemini, EmbeddingForm::OpenAi);
-            let made = embedding_answer(from, to, body, "m", base64).unwrap();
+            let context = EmbeddingContext {
+                model: "m",
+                base64,
+                tokens: 9,
+            };
+            let made = embedding_answer(from, to, body, &context).unwrap();
             serde_json::from_slice::<Value>(&made).unwrap()
         };
-        assert_eq!(back(false)["data"][0]["embedding"], json!([0.5, -1]));
-        assert_eq!(back(true)["data"][0]["embedding"], "AAAAPwAAgL8=");
-        assert_eq!(back(true)["usage"]["prompt_tokens"], 3);
+        let unreported = back(br#"{"embeddings":[]}"#, false);
+        assert_eq!(unreported["usage"]["prompt_tokens"], 9);
+        assert_eq!(back(body, false)["data"][0]["embedding"], json!([0.5, -1]));
+        assert_eq!(back(body, true)["data"][0]["embedding"], "AAAAPwAAgL8=");
+        assert_eq!(back(body, true)["usage"]["prompt_tokens"], 3);
     }
 }

@@ -32,6 +32,23 @@ pub(crate) enum Feature {
 }
 
 impl Form {
+    /// All of them; the one that is only translated from is the last.
+    pub const ALL: [Self; 5] = [
+        Self::OpenAiChat,
+        Self::OpenAiResponses,
+        Self::AnthropicMessages,
+        Self::GeminiGenerate,
+        Self::OpenAiCompletions,
+    ];
+
+    /// Those that providers are asked in.
+    pub const SPOKEN: [Self; 4] = [
+        Self::OpenAiChat,
+        Self::OpenAiResponses,
+        Self::AnthropicMessages,
+        Self::GeminiGenerate,
+    ];
+
     /// The form's name, for messages.
     pub fn name(self) -> &'static str {
         match self {

@@ -53,13 +53,15 @@ mod stream;
 mod translate;
 
 pub use counting::{count_answer, count_request};
-pub use embeddings::{EmbeddingForm, TranslatedEmbedding, embedding_answer, embedding_request};
+pub use embeddings::{
+    EmbeddingContext, EmbeddingForm, TranslatedEmbedding, embedding_answer, embedding_request,
+};
 pub use error::Failure;
 pub use form::Form;
 pub use images::{imagen_answer, imagen_request};
 pub use openai_chat::usage::Reported as ChatUsage;
 pub use refusal::{Garbled, Refusal};
-pub use stream::{Ended, Outcome, StreamTranslator, error_event};
+pub use stream::{Ended, Outcome, StreamTranslator};
 pub use translate::{
     AnswerContext, ChatFlavour, Framing, Options, Translated, answer, error, request,
 };

@@ -1,12 +1,12 @@
 //! Streams from one form into another, event by event, however their bytes are cut.
 
 use crate::canonical::Event;
-use crate::error::{self, Failure};
+use crate::error::Failure;
 use crate::form::Form;
+use crate::forms;
 use crate::refusal::Garbled;
 use crate::sse::{self, Frame};
 use crate::translate::{AnswerContext, Framing};
-use crate::{forms, json};
 
 /// Reads a provider's events.
 pub(crate) trait ReadEvents: std::fmt::Debug {
@@ -104,6 +104,17 @@ impl StreamTranslator {
         self.inner.outcome != Outcome::Cut
     }
 
+    /// Tells the caller of a failure that the provider said nothing of; nothing follows it. Empty where
+    /// the stream has come to its end, or the caller was told of a failure already.
+    pub fn fail(&mut self, failure: Failure) -> Vec<u8> {
+        let mut out = Vec::new();
+        if !self.is_over() {
+            self.inner.events.push(Event::Failed(failure));
+            self.inner.tell(&mut out);
+        }
+        out
+    }
+
     /// Takes the end of the provider's bytes.
     pub fn finish(mut self) -> Ended {
         if self.inner.outcome == Outcome::Cut && self.inner.reader.is_whole() {
@@ -157,19 +168,4 @@ impl Inner {
             sse::write_comment(text, out);
         }
     }
-}
-
-/// The event that tells a caller of a failure in the middle of a stream, of which something has been
-/// told; nothing follows it.
-pub fn error_event(to: Form, framing: Framing, status: u16, body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    let failure = Failure::read(status, body);
-    if framing == Framing::Array {
-        out.extend_from_slice(b",\r\n");
-        out.extend(json::bytes(&error::write(to, &failure)));
-        return out;
-    }
-    let context = AnswerContext::new("", "", 0);
-    forms::writer(to, context).event(Event::Failed(failure), &mut out);
-    out
 }

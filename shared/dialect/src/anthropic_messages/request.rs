@@ -85,7 +85,7 @@ pub(crate) fn read(body: &[u8], gaps: &mut Gaps) -> Result<Request, Refusal> {
             .or(wire.output_format)
             .map(Format::output)
             .unwrap_or_default(),
-        reasoning: thinking::read(wire.thinking, config.effort),
+        reasoning: thinking::read(wire.thinking, config.effort, gaps)?,
         max_tokens: wire.max_tokens,
         stop: wire.stop_sequences.unwrap_or_default(),
         temperature: wire.temperature,

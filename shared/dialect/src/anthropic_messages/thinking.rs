@@ -4,9 +4,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::canonical::{Content, Message, Origin, Reasoning, Request, Role, ToolChoice};
+use crate::gaps::Gaps;
+use crate::json::Object;
+use crate::refusal::Refusal;
 
 /// The smallest budget that Anthropic takes.
 const BUDGET_MIN: u64 = 1_024;
+/// What a model is given that shall judge itself and cannot: as much as for a medium effort.
+const BUDGET_ADAPTIVE: u64 = 8_192;
 
 /// What is written about thought.
 #[derive(Debug, Default, Deserialize)]
@@ -18,23 +23,26 @@ pub(super) struct WireThinking {
 }
 
 /// Reads thought and effort.
-pub(super) fn read(thinking: Option<WireThinking>, effort: Option<String>) -> Reasoning {
-    let thinking = thinking.unwrap_or_default();
+pub(super) fn read(
+    thinking: Option<WireThinking>,
+    effort: Option<String>,
+    gaps: &mut Gaps,
+) -> Result<Reasoning, Refusal> {
+    let mut reasoning = Reasoning {
+        effort,
+        ..Reasoning::default()
+    };
+    let Some(thinking) = thinking else {
+        return Ok(reasoning);
+    };
+    let shown = Some(thinking.display.as_deref() != Some("omitted"));
     match thinking.kind.as_deref() {
-        Some("disabled") => Reasoning {
-            effort: Some("none".to_owned()),
-            ..Reasoning::default()
-        },
-        Some(_) => Reasoning {
-            effort,
-            budget: thinking.budget_tokens,
-            shown: Some(thinking.display.as_deref() != Some("omitted")),
-        },
-        None => Reasoning {
-            effort,
-            ..Reasoning::default()
-        },
+        Some("disabled") => reasoning.effort = Some("none".to_owned()),
+        Some("enabled") => (reasoning.budget, reasoning.shown) = (thinking.budget_tokens, shown),
+        Some("adaptive") => (reasoning.adaptive, reasoning.shown) = (true, shown),
+        Some(_) | None => gaps.member("thinking.type")?,
     }
+    Ok(reasoning)
 }
 
 /// Writes `thinking`, and `effort` where the model decides itself. `most` is how many tokens the
@@ -45,30 +53,34 @@ pub(super) fn write(
     most: u64,
 ) -> (Option<Value>, Option<Value>) {
     let asked = &request.reasoning;
-    if asked.is_unsaid() {
-        return (
-            asked
-                .shown
-                .filter(|_| adaptive)
-                .map(|_| json!({"type": "adaptive"})),
-            None,
-        );
-    }
     if asked.is_off() {
         return (Some(json!({"type": "disabled"})), None);
     }
     if adaptive {
-        return (Some(json!({"type": "adaptive"})), effort(asked));
+        return (own_judgement(asked), effort(asked));
+    }
+    if asked.is_unsaid() {
+        return (None, None);
     }
     let budget = asked
         .budget()
-        .unwrap_or(BUDGET_MIN)
+        .unwrap_or(BUDGET_ADAPTIVE)
         .min(most.saturating_sub(1));
     let thinks = budget >= BUDGET_MIN && !is_forced(request) && may_think(&request.messages);
     (
         thinks.then(|| json!({"type": "enabled", "budget_tokens": budget})),
         None,
     )
+}
+
+/// Thought by the model's own judgement, if any is asked for.
+fn own_judgement(asked: &Reasoning) -> Option<Value> {
+    let display = asked.shown.map(|shown| match shown {
+        true => "summarized",
+        false => "omitted",
+    });
+    let thinks = !asked.is_unsaid() || asked.shown == Some(true);
+    thinks.then(|| Object::typed("adaptive").maybe("display", display).into())
 }
 
 fn effort(asked: &Reasoning) -> Option<Value> {

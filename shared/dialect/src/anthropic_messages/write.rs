@@ -65,7 +65,8 @@ fn lacks(request: &Request, gaps: &mut Gaps) -> Result<(), Refusal> {
         penalises(&request.presence_penalty),
         Feature::PresencePenalty,
     )?;
-    gaps.lacks_if(request.logprobs, Feature::Logprobs)?;
+    let wants_logprobs = request.logprobs || request.top_logprobs.is_some_and(|count| count > 0);
+    gaps.lacks_if(wants_logprobs, Feature::Logprobs)?;
     gaps.lacks_if(request.output == Output::Json, Feature::JsonMode)?;
     gaps.lacks_if(request.verbosity.is_some(), Feature::Verbosity)
 }

@@ -111,6 +111,8 @@ pub struct Reasoning {
     pub budget: Option<u64>,
     /// Whether the thoughts, or a summary of them, shall be shown.
     pub shown: Option<bool>,
+    /// Whether the model shall judge itself how much it needs.
+    pub adaptive: bool,
 }
 
 impl Reasoning {
@@ -121,7 +123,7 @@ impl Reasoning {
 
     /// Whether nothing is said of it.
     pub fn is_unsaid(&self) -> bool {
-        self.effort.is_none() && self.budget.is_none()
+        self.effort.is_none() && self.budget.is_none() && !self.adaptive
     }
 
     /// In words: as asked for, or by the tokens.

@@ -169,8 +169,10 @@ fn output(mime_type: Option<&str>, schema: Option<Value>) -> Output {
     }
 }
 
+/// A budget that leaves it to the model.
+pub(super) const ADAPTIVE_BUDGET: i64 = -1;
+
 impl ThinkingConfig {
-    /// A budget of -1 leaves it to the model.
     fn reasoning(self) -> Reasoning {
         Reasoning {
             effort: self.thinking_level.map(|level| level.to_ascii_lowercase()),
@@ -178,6 +180,7 @@ impl ThinkingConfig {
                 .thinking_budget
                 .and_then(|budget| u64::try_from(budget).ok()),
             shown: self.include_thoughts,
+            adaptive: self.thinking_budget == Some(ADAPTIVE_BUDGET),
         }
     }
 }

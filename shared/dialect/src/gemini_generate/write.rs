@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::request::ADAPTIVE_BUDGET;
 use super::{tools, turns};
 use crate::canonical::{Output, Reasoning, Request};
 use crate::form::Feature;
@@ -70,8 +71,10 @@ fn config(request: &Request) -> Object {
 /// Thought by a budget of tokens: every model that thinks knows it.
 fn thinking(asked: &Reasoning) -> Option<Object> {
     let shown = asked.shown.filter(|_| !asked.is_off());
+    let budget = asked.budget().map(Value::from);
+    let adaptive = asked.adaptive.then(|| ADAPTIVE_BUDGET.into());
     let config = Object::default()
-        .maybe("thinkingBudget", asked.budget())
+        .maybe("thinkingBudget", budget.or(adaptive))
         .maybe("includeThoughts", shown);
     (!config.is_empty()).then_some(config)
 }

@@ -173,6 +173,7 @@ fn reasoning(effort: Option<String>, wire: Option<WireReasoning>) -> Reasoning {
         effort: off.or(wire.effort).or(effort).or_else(on),
         budget: wire.max_tokens,
         shown: Some(!wire.exclude.unwrap_or_default()),
+        adaptive: false,
     }
 }
 

@@ -65,12 +65,14 @@ fn json_schema(schema: &Schema) -> Value {
 fn reasoning(request: &Request, flavour: ChatFlavour, body: &mut Object) {
     let asked = &request.reasoning;
     if flavour != ChatFlavour::OpenRouter {
+        // What is left to the model's own judgement needs no word here.
         return body.set_maybe("reasoning_effort", asked.effort());
     }
     let how = Object::default()
         .maybe("effort", asked.effort.clone())
         .maybe("max_tokens", asked.budget)
-        .maybe("exclude", asked.shown.map(|shown| !shown));
+        .maybe("exclude", asked.shown.map(|shown| !shown))
+        .maybe("enabled", asked.adaptive.then_some(true));
     if !how.is_empty() {
         body.set("reasoning", how);
     }

@@ -184,6 +184,7 @@ impl WireReasoning {
             effort: self.effort,
             budget: None,
             shown: self.summary.or(self.generate_summary).map(|_| true),
+            adaptive: false,
         }
     }
 }

@@ -7,15 +7,6 @@ use crate::canonical::{
     Answer, Choice, Content, Media, Message, Origin, Output, Part, Request, Role, Schema,
     Signature, Source, StopReason, Tool, ToolCall, ToolChoice, ToolResult, Usage,
 };
-use crate::form::Form;
-
-/// The forms that are both spoken by callers and by providers.
-pub(super) const FORMS: [Form; 4] = [
-    Form::OpenAiChat,
-    Form::AnthropicMessages,
-    Form::GeminiGenerate,
-    Form::OpenAiResponses,
-];
 
 fn words() -> impl Strategy<Value = String> {
     "[a-zé☃\"\\\\\n ]{0,12}[a-z]"

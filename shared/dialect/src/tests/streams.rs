@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::given::{FORMS, answer, cut};
+use super::given::{answer, cut};
 use crate::canonical::{Answer, Collector, Content, Delta, Event, Opening, Part, Place};
 use crate::form::Form;
 use crate::forms;
@@ -154,7 +154,7 @@ fn finish(form: Form, bytes: &[u8]) -> usize {
 proptest! {
     #[test]
     fn a_stream_says_what_the_plain_answer_does(given in answer()) {
-        for form in FORMS {
+        for form in Form::SPOKEN {
             let said = gathered(form, &written(form, events(&given)));
             prop_assert_eq!(&said, &given, "{:?}", form);
         }
@@ -165,9 +165,9 @@ proptest! {
         given in answer(),
         cuts in proptest::collection::vec(any::<usize>(), 0..20),
     ) {
-        for from in FORMS {
+        for from in Form::SPOKEN {
             let bytes = written(from, events(&given));
-            for to in FORMS {
+            for to in Form::SPOKEN {
                 let whole = translated(from, to, std::slice::from_ref(&bytes));
                 prop_assert_eq!(&gathered(to, &whole), &given, "{:?}, {:?}", from, to);
                 let pieces = translated(from, to, &cut(&bytes, &cuts));
@@ -178,10 +178,10 @@ proptest! {
 
     #[test]
     fn a_stream_that_is_cut_never_ends_as_if_it_were_whole(given in answer(), at in any::<usize>()) {
-        for from in FORMS {
+        for from in Form::SPOKEN {
             let bytes = written(from, events(&given));
             let told = finish(from, &bytes);
-            for to in FORMS {
+            for to in Form::SPOKEN {
                 let mut stream = StreamTranslator::new(from, to, context());
                 stream.push(&bytes[..at % told]).unwrap();
                 let ended = stream.finish();
