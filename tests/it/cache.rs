@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use keyward_testkit::client::ask;
-use keyward_testkit::{Client, PrivateRedis, Script, Tenant, Topology};
+use keyward_testkit::{
+    Client, Launch, PrivateRedis, Script, ScriptedUpstream, Tenant, Topology, canary, tenancy,
+};
 use serde_json::json;
 
 use crate::served::{CHARGE, MODEL};
@@ -22,7 +24,7 @@ async fn the_same_request_again_calls_nobody_and_costs_nothing(topology: Topolog
     let system = shared(topology).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
     tenant.grant("1.00").await;
-    let (client, question) = (cached(&tenant), keyward_testkit::canary::characters(20));
+    let (client, question) = (cached(&tenant), canary::characters(20));
     let first = client.chat(MODEL, &question).await.ok();
     assert_eq!(first.header("x-keyward-cache"), "miss");
     assert_eq!(first.header("x-credits-charged"), CHARGE);
@@ -205,7 +207,7 @@ async fn an_answer_over_a_mebibyte_is_not_stored(topology: Topology) {
 
 async fn two_tenants_with_the_same_request_never_share(topology: Topology) {
     let system = shared(topology).await;
-    let question = keyward_testkit::canary::characters(20);
+    let question = canary::characters(20);
     for _ in 0..3 {
         let (tenant, _) = own_key(&system).await;
         let answer = cached(&tenant).chat(MODEL, &question).await.ok();
@@ -253,6 +255,35 @@ async fn a_purge_takes_what_has_the_tag_and_of_one_tenant_alone(topology: Topolo
     assert_eq!(outcome(&other, "one").await, "hit");
     assert_eq!(purge("").await, 2);
     assert_eq!(outcome(&tenant, "two").await, "miss");
+}
+
+#[tokio::test]
+async fn what_a_members_own_server_answered_is_given_to_no_other_member() {
+    let allow = |launch: Launch| launch.set("providers.allow_private_base_urls", "true");
+    let system = System::own(Topology::Embedded, allow).await;
+    let gateway = &system.gateway;
+    let organization = tenancy::organization(gateway, "professional").await;
+    let account = format!("organizations/{organization}");
+    tenancy::grant(&gateway.admin(), &account, "1.00").await;
+    let member = async || {
+        let tenant = Tenant::new(gateway, "trial").await;
+        tenancy::member(gateway, &organization, &tenant.user, "member").await;
+        tenant
+    };
+    let (one, other) = (member().await, member().await);
+    let (elsewhere, key) = (ScriptedUpstream::start(), canary::provider_key("openai"));
+    elsewhere.script(&key, Script::ok("made up"));
+    let body = json!({"provider": "openai", "key": key, "base_url": elsewhere.base_url()});
+    let _ = one.add_key(body).await;
+    let answer = async |tenant: &Tenant| cached(tenant).chat(MODEL, "shared").await.ok();
+    for outcome in ["miss", "hit"] {
+        let answer = answer(&one).await;
+        assert_eq!(answer.header("x-keyward-cache"), outcome);
+        assert_eq!(answer.content(), "made up");
+    }
+    let others = answer(&other).await;
+    assert_eq!(others.header("x-keyward-cache"), "miss");
+    assert_ne!(others.content(), "made up");
 }
 
 #[tokio::test]

@@ -200,6 +200,8 @@ impl Case<'_> {
         ] {
             assert_eq!(candidate[member], answer.header(header), "{header}: {told}");
         }
+        let is_stream = self.wish.body["stream"] == true;
+        assert_eq!(answer.text().contains("data: [DONE]"), is_stream, "{told}");
         let seen = self.seen();
         let expected = seen.iter().any(|(provider, key)| {
             candidate["provider"] == *provider && *key == self.secret(candidate)

@@ -41,6 +41,18 @@ async fn another_body_under_the_same_key_is_refused(topology: Topology) {
     assert_eq!(system.providers.openai.requests_with(&key).len(), 1);
 }
 
+async fn what_is_asked_elsewhere_under_the_same_key_is_another_request(topology: Topology) {
+    let system = shared(topology).await;
+    let (tenant, key) = own_key(&system).await;
+    let client = keyed(&tenant);
+    let _ = client.chat(MODEL, "one").await.ok();
+    let mut body = ask(MODEL, "one");
+    body["max_tokens"] = 16.into();
+    let other = client.post("/v1/messages", body).await;
+    assert_eq!(other.status.as_u16(), 422, "{}", other.text());
+    assert_eq!(system.providers.openai.requests_with(&key).len(), 1);
+}
+
 async fn a_second_one_is_refused_while_the_first_runs(topology: Topology) {
     let system = shared(topology).await;
     let (tenant, key) = own_key(&system).await;
@@ -126,6 +138,41 @@ async fn an_answer_outlives_the_gateway_and_cannot_be_read_in_its_files() {
     assert_eq!(again.header("idempotency-replayed"), "true");
 }
 
+#[tokio::test]
+async fn what_a_router_had_under_way_when_it_died_can_be_tried_again_soon() {
+    let mut system = System::own(Topology::Split, |launch| launch).await;
+    let (tenant, key) = own_key(&system).await;
+    let client = keyed(&tenant);
+    let System {
+        gateway, providers, ..
+    } = &mut system;
+    providers.openai.script_next(&key, Script::Hang);
+    let death = async {
+        wait::until("the first is under way", || async {
+            !providers.openai.requests_with(&key).is_empty()
+        })
+        .await;
+        gateway.kill_role(Role::Router);
+        gateway.begin_role(Role::Router).await;
+    };
+    let (first, ()) = futures::join!(client.chat(MODEL, "dying"), death);
+    assert!(!first.status.is_success());
+    let mut again = client.chat(MODEL, "dying").await;
+    assert_eq!(again.error(409), "idempotency_in_progress");
+    // Its place is held for half a minute.
+    for _ in 0..60 {
+        if again.status.as_u16() != 409 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        again = client.chat(MODEL, "dying").await;
+    }
+    let again = again.ok();
+    assert_eq!(again.header("idempotency-replayed"), "");
+    assert_eq!(client.chat(MODEL, "dying").await.ok().body, again.body);
+    assert_eq!(providers.openai.requests_with(&key).len(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_router_answers_another_of_the_same_store_gives_again() {
     let database = TestDatabase::new();
@@ -196,6 +243,7 @@ async fn own_key(system: &System) -> (Tenant, String) {
 both!(
     the_first_answer_comes_again_and_is_paid_for_once,
     another_body_under_the_same_key_is_refused,
+    what_is_asked_elsewhere_under_the_same_key_is_another_request,
     a_second_one_is_refused_while_the_first_runs,
     what_failed_can_be_tried_again_under_its_key,
     two_callers_with_the_same_key_have_nothing_in_common,

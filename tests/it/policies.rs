@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 use keyward_testkit::gateway::run;
 use keyward_testkit::{
-    Answer, Client, Gateway, Launch, Role, Tenant, TestDatabase, Topology, canary, tenancy,
+    Answer, Client, Gateway, Launch, Role, Tenant, TestDatabase, Topology, canary, tenancy, wait,
 };
 use serde_json::{Value, json};
 
@@ -341,6 +341,30 @@ async fn a_policy_survives_a_restart(topology: Topology) {
     let answer = tenant.client.chat(MODEL, "hello").await;
     assert_eq!(answer.error(404), "no_key_for_model");
     assert_eq!(tenant.client.get(PATH).await.ok().header("etag"), "\"1\"");
+}
+
+/// No change without its event, which the vault writes.
+#[tokio::test]
+async fn while_the_vault_is_away_no_policy_is_changed() {
+    let mut system = System::own(Topology::Split, |launch| launch).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let _ = put(&tenant.client, "", json!({"prefer": "provider"}))
+        .await
+        .ok();
+    system.gateway.kill_role(Role::Vault);
+    let refused = put(&tenant.client, "", json!({"credits": "forbidden"})).await;
+    assert_eq!(refused.error(503), "overloaded");
+    system.gateway.begin_role(Role::Vault).await;
+    let kept = wait::for_some("the policy to be read again", || async {
+        let read = tenant.client.get(PATH).await;
+        read.status.is_success().then_some(read)
+    })
+    .await;
+    assert_eq!(kept.header("etag"), "\"1\"");
+    assert_eq!(kept.json()["credits"], "allowed");
+    let _ = put(&tenant.client, "", json!({"credits": "forbidden"}))
+        .await
+        .ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]

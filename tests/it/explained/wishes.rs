@@ -165,6 +165,9 @@ fn body(dice: &mut Dice, marker: &str) -> Value {
         let function = json!({"name": "look_up", "parameters": {"type": "object"}});
         body["tools"] = json!([{"type": "function", "function": function}]);
     }
+    if dice.falls(30) {
+        body["stream"] = true.into();
+    }
     body
 }
 
