@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::leases::{sample, serve};
 use super::routers::{PRICE, Router, account};
-use super::world::{World, by, hold, refused, words};
+use super::world::{World, another_markup, by, hold, refused, words};
 use crate::domain::day::Retention;
 use crate::store::CrossingStore as _;
 use crate::store::postgres::PostgresStore;
@@ -147,24 +147,8 @@ async fn another_markup_is_known_elsewhere_before_leases_are_called_back() {
     let mut router = Router::start(&other.world, ids::new(), 1).await;
     router.renew(PRICE).await;
     stated(&other).await;
-    let change = wire::UpdateTierRequest {
-        request_id: ids::new_text(),
-        tier: Some(wire::Tier {
-            tier: "professional".to_owned(),
-            markup_basis_points: 700,
-            ..wire::Tier::default()
-        }),
-        update_mask: Some(prost_types::FieldMask {
-            paths: vec!["markup_basis_points".to_owned()],
-        }),
-        etag: String::new(),
-    };
     let telling = async {
-        let call = router.call().await;
-        assert_eq!(
-            (call.call(), call.account.as_str()),
-            (wire::LeaseCall::Recall, "")
-        );
+        let call = router.recalled().await;
         router.lease_id = ids::new_text();
         let renewal = router.renewal(PRICE);
         let renewed = other.world.metering().renew_lease(renewal).await;
@@ -172,7 +156,10 @@ async fn another_markup_is_known_elsewhere_before_leases_are_called_back() {
         renewed.expect("lent").into_inner().markup_basis_points
     };
     let mut pricing = asked.world.pricing();
-    let (changed, markup) = tokio::join!(pricing.update_tier(by("admin", change)), telling);
+    let (changed, markup) = tokio::join!(
+        pricing.update_tier(by("admin", another_markup(700))),
+        telling
+    );
     changed.expect("changed");
     assert_eq!(markup, 700);
 }

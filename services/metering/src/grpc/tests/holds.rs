@@ -5,7 +5,7 @@ use keyward_proto::metering::v1 as wire;
 use keyward_runtime::error::{Reason, metadata};
 use keyward_runtime::{ids, time};
 
-use super::world::{World, by, hold, refused, served, settle, words};
+use super::world::{World, another_markup, by, hold, refused, served, settle, words};
 
 #[tokio::test]
 async fn three_words_cost_a_professional_9450_nanos() {
@@ -245,20 +245,7 @@ async fn a_hold_keeps_its_markup_when_the_tier_changes() {
         .place_hold(by("bob", request.clone()))
         .await
         .expect("placed");
-    let tier = wire::Tier {
-        tier: "professional".to_owned(),
-        markup_basis_points: 2_000,
-        organization_keys: false,
-        ..wire::Tier::default()
-    };
-    let update = wire::UpdateTierRequest {
-        request_id: ids::new_text(),
-        tier: Some(tier),
-        update_mask: Some(prost_types::FieldMask {
-            paths: vec!["markup_basis_points".to_owned()],
-        }),
-        ..wire::UpdateTierRequest::default()
-    };
+    let update = another_markup(2_000);
     let by_bob = world.pricing().update_tier(by("bob", update.clone())).await;
     assert_eq!(refused(by_bob).0, Reason::InsufficientScope);
     world

@@ -18,7 +18,7 @@ use tokio::sync::Barrier;
 use tonic::Request;
 
 use super::routers::{PRICE, Router, account, account_key};
-use super::world::{World, by, hold, refused, words};
+use super::world::{World, another_markup, by, hold, refused, words};
 use crate::store::{LedgerStore as _, Store};
 
 async fn leased(world: &World) -> i64 {
@@ -149,28 +149,15 @@ async fn another_markup_calls_all_leases_back() {
     world.give("users/bob", 1_000_000).await;
     let mut router = Router::start(&world, ids::new(), 1).await;
     router.renew(100_000).await;
-    let change = wire::UpdateTierRequest {
-        request_id: ids::new_text(),
-        tier: Some(wire::Tier {
-            tier: "professional".to_owned(),
-            markup_basis_points: 700,
-            ..wire::Tier::default()
-        }),
-        update_mask: Some(prost_types::FieldMask {
-            paths: vec!["markup_basis_points".to_owned()],
-        }),
-        etag: String::new(),
-    };
     let telling = async {
-        let call = router.call().await;
-        assert_eq!(
-            (call.call(), call.account.as_str()),
-            (wire::LeaseCall::Recall, "")
-        );
+        let call = router.recalled().await;
         router.done(&call, 0);
     };
     let mut pricing = world.pricing();
-    let (changed, ()) = tokio::join!(pricing.update_tier(by("admin", change)), telling);
+    let (changed, ()) = tokio::join!(
+        pricing.update_tier(by("admin", another_markup(700))),
+        telling
+    );
     changed.expect("changed");
     assert_eq!(router.renew(200_000).await, 0, "it has the old terms");
     let settled = router.settle().await;

@@ -6,11 +6,10 @@ use keyward_catalog::Catalog;
 use keyward_money::BasisPoints;
 use keyward_proto::metering::v1 as wire;
 use keyward_runtime::error::Reason;
-use prost_types::FieldMask;
 use tonic::Status;
 
 use super::records::{own_key, record};
-use super::world::{World, by, hold, refused, served, settle, words};
+use super::world::{World, by, change, hold, refused, served, settle, words};
 use crate::store::TierStore as _;
 
 fn gold(markup_basis_points: u32) -> wire::Tier {
@@ -37,17 +36,6 @@ async fn create(
     };
     let answer = world.pricing().create_tier(by(who, asked)).await?;
     Ok(answer.into_inner().tier.expect("a tier"))
-}
-
-fn change(tier: wire::Tier, paths: &[&str], etag: &str) -> wire::UpdateTierRequest {
-    wire::UpdateTierRequest {
-        tier: Some(tier),
-        update_mask: Some(FieldMask {
-            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
-        }),
-        etag: etag.to_owned(),
-        ..wire::UpdateTierRequest::default()
-    }
 }
 
 async fn update(world: &World, asked: wire::UpdateTierRequest) -> Result<wire::Tier, Status> {

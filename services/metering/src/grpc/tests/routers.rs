@@ -121,6 +121,14 @@ impl Router {
         self.calls.next().await.expect("a call")
     }
 
+    /// Waits until all leases are called back.
+    pub(super) async fn recalled(&mut self) -> wire::WatchLeasesResponse {
+        let call = self.call().await;
+        let told = (call.call(), call.account.as_str());
+        assert_eq!(told, (wire::LeaseCall::Recall, ""));
+        call
+    }
+
     pub(super) fn done(&self, call: &wire::WatchLeasesResponse, in_flight_nanos: i64) {
         let done = wire::WatchLeasesRequest {
             call_id: call.call_id,

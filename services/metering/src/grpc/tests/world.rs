@@ -25,6 +25,7 @@ use keyward_runtime::metrics::Metrics;
 use keyward_runtime::private_allow::PrivateAllow;
 use keyward_runtime::{ids, time};
 use keyward_secret::Secret;
+use prost_types::FieldMask;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status};
 use uuid::Uuid;
@@ -307,6 +308,31 @@ pub(super) fn by<T>(who: &str, message: T) -> Request<T> {
 pub(super) fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Reason, WireError) {
     let error = WireError::from(&answer.expect_err("refused"));
     (error.reason, error)
+}
+
+/// A change of these fields of a tier.
+pub(super) fn change(tier: wire::Tier, paths: &[&str], etag: &str) -> wire::UpdateTierRequest {
+    wire::UpdateTierRequest {
+        tier: Some(tier),
+        update_mask: Some(FieldMask {
+            paths: paths.iter().map(|path| (*path).to_owned()).collect(),
+        }),
+        etag: etag.to_owned(),
+        ..wire::UpdateTierRequest::default()
+    }
+}
+
+/// Another markup for a professional.
+pub(super) fn another_markup(markup_basis_points: u32) -> wire::UpdateTierRequest {
+    let tier = wire::Tier {
+        tier: "professional".to_owned(),
+        markup_basis_points,
+        ..wire::Tier::default()
+    };
+    wire::UpdateTierRequest {
+        request_id: ids::new_text(),
+        ..change(tier, &["markup_basis_points"], "")
+    }
 }
 
 /// So many words of prompt and answer.
