@@ -44,8 +44,19 @@ macro_rules! arrays {
     };
 }
 
+/// A statement that adds to the sums of a table, by tag where it says so.
 macro_rules! add_to {
     ($table:literal) => {
+        add_to!($table, "", "")
+    };
+    ($table:literal by tag) => {
+        add_to!(
+            $table,
+            ", tag_name, tag_value",
+            ", $31::text[], $32::text[]"
+        )
+    };
+    ($table:literal, $tags:literal, $tag_arrays:literal) => {
         concat!(
             "INSERT INTO ",
             $table,
@@ -53,12 +64,15 @@ macro_rules! add_to {
             figures!(name, ""),
             ", ",
             alike!(),
+            $tags,
             ")
      SELECT * FROM unnest(",
             arrays!(),
+            $tag_arrays,
             ")
      ON CONFLICT (",
             alike!(),
+            $tags,
             ") DO UPDATE SET ",
             figures!(add, $table)
         )
@@ -67,30 +81,8 @@ macro_rules! add_to {
 
 const ADD: &str = add_to!("usage_hour");
 const ADD_DAY: &str = add_to!("usage_sum_day");
-
-macro_rules! add_tags_to {
-    ($table:literal) => {
-        concat!(
-            "INSERT INTO ",
-            $table,
-            " (",
-            figures!(name, ""),
-            ", ",
-            alike!(),
-            ", tag_name, tag_value)
-     SELECT * FROM unnest(",
-            arrays!(),
-            ", $31::text[], $32::text[])
-     ON CONFLICT (",
-            alike!(),
-            ", tag_name, tag_value) DO UPDATE SET ",
-            figures!(add, $table)
-        )
-    };
-}
-
-const ADD_TAG: &str = add_tags_to!("usage_hour_tag");
-const ADD_TAG_DAY: &str = add_tags_to!("usage_sum_day_tag");
+const ADD_TAG: &str = add_to!("usage_hour_tag" by tag);
+const ADD_TAG_DAY: &str = add_to!("usage_sum_day_tag" by tag);
 
 /// What records that are summed have in common, with a tag or without, as columns have it; in the
 /// order in which rows are locked.
