@@ -57,7 +57,7 @@ async fn the_same_request_again_calls_nobody_and_costs_nothing(topology: Topolog
 
 async fn nothing_is_stored_unasked(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     for client in [
         tenant.client.clone(),
         tenant.client.with("x-keyward-cache", "off"),
@@ -75,7 +75,7 @@ async fn nothing_is_stored_unasked(topology: Topology) {
 
 async fn an_access_key_says_what_its_requests_do_not(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, _) = own_key(&system).await;
+    let (tenant, _) = system.own_key().await;
     let outcome = async |client: &Client, content: &str| {
         let answer = client.chat(MODEL, content).await.ok();
         answer.header("x-keyward-cache").to_owned()
@@ -115,7 +115,7 @@ async fn an_access_key_says_what_its_requests_do_not(topology: Topology) {
 
 async fn what_differs_in_meaning_is_asked_again(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let client = cached(&tenant);
     for (number, extra) in [
         json!({}),
@@ -153,7 +153,7 @@ async fn what_differs_in_meaning_is_asked_again(topology: Topology) {
 
 async fn a_stream_comes_again_as_the_same_stream(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let script = Script::ok("Grüße aus 東京 und mehr 🚀 end").usage(11, 7);
     system.providers.openai.script(&key, script);
     let client = cached(&tenant);
@@ -178,7 +178,7 @@ async fn a_stream_comes_again_as_the_same_stream(topology: Topology) {
 
 async fn failures_and_broken_streams_are_not_stored(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let client = cached(&tenant).with("x-keyward-fallback", "none");
     let openai = &system.providers.openai;
     openai.script_next(&key, Script::bad_request("Your temperature is too high."));
@@ -196,7 +196,7 @@ async fn failures_and_broken_streams_are_not_stored(topology: Topology) {
 
 async fn an_answer_over_a_mebibyte_is_not_stored(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let script = Script::ok(&"a".repeat(1024 * 1024 + 1));
     system.providers.openai.script(&key, script);
     for _ in 0..2 {
@@ -209,7 +209,7 @@ async fn two_tenants_with_the_same_request_never_share(topology: Topology) {
     let system = shared(topology).await;
     let question = canary::characters(20);
     for _ in 0..3 {
-        let (tenant, _) = own_key(&system).await;
+        let (tenant, _) = system.own_key().await;
         let answer = cached(&tenant).chat(MODEL, &question).await.ok();
         assert_eq!(answer.header("x-keyward-cache"), "miss");
     }
@@ -218,7 +218,7 @@ async fn two_tenants_with_the_same_request_never_share(topology: Topology) {
 
 async fn same_requests_at_once_call_upstream_once(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let slow = Script::ok("ok").delay(Duration::from_millis(200));
     system.providers.openai.script(&key, slow);
     let client = cached(&tenant);
@@ -236,7 +236,7 @@ async fn same_requests_at_once_call_upstream_once(topology: Topology) {
 
 async fn a_purge_takes_what_has_the_tag_and_of_one_tenant_alone(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, other) = (own_key(&system).await.0, own_key(&system).await.0);
+    let (tenant, other) = (system.own_key().await.0, system.own_key().await.0);
     let tagged = |tenant: &Tenant, tags: &str| cached(tenant).with("x-keyward-tags", tags);
     let _ = tagged(&tenant, "team=search").chat(MODEL, "one").await.ok();
     let _ = tagged(&tenant, "team=ads").chat(MODEL, "two").await.ok();
@@ -293,7 +293,7 @@ async fn in_redis_answers_are_shared_and_lie_sealed() {
         launch.set("redis.url", &redis.url())
     })
     .await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     system
         .providers
         .openai
@@ -342,12 +342,6 @@ fn cached(tenant: &Tenant) -> Client {
 /// How many requests with this in them reached a provider.
 fn calls(system: &System, question: &str) -> usize {
     system.providers.openai.keys_seen(question).len()
-}
-
-async fn own_key(system: &System) -> (Tenant, String) {
-    let tenant = Tenant::new(&system.gateway, "trial").await;
-    let (_, key) = tenant.own_key("openai").await;
-    (tenant, key)
 }
 
 both!(

@@ -33,7 +33,7 @@ async fn answers_that_are_none_are_upstream_errors(topology: Topology) {
             ),
         ),
     ] {
-        let (tenant, key) = own_key(&system).await;
+        let (tenant, key) = system.own_key().await;
         system.providers.openai.script(&key, script);
         let answer = tenant.client.chat(MODEL, "hello").await;
         assert_eq!(answer.error(502), "upstream_error", "{name}");
@@ -90,7 +90,7 @@ async fn nothing_that_a_200_holds_harms_the_gateway(topology: Topology) {
         ),
     ] {
         for streamed in [false, true] {
-            let (tenant, key) = own_key(&system).await;
+            let (tenant, key) = system.own_key().await;
             system
                 .providers
                 .openai
@@ -163,7 +163,7 @@ async fn senseless_usage_with_the_platforms_key_charges_nothing_senseless(topolo
 
 async fn a_line_without_end_is_passed_on_and_held_nowhere(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let piece = Bytes::from(vec![b'x'; 256 * 1024]);
     let first = r#"data: {"choices":[{"index":0,"delta":{"content":"hi"}}]}"#;
     let mut steps = vec![Step::Send(format!("{first}\n\ndata: ").into())];
@@ -182,7 +182,7 @@ async fn a_line_without_end_is_passed_on_and_held_nowhere(topology: Topology) {
 
 async fn a_large_answer_arrives_whole(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let text = "0123456789".repeat(1_200_000);
     system
         .providers
@@ -192,12 +192,6 @@ async fn a_large_answer_arrives_whole(topology: Topology) {
     assert_eq!(answer.content().len(), text.len());
     let records = tenant.records().await;
     assert_eq!(records[0]["usage"]["output"], 5, "{records:?}");
-}
-
-async fn own_key(system: &System) -> (Tenant, String) {
-    let tenant = Tenant::new(&system.gateway, "trial").await;
-    let (_, key) = tenant.own_key("openai").await;
-    (tenant, key)
 }
 
 async fn healthy(system: &System) {

@@ -33,7 +33,7 @@ async fn the_first_answer_comes_again_and_is_paid_for_once(topology: Topology) {
 
 async fn another_body_under_the_same_key_is_refused(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let client = keyed(&tenant);
     let _ = client.chat(MODEL, "one").await.ok();
     let other = client.chat(MODEL, "two").await;
@@ -43,7 +43,7 @@ async fn another_body_under_the_same_key_is_refused(topology: Topology) {
 
 async fn what_is_asked_elsewhere_under_the_same_key_is_another_request(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let client = keyed(&tenant);
     let _ = client.chat(MODEL, "one").await.ok();
     let mut body = ask(MODEL, "one");
@@ -55,7 +55,7 @@ async fn what_is_asked_elsewhere_under_the_same_key_is_another_request(topology:
 
 async fn a_second_one_is_refused_while_the_first_runs(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let slow = Script::ok("ok").delay(Duration::from_secs(2));
     system.providers.openai.script(&key, slow);
     let client = keyed(&tenant);
@@ -74,7 +74,7 @@ async fn a_second_one_is_refused_while_the_first_runs(topology: Topology) {
 
 async fn what_failed_can_be_tried_again_under_its_key(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let client = keyed(&tenant).with("x-keyward-fallback", "none");
     for failure in [
         Script::status(503, "overloaded", "Overloaded."),
@@ -93,7 +93,7 @@ async fn two_callers_with_the_same_key_have_nothing_in_common(topology: Topology
     let system = shared(topology).await;
     let shared_key = canary::name("same");
     for _ in 0..2 {
-        let (tenant, _) = own_key(&system).await;
+        let (tenant, _) = system.own_key().await;
         let client = tenant.client.with("idempotency-key", &shared_key);
         let answer: Answer = client.chat(MODEL, "hello").await.ok();
         assert_eq!(answer.header("idempotency-replayed"), "");
@@ -102,7 +102,7 @@ async fn two_callers_with_the_same_key_have_nothing_in_common(topology: Topology
 
 async fn streams_are_not_remembered(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let client = keyed(&tenant);
     for _ in 0..2 {
         let finished = client.chat_stream(MODEL, "hello").await.finish().await;
@@ -114,7 +114,7 @@ async fn streams_are_not_remembered(topology: Topology) {
 #[tokio::test]
 async fn an_answer_outlives_the_gateway_and_cannot_be_read_in_its_files() {
     let mut system = System::own(Topology::Embedded, |launch| launch).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     system
         .providers
         .openai
@@ -141,7 +141,7 @@ async fn an_answer_outlives_the_gateway_and_cannot_be_read_in_its_files() {
 #[tokio::test]
 async fn what_a_router_had_under_way_when_it_died_can_be_tried_again_soon() {
     let mut system = System::own(Topology::Split, |launch| launch).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let client = keyed(&tenant);
     let System {
         gateway, providers, ..
@@ -180,7 +180,7 @@ async fn what_one_router_answers_another_of_the_same_store_gives_again() {
     migrate_router(&url);
     let on_postgres = |launch: Launch| launch.set("router.store.url", &url);
     let system = System::own(Topology::Split, on_postgres).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     let front = system
         .gateway
         .front(&system.gateway.grpc_url(Role::Vault))
@@ -232,12 +232,6 @@ fn key_of(tenant: &Tenant) -> String {
 
 fn keyed(tenant: &Tenant) -> Client {
     tenant.client.with("idempotency-key", &key_of(tenant))
-}
-
-async fn own_key(system: &System) -> (Tenant, String) {
-    let tenant = Tenant::new(&system.gateway, "trial").await;
-    let (_, key) = tenant.own_key("openai").await;
-    (tenant, key)
 }
 
 both!(

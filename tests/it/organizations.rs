@@ -36,12 +36,7 @@ async fn keys_of_project_and_organisation_serve_members_in_this_order(topology: 
     served.check(providers, &client, MODEL).await;
 
     let (_, own) = tenant.own_key("openai").await;
-    let served = Served {
-        provider: "openai",
-        key: &own,
-        source: "user",
-        attempts: "1",
-    };
+    let served = Served::by_own(&own);
     served.check(providers, &client, MODEL).await;
 }
 

@@ -234,12 +234,7 @@ async fn an_organisation_forbids_and_a_user_only_narrows(topology: Topology) {
         let query = format!("?organization={organization}");
         let _ = put(&gateway.admin(), &query, policy).await.ok();
     };
-    let own = Served {
-        provider: "openai",
-        key: &key,
-        source: "user",
-        attempts: "1",
-    };
+    let own = Served::by_own(&key);
     let credits = Served {
         key: &providers.system_key,
         source: "system",
@@ -302,12 +297,7 @@ async fn aliases_and_rules_by_tag_say_who_serves(topology: Topology) {
             "providers": ["openrouter"]}],
     });
     let _ = put(&tenant.client, "", policy).await.ok();
-    let near = Served {
-        provider: "openai",
-        key: &openai,
-        source: "user",
-        attempts: "1",
-    };
+    let near = Served::by_own(&openai);
     near.check(providers, &tenant.client, "ours").await;
     let tagged = tenant.client.with("x-keyward-tags", "team=search-eu");
     let far = Served {

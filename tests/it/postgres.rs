@@ -57,12 +57,7 @@ async fn a_vault_on_postgres_serves_rotates_deletes_and_audits(topology: Topolog
     let mut system = System::own(topology, |launch| on_postgres(launch, &database.url())).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
     let (id, key) = tenant.own_key("openai").await;
-    let served = |key| Served {
-        provider: "openai",
-        key,
-        source: "user",
-        attempts: "1",
-    };
+    let served = |key| Served::by_own(key);
     served(&key)
         .check(&system.providers, &tenant.client, MODEL)
         .await;

@@ -26,13 +26,9 @@ async fn an_own_provider_key_serves_before_the_system_key(topology: Topology) {
     let tenant = Tenant::new(&system.gateway, "professional").await;
     tenant.grant("1").await;
     let (_, key) = tenant.own_key("openai").await;
-    let served = Served {
-        provider: "openai",
-        key: &key,
-        source: "user",
-        attempts: "1",
-    };
-    served.check(&system.providers, &tenant.client, MODEL).await;
+    Served::by_own(&key)
+        .check(&system.providers, &tenant.client, MODEL)
+        .await;
     assert_eq!(tenant.balance().await, "1.00");
 }
 
@@ -67,13 +63,9 @@ async fn an_own_provider_key_goes_first_where_that_is_preferred(topology: Topolo
     let tenant = Tenant::new(&system.gateway, "trial").await;
     let (_, openai) = tenant.own_key("openai").await;
     let (_, router) = tenant.own_key("openrouter").await;
-    let served = Served {
-        provider: "openai",
-        key: &openai,
-        source: "user",
-        attempts: "1",
-    };
-    served.check(&system.providers, &tenant.client, MODEL).await;
+    Served::by_own(&openai)
+        .check(&system.providers, &tenant.client, MODEL)
+        .await;
     openrouter(&router)
         .check(&system.providers, &tenant.client, GROQ_MODEL)
         .await;

@@ -25,13 +25,9 @@ async fn a_disabled_key_serves_no_further_request(topology: Topology) {
         .patch(&path, json!({"enabled": true}))
         .await
         .ok();
-    let served = Served {
-        provider: "openai",
-        key: &key,
-        source: "user",
-        attempts: "1",
-    };
-    served.check(&system.providers, &tenant.client, MODEL).await;
+    Served::by_own(&key)
+        .check(&system.providers, &tenant.client, MODEL)
+        .await;
 }
 
 async fn a_deleted_key_serves_no_further_request(topology: Topology) {
@@ -50,13 +46,9 @@ async fn an_expired_key_serves_no_further_request(topology: Topology) {
     let key = canary::provider_key("openai");
     let body = json!({"provider": "openai", "key": key, "expires_at": in_seconds(3)});
     let id = tenant.add_key(body).await;
-    let served = Served {
-        provider: "openai",
-        key: &key,
-        source: "user",
-        attempts: "1",
-    };
-    served.check(&system.providers, &tenant.client, MODEL).await;
+    Served::by_own(&key)
+        .check(&system.providers, &tenant.client, MODEL)
+        .await;
     wait::until("the key to expire", || async {
         tenant.key(&id).await["status"] == "expired"
     })
@@ -76,13 +68,9 @@ async fn a_rotated_key_serves_with_its_new_secret(topology: Topology) {
         .ok()
         .json();
     assert_eq!(rotated["id"], id);
-    let served = Served {
-        provider: "openai",
-        key: &new,
-        source: "user",
-        attempts: "1",
-    };
-    served.check(&system.providers, &tenant.client, MODEL).await;
+    Served::by_own(&new)
+        .check(&system.providers, &tenant.client, MODEL)
+        .await;
     assert_ne!(old, new);
 }
 
@@ -110,13 +98,9 @@ async fn served_by_own(system: &System) -> (Tenant, String, String) {
     let tenant = Tenant::new(&system.gateway, "professional").await;
     tenant.grant("1").await;
     let (id, key) = tenant.own_key("openai").await;
-    let served = Served {
-        provider: "openai",
-        key: &key,
-        source: "user",
-        attempts: "1",
-    };
-    served.check(&system.providers, &tenant.client, MODEL).await;
+    Served::by_own(&key)
+        .check(&system.providers, &tenant.client, MODEL)
+        .await;
     (tenant, id, key)
 }
 

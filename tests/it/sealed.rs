@@ -29,12 +29,7 @@ async fn what_a_router_holds_serves_no_more_once_the_vault_is_sealed(topology: T
     let tenant = Tenant::new(&system.gateway, "professional").await;
     tenant.grant("1").await;
     let (_, key) = tenant.own_key("openai").await;
-    let served = Served {
-        provider: "openai",
-        key: &key,
-        source: "user",
-        attempts: "1",
-    };
+    let served = Served::by_own(&key);
     served.check(&system.providers, &tenant.client, MODEL).await;
 
     vault(&system, &["seal", "--yes", "--reason", "a drill"]);

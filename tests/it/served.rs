@@ -23,7 +23,17 @@ pub(crate) struct Served<'a> {
     pub(crate) attempts: &'static str,
 }
 
-impl Served<'_> {
+impl<'a> Served<'a> {
+    /// The user's own key for OpenAI, at once.
+    pub(crate) fn by_own(key: &'a str) -> Self {
+        Self {
+            provider: "openai",
+            key,
+            source: "user",
+            attempts: "1",
+        }
+    }
+
     fn is_byok(&self) -> bool {
         !self.source.starts_with("system")
     }

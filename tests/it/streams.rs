@@ -8,7 +8,7 @@ use keyward_testkit::{Script, Tenant, Topology};
 use serde_json::json;
 
 use crate::served::MODEL;
-use crate::system::{System, both, shared};
+use crate::system::{both, shared};
 
 async fn content_survives_every_way_of_cutting(topology: Topology) {
     let system = shared(topology).await;
@@ -22,7 +22,7 @@ async fn content_survives_every_way_of_cutting(topology: Topology) {
         Script::ok(text).comments(2),
         Script::ok(text).without_usage(),
     ] {
-        let (tenant, key) = own_key(&system).await;
+        let (tenant, key) = system.own_key().await;
         let shape = format!("{script:?}");
         system.providers.openai.script(&key, script);
         let finished = tenant
@@ -39,7 +39,7 @@ async fn content_survives_every_way_of_cutting(topology: Topology) {
 
 async fn usage_is_asked_for_and_withheld_from_who_did_not_ask(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     system
         .providers
         .openai
@@ -72,7 +72,7 @@ async fn usage_is_asked_for_and_withheld_from_who_did_not_ask(topology: Topology
 
 async fn usage_is_passed_on_to_who_asked(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     system
         .providers
         .openai
@@ -92,7 +92,7 @@ async fn usage_is_passed_on_to_who_asked(topology: Topology) {
 
 async fn what_arrives_is_passed_on_before_the_rest_is_there(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     system
         .providers
         .openai
@@ -130,7 +130,7 @@ async fn comments_and_role_only_deltas_do_not_commit(topology: Topology) {
 
 async fn a_stream_without_usage_is_estimated(topology: Topology) {
     let system = shared(topology).await;
-    let (tenant, key) = own_key(&system).await;
+    let (tenant, key) = system.own_key().await;
     system
         .providers
         .openai
@@ -147,12 +147,6 @@ async fn a_stream_without_usage_is_estimated(topology: Topology) {
         records[0]["usage"]["output"].as_i64().unwrap() > 0,
         "{records:?}"
     );
-}
-
-async fn own_key(system: &System) -> (Tenant, String) {
-    let tenant = Tenant::new(&system.gateway, "trial").await;
-    let (_, key) = tenant.own_key("openai").await;
-    (tenant, key)
 }
 
 both!(

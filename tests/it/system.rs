@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Weak};
 
-use keyward_testkit::{Gateway, Launch, ScriptedUpstream, TestDatabase, Topology, canary};
+use keyward_testkit::{Gateway, Launch, ScriptedUpstream, Tenant, TestDatabase, Topology, canary};
 use tokio::sync::Mutex;
 
 use crate::postgres::migrate_metering;
@@ -138,6 +138,13 @@ impl Providers {
 }
 
 impl System {
+    /// A tenant without credits, and its own key for OpenAI.
+    pub(crate) async fn own_key(&self) -> (Tenant, String) {
+        let tenant = Tenant::new(&self.gateway, "trial").await;
+        let (_, key) = tenant.own_key("openai").await;
+        (tenant, key)
+    }
+
     /// One of its own for a test, with settings changed.
     pub(crate) async fn own(topology: Topology, change: impl FnOnce(Launch) -> Launch) -> Self {
         let providers = Providers::start();

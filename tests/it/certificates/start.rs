@@ -56,13 +56,9 @@ async fn roles_apart_serve_with_peer_tokens_where_there_are_no_certificates() {
     let system = System::own(Topology::Split, keyward_testkit::Launch::with_peer_tokens).await;
     let tenant = Tenant::new(&system.gateway, "trial").await;
     let (_, key) = tenant.own_key("openai").await;
-    let served = Served {
-        provider: "openai",
-        key: &key,
-        source: "user",
-        attempts: "1",
-    };
-    served.check(&system.providers, &tenant.client, MODEL).await;
+    Served::by_own(&key)
+        .check(&system.providers, &tenant.client, MODEL)
+        .await;
     assert!(
         system
             .gateway
