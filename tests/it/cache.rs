@@ -307,6 +307,17 @@ async fn in_redis_answers_are_shared_and_lie_sealed() {
     // The answer, and the lists of all, of the tag and of its name; nothing of it can be read.
     let told = redis.run(&["EVAL", READ_ALL, "0", "canary", "search", &tenant.user]);
     assert_eq!(told, "400");
+    // One that is kept for less does not take the list of the others with it.
+    let brief = json!({"cache": {"enabled": true, "lifetime_seconds": 2}}).to_string();
+    let policy = "/api/v1/routing-policy";
+    let _ = tenant
+        .client
+        .send(http::Method::PUT, policy, brief)
+        .await
+        .ok();
+    let _ = cached(&tenant).chat(MODEL, "brief").await.ok();
+    let listed = redis.run(&["EVAL", LISTED_MS, "0"]);
+    assert!(listed.parse::<u64>().unwrap() > 2_000, "{listed}");
     let purged = tenant
         .client
         .delete("/api/v1/cache?tag=team")
@@ -317,6 +328,9 @@ async fn in_redis_answers_are_shared_and_lie_sealed() {
     let answer = client.chat(MODEL, "canaryquestion").await.ok();
     assert_eq!(answer.header("x-keyward-cache"), "miss");
 }
+
+/// For how long the list of all answers is kept.
+const LISTED_MS: &str = "return redis.call('PTTL', redis.call('KEYS', 'keyward:cache:*:all')[1])";
 
 /// A hundred for each place, and one for each word that can be read there, or where it never goes.
 const READ_ALL: &str = "

@@ -80,7 +80,15 @@ impl RedisShelf {
                 .arg(now.saturating_add(lifetime))
                 .arg(&name)
                 .ignore();
-            steps.cmd("PEXPIRE").arg(&index).arg(lifetime).ignore();
+            // As long as the last of them is there: a list that nobody keeps purges nothing.
+            for condition in ["NX", "GT"] {
+                steps
+                    .cmd("PEXPIRE")
+                    .arg(&index)
+                    .arg(lifetime)
+                    .arg(condition)
+                    .ignore();
+            }
         }
         let put: Result<(), _> = self
             .run(|mut c| async move { steps.query_async(&mut c).await })
