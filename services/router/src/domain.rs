@@ -3,6 +3,7 @@
 
 pub mod cache;
 pub(crate) mod deadline;
+mod derived;
 pub(crate) mod estimate;
 pub(crate) mod failure;
 pub mod form;

@@ -3,8 +3,9 @@
 //! What is derived from them names its place, tells whether the body is the same, and seals the answer,
 //! so that only who sends the very request again can read it.
 
-use ring::{digest, hmac};
 use zeroize::Zeroizing;
+
+use super::derived::Root;
 
 /// By what a request's answer lies in the store.
 pub(crate) type Place = [u8; 32];
@@ -27,30 +28,14 @@ impl Repeatable {
     /// Of a caller's request with this key: what is `asked` of which model, and the body.
     pub(crate) fn of(caller: &str, key: &str, asked: &str, body: &[u8]) -> Self {
         let (caller, key) = (caller.as_bytes(), key.as_bytes());
-        let named = root(&[b"keyward repeatable 1", caller, key]);
-        let whole = root(&[b"keyward repeated 2", caller, key, asked.as_bytes(), body]);
+        let named = Root::of(&[b"keyward repeatable 1", caller, key]);
+        let whole = Root::of(&[b"keyward repeated 2", caller, key, asked.as_bytes(), body]);
         Self {
-            place: *derived(&named, b"place"),
-            matches: *derived(&whole, b"matches"),
-            seal: derived(&whole, b"seal"),
+            place: *named.derive("place"),
+            matches: *whole.derive("matches"),
+            seal: whole.derive("seal"),
         }
     }
-}
-
-/// Of all parts, each with its length in front, so that none can pass for the end of the one before.
-fn root(parts: &[&[u8]]) -> hmac::Key {
-    let mut context = digest::Context::new(&digest::SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    hmac::Key::new(hmac::HMAC_SHA256, context.finish().as_ref())
-}
-
-fn derived(root: &hmac::Key, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    bytes.copy_from_slice(hmac::sign(root, purpose).as_ref());
-    bytes
 }
 
 #[cfg(test)]

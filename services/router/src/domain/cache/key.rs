@@ -1,9 +1,9 @@
 //! What an answer is found by: everything that it depends on, and whose it is.
 
-use ring::{digest, hmac};
 use zeroize::Zeroizing;
 
 use super::canonical;
+use crate::domain::derived::Root;
 
 /// Longer requests are documents, which seldom come twice, and cost more to read than they save.
 const REQUEST_BYTES_MAX: usize = 1024 * 1024;
@@ -58,23 +58,17 @@ impl Key {
             return None;
         }
         let request = canonical::request(body)?;
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(b"keyward answer 1");
-        context.update(&[form.byte()]);
-        for part in [tenant, model, &request] {
-            // With its length in front, so that no part can pass for the end of the one before.
-            context.update(&(part.len() as u64).to_be_bytes());
-            context.update(part.as_bytes());
-        }
-        let root = hmac::Key::new(hmac::HMAC_SHA256, context.finish().as_ref());
-        let mut seal = Zeroizing::new([0; 32]);
-        seal.copy_from_slice(hmac::sign(&root, b"seal").as_ref());
-        let mut name = [0; 32];
-        name.copy_from_slice(hmac::sign(&root, b"name").as_ref());
+        let root = Root::of(&[
+            b"keyward answer 2",
+            &[form.byte()],
+            tenant.as_bytes(),
+            model.as_bytes(),
+            request.as_bytes(),
+        ]);
         Some(Self {
             tenant: tenant.to_owned(),
-            name,
-            seal,
+            name: *root.derive("name"),
+            seal: root.derive("seal"),
         })
     }
 }
