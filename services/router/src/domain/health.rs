@@ -55,6 +55,8 @@ pub struct Seen {
     pub first_byte_ms: u64,
     /// Tokens of an answer in a second; absent where none was streamed to its end.
     pub tokens_per_second: Option<u64>,
+    /// Of 10,000 attempts, how many failed by the provider's fault.
+    pub failed_of_10_000: u64,
 }
 
 /// Tells how keys stand, and how models answer.

@@ -7,6 +7,7 @@ mod table;
 
 use std::fmt;
 
+pub(crate) use cheapest::weighed;
 pub use cheapest::{Cheapest, Fit, Lack};
 pub use guess::{Guess, Looks, Signal};
 pub(crate) use table::ranked;

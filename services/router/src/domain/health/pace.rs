@@ -9,10 +9,11 @@ const ONE: u64 = 1 << 10;
 const STEP_MS: u64 = 15_000;
 /// What is left of a weight after a step, in parts of 1,024: the eighth root of a half.
 const LEFT_OF_1024: u64 = 939;
-/// So many steps leave nothing of any weight.
-const STEPS_MAX: u64 = 300;
 /// Less than half an observation tells nothing.
 const WEIGHT_MIN: u64 = ONE / 2;
+
+/// So many answers are taken for given, so that one failure among few does not make a model look bad.
+const GIVEN: u64 = 4 * ONE;
 
 /// Of fewer answers nobody knows the slowest twentieth.
 const RUNS_TO_TELL_LATE: u64 = 20 * ONE;
@@ -100,6 +101,7 @@ impl Pace {
         Some(Seen {
             first_byte_ms,
             tokens_per_second: pace.tokens_per_second(),
+            failed_of_10_000: pace.failed * 10_000 / (pace.served + pace.failed + GIVEN),
         })
     }
 
@@ -131,17 +133,15 @@ impl Pace {
             return;
         }
         self.lessened_ms += steps * STEP_MS;
-        for _ in 0..steps.min(STEPS_MAX) {
-            self.streamed.lessen();
-            self.plain.lessen();
-            for weight in [
-                &mut self.tokens,
-                &mut self.tokens_ms,
-                &mut self.served,
-                &mut self.failed,
-            ] {
-                *weight = lessened(*weight);
-            }
+        self.streamed.lessen(steps);
+        self.plain.lessen(steps);
+        for weight in [
+            &mut self.tokens,
+            &mut self.tokens_ms,
+            &mut self.served,
+            &mut self.failed,
+        ] {
+            *weight = lessened(*weight, steps);
         }
     }
 }
@@ -188,16 +188,19 @@ impl Spread {
         BOUNDS_MS.last().copied()
     }
 
-    fn lessen(&mut self) {
+    fn lessen(&mut self, steps: u64) {
         for weight in &mut self.weights {
-            *weight = lessened(*weight);
+            *weight = lessened(*weight, steps);
         }
     }
 }
 
-/// A weight after a step.
-fn lessened(weight: u64) -> u64 {
-    weight / 1024 * LEFT_OF_1024 + weight % 1024 * LEFT_OF_1024 / 1024
+/// A weight after so many steps, of which eight halve it.
+fn lessened(weight: u64, steps: u64) -> u64 {
+    let halvings = u32::try_from(steps / 8).unwrap_or(u32::MAX);
+    let halved = weight.checked_shr(halvings).unwrap_or(0);
+    let step = |weight: u64, _| weight / 1024 * LEFT_OF_1024 + weight % 1024 * LEFT_OF_1024 / 1024;
+    (0..steps % 8).fold(halved, step)
 }
 
 #[cfg(test)]
@@ -275,5 +278,7 @@ mod tests {
         }
         pace.failed(NOW_MS);
         assert_eq!(pace.failed_of_10_000(), Some(2_500));
+        // One failure is no judgement.
+        assert_eq!(pace.seen(NOW_MS).unwrap().failed_of_10_000, 1_250);
     }
 }

@@ -127,7 +127,8 @@ fn fit<'a>(input: &PlanInput<'a>) -> Fit<'a> {
     }
 }
 
-/// The cheapest models that fit, at the providers for which there are keys.
+/// The cheapest models that fit, at the providers for which there are keys: by price, by how often they
+/// failed lately, and by how long they took.
 fn cheapest<'a>(input: &PlanInput<'a>, fit: &Fit<'_>) -> impl Iterator<Item = &'a Model> + use<'a> {
     let mut found = Vec::new();
     let mut providers: Vec<&str> = input.keys.iter().map(|key| key.provider.as_str()).collect();
@@ -136,7 +137,10 @@ fn cheapest<'a>(input: &PlanInput<'a>, fit: &Fit<'_>) -> impl Iterator<Item = &'
     for provider in providers {
         let suits = |model: &Model| fit.lacks(model).is_none() && is_allowed(input, model);
         let models = input.cheapest.find(input.catalog, provider, suits);
-        found.extend(models.take(CHEAPEST_OF_PROVIDER));
+        found.extend(models.take(CHEAPEST_OF_PROVIDER).map(|(price, model)| {
+            let seen = input.health.seen(provider, &model.id, input.now_ms);
+            (task::weighed(price, seen), model)
+        }));
     }
     found.sort_by_key(|(price, model)| (*price, model.id.as_str()));
     // Several providers may sell the same one, at prices of their own.

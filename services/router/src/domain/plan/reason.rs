@@ -102,7 +102,7 @@ fn task(f: &mut fmt::Formatter<'_>, choice: TaskChoice, chosen: Chosen) -> fmt::
     }
     match chosen {
         Chosen::Ranked(place) => write!(f, ": no. {place} of its models"),
-        Chosen::Cheapest => f.write_str(": the cheapest that fit"),
+        Chosen::Cheapest => f.write_str(": of the cheapest that fit and answer well"),
     }
 }
 

@@ -5,8 +5,16 @@ use std::collections::HashMap;
 
 use keyward_catalog::{Capability, Catalog, Endpoint, Model, Offer};
 
+use crate::domain::health::Seen;
+
 /// A usual request has so many tokens of prompt to one of the answer.
 const PROMPT_SHARE: i64 = 3;
+/// To wait for so long weighs as much as the price.
+const WAIT_LIKE_PRICE_MS: u64 = 10_000;
+/// Whoever waits for longer has left.
+const WAIT_MS_MAX: u64 = 60_000;
+/// What fails more often than this is left to its breaker.
+const FAILED_OF_10_000_MAX: u64 = 9_500;
 /// A model for trying things out is nobody's choice.
 const SANDBOX: &str = "sandbox";
 
@@ -108,6 +116,19 @@ impl Cheapest {
     }
 }
 
+/// A price with what was seen of the model: it is asked again as often as it fails, and waited for. Of
+/// whom nothing is known, nothing is held against.
+pub(crate) fn weighed(price: i64, seen: Option<Seen>) -> i64 {
+    let Some(seen) = seen else {
+        return price;
+    };
+    let served = 10_000 - seen.failed_of_10_000.min(FAILED_OF_10_000_MAX);
+    let waited_ms = seen.first_byte_ms.min(WAIT_MS_MAX);
+    let tries = i128::from(price) * 10_000 / i128::from(served);
+    let waits = tries * i128::from(WAIT_LIKE_PRICE_MS + waited_ms) / i128::from(WAIT_LIKE_PRICE_MS);
+    i64::try_from(waits).unwrap_or(i64::MAX)
+}
+
 /// Nothing for models without a price and for those that cost nothing, which are limited so that
 /// nobody would choose them unasked.
 fn blended(offer: &Offer) -> Option<i64> {
@@ -145,6 +166,30 @@ mod tests {
             assert!(found.is_sorted_by_key(|(price, _)| *price));
             assert!(found.iter().all(|(_, model)| fit.lacks(model).is_none()));
         }
+    }
+
+    #[test]
+    fn failures_and_waits_weigh_like_money() {
+        let seen = |first_byte_ms, failed_of_10_000| {
+            Some(Seen {
+                first_byte_ms,
+                tokens_per_second: None,
+                failed_of_10_000,
+            })
+        };
+        for (seen, expect) in [
+            (None, 100),
+            (seen(0, 0), 100),
+            (seen(0, 5_000), 200),
+            (seen(0, 10_000), 2_000),
+            (seen(1_000, 0), 110),
+            (seen(10_000, 0), 200),
+            (seen(10_000, 5_000), 400),
+            (seen(u64::MAX, 0), 700),
+        ] {
+            assert_eq!(weighed(100, seen), expect, "{seen:?}");
+        }
+        assert_eq!(weighed(i64::MAX, seen(1, 0)), i64::MAX);
     }
 
     #[test]
