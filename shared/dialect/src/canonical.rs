@@ -9,6 +9,7 @@ mod part;
 mod request;
 mod signature;
 mod stop;
+mod telling;
 mod tool;
 
 pub use answer::{Answer, Choice};

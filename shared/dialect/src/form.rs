@@ -13,6 +13,8 @@ pub enum Form {
     AnthropicMessages,
     /// Gemini's `:generateContent` and `:streamGenerateContent`.
     GeminiGenerate,
+    /// A typed call of ours, which callers alone speak: see [`crate::typed`].
+    TypedChat,
 }
 
 /// What a form may lack.
@@ -32,13 +34,14 @@ pub(crate) enum Feature {
 }
 
 impl Form {
-    /// All of them; the one that is only translated from is the last.
-    pub const ALL: [Self; 5] = [
+    /// All of them; those that are only translated from are the last.
+    pub const ALL: [Self; 6] = [
         Self::OpenAiChat,
         Self::OpenAiResponses,
         Self::AnthropicMessages,
         Self::GeminiGenerate,
         Self::OpenAiCompletions,
+        Self::TypedChat,
     ];
 
     /// Those that providers are asked in.
@@ -57,13 +60,14 @@ impl Form {
             Self::OpenAiResponses => "OpenAI's responses",
             Self::AnthropicMessages => "Anthropic's messages",
             Self::GeminiGenerate => "Gemini's generateContent",
+            Self::TypedChat => "typed calls",
         }
     }
 
     /// The member that holds the conversation.
     pub(crate) fn conversation(self) -> &'static str {
         match self {
-            Self::OpenAiChat | Self::AnthropicMessages => "messages",
+            Self::OpenAiChat | Self::AnthropicMessages | Self::TypedChat => "messages",
             Self::OpenAiCompletions => "prompt",
             Self::OpenAiResponses => "input",
             Self::GeminiGenerate => "contents",
@@ -72,10 +76,9 @@ impl Form {
 
     /// What the form calls a feature: the member to name when it is refused.
     pub(crate) fn member(self, feature: Feature) -> &'static str {
-        if self == Self::GeminiGenerate {
-            return gemini(feature);
-        }
         match (feature, self) {
+            (_, Self::GeminiGenerate) => gemini(feature),
+            (_, Self::TypedChat) => typed(feature),
             (Feature::Candidates, _) => "n",
             (Feature::FrequencyPenalty, _) => "frequency_penalty",
             (Feature::PresencePenalty, _) => "presence_penalty",
@@ -96,6 +99,22 @@ impl Form {
             (Feature::Verbosity, Self::OpenAiResponses) => "text.verbosity",
             (Feature::Verbosity, _) => "verbosity",
         }
+    }
+}
+
+fn typed(feature: Feature) -> &'static str {
+    match feature {
+        Feature::Candidates => "choices",
+        Feature::FrequencyPenalty => "sampling.frequency_penalty",
+        Feature::JsonMode => "output",
+        Feature::Logprobs => "top_logprobs",
+        Feature::ParallelTools => "parallel_tool_calls",
+        Feature::PresencePenalty => "sampling.presence_penalty",
+        Feature::Seed => "sampling.seed",
+        Feature::Stop => "stop_sequences",
+        Feature::Tools => "tools",
+        Feature::TopK => "sampling.top_k",
+        Feature::Verbosity => "verbosity",
     }
 }
 

@@ -9,7 +9,7 @@ use crate::refusal::{Garbled, Refusal};
 use crate::stream::{ReadEvents, WriteEvents};
 use crate::translate::{AnswerContext, Options};
 use crate::{
-    anthropic_messages, gemini_generate, openai_chat, openai_completions, openai_responses,
+    anthropic_messages, gemini_generate, openai_chat, openai_completions, openai_responses, typed,
 };
 
 pub(crate) fn read_request(
@@ -19,7 +19,7 @@ pub(crate) fn read_request(
     gaps: &mut Gaps,
 ) -> Result<Request, Refusal> {
     match form {
-        Form::OpenAiChat => openai_chat::read_request(body, gaps),
+        Form::OpenAiChat | Form::TypedChat => openai_chat::read_request(body, gaps),
         Form::AnthropicMessages => anthropic_messages::read_request(body, gaps),
         Form::GeminiGenerate => gemini_generate::read_request(body, options, gaps),
         Form::OpenAiResponses => openai_responses::read_request(body, gaps),
@@ -38,7 +38,7 @@ pub(crate) fn write_request(
         Form::AnthropicMessages => anthropic_messages::write_request(request, options, gaps),
         Form::GeminiGenerate => gemini_generate::write_request(request, options, gaps),
         Form::OpenAiResponses => openai_responses::write_request(request, options, gaps),
-        Form::OpenAiCompletions => Err(unspoken(form)),
+        Form::OpenAiCompletions | Form::TypedChat => Err(unspoken(form)),
     }
 }
 
@@ -52,7 +52,9 @@ pub(crate) fn read_answer(
         Form::GeminiGenerate => gemini_generate::read_answer(body, context),
         Form::OpenAiResponses => openai_responses::read_answer(body),
         Form::OpenAiChat => openai_chat::read_answer(body),
-        Form::OpenAiCompletions => Err(Garbled::new("no provider is asked in this form")),
+        Form::OpenAiCompletions | Form::TypedChat => {
+            Err(Garbled::new("no provider is asked in this form"))
+        }
     }
 }
 
@@ -63,6 +65,7 @@ pub(crate) fn write_answer(form: Form, answer: &Answer, context: &AnswerContext)
         Form::OpenAiResponses => openai_responses::write_answer(answer, context),
         Form::OpenAiCompletions => openai_completions::write_answer(answer, context),
         Form::OpenAiChat => openai_chat::write_answer(answer, context),
+        Form::TypedChat => typed::write_answer(answer),
     }
 }
 
@@ -71,8 +74,10 @@ pub(crate) fn reader(form: Form, context: &AnswerContext) -> Box<dyn ReadEvents 
         Form::AnthropicMessages => Box::<anthropic_messages::EventReader>::default(),
         Form::GeminiGenerate => Box::new(gemini_generate::EventReader::new(context)),
         Form::OpenAiResponses => Box::<openai_responses::EventReader>::default(),
-        // No provider is asked in the older form; what is no chunk of a chat says nothing.
-        Form::OpenAiChat | Form::OpenAiCompletions => Box::<openai_chat::EventReader>::default(),
+        // No provider is asked in the last two; what is no chunk of a chat says nothing.
+        Form::OpenAiChat | Form::OpenAiCompletions | Form::TypedChat => {
+            Box::<openai_chat::EventReader>::default()
+        }
     }
 }
 
@@ -83,6 +88,7 @@ pub(crate) fn writer(form: Form, context: AnswerContext) -> Box<dyn WriteEvents 
         Form::OpenAiResponses => Box::new(openai_responses::EventWriter::new(context)),
         Form::OpenAiCompletions => Box::new(openai_completions::EventWriter::new(context)),
         Form::OpenAiChat => Box::new(openai_chat::EventWriter::new(context)),
+        Form::TypedChat => Box::new(typed::EventWriter),
     }
 }
 

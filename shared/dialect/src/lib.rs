@@ -51,6 +51,7 @@ mod sequence;
 mod sse;
 mod stream;
 mod translate;
+pub mod typed;
 
 pub use counting::{count_answer, count_request};
 pub use embeddings::{

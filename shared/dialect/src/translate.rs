@@ -36,6 +36,9 @@ pub enum ChatFlavour {
     DeepSeek,
     /// As OpenRouter: `max_tokens`, `reasoning`, `reasoning_details`, `cache_control`, `top_k`.
     OpenRouter,
+    /// With every member that anybody has, and some of ours: nobody is asked so, and typed calls are
+    /// kept so until it is known whom they go to.
+    Whole,
 }
 
 /// A request in the provider's form.
@@ -74,6 +77,13 @@ pub enum Framing {
     Events,
     /// As one JSON array: Gemini's form without `alt=sse`.
     Array,
+}
+
+impl ChatFlavour {
+    /// Whether what only OpenRouter and we have members for can be said.
+    pub(crate) fn is_broad(self) -> bool {
+        matches!(self, Self::OpenRouter | Self::Whole)
+    }
 }
 
 impl Options {

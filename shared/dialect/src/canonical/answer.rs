@@ -1,9 +1,11 @@
 //! A whole answer.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Logprob, Part, StopReason, Usage};
 
 /// An answer: one choice, or as many as were asked for.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Answer {
     /// The provider's name for it.
     pub id: Option<String>,
@@ -16,7 +18,7 @@ pub struct Answer {
 }
 
 /// One choice of an answer.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Choice {
     /// What is said, in order.
     pub parts: Vec<Part>,

@@ -1,11 +1,14 @@
 //! A streamed answer, event by event.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Citation, Logprob, Media, Signature, StopReason, Usage};
 use crate::error::Failure;
 
 /// What happens in a stream. Each part of the answer is opened, added to and closed; tool calls may
 /// be open beside each other, anything else is closed before the next is opened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// The answer begins.
     Start {
@@ -35,7 +38,7 @@ pub enum Event {
 }
 
 /// A part of a choice. Parts are numbered in the order in which they were opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The choice's index.
     pub choice: u32,
@@ -44,7 +47,8 @@ pub struct Place {
 }
 
 /// What begins.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Opening {
     /// Text.
     Text,
@@ -67,7 +71,8 @@ pub enum Opening {
 }
 
 /// What is added to a part.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Delta {
     /// More text, of whatever is open.
     Text(String),

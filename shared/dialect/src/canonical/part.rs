@@ -1,9 +1,11 @@
 //! What a message is made of.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Signature, ToolCall, ToolResult};
 
 /// A part of a message.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// What it is.
     pub content: Content,
@@ -12,7 +14,8 @@ pub struct Part {
 }
 
 /// What a part is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Content {
     /// Text, with the places that it rests on.
     Text {
@@ -45,7 +48,7 @@ pub enum Content {
 }
 
 /// An image, document or recording.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Media {
     /// Where it is.
     pub source: Source,
@@ -56,7 +59,8 @@ pub struct Media {
 }
 
 /// Where an image, document or recording is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Source {
     /// Here.
     Base64 {
@@ -74,14 +78,14 @@ pub enum Source {
 }
 
 /// A mark up to which a prompt shall be cached.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cache {
     /// For how long, in the form's words: `5m`, `1h`.
     pub ttl: Option<String>,
 }
 
 /// A place on the web that a text rests on.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Citation {
     /// The page.
     pub url: String,

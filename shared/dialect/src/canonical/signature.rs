@@ -1,7 +1,10 @@
 //! Signatures of thoughts: opaque, and of worth only to the provider that made them.
 
+use serde::{Deserialize, Serialize};
+
 /// Who made a signature.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Anthropic: the signature of a thinking block.
     Anthropic,
@@ -15,7 +18,7 @@ pub enum Origin {
 const HIDDEN: &str = "hidden#";
 
 /// What proves thoughts to the provider that had them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signature {
     /// Who made it.
     pub origin: Origin,

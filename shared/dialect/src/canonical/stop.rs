@@ -1,7 +1,10 @@
 //! Why an answer ended.
 
+use serde::{Deserialize, Serialize};
+
 /// Why an answer ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// It was at its end.
     End,

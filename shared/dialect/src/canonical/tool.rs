@@ -1,5 +1,6 @@
 //! Tools: what may be called, what is, and what came of it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Cache, Part};
@@ -33,7 +34,7 @@ pub enum ToolChoice {
 }
 
 /// A call of a tool.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
     /// What its result refers to.
     pub id: String,
@@ -44,7 +45,7 @@ pub struct ToolCall {
 }
 
 /// What a tool answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ToolResult {
     /// The call that it answers.
     pub call_id: String,

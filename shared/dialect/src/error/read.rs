@@ -1,5 +1,6 @@
 //! An error, out of whatever shape a provider gives it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Kind;
@@ -8,7 +9,7 @@ use super::Kind;
 const TEXT_MAX: usize = 1_024;
 
 /// An error of a provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     /// The HTTP status that fits it.
     pub status: u16,

@@ -20,14 +20,16 @@ pub(crate) fn write(to: Form, failure: &Failure) -> Value {
                 "status": kind.google(),
             },
         }),
-        Form::OpenAiChat | Form::OpenAiCompletions | Form::OpenAiResponses => json!({
-            "error": {
-                "message": failure.message,
-                "type": kind.openai(),
-                "param": failure.param,
-                "code": failure.code,
-            },
-        }),
+        Form::OpenAiChat | Form::OpenAiCompletions | Form::OpenAiResponses | Form::TypedChat => {
+            json!({
+                "error": {
+                    "message": failure.message,
+                    "type": kind.openai(),
+                    "param": failure.param,
+                    "code": failure.code,
+                },
+            })
+        }
     }
 }
 

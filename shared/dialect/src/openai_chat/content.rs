@@ -7,6 +7,7 @@ use crate::canonical::{Cache, Content, Media, Part, Source};
 use crate::gaps::Gaps;
 use crate::json::Object;
 use crate::refusal::Refusal;
+use crate::translate::ChatFlavour;
 
 /// Content as it is written.
 #[derive(Debug, Deserialize)]
@@ -56,7 +57,15 @@ enum Kind {
 #[serde(untagged)]
 enum ImageUrl {
     Address(String),
-    Object { url: String, detail: Option<String> },
+    Object {
+        url: String,
+        detail: Option<String>,
+    },
+    /// Ours.
+    Stored {
+        file_id: String,
+        detail: Option<String>,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -137,12 +146,13 @@ impl Kind {
 
 impl ImageUrl {
     fn media(self) -> Media {
-        let (url, detail) = match self {
-            Self::Address(url) => (url, None),
-            Self::Object { url, detail } => (url, detail),
+        let (source, detail) = match self {
+            Self::Address(url) => (Source::from_url(url), None),
+            Self::Object { url, detail } => (Source::from_url(url), detail),
+            Self::Stored { file_id, detail } => (Source::Id(file_id), detail),
         };
         Media {
-            source: Source::from_url(url),
+            source,
             name: None,
             detail,
         }
@@ -178,32 +188,34 @@ impl File {
 }
 
 /// Writes parts of a user's or the application's message: one plain text as a string.
-pub(super) fn write(parts: &[Part], marks: bool, gaps: &Gaps) -> Result<Value, Refusal> {
+pub(super) fn write(parts: &[Part], flavour: ChatFlavour, gaps: &Gaps) -> Result<Value, Refusal> {
     if let [part] = parts
         && let Some(text) = part.as_text()
-        && !(marks && part.cache.is_some())
+        && !(flavour.is_broad() && part.cache.is_some())
     {
         return Ok(text.into());
     }
-    let parts = parts.iter().map(|part| write_part(part, marks, gaps));
+    let parts = parts.iter().map(|part| write_part(part, flavour, gaps));
     Ok(Value::Array(parts.collect::<Result<_, _>>()?))
 }
 
-fn write_part(part: &Part, marks: bool, gaps: &Gaps) -> Result<Value, Refusal> {
+fn write_part(part: &Part, flavour: ChatFlavour, gaps: &Gaps) -> Result<Value, Refusal> {
     let mut written = match &part.content {
         Content::Text { text, .. } => Object::typed("text").with("text", text.as_str()),
         Content::Refusal(text) => Object::typed("refusal").with("refusal", text.as_str()),
-        Content::Image(media) => image(media).ok_or_else(|| gaps.content("an image by its id"))?,
+        Content::Image(media) => image(media)
+            .or_else(|| stored_image(media, flavour))
+            .ok_or_else(|| gaps.content("an image by its id"))?,
         Content::Audio(media) => audio(&media.source)
             .ok_or_else(|| gaps.content("a recording that is not in the request itself"))?,
         Content::File(media) => {
-            file(media).ok_or_else(|| gaps.content("a document at an address"))?
+            file(media, flavour).ok_or_else(|| gaps.content("a document at an address"))?
         }
         Content::Reasoning { .. } | Content::ToolCall(_) | Content::ToolResult(_) => {
             return Err(gaps.content("a part of another speaker's message"));
         }
     };
-    let mark = part.cache.as_ref().filter(|_| marks);
+    let mark = part.cache.as_ref().filter(|_| flavour.is_broad());
     written.set_maybe("cache_control", mark.map(cache_control));
     Ok(written.into())
 }
@@ -214,6 +226,17 @@ pub(super) fn image(media: &Media) -> Option<Object> {
         .with("url", media.source.to_url()?)
         .maybe("detail", media.detail.clone());
     Some(Object::typed("image_url").with("image_url", address))
+}
+
+fn stored_image(media: &Media, flavour: ChatFlavour) -> Option<Object> {
+    let Source::Id(id) = &media.source else {
+        return None;
+    };
+    let stored = Object::default()
+        .with("file_id", id.as_str())
+        .maybe("detail", media.detail.clone());
+    let image = Object::typed("image_url").with("image_url", stored);
+    (flavour == ChatFlavour::Whole).then_some(image)
 }
 
 fn audio(source: &Source) -> Option<Object> {
@@ -230,12 +253,13 @@ fn audio(source: &Source) -> Option<Object> {
     Some(Object::typed("input_audio").with("input_audio", held))
 }
 
-fn file(media: &Media) -> Option<Object> {
+fn file(media: &Media, flavour: ChatFlavour) -> Option<Object> {
     let mut file = Object::default().maybe("filename", media.name.clone());
     match &media.source {
         Source::Base64 { .. } => file.set_maybe("file_data", media.source.to_url()),
         Source::Id(id) => file.set("file_id", id.as_str()),
         Source::Text(text) => return Some(Object::typed("text").with("text", text.as_str())),
+        Source::Url(url) if flavour == ChatFlavour::Whole => file.set("file_data", url.as_str()),
         Source::Url(_) => return None,
     }
     Some(Object::typed("file").with("file", file))

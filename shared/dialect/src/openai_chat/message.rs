@@ -17,6 +17,8 @@ pub(super) struct WireMessage {
     pub(super) role: Option<String>,
     pub(super) content: Option<Wire>,
     pub(super) tool_call_id: Option<String>,
+    /// Ours: that a tool failed.
+    pub(super) is_error: Option<bool>,
     refusal: Option<String>,
     reasoning: Option<String>,
     reasoning_content: Option<String>,

@@ -27,6 +27,7 @@ pub(super) fn read(messages: Vec<WireMessage>, gaps: &Gaps) -> Result<Vec<Messag
 
 fn turn(mut message: WireMessage, gaps: &Gaps) -> Result<Message, Refusal> {
     let call_id = message.tool_call_id.take();
+    let is_error = message.is_error.unwrap_or_default();
     let role = role(message.role.as_deref().unwrap_or_default())?;
     let parts = match role {
         Role::Assistant => message.assistant(),
@@ -39,7 +40,7 @@ fn turn(mut message: WireMessage, gaps: &Gaps) -> Result<Message, Refusal> {
     let parts: Option<Vec<Part>> = parts.into_iter().collect();
     let parts = parts.ok_or_else(|| gaps.content("a part of a message of an unknown type"))?;
     let parts = match role {
-        Role::Tool => vec![result(call_id, parts)?],
+        Role::Tool => vec![result(call_id, parts, is_error)?],
         _ => parts,
     };
     Ok(Message { role, parts })
@@ -58,13 +59,13 @@ fn role(role: &str) -> Result<Role, Refusal> {
     }
 }
 
-fn result(call_id: Option<String>, parts: Vec<Part>) -> Result<Part, Refusal> {
+fn result(call_id: Option<String>, parts: Vec<Part>, is_error: bool) -> Result<Part, Refusal> {
     let missing = || Refusal::invalid("messages", "a tool's message has no `tool_call_id`");
     Ok(Part::new(Content::ToolResult(ToolResult {
         call_id: call_id.ok_or_else(missing)?,
         name: None,
         parts,
-        is_error: false,
+        is_error,
     })))
 }
 
@@ -82,7 +83,7 @@ pub(super) fn write(
             Role::Assistant => messages.push(assistant(&turn.parts, flavour)),
             Role::Tool => {
                 for part in &turn.parts {
-                    messages.extend(tool(part, gaps)?);
+                    messages.extend(tool(part, flavour, gaps)?);
                 }
             }
         }
@@ -91,8 +92,7 @@ pub(super) fn write(
 }
 
 fn spoken(role: &str, parts: &[Part], flavour: ChatFlavour, gaps: &Gaps) -> Result<Value, Refusal> {
-    let marks = flavour == ChatFlavour::OpenRouter;
-    let content = content::write(parts, marks, gaps)?;
+    let content = content::write(parts, flavour, gaps)?;
     Ok(Object::default()
         .with("role", role)
         .with("content", content)
@@ -107,21 +107,27 @@ fn assistant(parts: &[Part], flavour: ChatFlavour) -> Value {
     match flavour {
         ChatFlavour::OpenAi | ChatFlavour::Compatible => {}
         ChatFlavour::DeepSeek => message.set("reasoning_content", said.thoughts),
-        ChatFlavour::OpenRouter => message.set_some("reasoning_details", said.details),
+        ChatFlavour::OpenRouter | ChatFlavour::Whole => {
+            message.set_some("reasoning_details", said.details);
+        }
     }
     message.into()
 }
 
-fn tool(part: &Part, gaps: &Gaps) -> Result<Option<Value>, Refusal> {
+fn tool(part: &Part, flavour: ChatFlavour, gaps: &Gaps) -> Result<Option<Value>, Refusal> {
     let Content::ToolResult(result) = &part.content else {
         return Ok(None);
     };
-    if !result.is_text() {
-        return Err(gaps.content("anything but text in a tool's result"));
-    }
+    let is_whole = flavour == ChatFlavour::Whole;
+    let content = match result.is_text() {
+        true => result.text().into(),
+        false if is_whole => content::write(&result.parts, flavour, gaps)?,
+        false => return Err(gaps.content("anything but text in a tool's result")),
+    };
     let message = Object::default()
         .with("role", "tool")
         .with("tool_call_id", result.call_id.as_str())
-        .with("content", result.text());
+        .with("content", content)
+        .maybe("is_error", (is_whole && result.is_error).then_some(true));
     Ok(Some(message.into()))
 }

@@ -20,12 +20,12 @@ pub(crate) fn write(
     gaps: &mut Gaps,
 ) -> Result<Value, Refusal> {
     let flavour = options.chat;
-    let router = flavour == ChatFlavour::OpenRouter;
-    gaps.lacks_if(request.top_k.is_some() && !router, Feature::TopK)?;
+    let broad = flavour.is_broad();
+    gaps.lacks_if(request.top_k.is_some() && !broad, Feature::TopK)?;
     let mut body = Object::default()
         .with("model", options.model.as_str())
         .with("messages", turns::write(&request.messages, flavour, gaps)?);
-    let written = request.tools.iter().map(|tool| tools::write(tool, router));
+    let written = request.tools.iter().map(|tool| tools::write(tool, broad));
     body.set_some("tools", written.collect());
     body.set_maybe(
         "tool_choice",
@@ -64,7 +64,9 @@ fn json_schema(schema: &Schema) -> Value {
 
 fn reasoning(request: &Request, flavour: ChatFlavour, body: &mut Object) {
     let asked = &request.reasoning;
-    if flavour != ChatFlavour::OpenRouter {
+    // Who reads OpenRouter's member takes thoughts to be shown unless it says otherwise.
+    let is_plain = flavour == ChatFlavour::Whole && asked.budget.is_none() && asked.shown.is_none();
+    if !flavour.is_broad() || is_plain {
         // What is left to the model's own judgement needs no word here.
         return body.set_maybe("reasoning_effort", asked.effort());
     }
@@ -91,7 +93,7 @@ fn sampling(request: &Request, flavour: ChatFlavour, body: &mut Object) {
     );
     body.set_maybe("temperature", request.temperature.clone());
     body.set_maybe("top_p", request.top_p.clone());
-    if flavour == ChatFlavour::OpenRouter {
+    if flavour.is_broad() {
         body.set_maybe("top_k", request.top_k.clone());
     }
     body.set_maybe("frequency_penalty", request.frequency_penalty.clone());
@@ -104,7 +106,7 @@ fn sampling(request: &Request, flavour: ChatFlavour, body: &mut Object) {
 
 /// What only OpenAI takes: others refuse members that they do not know.
 fn notes(request: &Request, flavour: ChatFlavour, body: &mut Object) {
-    if flavour != ChatFlavour::OpenAi {
+    if !matches!(flavour, ChatFlavour::OpenAi | ChatFlavour::Whole) {
         return;
     }
     body.set_maybe("user", request.user.clone());

@@ -101,7 +101,7 @@ fn output() -> impl Strategy<Value = Output> {
 }
 
 /// A request that says nothing which any of the forms lacks.
-pub(super) fn request() -> impl Strategy<Value = Request> {
+pub(crate) fn request() -> impl Strategy<Value = Request> {
     let tools = proptest::collection::vec(tool(), 1..3);
     let tenths = || {
         proptest::option::of(
@@ -151,7 +151,7 @@ fn usage() -> impl Strategy<Value = Usage> {
 }
 
 /// An answer that says nothing which any of the forms lacks: thoughts, a text, calls.
-pub(super) fn answer() -> impl Strategy<Value = Answer> {
+pub(crate) fn answer() -> impl Strategy<Value = Answer> {
     let calls = proptest::option::of(calls(9).prop_map(|calls| calls.0));
     (
         proptest::option::of(thoughts()),
@@ -183,7 +183,7 @@ pub(super) fn answer() -> impl Strategy<Value = Answer> {
 }
 
 /// Bytes in pieces: cut at any places.
-pub(super) fn cut(bytes: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
+pub(crate) fn cut(bytes: &[u8], cuts: &[usize]) -> Vec<Vec<u8>> {
     let mut places: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
     places.extend([0, bytes.len()]);
     places.sort_unstable();

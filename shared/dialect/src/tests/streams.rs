@@ -19,7 +19,7 @@ fn context() -> AnswerContext {
 
 /// An answer as events, each part in two pieces; calls are open beside each other, and what is added
 /// to one may come after what is added to another.
-fn events(answer: &Answer) -> Vec<Event> {
+pub(crate) fn events(answer: &Answer) -> Vec<Event> {
     let (mut begun, mut rest) = (Vec::new(), Vec::new());
     for (number, part) in (0..).zip(&answer.choices[0].parts) {
         let place = Place {
@@ -89,7 +89,7 @@ fn pieces(part: &Part) -> (Opening, Option<Delta>, Option<Delta>) {
 }
 
 /// The bytes of a stream.
-fn written(form: Form, events: Vec<Event>) -> Vec<u8> {
+pub(crate) fn written(form: Form, events: Vec<Event>) -> Vec<u8> {
     let mut writer = forms::writer(form, context());
     let mut out = Vec::new();
     for event in events {
@@ -124,7 +124,7 @@ fn gathered(form: Form, bytes: &[u8]) -> Answer {
 }
 
 /// A whole stream in another form, pushed in pieces.
-fn translated(from: Form, to: Form, pieces: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn translated(from: Form, to: Form, pieces: &[Vec<u8>]) -> Vec<u8> {
     let mut stream = StreamTranslator::new(from, to, context());
     let mut out = Vec::new();
     for piece in pieces {
@@ -144,6 +144,7 @@ fn finish(form: Form, bytes: &[u8]) -> usize {
         Form::GeminiGenerate => &["\"finishReason\":\""],
         Form::OpenAiResponses => &["event: response.completed", "event: response.incomplete"],
         Form::OpenAiChat | Form::OpenAiCompletions => &["\"finish_reason\":\""],
+        Form::TypedChat => &["{\"finish\":"],
     };
     let found = marks
         .iter()
