@@ -130,6 +130,14 @@ type Answer = Pin<Box<dyn Stream<Item = Result<proto::InvokeResponse, Status>> +
 #[async_trait]
 impl RouterService for Echo {
     type InvokeStream = Answer;
+    type ChatStream = Pin<Box<dyn Stream<Item = Result<proto::ChatResponse, Status>> + Send>>;
+
+    async fn chat(
+        &self,
+        _: Request<proto::ChatRequest>,
+    ) -> Result<Response<Self::ChatStream>, Status> {
+        Err(Status::unimplemented("not measured"))
+    }
 
     async fn invoke(
         &self,

@@ -14,7 +14,13 @@ use protox::prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor};
 const SECRET: &str = "keyward.vault.v1.secret";
 
 /// Messages that carry bodies; their `Debug` is written by hand too.
-const BODY_MESSAGES: [&str; 5] = [
+const BODY_MESSAGES: [&str; 11] = [
+    ".keyward.router.v1.ChatMessage",
+    ".keyward.router.v1.ChatPart",
+    ".keyward.router.v1.ChatPart.content",
+    ".keyward.router.v1.ChatRequest",
+    ".keyward.router.v1.ChatResponse",
+    ".keyward.router.v1.ChatResponse.event",
     ".keyward.router.v1.InvokeRequest",
     ".keyward.router.v1.InvokeRequest.part",
     ".keyward.router.v1.InvokeResponse",

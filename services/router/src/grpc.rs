@@ -1,9 +1,11 @@
 //! The router's contract: decodes, calls the use case, encodes. The one place where requests and
 //! responses of gRPC are named.
 
+mod chat;
 mod convert;
 mod invoke;
 mod key_tests;
+mod labels;
 mod models;
 mod policies;
 mod providers;
@@ -19,6 +21,7 @@ use keyward_runtime::error::to_status;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::app::{Behalf, Core};
+pub(crate) use invoke::BODY_BYTES_MAX;
 
 /// The service.
 #[derive(Debug, Clone)]
@@ -53,6 +56,21 @@ impl RouterService for RouterApi {
         let answer = self.core.invoke(invocation).await;
         let (head, parts) = answer.map_err(|error| to_status(&error))?;
         Ok(Response::new(Box::pin(invoke::write(head, parts))))
+    }
+
+    type ChatStream = Pin<Box<dyn Stream<Item = Result<proto::ChatResponse, Status>> + Send>>;
+
+    async fn chat(
+        &self,
+        request: Request<proto::ChatRequest>,
+    ) -> Result<Response<Self::ChatStream>, Status> {
+        let behalf = behalf(&request)?;
+        let due = invoke::due(request.metadata());
+        let invocation = chat::read(request.into_inner(), behalf, due)?;
+        let answer = self.core.invoke(invocation).await;
+        let (head, parts) = answer.map_err(|error| to_status(&error))?;
+        let events = chat::write(head, parts).await?;
+        Ok(Response::new(Box::pin(events)))
     }
 
     async fn resolve_route(

@@ -25,7 +25,7 @@ use crate::app::{
 use crate::config::RouterConfig;
 use crate::domain::health::Hint;
 use crate::domain::providers::{ProviderOverride, Providers, SANDBOX, UnknownKind};
-use crate::grpc::RouterApi;
+use crate::grpc::{BODY_BYTES_MAX, RouterApi};
 use crate::spool::Spool;
 use crate::store::answers::AnswerStore;
 use crate::store::postgres::PostgresStore;
@@ -153,7 +153,9 @@ impl Router {
 
     /// The gRPC service.
     pub fn server(&self) -> RouterServiceServer<RouterApi> {
+        // A typed conversation is one message, with its images and files.
         RouterServiceServer::new(RouterApi::new(Arc::clone(&self.core)))
+            .max_decoding_message_size(BODY_BYTES_MAX)
     }
 
     /// Tells metering what it can be told still, and closes the spool: what is left stays there. To be

@@ -100,7 +100,7 @@ pub const METHODS: &[MethodRule] = table! {
         CALLERS, Needs(Scope::Admin) => VerifyAuditLog;
     }
     "keyward.router.v1.RouterService" {
-        CALLERS, Needs(Scope::Inference) => Invoke, ListModels, GetModel;
+        CALLERS, Needs(Scope::Inference) => Invoke, Chat, ListModels, GetModel;
         CALLERS, Needs(Scope::Keys) => ResolveRoute, PurgeCache, GetRoutingPolicy,
             UpdateRoutingPolicy, TestProviderKey;
         CALLERS, Any => ListProviders, GetProvider;

@@ -1,6 +1,8 @@
 //! `Debug` of the messages that carry a secret or a body: it names the message and what is harmless
 //! in it, never the rest. The one that carries an opened key overwrites it.
 
+mod chat;
+
 use std::fmt;
 
 use zeroize::Zeroize as _;

@@ -30,6 +30,8 @@ pub mod metadata {
     pub const INFERENCE_ID: &str = "inference_id";
     /// The provider that was tried last.
     pub const PROVIDER: &str = "provider";
+    /// The status of that provider's own refusal, where it is passed on.
+    pub const PROVIDER_STATUS: &str = "provider_status";
     /// The model as that provider names it.
     pub const UPSTREAM_MODEL: &str = "upstream_model";
     /// Whose key was tried last, as in the `x-keyward-key-source` header.

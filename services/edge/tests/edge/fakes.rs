@@ -251,6 +251,15 @@ scripted!(RouterService in router {
     purge_cache PurgeCacheRequest PurgeCacheResponse
 }
     type InvokeStream = ReceiverStream<Answer>;
+    type ChatStream = ReceiverStream<Result<router::ChatResponse, Status>>;
+
+    // The edge has callers who write JSON.
+    async fn chat(
+        &self,
+        _: Request<router::ChatRequest>,
+    ) -> Result<Response<Self::ChatStream>, Status> {
+        Err(Status::unimplemented("chat"))
+    }
 
     async fn invoke(
         &self,

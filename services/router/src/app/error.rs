@@ -102,6 +102,21 @@ impl From<RequestError> for RouteError {
     }
 }
 
+/// What the form of a provider lacks, or the caller's own form does not allow.
+impl From<&keyward_dialect::Refusal> for RouteError {
+    fn from(refusal: &keyward_dialect::Refusal) -> Self {
+        let reason = match refusal {
+            keyward_dialect::Refusal::Unsupported { .. } => Reason::UnsupportedParameter,
+            keyward_dialect::Refusal::Invalid { .. } => Reason::InvalidRequest,
+        };
+        let error = Self::new(reason, refusal.to_string());
+        match refusal.param() {
+            Some(param) => error.with(metadata::PARAM, param),
+            None => error,
+        }
+    }
+}
+
 impl RouteError {
     /// A plan's refusal, for the model as the caller named it.
     pub(crate) fn refused(refusal: &Refusal, model: &str) -> Self {

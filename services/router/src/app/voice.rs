@@ -2,8 +2,8 @@
 //! way there and answers on their way back. Where they speak the same, everything passes as it is.
 
 use bytes::Bytes;
-use keyward_dialect::{AnswerContext, Ended, Framing, Options, Refusal, StreamTranslator};
-use keyward_runtime::error::{Reason, metadata};
+use keyward_dialect::{AnswerContext, Ended, Framing, Options, StreamTranslator};
+use keyward_runtime::error::Reason;
 
 use super::RouteError;
 use super::attempt::Attempt;
@@ -89,7 +89,9 @@ impl Dispatch {
             ..Options::new(&candidate.upstream_model)
         };
         let translated = keyward_dialect::request(from, to, &body.to_bytes(), &options);
-        let body = translated.map_err(|refusal| refused(&refusal))?.body;
+        let body = translated
+            .map_err(|refusal| RouteError::from(&refusal))?
+            .body;
         Ok(UpstreamBody::new(vec![body.into()]))
     }
 
@@ -151,17 +153,5 @@ impl Dispatch {
             },
             ..AnswerContext::new(&self.inference_id, model, created)
         }
-    }
-}
-
-fn refused(refusal: &Refusal) -> RouteError {
-    let reason = match refusal {
-        Refusal::Unsupported { .. } => Reason::UnsupportedParameter,
-        Refusal::Invalid { .. } => Reason::InvalidRequest,
-    };
-    let error = RouteError::new(reason, refusal.to_string());
-    match refusal.param() {
-        Some(param) => error.with(metadata::PARAM, param),
-        None => error,
     }
 }

@@ -43,6 +43,8 @@ pub enum Form {
     EmbedContent,
     /// Gemini's embeddings of several contents.
     BatchEmbedContents,
+    /// Our typed conversations, which no provider speaks.
+    TypedChat,
 }
 
 /// Whose way to speak a form is.
@@ -54,11 +56,13 @@ pub enum Language {
     Anthropic,
     /// Google's for Gemini.
     Google,
+    /// Ours, which callers alone speak: everything in it is translated.
+    Keyward,
 }
 
 impl Form {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Chat,
         Self::Completions,
         Self::Responses,
@@ -77,6 +81,7 @@ impl Form {
         Self::CountTokens,
         Self::EmbedContent,
         Self::BatchEmbedContents,
+        Self::TypedChat,
     ];
 
     /// Whose it is.
@@ -88,6 +93,7 @@ impl Form {
             | Self::CountTokens
             | Self::EmbedContent
             | Self::BatchEmbedContents => Language::Google,
+            Self::TypedChat => Language::Keyward,
             _ => Language::OpenAi,
         }
     }
@@ -100,7 +106,8 @@ impl Form {
             | Self::MessageTokens
             | Self::GenerateContent
             | Self::StreamGenerateContent
-            | Self::CountTokens => Endpoint::ChatCompletions,
+            | Self::CountTokens
+            | Self::TypedChat => Endpoint::ChatCompletions,
             Self::Completions => Endpoint::Completions,
             Self::Responses => Endpoint::Responses,
             Self::Embeddings | Self::EmbedContent | Self::BatchEmbedContents => {
@@ -165,6 +172,7 @@ impl Form {
                 | Self::Messages
                 | Self::GenerateContent
                 | Self::StreamGenerateContent
+                | Self::TypedChat
         )
     }
 
@@ -195,6 +203,7 @@ impl Form {
             Self::GenerateContent | Self::StreamGenerateContent => "Gemini's form of answers",
             Self::CountTokens => "Gemini's form of counting tokens",
             Self::EmbedContent | Self::BatchEmbedContents => "Gemini's form of embeddings",
+            Self::TypedChat => "typed conversations",
         }
     }
 

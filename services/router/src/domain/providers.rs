@@ -32,7 +32,7 @@ pub struct ProviderOverride {
 /// Whose the models are that are named in a language without saying whose they are.
 pub(crate) const fn home(language: Language) -> &'static str {
     match language {
-        Language::OpenAi => OPENAI,
+        Language::OpenAi | Language::Keyward => OPENAI,
         Language::Anthropic => ANTHROPIC,
         Language::Google => GOOGLE,
     }

@@ -33,6 +33,7 @@ pub(crate) fn error_event(form: Form, message: &str, reason: Reason) -> Bytes {
             "event: error\n",
             json!({"type": "error", "code": code, "message": message, "param": null}),
         ),
+        Language::Keyward => return typed_error_event(message, reason),
         Language::OpenAi => (
             "",
             json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
@@ -54,6 +55,17 @@ pub(crate) fn error_event(form: Form, message: &str, reason: Reason) -> Bytes {
         ),
     };
     format!("{name}data: {error}\n\n").into()
+}
+
+fn typed_error_event(message: &str, reason: Reason) -> Bytes {
+    let failure = keyward_dialect::Failure {
+        status: reason.http_status(),
+        message: message.to_owned(),
+        kind: None,
+        code: Some(reason.openai_code().to_owned()),
+        param: None,
+    };
+    keyward_dialect::typed::failed(failure).into()
 }
 
 /// The comment that tells what a stream was charged.

@@ -23,7 +23,7 @@ pub(crate) fn read(form: Form, json: &[u8]) -> Option<MeasuredUsage> {
 /// Reads the usage out of the end of a large answer, whose beginning is gone already.
 pub(crate) fn read_tail(form: Form, tail: &[u8]) -> Option<MeasuredUsage> {
     match form.language() {
-        Language::Anthropic => None,
+        Language::Anthropic | Language::Keyward => None,
         Language::Google => gemini::read_tail(tail),
         Language::OpenAi => openai::read_tail(tail).or_else(|| typed::read_tail(tail)),
     }

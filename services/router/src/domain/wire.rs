@@ -54,6 +54,7 @@ pub(crate) const fn translated(form: Form) -> Option<keyward_dialect::Form> {
         Form::GenerateContent | Form::StreamGenerateContent => {
             keyward_dialect::Form::GeminiGenerate
         }
+        Form::TypedChat => keyward_dialect::Form::TypedChat,
         _ => return None,
     })
 }
@@ -101,7 +102,7 @@ pub(crate) const fn passed_on(language: Language) -> &'static [&'static str] {
     match language {
         Language::OpenAi => &["openai-beta"],
         Language::Anthropic => &["anthropic-version", "anthropic-beta"],
-        Language::Google => &[],
+        Language::Google | Language::Keyward => &[],
     }
 }
 
@@ -181,7 +182,9 @@ const fn operation(form: Form) -> &'static str {
         | Form::StreamGenerateContent
         | Form::CountTokens
         | Form::EmbedContent
-        | Form::BatchEmbedContents => "",
+        | Form::BatchEmbedContents
+        // Nobody is asked in it.
+        | Form::TypedChat => "",
     }
 }
 

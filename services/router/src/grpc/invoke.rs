@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
 
-use super::convert;
+use super::{convert, labels};
 use crate::app::answer::{AnswerHead, CacheOutcome, Part, Parts};
 use crate::app::{Behalf, Invocation};
 use crate::domain::deadline;
@@ -18,14 +18,7 @@ use crate::domain::form::Form;
 use crate::domain::request::Arrived;
 
 /// The largest body: a long conversation with some images.
-const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
-
-/// The longest tag or request id: they are labels, not texts.
-const LABEL_BYTES_MAX: usize = 256;
-/// The longest idempotency key, as of all contracts.
-const KEY_BYTES_MAX: usize = 255;
-/// The most tags of one request.
-const TAGS_MAX: usize = 32;
+pub(crate) const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// When a call that has just come is to be answered, where it says so.
 pub(super) fn due(metadata: &MetadataMap) -> Option<Instant> {
@@ -44,7 +37,7 @@ pub(super) async fn read(
         return Err(invalid("the first part of a request is its head"));
     };
     let form = form(&head)?;
-    check_labels(&head)?;
+    labels::check(&head.client_request_id, &head.idempotency_key, &head.tags)?;
     let body = read_body(&mut asked).await?;
     Ok(Invocation {
         behalf,
@@ -128,25 +121,6 @@ fn form(head: &proto::InvokeRequestHead) -> Result<Form, Status> {
         proto::CallForm::GeminiEmbedContent => Ok(Form::EmbedContent),
         proto::CallForm::GeminiBatchEmbedContents => Ok(Form::BatchEmbedContents),
     }
-}
-
-/// Tags and the caller's request id go into every usage record.
-fn check_labels(head: &proto::InvokeRequestHead) -> Result<(), Status> {
-    let is_long = |text: &String| text.len() > LABEL_BYTES_MAX;
-    if is_long(&head.client_request_id) {
-        return Err(invalid("the caller's request id is longer than 256 bytes"));
-    }
-    if head.idempotency_key.len() > KEY_BYTES_MAX {
-        return Err(invalid("the idempotency key is longer than 255 bytes"));
-    }
-    let long_tag = head
-        .tags
-        .iter()
-        .any(|(name, value)| is_long(name) || is_long(value));
-    if head.tags.len() > TAGS_MAX || long_tag {
-        return Err(invalid("at most 32 tags of at most 256 bytes are kept"));
-    }
-    Ok(())
 }
 
 fn invalid(message: &str) -> Status {

@@ -81,7 +81,7 @@ impl ModelRequest {
 
     fn has_image(&self) -> bool {
         let marks: &[&[u8]] = match self.form.language() {
-            Language::OpenAi => &[b"\"image_url\""],
+            Language::OpenAi | Language::Keyward => &[b"\"image_url\""],
             Language::Anthropic => &[b"\"image\""],
             Language::Google => &[b"\"image/"],
         };

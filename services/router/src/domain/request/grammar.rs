@@ -99,7 +99,7 @@ const fn only(prompt: Prompt) -> Grammar {
 impl Grammar {
     pub(super) const fn of(form: Form) -> Self {
         match form {
-            Form::Chat => CHAT,
+            Form::Chat | Form::TypedChat => CHAT,
             Form::Completions => COMPLETIONS,
             Form::Responses => RESPONSES,
             Form::Embeddings | Form::Moderations => only(Prompt::Given(Member::Input)),

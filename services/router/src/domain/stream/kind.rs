@@ -50,7 +50,7 @@ pub(super) struct Told {
 impl Kind {
     pub(super) fn of(form: Form) -> Self {
         match (form, form.language()) {
-            (Form::Chat | Form::Completions, _) => Self::Chunks,
+            (Form::Chat | Form::Completions, _) | (_, Language::Keyward) => Self::Chunks,
             (_, Language::OpenAi) => Self::Typed,
             (_, Language::Anthropic) => Self::Messages,
             (_, Language::Google) => Self::Gemini,
