@@ -73,8 +73,13 @@ impl Harness {
             folder.path().join("spool.db"),
             folder.path().join("router.db"),
         );
-        for name in ["openai", "openrouter", "groq"] {
-            let base_url = format!("{}/{name}/v1", upstream.origin).parse().unwrap();
+        for (name, path) in [
+            ("openai", "openai/v1"),
+            ("openrouter", "openrouter/v1"),
+            ("groq", "groq/v1"),
+            ("anthropic", "anthropic"),
+        ] {
+            let base_url = format!("{}/{path}", upstream.origin).parse().unwrap();
             let provider = ProviderOverride {
                 base_url: Some(base_url),
                 kind: None,

@@ -8,6 +8,7 @@
     reason = "tests fail by panicking, and their tasks end with them"
 )]
 
+mod chat;
 mod deadline;
 mod failover;
 mod fakes;
