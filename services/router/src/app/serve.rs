@@ -174,6 +174,11 @@ impl Dispatch {
     }
 }
 
+/// Headers by which a provider tells the limits of a key begin so.
+const LIMITS: [&str; 3] = ["x-ratelimit-", "anthropic-ratelimit-", "retry-after"];
+/// How long the provider says that it worked.
+const WORKED: &str = "openai-processing-ms";
+
 /// Drops headers in which a provider repeats the key.
 fn drop_those_with_the_key(headers: &mut HeaderMap, key: &Secret) {
     let holds_key = |value: &http::HeaderValue| {
@@ -190,7 +195,7 @@ fn drop_those_with_the_key(headers: &mut HeaderMap, key: &Secret) {
 }
 
 /// What of a provider's headers the caller gets: the content's type, the provider's own request id,
-/// and with an own key the limits that the provider tells.
+/// how long it worked, and with an own key the limits that it tells.
 fn headers_to_pass_on(headers: &HeaderMap, is_own: bool) -> Vec<(String, String)> {
     let mut passed = Vec::new();
     let mut pass = |name: &str, value: Option<&http::HeaderValue>| {
@@ -203,9 +208,10 @@ fn headers_to_pass_on(headers: &HeaderMap, is_own: bool) -> Vec<(String, String)
         .get("x-request-id")
         .or_else(|| headers.get("request-id"));
     pass("x-provider-request-id", request_id);
+    pass(WORKED, headers.get(WORKED));
     if is_own {
         for (name, value) in headers {
-            if name.as_str().starts_with("x-ratelimit-") {
+            if LIMITS.iter().any(|limit| name.as_str().starts_with(limit)) {
                 pass(name.as_str(), Some(value));
             }
         }
@@ -237,6 +243,9 @@ mod tests {
             ("content-type", "application/json"),
             ("x-request-id", "req_1"),
             ("x-ratelimit-remaining-requests", "9"),
+            ("anthropic-ratelimit-tokens-remaining", "80"),
+            ("openai-processing-ms", "120"),
+            ("retry-after", "2"),
             ("set-cookie", "a=b"),
             ("openai-organization", "org"),
         ] {
@@ -246,15 +255,18 @@ mod tests {
             let passed = headers_to_pass_on(&headers, is_own);
             passed.into_iter().map(|(name, _)| name).collect::<Vec<_>>()
         };
-        assert_eq!(names(false), ["content-type", "x-provider-request-id"]);
-        assert_eq!(
-            names(true),
-            [
-                "content-type",
-                "x-provider-request-id",
-                "x-ratelimit-remaining-requests",
-                "x-ratelimit-bypass"
-            ]
-        );
+        let always = [
+            "content-type",
+            "x-provider-request-id",
+            "openai-processing-ms",
+        ];
+        assert_eq!(names(false), always);
+        let limits = [
+            "x-ratelimit-remaining-requests",
+            "anthropic-ratelimit-tokens-remaining",
+            "retry-after",
+            "x-ratelimit-bypass",
+        ];
+        assert_eq!(names(true), [always.as_slice(), &limits].concat());
     }
 }
