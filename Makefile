@@ -7,6 +7,8 @@ PYTHON ?= python3
 # Where the Python environment and the Node packages of `test-sdk` are put.
 SDK_VENV ?= target/sdk-venv
 SDK_NODE ?= target/sdk-node
+# The Python environment of `test-grpc`.
+GRPC_VENV ?= target/grpc-venv
 # The Python environment of `test-api`, and for how long that runs.
 API_VENV ?= target/api-venv
 DURATION ?= 60s
@@ -23,7 +25,7 @@ TARGETS ?= records fernet access_keys grants requests streams dialect_requests d
 SECONDS ?= 300
 
 .DEFAULT_GOAL := help
-.PHONY: help run build servers test test-sdk test-api fuzz check-deploy bench catalog check fmt
+.PHONY: help run build servers test test-sdk test-grpc test-api fuzz check-deploy bench catalog check fmt
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -47,6 +49,10 @@ test: build servers ## Run the whole test suite (needs the programs of Postgres 
 test-sdk: build ## Run the official OpenAI SDKs against a gateway (needs Python 3, Node 20, their registries)
 	$(CARGO) build -p keyward-testkit --bin scripted-upstream
 	PYTHON=$(PYTHON) SDK_VENV=$(SDK_VENV) SDK_NODE=$(SDK_NODE) scripts/test-sdk
+
+test-grpc: build ## Run the documented client of gRPC against a gateway (needs Python 3.10 and a package index)
+	$(CARGO) build -p keyward-testkit --bin scripted-upstream
+	PYTHON=$(PYTHON) GRPC_VENV=$(GRPC_VENV) scripts/test-grpc
 
 test-api: build ## Hold a gateway against its OpenAPI document, for DURATION=60s (needs Python 3 and a package index)
 	PYTHON=$(PYTHON) API_VENV=$(API_VENV) DURATION=$(DURATION) scripts/test-api

@@ -50,13 +50,14 @@ class Gateway:
         self.admin_key = "kw_" + secrets.token_urlsafe(32)
         self.url = f"http://127.0.0.1:{free_port()}"
         self.ops_url = f"http://127.0.0.1:{free_port()}"
+        self.grpc = f"127.0.0.1:{free_port()}"
         self.log = open(Path(self.folder.name) / "keyward.log", "wb")
         environment = {
             "PATH": os.environ["PATH"],
             "KEYWARD_DATA_DIR": str(Path(self.folder.name) / "data"),
             "KEYWARD_EDGE__LISTEN": self.url.removeprefix("http://"),
             "KEYWARD_OPS__LISTEN": self.ops_url.removeprefix("http://"),
-            "KEYWARD_GRPC__LISTEN": f"127.0.0.1:{free_port()}",
+            "KEYWARD_GRPC__LISTEN": self.grpc,
             "KEYWARD_BOOTSTRAP__ADMIN_KEY": self.admin_key,
             "KEYWARD_PROVIDERS__OPENAI__BASE_URL": upstream.base_url,
         }
