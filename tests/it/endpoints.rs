@@ -5,6 +5,7 @@ mod errors;
 mod gemini;
 mod messages;
 mod openai;
+mod providers;
 
 use std::borrow::Cow;
 
@@ -53,8 +54,9 @@ fn rows() -> Vec<Row> {
 }
 
 impl Row {
+    /// As events, or as an array that comes piece by piece.
     fn is_streamed(&self) -> bool {
-        matches!(self.answer, Answered::Events(_))
+        matches!(self.answer, Answered::Events(_)) || self.path.contains(":stream")
     }
 
     fn script(&self) -> Script {
@@ -197,6 +199,26 @@ async fn check(topology: Topology, provider: &str, rows: Vec<Row>) {
     }
 }
 
+/// The same calls where our own console finds them.
+async fn every_call_is_also_below_the_consoles_prefix(topology: Topology) {
+    let below = |row: Row| Row {
+        path: row.path.replace("/v1", "/api/v1/llm").into(),
+        ..row
+    };
+    check(
+        topology,
+        "openai",
+        openai::rows().into_iter().map(below).collect(),
+    )
+    .await;
+    check(
+        topology,
+        "anthropic",
+        messages::rows().into_iter().map(below).collect(),
+    )
+    .await;
+}
+
 async fn what_openai_is_asked_passes_untouched_and_is_recorded(topology: Topology) {
     check(topology, "openai", openai::rows()).await;
 }
@@ -210,6 +232,7 @@ async fn what_google_is_asked_passes_untouched_and_is_recorded(topology: Topolog
 }
 
 both!(
+    every_call_is_also_below_the_consoles_prefix,
     what_openai_is_asked_passes_untouched_and_is_recorded,
     what_anthropic_is_asked_passes_untouched_and_is_recorded,
     what_google_is_asked_passes_untouched_and_is_recorded,

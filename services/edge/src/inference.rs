@@ -1,6 +1,7 @@
 //! Calls of models, in every form: one way through for all of them, and a table of where each is found.
 
 mod answer;
+mod comments;
 mod described;
 mod extras;
 mod gemini;

@@ -2,6 +2,7 @@
 //! with a body comes back.
 
 mod asking;
+mod unzipped;
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -25,6 +26,7 @@ use crate::domain::wire::{self, Addressed};
 use crate::sandbox::{self, SandboxBody};
 
 pub(crate) use asking::{AskError, Question, ask};
+use unzipped::Unzipped;
 
 /// How we introduce ourselves.
 const USER_AGENT: HeaderValue =
@@ -32,6 +34,8 @@ const USER_AGENT: HeaderValue =
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+/// Answers are read on their way, and mostly small: nothing is won by compressing them.
+const UNCOMPRESSED: HeaderValue = HeaderValue::from_static("identity");
 
 /// The way out to providers that are reached by HTTP.
 pub(crate) type Egress = keyward_egress::Egress<UpstreamBody>;
@@ -71,10 +75,17 @@ pub(crate) async fn send(
     }
     let is_operators = call.key_base_url.is_none() && call.provider.is_operators_address;
     let request = http_request(call)?;
-    Ok(egress
-        .send(request, is_operators)
-        .await?
-        .map(AnswerBody::Http))
+    Ok(readable(egress.send(request, is_operators).await?))
+}
+
+/// An answer that whoever reads it need not decode.
+fn readable(mut answer: Response<Incoming>) -> Response<AnswerBody> {
+    let encoding = answer.headers().get(header::CONTENT_ENCODING);
+    if encoding.is_none_or(|encoding| encoding != "gzip") {
+        return answer.map(AnswerBody::Http);
+    }
+    answer.headers_mut().remove(header::CONTENT_ENCODING);
+    answer.map(|body| AnswerBody::Zipped(Box::new(Unzipped::new(body))))
 }
 
 /// A call that costs nothing, to see whether a provider answers.
@@ -158,6 +169,7 @@ fn introduce(headers: &mut HeaderMap, provider: &Provider, key: &Secret) -> Resu
     let secret = secret_header(shown.scheme, key)?;
     headers.insert(HeaderName::from_static(shown.name), secret);
     headers.insert(header::USER_AGENT, USER_AGENT);
+    headers.insert(header::ACCEPT_ENCODING, UNCOMPRESSED);
     if let Some((name, value)) = wire::besides(provider.dialect) {
         let value = HeaderValue::from_static(value);
         headers.insert(HeaderName::from_static(name), value);
@@ -216,6 +228,8 @@ fn uri(provider: &Provider, key_base_url: Option<&str>, call: &str) -> Result<Ur
 pub(crate) enum AnswerBody {
     /// From the wire.
     Http(Incoming),
+    /// From the wire, compressed.
+    Zipped(Box<Unzipped<Incoming>>),
     /// From the sandbox.
     Sandbox(SandboxBody),
 }
@@ -238,6 +252,7 @@ impl Body for AnswerBody {
                 let frame = Pin::new(body).poll_frame(context);
                 frame.map_err(|error| BodyError(Box::new(error)))
             }
+            Self::Zipped(body) => Pin::new(body.as_mut()).poll_frame(context),
             Self::Sandbox(body) => {
                 let frame = Pin::new(body).poll_frame(context);
                 frame.map_err(|error| BodyError(Box::new(error)))

@@ -130,6 +130,7 @@ impl Usage {
     /// Makes overlapping figures disjoint. Details above their total clamp the rest of it at zero
     /// and flag the result: what a detail says was used is never dropped.
     pub fn from_overlapping(figures: OverlappingUsage) -> MeasuredUsage {
+        let figures = figures.without_cached_media();
         let input_tokens = figures
             .prompt_tokens
             .saturating_sub(figures.cached_tokens.max(0))
@@ -199,6 +200,31 @@ impl Usage {
     }
 }
 
+impl OverlappingUsage {
+    /// Sounds and images that were read from the cache are counted in both details by some (xAI): what
+    /// of a prompt would be there twice counts as cached. Details that are above the prompt each on
+    /// its own are a contradiction, and stay one.
+    fn without_cached_media(mut self) -> Self {
+        let cached = self
+            .cached_tokens
+            .max(0)
+            .saturating_add(self.cache_write_tokens.max(0));
+        let (audio, images) = (
+            self.prompt_audio_tokens.max(0),
+            self.prompt_image_tokens.max(0),
+        );
+        let media = audio.saturating_add(images);
+        let twice = cached
+            .saturating_add(media)
+            .saturating_sub(self.prompt_tokens);
+        if twice > 0 && cached <= self.prompt_tokens && media <= self.prompt_tokens {
+            self.prompt_image_tokens = images - twice.min(images);
+            self.prompt_audio_tokens = audio - (twice - twice.min(images));
+        }
+        self
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -219,6 +245,20 @@ mod tests {
         assert_eq!(measured.usage.cache_read_tokens, 257_955);
         assert_eq!(measured.usage.output_tokens, 1_044);
         assert_eq!(measured.usage.reasoning_tokens, 700);
+    }
+
+    #[test]
+    fn images_that_were_cached_count_once() {
+        let measured = Usage::from_overlapping(OverlappingUsage {
+            prompt_tokens: 504,
+            cached_tokens: 370,
+            prompt_image_tokens: 256,
+            ..OverlappingUsage::default()
+        });
+        assert!(!measured.inconsistent);
+        assert_eq!(measured.usage.prompt_tokens(), 504);
+        assert_eq!(measured.usage.cache_read_tokens, 370);
+        assert_eq!(measured.usage.input_image_tokens, 134);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Gemini's endpoints.
 
+use keyward_testkit::{Tenant, Topology};
 use serde_json::json;
 
 use super::{Answered, JSON, Row};
+use crate::system::{both, shared};
 
 const FLASH: (&str, &str) = ("google/gemini-2.5-flash", "gemini-2.5-flash");
 const EMBEDDING: (&str, &str) = ("google/gemini-embedding-001", "gemini-embedding-001");
@@ -31,6 +33,13 @@ pub(super) fn rows() -> Vec<Row> {
             ]),
             ..generate.clone()
         },
+        // Without `alt=sse` it is an array, which has no place for what it cost.
+        Row {
+            path: "/v1beta/models/google/gemini-2.5-flash:streamGenerateContent".into(),
+            upstream_path: "/v1beta/models/gemini-2.5-flash:streamGenerateContent",
+            answer: Answered::Plain(JSON, b"[{\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"H\"}],\"role\": \"model\"},\"index\": 0}],\"usageMetadata\": {\"promptTokenCount\": 12}}\n,\r\n{\"candidates\": [{\"content\": {\"parts\": [{\"text\": \"i\"}],\"role\": \"model\"},\"finishReason\": \"STOP\",\"index\": 0}],\"usageMetadata\": {\"promptTokenCount\": 12,\"cachedContentTokenCount\": 4,\"candidatesTokenCount\": 7,\"thoughtsTokenCount\": 3}}\n]"),
+            ..generate.clone()
+        },
         Row {
             path: "/v1beta/models/google/gemini-2.5-flash:countTokens".into(),
             upstream_path: "/v1beta/models/gemini-2.5-flash:countTokens",
@@ -52,7 +61,43 @@ pub(super) fn rows() -> Vec<Row> {
             ),
             usage: json!({"input": 3}),
             endpoint: "embeddings",
+            ..generate.clone()
+        },
+        // It does not say what it used.
+        Row {
+            path: "/v1beta/models/google/gemini-embedding-001:batchEmbedContents".into(),
+            upstream_path: "/v1beta/models/gemini-embedding-001:batchEmbedContents",
+            model: EMBEDDING,
+            body: br#"{"requests":[{"content":{"parts":[{"text":"hi"}]},"model":"models/gemini-embedding-001"},{"content":{"parts":[{"text":"ho"}]},"model":"models/gemini-embedding-001"}]}"#
+                .as_slice()
+                .into(),
+            answer: Answered::Plain(
+                JSON,
+                br#"{"embeddings":[{"values":[0.10,-0.2]},{"values":[0.3]}]}"#,
+            ),
+            usage: json!({}),
+            source: "estimated",
+            endpoint: "embeddings",
             ..generate
         },
     ]
 }
+
+/// They take one for a broken answer, and say who they are.
+async fn googles_own_libraries_are_sent_no_comments(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let (_, key) = tenant.own_key("google").await;
+    let row = rows().into_iter().find(|row| row.is_streamed()).unwrap();
+    system.providers.google.script(&key, row.script());
+    let library = tenant
+        .client
+        .with("x-goog-api-client", "google-genai-sdk/3.4.0 gl-python/3.11");
+    let theirs = row.call(&library).await.ok().text();
+    assert!(theirs.contains("usageMetadata"), "{theirs}");
+    assert!(!theirs.contains("x-credits-charged"), "{theirs}");
+    let others = row.call(&tenant.client).await.ok().text();
+    assert!(others.ends_with(": x-credits-charged 0.00\n\n"), "{others}");
+}
+
+both!(googles_own_libraries_are_sent_no_comments);

@@ -10,6 +10,7 @@ pub(super) fn rows() -> Vec<Row> {
     let mut rows = texts();
     rows.extend(others());
     rows.extend(sounds());
+    rows.extend(pictures());
     rows
 }
 
@@ -173,4 +174,27 @@ fn sounds() -> Vec<Row> {
             ..written
         },
     ]
+}
+
+const PICTURE: &[u8] = b"------7e1f\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\n\
+openai/gpt-image-1\r\n------7e1f\r\nContent-Disposition: form-data; name=\"image\"; \
+filename=\"a.png\"\r\nContent-Type: image/png\r\n\r\n\x89PNG\r\n\x1a\n\xff\xfe\r\n------7e1f\r\n\
+Content-Disposition: form-data; name=\"prompt\"\r\n\r\nA key\r\n------7e1f--\r\n";
+
+fn pictures() -> Vec<Row> {
+    let edits = Row {
+        content_type: MULTIPART,
+        body: PICTURE.into(),
+        answer: Answered::Plain(JSON, br#"{"created":1,"data":[{"b64_json":"iVBORw0="}],"usage":{"input_tokens":20,"input_tokens_details":{"text_tokens":8,"image_tokens":12},"output_tokens":272,"total_tokens":292}}"#),
+        usage: json!({"input": 8, "input_image": 12, "output_image": 272, "images": 1}),
+        endpoint: "images.edits",
+        ..row("/v1/images/edits", ("openai/gpt-image-1", "gpt-image-1"))
+    };
+    let variations = Row {
+        path: "/v1/images/variations".into(),
+        upstream_path: "/v1/images/variations",
+        endpoint: "images.variations",
+        ..edits.clone()
+    };
+    vec![edits, variations]
 }

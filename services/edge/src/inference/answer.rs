@@ -10,6 +10,7 @@ use keyward_proto::router::v1::invoke_response::Part;
 use keyward_proto::router::v1::{CacheOutcome, InvokeResponse, InvokeResponseHead};
 use tonic::{Status, Streaming};
 
+use super::comments::Uncommented;
 use crate::failure::Failure;
 use crate::names;
 use crate::rest::words;
@@ -25,10 +26,12 @@ const NOT_PASSED_ON: [HeaderName; 6] = [
     header::TRAILER,
 ];
 
-/// Turns the router's answer into HTTP.
+/// Turns the router's answer into HTTP; a stream without its comments where the caller could not read
+/// them.
 pub(crate) async fn answer(
     head: InvokeResponseHead,
     rest: Streaming<InvokeResponse>,
+    without_comments: bool,
 ) -> Result<Response, Failure> {
     let status = u16::try_from(head.http_status)
         .ok()
@@ -42,6 +45,7 @@ pub(crate) async fn answer(
     let chunks = Box::pin(chunks(rest));
     let body = match json {
         true => whole_or_streamed(chunks).await?,
+        false if without_comments => Body::from_stream(uncommented(chunks)),
         false => Body::from_stream(chunks),
     };
     let mut response = Response::new(body);
@@ -65,6 +69,15 @@ fn chunks(rest: Streaming<InvokeResponse>) -> impl Stream<Item = Result<Bytes, S
             }
         }
     })
+}
+
+fn uncommented<S>(chunks: S) -> impl Stream<Item = Result<Bytes, Status>> + Send
+where
+    S: Stream<Item = Result<Bytes, Status>> + Send,
+{
+    let mut uncommented = Uncommented::default();
+    let kept = chunks.map(move |chunk| chunk.map(|bytes| uncommented.pass(&bytes)));
+    kept.filter(|chunk| std::future::ready(!chunk.as_ref().is_ok_and(Bytes::is_empty)))
 }
 
 /// JSON answers come at once, nearly always in one chunk: those get a length instead of chunks.

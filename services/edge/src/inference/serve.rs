@@ -9,9 +9,9 @@ use keyward_proto::router::v1::{
 };
 use tonic::Streaming;
 
-use super::answer;
 use super::extras::Extras;
 use super::upload::upload;
+use super::{answer, comments};
 use crate::caller::Call;
 use crate::failure::Failure;
 use crate::rest::IdempotencyKey;
@@ -50,6 +50,7 @@ pub(crate) async fn serve(
     request: Request,
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
+    let without_comments = comments::are_unread(asked.form, &parts.headers);
     let head = InvokeRequestHead {
         form: asked.form.into(),
         options: Some(extras.options),
@@ -72,7 +73,7 @@ pub(crate) async fn serve(
     };
     // The router only sees the body end too early; what is wrong with it is known here.
     let (head, rest) = opened.map_err(|failure| fault.try_recv().unwrap_or(failure))?;
-    answer::answer(head, rest).await
+    answer::answer(head, rest, without_comments).await
 }
 
 /// The media type of a body in parts, which names what is between them; nothing for any other.
