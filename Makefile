@@ -46,7 +46,7 @@ test: build servers ## Run the whole test suite (needs the programs of Postgres 
 	ulimit -Sn 8192 2>/dev/null || true; \
 		$(CARGO) test --workspace --lib --bins --tests --no-fail-fast
 
-test-sdk: build ## Run the official OpenAI SDKs against a gateway (needs Python 3, Node 20, their registries)
+test-sdk: build ## Run eight official SDKs and clients against a gateway (needs Python 3, Node 20, their registries)
 	$(CARGO) build -p keyward-testkit --bin scripted-upstream
 	PYTHON=$(PYTHON) SDK_VENV=$(SDK_VENV) SDK_NODE=$(SDK_NODE) scripts/test-sdk
 

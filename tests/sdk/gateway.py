@@ -1,5 +1,5 @@
 """A gateway of its own for the SDKs' tests, in front of the project's scripted upstream: free ports, a
-data folder that goes away, a user with a key of its own, and one with neither key nor credits."""
+data folder that goes away, a user with keys of its own, and one with neither keys nor credits."""
 
 import json
 import os
@@ -16,8 +16,12 @@ from pathlib import Path
 # How long a start may take on a busy machine, in seconds.
 START_SECONDS_MAX = 30
 
-# Of OpenAI's form; the upstream takes any.
-OWN_KEY = "sk-proj-" + "a1B2" * 14
+# Of their providers' forms; the upstream takes any.
+OWN_KEYS = {
+    "openai": "sk-proj-" + "a1B2" * 14,
+    "anthropic": "sk-ant-" + "a1B2" * 25,
+    "google": "AIza" + "a1B2c" * 7,
+}
 
 
 def free_port():
@@ -33,7 +37,7 @@ class Upstream:
     def __init__(self):
         binary = Path(os.environ["SCRIPTED_UPSTREAM"]).resolve()
         self.process = subprocess.Popen([binary], stdout=subprocess.PIPE, text=True)
-        self.base_url = self.process.stdout.readline().strip()
+        self.origin = self.process.stdout.readline().strip()
 
     def stop(self):
         """Ends it: it keeps nothing."""
@@ -59,7 +63,9 @@ class Gateway:
             "KEYWARD_OPS__LISTEN": self.ops_url.removeprefix("http://"),
             "KEYWARD_GRPC__LISTEN": self.grpc,
             "KEYWARD_BOOTSTRAP__ADMIN_KEY": self.admin_key,
-            "KEYWARD_PROVIDERS__OPENAI__BASE_URL": upstream.base_url,
+            "KEYWARD_PROVIDERS__OPENAI__BASE_URL": upstream.origin + "/v1",
+            "KEYWARD_PROVIDERS__ANTHROPIC__BASE_URL": upstream.origin,
+            "KEYWARD_PROVIDERS__GOOGLE__BASE_URL": upstream.origin,
         }
         binary = Path(os.environ["KEYWARD_BINARY"]).resolve()
         self.process = subprocess.Popen(
@@ -72,8 +78,9 @@ class Gateway:
         self._wait()
         self.own_key_user = self._user("ada")
         self.poor_user = self._user("bob")
-        body = {"provider": "openai", "key": OWN_KEY, "user": "ada"}
-        self._post("/api/v1/provider-keys", body)
+        for provider, key in OWN_KEYS.items():
+            body = {"provider": provider, "key": key, "user": "ada"}
+            self._post("/api/v1/provider-keys", body)
 
     def _wait(self):
         deadline = time.monotonic() + START_SECONDS_MAX

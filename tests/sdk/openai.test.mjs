@@ -8,22 +8,27 @@ import OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
-const { SDK_URL, SDK_KEY, SDK_POOR_KEY, SDK_ADMIN_KEY } = process.env;
-const messages = [{ role: "user", content: "one two three" }];
-const tools = [
-  ["get_weather", "city"],
-  ["get_time", "zone"],
-].map(([name, argument]) => ({
+import {
+  conversations,
+  key,
+  question,
+  raised,
+  schema,
+  toolResult,
+  tools as named,
+  url,
+} from "./conversations.mjs";
+
+const { SDK_POOR_KEY, SDK_ADMIN_KEY } = process.env;
+const messages = [{ role: "user", content: question }];
+const tools = Object.entries(named).map(([name, argument]) => ({
   type: "function",
-  function: {
-    name,
-    parameters: { type: "object", properties: { [argument]: { type: "string" } } },
-  },
+  function: { name, parameters: schema(argument) },
 }));
 const Person = z.object({ name: z.string(), age: z.number() });
 
-const as = (apiKey, more = {}) => new OpenAI({ baseURL: SDK_URL, apiKey, maxRetries: 0, ...more });
-const client = as(SDK_KEY);
+const as = (apiKey, more = {}) => new OpenAI({ baseURL: `${url}/v1`, apiKey, maxRetries: 0, ...more });
+const client = as(key);
 const admin = as(SDK_ADMIN_KEY);
 
 const ask = (scenario, more = {}, options = {}) =>
@@ -44,17 +49,6 @@ function callsOf(chunks) {
     calls[call.index] = [name + (call.function.name ?? ""), args + (call.function.arguments ?? "")];
   }
   return calls;
-}
-
-/** The error of a call, which must be of this class. */
-async function raised(kind, call) {
-  try {
-    await call();
-  } catch (error) {
-    assert.ok(error instanceof kind, `${error.constructor.name}: ${error.message}`);
-    return error;
-  }
-  return assert.fail("nothing was thrown");
 }
 
 test("chat", async () => {
@@ -239,4 +233,63 @@ test("a key for this call alone", async () => {
   const { response } = await call.withResponse();
   assert.equal(response.headers.get("x-keyward-key-source"), "inline");
   assert.equal(response.headers.get("x-credits-charged"), "0.00");
+});
+
+test("texts are embedded", async () => {
+  const input = ["a", "b"];
+  const answer = await client.embeddings.create({ model: "scenario-embedding", input });
+  assert.deepEqual(answer.data.map((entry) => entry.embedding), [[0.25, -0.5], [0.25, -0.5]]);
+  assert.equal(answer.usage.prompt_tokens, 4);
+});
+
+test("an image is made", async () => {
+  const answer = await client.images.generate({ model: "scenario-image", prompt: "A key" });
+  assert.equal(answer.data[0].b64_json, "YW4gaW1hZ2U=");
+  assert.equal(answer.usage.output_tokens, 16);
+});
+
+test("a text is spoken", async () => {
+  const answer = await client.audio.speech.create({ model: "scenario-voice", voice: "alloy", input: "hi" });
+  assert.equal(Buffer.from(await answer.arrayBuffer()).subarray(0, 3).toString(), "ID3");
+});
+
+test("a file is transcribed whole", async () => {
+  const file = await OpenAI.toFile(Buffer.alloc(76_800, 7), "a.mp3");
+  const answer = await client.audio.transcriptions.create({ model: "scenario-ears", file });
+  assert.equal(answer.text, "76800 bytes");
+});
+
+function heard({ choices, usage }, pieces = 1) {
+  const [{ message, finish_reason }] = choices;
+  return {
+    text: message.content ?? "",
+    calls: (message.tool_calls ?? []).map((call) => [call.function.name, JSON.parse(call.function.arguments)]),
+    stop: finish_reason,
+    usage: [usage.prompt_tokens, usage.completion_tokens],
+    pieces,
+  };
+}
+
+conversations("chat", {
+  stops: ["stop", "tool_calls"],
+  refused: OpenAI.BadRequestError,
+  limited: OpenAI.RateLimitError,
+  ask: async (model, more = {}) =>
+    heard(await client.chat.completions.create({ model, messages, ...(more.tools ? { tools } : {}) })),
+  stream: async (model, more = {}) => {
+    let pieces = 0;
+    const asked = { model, messages, stream_options: { include_usage: true } };
+    const stream = client.chat.completions.stream({ ...asked, ...(more.tools ? { tools } : {}) });
+    for await (const chunk of stream) pieces += chunk.choices[0]?.delta?.content ? 1 : 0;
+    return heard(await stream.finalChatCompletion(), pieces);
+  },
+  answerTool: async (model) => {
+    const call = { name: "get_weather", arguments: '{"city":"Paris"}' };
+    const told = [
+      ...messages,
+      { role: "assistant", content: null, tool_calls: [{ id: "call_1", type: "function", function: call }] },
+      { role: "tool", tool_call_id: "call_1", content: toolResult },
+    ];
+    return heard(await client.chat.completions.create({ model, messages: told, tools }));
+  },
 });

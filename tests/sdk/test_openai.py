@@ -1,6 +1,8 @@
 """The official OpenAI SDK for Python with nothing changed but `base_url` and `api_key`. Models named
 `scenario-…` are the scripted upstream's, behind a key of the user's own."""
 
+import io
+import json
 import os
 import time
 import unittest
@@ -8,16 +10,15 @@ import unittest
 import openai
 from pydantic import BaseModel
 
-MESSAGES = [{"role": "user", "content": "one two three"}]
+from conversations import (
+    PROVIDERS, QUESTION, TOOL_RESULT, Conversations, Heard, access_key, at, gateway, schema,
+)
+from conversations import TOOLS as ARGUMENTS
+
+MESSAGES = [{"role": "user", "content": QUESTION}]
 TOOLS = [
-    {
-        "type": "function",
-        "function": {
-            "name": name,
-            "parameters": {"type": "object", "properties": {argument: {"type": "string"}}},
-        },
-    }
-    for name, argument in [("get_weather", "city"), ("get_time", "zone")]
+    {"type": "function", "function": {"name": name, "parameters": schema(argument)}}
+    for name, argument in ARGUMENTS.items()
 ]
 
 
@@ -54,7 +55,7 @@ class OpenAiSdk(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.client = openai.OpenAI(
-            base_url=os.environ["SDK_URL"], api_key=os.environ["SDK_KEY"], max_retries=0
+            base_url=gateway() + "/v1", api_key=access_key(), max_retries=0
         )
         cls.admin = cls.client.with_options(api_key=os.environ["SDK_ADMIN_KEY"])
 
@@ -243,6 +244,117 @@ class OpenAiSdk(unittest.TestCase):
         )
         self.assertEqual(answer.headers["x-keyward-key-source"], "inline")
         self.assertEqual(answer.headers["x-credits-charged"], "0.00")
+
+    def test_texts_are_embedded(self):
+        answer = self.client.embeddings.create(model="scenario-embedding", input=["a", "b"])
+        self.assertEqual([entry.embedding for entry in answer.data], [[0.25, -0.5]] * 2)
+        self.assertEqual(answer.usage.prompt_tokens, 4)
+
+    def test_an_image_is_made(self):
+        answer = self.client.images.generate(model="scenario-image", prompt="A key")
+        self.assertEqual(answer.data[0].b64_json, "YW4gaW1hZ2U=")
+        self.assertEqual(answer.usage.output_tokens, 16)
+
+    def test_a_text_is_spoken(self):
+        answer = self.client.audio.speech.create(model="scenario-voice", voice="alloy", input="hi")
+        self.assertTrue(answer.read().startswith(b"ID3"))
+
+    def test_a_file_is_transcribed_whole(self):
+        file = ("a.mp3", io.BytesIO(bytes(range(256)) * 300))
+        answer = self.client.audio.transcriptions.create(model="scenario-ears", file=file)
+        self.assertEqual(answer.text, "76800 bytes")
+
+
+def heard(choice, usage, pieces=1):
+    """A choice as the cases want it."""
+    functions = [call.function for call in choice.message.tool_calls or []]
+    calls = [(function.name, json.loads(function.arguments)) for function in functions]
+    usage = (usage.prompt_tokens, usage.completion_tokens)
+    return Heard(choice.message.content or "", calls, choice.finish_reason, usage, pieces)
+
+
+class Cases(Conversations):
+    """The cases in either of OpenAI's forms."""
+
+    refused = openai.BadRequestError
+    limited = openai.RateLimitError
+
+    @classmethod
+    def setUpClass(cls):
+        cls.client = openai.OpenAI(
+            base_url=gateway() + "/v1", api_key=access_key(), max_retries=0
+        )
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.client.close()
+
+
+@at(*PROVIDERS)
+class ChatCompletions(Cases, unittest.TestCase):
+    """The cases as chat completions."""
+
+    stops = ("stop", "tool_calls")
+
+    def ask(self, model, tools=False, messages=MESSAGES):
+        more = {"tools": TOOLS} if tools else {}
+        answer = self.client.chat.completions.create(model=model, messages=messages, **more)
+        return heard(answer.choices[0], answer.usage)
+
+    def stream(self, model, tools=False):
+        more = {"tools": TOOLS} if tools else {}
+        with self.client.chat.completions.stream(
+            model=model, messages=MESSAGES, stream_options={"include_usage": True}, **more
+        ) as stream:
+            pieces = sum(1 for event in stream if event.type == "content.delta")
+            answer = stream.get_final_completion()
+        return heard(answer.choices[0], answer.usage, pieces)
+
+    def answer_tool(self, model):
+        function = {"name": "get_weather", "arguments": '{"city":"Paris"}'}
+        call = {"id": "call_1", "type": "function", "function": function}
+        messages = MESSAGES + [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_1", "content": TOOL_RESULT},
+        ]
+        return self.ask(model, True, messages)
+
+
+@at(*PROVIDERS)
+class Responses(Cases, unittest.TestCase):
+    """The cases as responses."""
+
+    stops = ("completed", "completed")
+
+    def request(self, model, tools, items=QUESTION):
+        """The arguments of a call."""
+        functions = [{"type": "function", "strict": False, **tool["function"]} for tool in TOOLS]
+        more = {"tools": functions} if tools else {}
+        return {"model": model, "input": items, "store": False, **more}
+
+    def heard(self, response, pieces=1):
+        """A response as the cases want it."""
+        items = [item for item in response.output if item.type == "function_call"]
+        calls = [(item.name, json.loads(item.arguments)) for item in items]
+        usage = (response.usage.input_tokens, response.usage.output_tokens)
+        return Heard(response.output_text, calls, response.status, usage, pieces)
+
+    def ask(self, model, tools=False, items=QUESTION):
+        return self.heard(self.client.responses.create(**self.request(model, tools, items)))
+
+    def stream(self, model, tools=False):
+        with self.client.responses.stream(**self.request(model, tools)) as stream:
+            pieces = sum(1 for event in stream if event.type == "response.output_text.delta")
+            return self.heard(stream.get_final_response(), pieces)
+
+    def answer_tool(self, model):
+        call = {"call_id": "call_1", "name": "get_weather", "arguments": '{"city":"Paris"}'}
+        items = [
+            {"role": "user", "content": QUESTION},
+            {"type": "function_call", **call},
+            {"type": "function_call_output", "call_id": "call_1", "output": TOOL_RESULT},
+        ]
+        return self.ask(model, True, items)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-//! A provider in OpenAI's form whose models are scenarios, for tests of official SDKs: `scenario-tools`
-//! calls a tool, `scenario-limited` answers 429, and so on. Prints its base URL, and serves until it
-//! is ended.
+//! A provider whose models are scenarios, for tests of official SDKs: `scenario-tools` calls a tool,
+//! `scenario-limited` answers 429, and so on, in OpenAI's, Anthropic's and Gemini's forms. Prints where
+//! it is, and serves until it is ended.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +9,11 @@
     reason = "a program for tests"
 )]
 
+mod asked;
+mod call;
+mod forms;
+mod made;
+mod play;
 mod scenario;
 
 use std::collections::HashMap;
@@ -17,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use call::Call;
 use futures::stream::{self, Stream};
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -26,8 +32,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use scenario::{Play, Step};
-use serde_json::Value;
+use play::{Play, Step};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
@@ -39,7 +44,7 @@ type Counts = Arc<Mutex<HashMap<String, u32>>>;
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    println!("http://{}/v1", listener.local_addr().expect("an address"));
+    println!("http://{}", listener.local_addr().expect("an address"));
     let (counts, connections) = (Counts::default(), TaskTracker::new());
     loop {
         let (stream, _) = listener.accept().await.expect("a connection");
@@ -56,34 +61,33 @@ async fn main() {
 }
 
 async fn answer(counts: Counts, request: Request<Incoming>) -> Result<Response<Body>, io::Error> {
-    let collected = request.into_body().collect().await;
-    let body = collected.map_err(io::Error::other)?.to_bytes();
-    let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let model = asked["model"].as_str().unwrap_or_default().to_owned();
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(io::Error::other)?.to_bytes();
+    let call = Call::new(head.uri.path(), body);
     let count = {
         let mut counts = counts.lock();
-        let count = counts.entry(model.clone()).or_default();
+        let count = counts.entry(call.model.clone()).or_default();
         *count += 1;
         *count
     };
-    match scenario::play(&model, &asked, count) {
-        Play::Answer(wait, status, body, retry_after) => {
-            tokio::time::sleep(wait).await;
-            Ok(plain(status, &body, retry_after))
+    match play::play(&call, count) {
+        Play::Answer(answer) => {
+            tokio::time::sleep(answer.wait).await;
+            Ok(plain(answer))
         }
         Play::Stream(steps) => Ok(streamed(steps)),
     }
 }
 
-fn plain(status: u16, body: &Value, retry_after: Option<u32>) -> Response<Body> {
+fn plain(answer: play::Answer) -> Response<Body> {
     let mut response = Response::builder()
-        .status(status)
-        .header("content-type", "application/json")
+        .status(answer.status)
+        .header("content-type", answer.content_type)
         .header("x-request-id", "req-scenario");
-    if let Some(seconds) = retry_after {
+    if let Some(seconds) = answer.retry_after {
         response = response.header("retry-after", seconds.to_string());
     }
-    let body = Full::from(body.to_string()).map_err(|never| match never {});
+    let body = Full::from(answer.body).map_err(|never| match never {});
     response.body(body.boxed_unsync()).expect("a valid answer")
 }
 

@@ -1,25 +1,51 @@
-//! What each model does.
+//! What each model does, whichever form it is asked in.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-/// What is answered.
-pub(crate) enum Play {
-    /// After a wait: a status, a body, and for how long to stay away.
-    Answer(Duration, u16, Value, Option<u32>),
-    /// An event stream.
-    Stream(Vec<Step>),
+use crate::asked::Asked;
+
+/// What a model does.
+#[derive(Debug)]
+pub(crate) enum Scene {
+    /// It answers.
+    Answers(Reply),
+    /// It fails.
+    Fails(Failure),
 }
 
-/// One step of a stream.
-pub(crate) enum Step {
-    /// An event with its end.
-    Send(String),
-    /// Nothing for so long.
-    Wait(Duration),
-    /// The connection breaks.
-    Cut,
+/// An answer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) said: Said,
+    /// How long a plain answer takes.
+    pub(crate) wait: Duration,
+    /// How long each piece of a stream takes.
+    pub(crate) pace: Duration,
+    /// Whether a stream breaks off before its end.
+    pub(crate) is_cut: bool,
+}
+
+/// What is said.
+#[derive(Debug)]
+pub(crate) enum Said {
+    /// A text, in words where it is streamed.
+    Text(String),
+    /// Calls of tools: names and arguments.
+    Calls(&'static [(&'static str, &'static str)]),
+    /// The members of a choice that only OpenAI's chat form has.
+    Choice(Value),
+}
+
+/// A failure.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: u16,
+    pub(crate) code: &'static str,
+    pub(crate) message: &'static str,
+    /// For how many seconds to stay away.
+    pub(crate) retry_after: Option<u32>,
 }
 
 /// Longer than the patience of the tests' clients, shorter than that of who waits for a test.
@@ -28,188 +54,101 @@ const SLOW: Duration = Duration::from_secs(3);
 /// Between two words of `scenario-trickle`.
 const TRICKLE: Duration = Duration::from_millis(50);
 
+const ONE: &[(&str, &str)] = &[("get_weather", r#"{"city":"Paris"}"#)];
+const TWO: &[(&str, &str)] = &[
+    ("get_weather", r#"{"city":"Paris"}"#),
+    ("get_time", r#"{"zone":"Europe/Paris"}"#),
+];
+
 /// What the model does, the `count`th time that it is asked.
-pub(crate) fn play(model: &str, asked: &Value, count: u32) -> Play {
-    let name = model.strip_prefix("scenario-").unwrap_or_default();
+pub(crate) fn scene(asked: &Asked, count: u32) -> Scene {
+    if asked.is_malformed {
+        return fails(400, "scenario_malformed", "This is no conversation.", None);
+    }
+    let name = asked.model.strip_prefix("scenario-").unwrap_or_default();
     match name.split('_').next().unwrap_or_default() {
-        "plain" => words(model, asked, "one two three"),
-        "long" => words(model, asked, "word ".repeat(2_000).trim_end()),
-        "trickle" => trickle(model),
-        "slow" => Play::Answer(SLOW, 200, answer(model, &message("late"), "stop"), None),
-        "flaky" if count == 1 => error(500, "server_error", "The server had an error.", None),
-        "flaky" => words(model, asked, &format!("attempt {count}")),
-        "limited" => error(429, "rate_limit_exceeded", "Rate limit reached.", Some(7)),
-        "bad" => error(
+        "plain" => says("one two three"),
+        "long" => says("word ".repeat(2_000).trim_end()),
+        "trickle" => Scene::Answers(Reply {
+            pace: TRICKLE,
+            ..reply(Said::Text("drop ".repeat(200)))
+        }),
+        "slow" => Scene::Answers(Reply {
+            wait: SLOW,
+            ..reply(Said::Text("late".to_owned()))
+        }),
+        "cut" => Scene::Answers(Reply {
+            is_cut: true,
+            ..reply(Said::Text("one two ".to_owned()))
+        }),
+        "flaky" if count == 1 => fails(500, "server_error", "The server had an error.", None),
+        "flaky" => says(&format!("attempt {count}")),
+        "limited" => fails(429, "rate_limit_exceeded", "Rate limit reached.", Some(7)),
+        "bad" => fails(
             400,
             "scenario_bad",
             "The scenario does not like this request.",
             None,
         ),
-        "tools" => tools(model, asked, &[("get_weather", r#"{"city":"Paris"}"#)]),
-        "parallel" => tools(
-            model,
-            asked,
-            &[
-                ("get_weather", r#"{"city":"Paris"}"#),
-                ("get_time", r#"{"zone":"Europe/Paris"}"#),
-            ],
-        ),
-        "schema" => schema(model, asked),
-        "refusal" => {
-            let refusal = json!({"role": "assistant", "content": null, "refusal": "I will not."});
-            now(answer(model, &refusal, "stop"))
-        }
-        "logprobs" => {
-            let mut body = answer(model, &message("yes"), "stop");
-            body["choices"][0]["logprobs"] = json!({"refusal": null, "content": [
-                {"token": "yes", "logprob": -0.25, "bytes": [121, 101, 115], "top_logprobs": []},
-            ]});
-            now(body)
-        }
-        "image" => words(model, asked, &format!("{} bytes", image_bytes(asked))),
-        "cut" => {
-            let mut steps = vec![chunk(
-                model,
-                &json!({"role": "assistant", "content": "one "}),
-                None,
-            )];
-            steps.push(chunk(model, &json!({"content": "two "}), None));
-            steps.push(Step::Cut);
-            Play::Stream(steps)
-        }
-        _ => error(404, "model_not_found", "There is no such scenario.", None),
-    }
-}
-
-fn now(body: Value) -> Play {
-    Play::Answer(Duration::ZERO, 200, body, None)
-}
-
-fn error(status: u16, code: &str, message: &str, retry_after: Option<u32>) -> Play {
-    let body = json!({"error": {
-        "message": message, "type": "scenario_error", "param": null, "code": code,
-    }});
-    Play::Answer(Duration::ZERO, status, body, retry_after)
-}
-
-fn message(text: &str) -> Value {
-    json!({"role": "assistant", "content": text, "refusal": null})
-}
-
-fn answer(model: &str, message: &Value, finish: &str) -> Value {
-    json!({
-        "id": "chatcmpl-scenario", "object": "chat.completion", "created": 1_700_000_000,
-        "model": model,
-        "choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": null}],
-        "usage": usage(),
-    })
-}
-
-/// The same for every scenario: what is counted here is tested elsewhere.
-fn usage() -> Value {
-    json!({"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8})
-}
-
-fn chunk(model: &str, delta: &Value, finish: Option<&str>) -> Step {
-    let chunk = json!({
-        "id": "chatcmpl-scenario", "object": "chat.completion.chunk", "created": 1_700_000_000,
-        "model": model, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-    });
-    Step::Send(format!("data: {chunk}\n\n"))
-}
-
-/// The end of a stream; its usage only where it is asked for.
-fn ending(model: &str, asked: &Value, finish: &str) -> Vec<Step> {
-    let mut steps = vec![chunk(model, &json!({}), Some(finish))];
-    if asked["stream_options"]["include_usage"] == true {
-        let last = json!({
-            "id": "chatcmpl-scenario", "object": "chat.completion.chunk",
-            "created": 1_700_000_000, "model": model, "choices": [], "usage": usage(),
-        });
-        steps.push(Step::Send(format!("data: {last}\n\n")));
-    }
-    steps.push(Step::Send("data: [DONE]\n\n".to_owned()));
-    steps
-}
-
-fn words(model: &str, asked: &Value, text: &str) -> Play {
-    if asked["stream"] != true {
-        return now(answer(model, &message(text), "stop"));
-    }
-    let first = chunk(model, &json!({"role": "assistant", "content": ""}), None);
-    let pieces = text.split_inclusive(' ');
-    let pieces = pieces.map(|piece| chunk(model, &json!({"content": piece}), None));
-    let end = ending(model, asked, "stop");
-    Play::Stream(std::iter::once(first).chain(pieces).chain(end).collect())
-}
-
-fn trickle(model: &str) -> Play {
-    let piece = || {
-        [
-            Step::Wait(TRICKLE),
-            chunk(model, &json!({"content": "drop "}), None),
-        ]
-    };
-    Play::Stream(std::iter::repeat_with(piece).take(200).flatten().collect())
-}
-
-/// Arguments come in pieces, those of parallel calls one after the other.
-fn tools(model: &str, asked: &Value, calls: &[(&str, &str)]) -> Play {
-    if asked["tools"].as_array().is_none_or(Vec::is_empty) {
-        return error(400, "scenario_tools", "This scenario needs `tools`.", None);
-    }
-    let whole = |(index, (name, arguments)): (usize, &(&str, &str))| {
-        json!({
-            "id": format!("call_{index}"), "type": "function",
-            "function": {"name": name, "arguments": arguments},
-        })
-    };
-    if asked["stream"] != true {
-        let calls: Vec<Value> = calls.iter().enumerate().map(whole).collect();
-        let message = json!({"role": "assistant", "content": null, "tool_calls": calls});
-        return now(answer(model, &message, "tool_calls"));
-    }
-    let mut steps = vec![chunk(
-        model,
-        &json!({"role": "assistant", "content": null}),
-        None,
-    )];
-    for (index, (name, arguments)) in calls.iter().enumerate() {
-        let call = |call: Value| chunk(model, &json!({"tool_calls": [call]}), None);
-        steps.push(call(json!({
-            "index": index, "id": format!("call_{index}"), "type": "function",
-            "function": {"name": name, "arguments": ""},
-        })));
-        let (head, tail) = arguments.split_at(arguments.len() / 2);
-        for piece in [head, tail] {
-            steps.push(call(
-                json!({"index": index, "function": {"arguments": piece}}),
-            ));
-        }
-    }
-    steps.extend(ending(model, asked, "tool_calls"));
-    Play::Stream(steps)
-}
-
-/// Answers in the form asked for only if it was asked for.
-fn schema(model: &str, asked: &Value) -> Play {
-    let format = &asked["response_format"];
-    if format["type"] != "json_schema" || format["json_schema"]["schema"]["type"] != "object" {
-        return error(
+        "tools" => calls(asked, ONE),
+        "parallel" => calls(asked, TWO),
+        "schema" if asked.wants_object => says(r#"{"name":"Ada","age":36}"#),
+        "schema" => fails(
             400,
             "scenario_schema",
             "This scenario needs a JSON schema.",
             None,
-        );
+        ),
+        "image" => says(&format!("{} bytes", asked.image_bytes)),
+        "refusal" => choice(json!({"message": {
+            "role": "assistant", "content": null, "refusal": "I will not.",
+        }})),
+        "logprobs" => choice(json!({
+            "message": {"role": "assistant", "content": "yes", "refusal": null},
+            "logprobs": {"refusal": null, "content": [
+                {"token": "yes", "logprob": -0.25, "bytes": [121, 101, 115], "top_logprobs": []},
+            ]},
+        })),
+        _ => fails(404, "model_not_found", "There is no such scenario.", None),
     }
-    words(model, asked, r#"{"name":"Ada","age":36}"#)
 }
 
-/// The length of the first image, as its data URL carries it.
-fn image_bytes(asked: &Value) -> usize {
-    let parts = asked["messages"][0]["content"].as_array();
-    let mut parts = parts.into_iter().flatten();
-    let url = parts.find_map(|part| part["image_url"]["url"].as_str());
-    let data = url.and_then(|url| url.split_once("base64,"));
-    data.map_or(0, |(_, data)| data.trim_end_matches('=').len() * 3 / 4)
+fn reply(said: Said) -> Reply {
+    Reply {
+        said,
+        wait: Duration::ZERO,
+        pace: Duration::ZERO,
+        is_cut: false,
+    }
+}
+
+fn says(text: &str) -> Scene {
+    Scene::Answers(reply(Said::Text(text.to_owned())))
+}
+
+/// Calls tools, and says what came of the first once that is known.
+fn calls(asked: &Asked, tools: &'static [(&'static str, &'static str)]) -> Scene {
+    match &asked.tool_result {
+        Some(result) => says(&format!("It is {result}.")),
+        None if asked.has_tools => Scene::Answers(reply(Said::Calls(tools))),
+        None => fails(400, "scenario_tools", "This scenario needs `tools`.", None),
+    }
+}
+
+fn choice(members: Value) -> Scene {
+    Scene::Answers(reply(Said::Choice(members)))
+}
+
+fn fails(
+    status: u16,
+    code: &'static str,
+    message: &'static str,
+    retry_after: Option<u32>,
+) -> Scene {
+    Scene::Fails(Failure {
+        status,
+        code,
+        message,
+        retry_after,
+    })
 }
