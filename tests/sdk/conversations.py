@@ -1,5 +1,6 @@
-"""What every SDK is asked, whichever form it speaks and whichever form its provider does: a plain answer,
-a stream, tools and their results, errors with their types, usage. An SDK's tests say how it does that."""
+"""What every SDK is asked, whichever form it speaks and whichever form its provider does: a plain
+answer, a stream, tools and their results, errors with their types, usage. An SDK's tests say how it
+does that."""
 
 import os
 from typing import NamedTuple

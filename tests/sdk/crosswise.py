@@ -1,5 +1,6 @@
-"""Sends recorded conversations through a gateway in the two forms that they were not recorded in, reads the
-answers with the SDKs of those forms, and compares text, tool calls, stop and usage with the recording.
+"""Sends recorded conversations through a gateway in the two forms that they were not recorded in,
+reads the answers with the SDKs of those forms, and compares text, tool calls, stop and usage with
+the recording.
 
     crosswise.py DIR --gateway URL --admin KEY --upstream URL [--only TEXT] [-v]
 
@@ -9,27 +10,29 @@ DIR holds one exchange in each `<provider>/<id>.json`:
      "request": {"path", "body"},
      "response": {"status", "body" or "sse_chunks": [texts of events with their ends]}}
 
-where `api` is `chat.completions`, `messages`, `generateContent` or `streamGenerateContent`; others are
-counted as no conversation. The upstream answers with recordings: `POST /_keys` with
-`{provider: [keys]}` makes it accept keys, `POST /_script` with `{"key", "ids"}` says which recordings the
-next requests with a key get. The gateway's providers are set to it, `providers.allow_private_base_urls`
-is on, and it prefers providers (`routing.prefer`).
+where `api` is `chat.completions`, `messages`, `generateContent` or `streamGenerateContent`; others
+are counted as no conversation. The upstream answers with recordings: `POST /_keys` with
+`{provider: [keys]}` makes it accept keys, `POST /_script` with `{"key", "ids"}` says which
+recordings the next requests with a key get, `POST /_reset` forgets. The gateway's providers are set
+to it, `providers.allow_private_base_urls` is on, and it prefers providers (`routing.prefer`).
 
-What a form cannot tell of a request is left out and counted by name, and so is what the gateway refuses
-(`unsupported_parameter`). Exit status 1 if an answer differs.
+What a form cannot tell of a request is left out and counted by name, and so is what the gateway
+refuses (`unsupported_parameter`). What was recorded as a failure must fail with the same words.
+Exit status 1 if an answer differs.
 """
 
 import argparse
 import collections
+import functools
 import json
+import secrets
 import sys
-import urllib.error
 import urllib.request
 from pathlib import Path
 
+from forms import FORMS, retold
 from recorded import Failed, answer_of, form_of
-from retold import conversation_of, told_in
-from speakers import FORMS, Refused, speakers
+from speakers import Refused, speakers
 
 # Names of recordings' providers that the gateway calls otherwise.
 NAMES = {"gemini": "google"}
@@ -37,7 +40,9 @@ NAMES = {"gemini": "google"}
 
 def call(url, body=None, key=None, method=None):
     """JSON from an address."""
-    headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
+    headers = {"content-type": "application/json"} | (
+        {"authorization": f"Bearer {key}"} if key else {}
+    )
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, headers=headers, method=method)
     with urllib.request.urlopen(request, timeout=60) as answer:
@@ -53,10 +58,11 @@ class Replayed:
         self.keys = {}
 
     def user_of(self, provider):
-        """The access key of a user who has a key of this provider and no other: what fails there is seen."""
+        """The access key of a user who has a key of this provider and no other, and that key."""
         if provider not in self.keys:
             name = NAMES.get(provider, provider)
-            user = f"crosswise-{name}"
+            # A gateway may be asked more than once.
+            user = f"crosswise-{name}-{secrets.token_hex(4)}"
             call(f"{self.gateway}/api/v1/users", {"id": user, "tier": "professional"}, self.admin)
             body = {"user": user, "scopes": ["inference", "keys", "usage"]}
             access_key = call(f"{self.gateway}/api/v1/access-keys", body, self.admin)["secret"]
@@ -76,11 +82,6 @@ class Replayed:
         call(f"{self.upstream}/_reset", {})
         call(f"{self.upstream}/_keys", {provider: [key]})
         call(f"{self.upstream}/_script", {"key": key, "ids": [recording] * 3})
-
-    def usage(self, access_key):
-        """The usage of the last request."""
-        url = f"{self.gateway}/api/v1/usage/records?page_size=1"
-        return call(url, key=access_key)["records"][0]["usage"]
 
 
 def model_of(exchange):
@@ -110,12 +111,11 @@ def differences(heard, recorded):
 def check(exchange, form, replayed):
     """Whether an exchange is equal in a form: outcome, and what is to be told of it."""
     provider = exchange["provider"]
-    conversation = conversation_of(exchange)
-    body, left_out = told_in(form, conversation)
+    body, left_out = retold(exchange, form)
     access_key, _ = replayed.user_of(provider)
     replayed.script(provider, exchange["id"])
     speaker = speakers(replayed.gateway, access_key)[form]
-    ask = lambda: speaker(model_of(exchange), body, exchange["stream"])
+    ask = functools.partial(speaker, model_of(exchange), body, exchange["stream"])
     try:
         recorded = answer_of(exchange)
     except Failed as failed:
@@ -169,7 +169,9 @@ def main():
             if outcome == "refused":
                 names.update(f"refused in {form}: {name}" for name in said)
             if outcome == "differs" or options.verbose:
-                print(f"{outcome.upper()} {exchange['id']} as {form}: {'; '.join(said)}", flush=True)
+                print(
+                    f"{outcome.upper()} {exchange['id']} as {form}: {'; '.join(said)}", flush=True
+                )
     total = collections.Counter()
     for row, counts in sorted(tally.items()):
         total.update(counts)

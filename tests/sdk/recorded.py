@@ -1,4 +1,4 @@
-"""What recorded exchanges say, read from their own forms: nothing here asks the gateway or an SDK."""
+"""What recorded exchanges say, read from their own forms; nothing here asks a gateway or an SDK."""
 
 import json
 from typing import NamedTuple
@@ -12,12 +12,25 @@ APIS = {
 
 # What each form calls the ends of an answer.
 STOPS = {
-    "stop": "end", "end_turn": "end", "stop_sequence": "end", "STOP": "end", "eos": "end",
-    "length": "length", "max_tokens": "length", "MAX_TOKENS": "length",
+    "stop": "end",
+    "end_turn": "end",
+    "stop_sequence": "end",
+    "STOP": "end",
+    "eos": "end",
+    "length": "length",
+    "max_tokens": "length",
+    "MAX_TOKENS": "length",
     "model_context_window_exceeded": "length",
-    "tool_calls": "tools", "tool_use": "tools", "function_call": "tools",
-    "content_filter": "filter", "refusal": "filter", "SAFETY": "filter", "PROHIBITED_CONTENT": "filter",
-    "RECITATION": "filter", "BLOCKLIST": "filter", "SPII": "filter",
+    "tool_calls": "tools",
+    "tool_use": "tools",
+    "function_call": "tools",
+    "content_filter": "filter",
+    "refusal": "filter",
+    "SAFETY": "filter",
+    "PROHIBITED_CONTENT": "filter",
+    "RECITATION": "filter",
+    "BLOCKLIST": "filter",
+    "SPII": "filter",
 }
 
 
@@ -37,7 +50,7 @@ class Answer(NamedTuple):
 
 
 def form_of(exchange):
-    """The form of a conversation; none for what is no conversation, or of a form that no caller has."""
+    """The form of a conversation; none for what is no conversation, or of a form of its own."""
     form = APIS.get(exchange["api"])
     path, body = exchange["request"]["path"], exchange["request"].get("body")
     # Google is spoken to in its own form, never in OpenAI's.
@@ -83,7 +96,7 @@ def said(content):
 
 
 def openai_stop(name, calls, refused):
-    """The end of an answer in OpenAI's form, which has a member of its own for what a model refuses."""
+    """The end of an answer in OpenAI's form, which has a member of its own for refusals."""
     stop = stop_of(name, calls)
     return "refused" if refused and stop == "end" else stop
 
@@ -131,7 +144,10 @@ def openai_streamed(chunks):
                 place = call["index"] if call.get("index") is not None else len(calls)
                 function = call.get("function") or {}
                 name, written = calls.get(place, ("", ""))
-                calls[place] = name + (function.get("name") or ""), written + (function.get("arguments") or "")
+                calls[place] = (
+                    name + (function.get("name") or ""),
+                    written + (function.get("arguments") or ""),
+                )
     found = [(name, arguments(written)) for name, written in calls.values()]
     return Answer(text or refused, found, openai_stop(stop, found, refused), openai_usage(usage))
 
@@ -139,7 +155,9 @@ def openai_streamed(chunks):
 def anthropic(body):
     """A message."""
     texts = [block["text"] for block in body["content"] if block["type"] == "text"]
-    calls = [(block["name"], block["input"]) for block in body["content"] if block["type"] == "tool_use"]
+    calls = [
+        (block["name"], block["input"]) for block in body["content"] if block["type"] == "tool_use"
+    ]
     usage = body["usage"]
     cached = usage.get("cache_read_input_tokens") or 0
     written = usage.get("cache_creation_input_tokens") or 0
@@ -166,7 +184,9 @@ def anthropic_streamed(stream):
                     written[event["index"]] += delta["partial_json"]
             case "content_block_stop":
                 if written[event["index"]]:
-                    message["content"][event["index"]]["input"] = json.loads(written[event["index"]])
+                    message["content"][event["index"]]["input"] = json.loads(
+                        written[event["index"]]
+                    )
             case "message_delta":
                 message |= event["delta"]
                 told = {name: count for name, count in event["usage"].items() if count is not None}

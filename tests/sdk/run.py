@@ -52,7 +52,15 @@ def run(name, command, folder, environment):
 
 def environment_of(gateway):
     """What the tests are told; what these libraries read by themselves is not for them."""
-    foreign = ("OPENAI_", "ANTHROPIC_", "GOOGLE_", "GEMINI_", "LANGCHAIN_", "LANGSMITH_", "LITELLM_")
+    foreign = (
+        "OPENAI_",
+        "ANTHROPIC_",
+        "GOOGLE_",
+        "GEMINI_",
+        "LANGCHAIN_",
+        "LANGSMITH_",
+        "LITELLM_",
+    )
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return inherited | {
         "SDK_URL": gateway.url,

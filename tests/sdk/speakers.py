@@ -10,8 +10,6 @@ from google.genai import errors, types
 
 import recorded
 
-FORMS = ("openai", "anthropic", "google")
-
 
 class Refused(Exception):
     """The gateway refuses what the provider's form lacks."""
@@ -25,7 +23,9 @@ def refusal(status, error):
     """The member that is refused, where that is why a request failed."""
     message = error.get("message", "") if isinstance(error, dict) else ""
     param = error.get("param") if isinstance(error, dict) else None
-    if status == 400 and (error.get("code") == "unsupported_parameter" or "has no place for" in message):
+    if status == 400 and (
+        error.get("code") == "unsupported_parameter" or "has no place for" in message
+    ):
         return param or message
     return None
 
@@ -51,7 +51,9 @@ def by_openai(client, model, body, is_streamed):
             answer = client.chat.completions.create(model=model, **body)
             return recorded.openai(answer.to_dict())
         options = {"include_usage": True}
-        stream = client.chat.completions.create(model=model, stream=True, stream_options=options, **body)
+        stream = client.chat.completions.create(
+            model=model, stream=True, stream_options=options, **body
+        )
         return recorded.openai_streamed(chunk.to_dict() for chunk in stream)
     except openai.BadRequestError as error:
         raise_refused(error, error.body)
@@ -85,7 +87,9 @@ def by_google(client, model, body, is_streamed):
             answers = list(client.models.generate_content_stream(**asked))
     except errors.ClientError as error:
         raise_refused(error, (error.details or {}).get("error", {}))
-    written = [answer.model_dump(mode="json", by_alias=True, exclude_none=True) for answer in answers]
+    written = [
+        answer.model_dump(mode="json", by_alias=True, exclude_none=True) for answer in answers
+    ]
     return recorded.google_streamed(written)
 
 

@@ -5,13 +5,20 @@ import unittest
 import anthropic
 
 from conversations import (
-    PROVIDERS, QUESTION, TOOL_RESULT, TOOLS, Conversations, Heard, access_key, at, gateway, schema,
+    PROVIDERS,
+    QUESTION,
+    TOOL_RESULT,
+    TOOLS,
+    Conversations,
+    Heard,
+    access_key,
+    at,
+    gateway,
+    schema,
 )
 
 MESSAGES = [{"role": "user", "content": QUESTION}]
-WITH_TOOLS = [
-    {"name": name, "input_schema": schema(argument)} for name, argument in TOOLS.items()
-]
+WITH_TOOLS = [{"name": name, "input_schema": schema(argument)} for name, argument in TOOLS.items()]
 
 
 def heard(message, pieces=1):
@@ -52,7 +59,12 @@ class AnthropicSdk(Conversations, unittest.TestCase):
             return heard(stream.get_final_message(), len(pieces))
 
     def answer_tool(self, model):
-        call = {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Paris"}}
+        call = {
+            "type": "tool_use",
+            "id": "toolu_1",
+            "name": "get_weather",
+            "input": {"city": "Paris"},
+        }
         result = {"type": "tool_result", "tool_use_id": "toolu_1", "content": TOOL_RESULT}
         messages = MESSAGES + [
             {"role": "assistant", "content": [call]},

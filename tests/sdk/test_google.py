@@ -1,5 +1,5 @@
-"""Google's SDK for Python, google-genai, with nothing changed but its address, the version in that, and
-its key."""
+"""Google's SDK for Python, google-genai, with nothing changed but its address, the version in that,
+and its key."""
 
 import unittest
 
@@ -7,7 +7,16 @@ from google import genai
 from google.genai import errors, types
 
 from conversations import (
-    PROVIDERS, QUESTION, TOOL_RESULT, TOOLS, Conversations, Heard, access_key, at, gateway, schema,
+    PROVIDERS,
+    QUESTION,
+    TOOL_RESULT,
+    TOOLS,
+    Conversations,
+    Heard,
+    access_key,
+    at,
+    gateway,
+    schema,
 )
 
 ADDRESS = {"base_url": gateway(), "api_version": "v1beta"}
@@ -28,7 +37,9 @@ def heard(answers):
     """A stream's answers, or one alone, as the cases want it."""
     parts = [part for answer in answers for part in answer.candidates[0].content.parts or []]
     texts = [part.text for part in parts if part.text]
-    calls = [(part.function_call.name, part.function_call.args) for part in parts if part.function_call]
+    calls = [
+        (part.function_call.name, part.function_call.args) for part in parts if part.function_call
+    ]
     last = answers[-1]
     usage = (last.usage_metadata.prompt_token_count, last.usage_metadata.candidates_token_count)
     return Heard("".join(texts), calls, last.candidates[0].finish_reason.name, usage, len(texts))
@@ -57,7 +68,9 @@ class GoogleSdk(Conversations, unittest.TestCase):
 
     def ask(self, model, tools=False, contents=QUESTION):
         config = WITH_TOOLS if tools else None
-        return heard([self.client.models.generate_content(model=model, contents=contents, config=config)])
+        return heard(
+            [self.client.models.generate_content(model=model, contents=contents, config=config)]
+        )
 
     def stream(self, model, tools=False):
         config = WITH_TOOLS if tools else None
@@ -95,7 +108,9 @@ class GoogleSdk(Conversations, unittest.TestCase):
 
     def test_an_error_has_its_status(self):
         self.assertEqual(self.raised(400, self.client, "scenario-bad").status, "INVALID_ARGUMENT")
-        self.assertEqual(self.raised(429, self.client, "scenario-limited").status, "RESOURCE_EXHAUSTED")
+        self.assertEqual(
+            self.raised(429, self.client, "scenario-limited").status, "RESOURCE_EXHAUSTED"
+        )
 
     def test_a_wrong_access_key_is_401(self):
         with self.known_by("kw_wrong") as client:

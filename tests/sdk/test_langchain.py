@@ -10,7 +10,16 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 from conversations import (
-    PROVIDERS, QUESTION, TOOL_RESULT, TOOLS, Conversations, Heard, access_key, at, gateway, schema,
+    PROVIDERS,
+    QUESTION,
+    TOOL_RESULT,
+    TOOLS,
+    Conversations,
+    Heard,
+    access_key,
+    at,
+    gateway,
+    schema,
 )
 
 WITH_TOOLS = [

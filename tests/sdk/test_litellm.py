@@ -1,5 +1,5 @@
-"""LiteLLM's client, as it speaks to OpenAI and to Anthropic, with nothing changed but `api_base` and
-`api_key`."""
+"""LiteLLM's client, as it speaks to OpenAI and to Anthropic, with nothing changed but `api_base`
+and `api_key`."""
 
 import json
 import os
@@ -11,7 +11,16 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 import litellm
 
 from conversations import (
-    PROVIDERS, QUESTION, TOOL_RESULT, TOOLS, Conversations, Heard, access_key, at, gateway, schema,
+    PROVIDERS,
+    QUESTION,
+    TOOL_RESULT,
+    TOOLS,
+    Conversations,
+    Heard,
+    access_key,
+    at,
+    gateway,
+    schema,
 )
 
 MESSAGES = [{"role": "user", "content": QUESTION}]
@@ -56,9 +65,7 @@ class LiteLlm(Conversations):
         return heard(self.call(model, tools))
 
     def stream(self, model, tools=False):
-        chunks = list(
-            self.call(model, tools, stream=True, stream_options={"include_usage": True})
-        )
+        chunks = list(self.call(model, tools, stream=True, stream_options={"include_usage": True}))
         whole = litellm.stream_chunk_builder(chunks, messages=MESSAGES)
         return heard(whole, sum(1 for c in chunks if c.choices and c.choices[0].delta.content))
 

@@ -11,7 +11,15 @@ import openai
 from pydantic import BaseModel
 
 from conversations import (
-    PROVIDERS, QUESTION, TOOL_RESULT, Conversations, Heard, access_key, at, gateway, schema,
+    PROVIDERS,
+    QUESTION,
+    TOOL_RESULT,
+    Conversations,
+    Heard,
+    access_key,
+    at,
+    gateway,
+    schema,
 )
 from conversations import TOOLS as ARGUMENTS
 
@@ -54,9 +62,7 @@ class OpenAiSdk(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.client = openai.OpenAI(
-            base_url=gateway() + "/v1", api_key=access_key(), max_retries=0
-        )
+        cls.client = openai.OpenAI(base_url=gateway() + "/v1", api_key=access_key(), max_retries=0)
         cls.admin = cls.client.with_options(api_key=os.environ["SDK_ADMIN_KEY"])
 
     @classmethod
@@ -281,9 +287,7 @@ class Cases(Conversations):
 
     @classmethod
     def setUpClass(cls):
-        cls.client = openai.OpenAI(
-            base_url=gateway() + "/v1", api_key=access_key(), max_retries=0
-        )
+        cls.client = openai.OpenAI(base_url=gateway() + "/v1", api_key=access_key(), max_retries=0)
 
     @classmethod
     def tearDownClass(cls):

@@ -49,6 +49,21 @@ fn embeddings_report_a_prompt_or_a_total() {
 }
 
 #[test]
+fn images_whose_tokens_are_told_as_chats_tell_them() {
+    check(
+        Form::ImageGenerations,
+        &[r#"{"data":[{"b64_json":""}],"usage":{"prompt_tokens":1125,"completion_tokens":1120,
+            "completion_tokens_details":{"image_tokens":1120},"cost":0.03}}"#],
+        Usage {
+            input_tokens: 1_125,
+            output_image_tokens: 1_120,
+            images: 1,
+            ..Usage::default()
+        },
+    );
+}
+
+#[test]
 fn images_are_counted_and_their_tokens_are_of_images() {
     let usage = r#""usage":{"input_tokens":50,"input_tokens_details":{"text_tokens":10,
         "image_tokens":40},"output_tokens":1056,"total_tokens":1106}"#;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Number;
 
-use super::{believable, whole};
+use super::{believable, openai, whole};
 use crate::domain::form::Form;
 
 /// An answer, or an event that ends a stream, as far as usage goes.
@@ -86,7 +86,8 @@ pub(super) fn read(form: Form, json: &[u8]) -> Option<MeasuredUsage> {
         Some(reported) if reported.says_tokens() => disjoint(reported, is_image),
         // Nothing that could be charged is told.
         _ if images == 0 && audio_ms == 0 => return None,
-        _ => MeasuredUsage::default(),
+        // Tokens may be told as chats tell them, beside what was made.
+        _ => openai::read(json).unwrap_or_default(),
     };
     measured.usage = measured.usage.saturating_add(Usage {
         searches,
