@@ -63,7 +63,6 @@ pub(super) fn rows() -> Vec<Row> {
             endpoint: "embeddings",
             ..generate.clone()
         },
-        // It does not say what it used.
         Row {
             path: "/v1beta/models/google/gemini-embedding-001:batchEmbedContents".into(),
             upstream_path: "/v1beta/models/gemini-embedding-001:batchEmbedContents",
@@ -73,10 +72,9 @@ pub(super) fn rows() -> Vec<Row> {
                 .into(),
             answer: Answered::Plain(
                 JSON,
-                br#"{"embeddings":[{"values":[0.10,-0.2]},{"values":[0.3]}]}"#,
+                br#"{"embeddings":[{"values":[0.10,-0.2]},{"values":[0.3]}],"usageMetadata":{"promptTokenCount":4}}"#,
             ),
-            usage: json!({}),
-            source: "estimated",
+            usage: json!({"input": 4}),
             endpoint: "embeddings",
             ..generate
         },
