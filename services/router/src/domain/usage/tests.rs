@@ -52,8 +52,10 @@ fn embeddings_report_a_prompt_or_a_total() {
 fn images_whose_tokens_are_told_as_chats_tell_them() {
     check(
         Form::ImageGenerations,
-        &[r#"{"data":[{"b64_json":""}],"usage":{"prompt_tokens":1125,"completion_tokens":1120,
-            "completion_tokens_details":{"image_tokens":1120},"cost":0.03}}"#],
+        &[
+            r#"{"data":[{"b64_json":""}],"usage":{"prompt_tokens":1125,"completion_tokens":1120,
+            "completion_tokens_details":{"image_tokens":1120},"cost":0.03}}"#,
+        ],
         Usage {
             input_tokens: 1_125,
             output_image_tokens: 1_120,
