@@ -6,6 +6,10 @@ use crate::call::{Call, Verb};
 
 /// A conversation.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of its own"
+)]
 pub(crate) struct Asked {
     /// The model, as the answer names it.
     pub(crate) model: String,
