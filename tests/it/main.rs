@@ -66,4 +66,5 @@ mod system;
 mod tenants;
 mod terminal;
 mod traces;
+mod translation;
 mod worked_examples;

@@ -242,6 +242,7 @@ pub(crate) fn router(settings: &Settings) -> Result<RouterConfig, SettingsError>
             OnCreditExhausted::Finish => keyward_router::OnCreditExhausted::Finish,
             OnCreditExhausted::Cut => keyward_router::OnCreditExhausted::Cut,
         },
+        drop_params: routing.drop_params,
         key_test_interval: routing.key_test_interval,
         failover: keyward_router::Failover {
             max_attempts: routing.max_attempts,

@@ -91,6 +91,8 @@ pub(crate) struct Core {
     pub(crate) lengths: LengthBook,
     pub(crate) drains: Drains,
     pub(crate) on_credit_exhausted: OnCreditExhausted,
+    /// Whether settings that a provider lacks are left out of requests that say nothing of it.
+    pub(crate) drop_params: bool,
     pub(crate) closing: Closing,
     /// Whether providers are told of the trace.
     pub(crate) trace_providers: bool,

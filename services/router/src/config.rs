@@ -34,6 +34,9 @@ pub struct RouterConfig {
     pub fallback_max_charge: Nanos,
     /// `routing.on_credit_exhausted`.
     pub on_credit_exhausted: OnCreditExhausted,
+    /// `routing.drop_params`: whether settings that a provider lacks are left out of requests that say
+    /// nothing of it.
+    pub drop_params: bool,
     /// `providers.private_allow` and `providers.allow_private_base_urls`.
     pub private_allow: PrivateAllow,
     /// `providers.ca_file`.
@@ -106,6 +109,7 @@ impl RouterConfig {
             fallback_to_credits: true,
             fallback_max_charge: Nanos::new(50_000_000),
             on_credit_exhausted: OnCreditExhausted::Finish,
+            drop_params: false,
             private_allow: PrivateAllow::default(),
             ca_file: None,
             revocation_bound: Duration::from_secs(1),

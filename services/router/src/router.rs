@@ -139,6 +139,7 @@ impl Router {
             lengths: LengthBook::new(),
             drains: Drains::new(),
             on_credit_exhausted: config.on_credit_exhausted,
+            drop_params: config.drop_params,
             closing: Closing::new(process.stopping.clone(), config.shutdown_grace),
             trace_providers: config.trace_providers,
             tracker,

@@ -205,6 +205,9 @@ pub struct RoutingSettings {
     pub fallback_max_charge: Nanos,
     /// What becomes of a stream that the credits do not cover to its end.
     pub on_credit_exhausted: OnCreditExhausted,
+    /// Whether settings that a provider lacks are left out of a request, rather than refused, where
+    /// it says nothing of that.
+    pub drop_params: bool,
     /// How long a stored key goes without a use or a test until it is tested; never where none.
     pub key_test_interval: Option<Duration>,
     /// The most attempts of one request.

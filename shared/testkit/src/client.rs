@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-pub use stream::Stream;
+pub use stream::{Finished, Stream};
 
 /// A caller of the gateway. Belongs to the runtime of the test that made it.
 #[derive(Debug, Clone)]

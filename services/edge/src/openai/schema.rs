@@ -21,6 +21,8 @@ pub(crate) struct ChatRequest {
     /// A provider key for this call alone, as the header `x-byok-api-key`.
     #[schema(write_only, format = Password)]
     byok_api_key: Option<String>,
+    /// Whether settings that the provider's form lacks are left out instead of refused.
+    drop_params: Option<bool>,
 }
 
 /// A message, in OpenAI's form.

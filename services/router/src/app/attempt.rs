@@ -15,12 +15,12 @@ use super::health::Place;
 use super::metering::{Entry, Hold};
 use super::race::Lane;
 use super::vault::{Lease, VaultPort};
+use super::voice::Words;
 use crate::domain::estimate::{self, Expected};
 use crate::domain::form::Form;
 use crate::domain::health::Run;
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::OPENROUTER;
-use crate::domain::request::UpstreamBody;
 use crate::domain::shown::Shown;
 
 /// Shorter answers say nothing of a model's speed.
@@ -51,10 +51,8 @@ impl OpenKey {
 pub(super) struct Attempt {
     pub(super) number: u32,
     pub(super) candidate: Candidate,
-    /// The form in which the provider is spoken to.
-    pub(super) form: Form,
-    /// What it is sent.
-    pub(super) body: UpstreamBody,
+    /// What its provider is told.
+    pub(super) words: Words,
     pub(super) key: OpenKey,
     pub(super) hold: Option<Hold>,
     /// What was held for.
@@ -154,6 +152,11 @@ pub(super) struct RequestFacts<'a> {
 }
 
 impl Attempt {
+    /// The form in which its provider is spoken to.
+    pub(super) fn form(&self) -> Form {
+        self.words.form
+    }
+
     /// Whether its event is on its way: there is never a second one.
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)

@@ -149,6 +149,13 @@ impl RouteError {
                 };
                 Self::new(Reason::NoKeyForModel, message).with(metadata::PARAM, "model")
             }
+            Refusal::NotCallable(providers, form) => {
+                let (providers, form) = (providers.join(" and "), form.told());
+                let message = format!(
+                    "{providers} cannot be called in {form}, and nobody else has {model:?}"
+                );
+                Self::new(Reason::NoKeyForModel, message).with(metadata::PARAM, "model")
+            }
             Refusal::KeyMismatch(message) => {
                 Self::new(Reason::ProviderKeyMismatch, message.clone())
             }

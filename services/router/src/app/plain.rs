@@ -19,6 +19,9 @@ use crate::domain::{metadata, service_tier, usage};
 
 /// The largest answer that is held.
 const HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The largest answer that is translated: several images in base64.
+const TRANSLATED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 impl Dispatch {
     pub(super) async fn serve_plain(
         &self,
@@ -26,7 +29,8 @@ impl Dispatch {
         headers: &HeaderMap,
         mut reader: Reader,
     ) -> Outcome {
-        if passes_at_once(attempt.form) {
+        let is_same = attempt.form() == self.request.form();
+        if is_same && passes_at_once(attempt.form()) {
             return Box::pin(self.serve_large(attempt, headers, reader, Bytes::new())).await;
         }
         let mut body = BytesMut::new();
@@ -44,23 +48,23 @@ impl Dispatch {
                     return self.failed(attempt, failure, said, None).await;
                 }
             }
-            if body.len() > HELD_BYTES_MAX && attempt.form != self.request.form() {
+            if !is_same && body.len() > TRANSLATED_BYTES_MAX {
                 let said = "its answer is too large to be translated".to_owned();
                 return self.failed(attempt, Failure::Broken, said, None).await;
             }
-            if body.len() > HELD_BYTES_MAX {
+            if is_same && body.len() > HELD_BYTES_MAX {
                 return Box::pin(self.serve_large(attempt, headers, reader, body.freeze())).await;
             }
         }
         let body = body.freeze();
-        if let Some((failure, said)) = failure::in_answer(attempt.form, &body) {
+        if let Some((failure, said)) = failure::in_answer(attempt.form(), &body) {
             return self.failed(attempt, failure, said, None).await;
         }
         spans::answering_model(attempt, &body);
         let (measured, source) = self.used_by_answer(attempt, &body).await;
         let mut ending = whole(attempt, measured, source);
         ending.service_tier = service_tier::read(&body).unwrap_or_default();
-        let body = match self.in_callers_form(attempt, body) {
+        let body = match self.in_callers_form(attempt, body, &ending.usage()) {
             Ok(body) => body,
             Err(said) => return self.failed(attempt, Failure::Broken, said, None).await,
         };
@@ -78,7 +82,7 @@ impl Dispatch {
         let (closed, ()) = tokio::join!(self.close(attempt, ending), self.note_success(attempt));
         self.keep_plain(attempt, headers, ending, &body).await;
         let candidate = &attempt.candidate;
-        let head = self.head(candidate, attempt.http_status, headers, closed.charge);
+        let head = self.head_of(attempt, headers, closed.charge);
         let tells = self.body_metadata && self.request.form().answers_objects();
         let pieces = match closed.charge.filter(|_| tells) {
             Some(charge) => {
@@ -112,7 +116,7 @@ impl Dispatch {
         Checkpoints::default()
             .passing(&self.core.metering, attempt, usage)
             .await;
-        let head = self.head(&attempt.candidate, attempt.http_status, headers, None);
+        let head = self.head_of(attempt, headers, None);
         let mut passed = Passed::default();
         passed.take(&held);
         let is_gone = self.answer.head(head).is_err() || self.answer.send(held).await.is_err();
@@ -162,10 +166,10 @@ impl Dispatch {
         headers: &HeaderMap,
         passed: &Passed,
     ) -> (MeasuredUsage, UsageSource) {
-        if let Some(reported) = usage::read_tail(attempt.form, passed.tail()) {
+        if let Some(reported) = usage::read_tail(attempt.form(), passed.tail()) {
             return (reported, UsageSource::Reported);
         }
-        if attempt.form == Form::Speech {
+        if attempt.form() == Form::Speech {
             let sound = passed.sound(headers);
             return self.estimated_sound(&attempt.candidate, &sound).await;
         }

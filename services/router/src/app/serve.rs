@@ -106,7 +106,19 @@ impl Dispatch {
         self.answer.finish(super::answer::Summary::nothing()).await;
     }
 
-    pub(super) fn head(
+    /// The head of an attempt's answer.
+    pub(super) fn head_of(
+        &self,
+        attempt: &Attempt,
+        headers: &HeaderMap,
+        charge: Option<Nanos>,
+    ) -> AnswerHead {
+        let mut head = self.head(&attempt.candidate, attempt.http_status, headers, charge);
+        head.headers.extend(attempt.words.header());
+        head
+    }
+
+    fn head(
         &self,
         candidate: &Candidate,
         http_status: u16,

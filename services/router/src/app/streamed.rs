@@ -5,6 +5,7 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::AttemptStatus;
+use keyward_runtime::error::Reason;
 use keyward_secret::{Secret, redact};
 use memchr::memmem;
 use tokio::time::Instant;
@@ -74,7 +75,7 @@ impl Dispatch {
         let mut voice = self.voice(attempt);
         // Who translates looks at the usage, and withholds it itself.
         let withhold_usage = voice.is_same() && !self.request.asks_usage();
-        let mut watch = StreamWatch::new(attempt.form, withhold_usage);
+        let mut watch = StreamWatch::new(attempt.form(), withhold_usage);
         let mut tape = self.tape();
         let ways = (&mut watch, &mut voice, &mut tape);
         let end = self.pump(attempt, headers, &mut reader, ways).await;
@@ -97,7 +98,7 @@ impl Dispatch {
             End::Exhausted(passed) => {
                 // Nobody pays for what would come.
                 drop(reader);
-                self.finish_exhausted(attempt, headers, watch, &passed)
+                self.finish_exhausted(attempt, headers, (watch, voice), &passed)
                     .await
             }
             End::Whole | End::Left => {
@@ -120,8 +121,7 @@ impl Dispatch {
         let late = Instant::now() + self.core.timeouts.commit;
         let mut begun = false;
         let mut checkpoints = Checkpoints::default();
-        // A translated stream cannot be ended by what is known of it here.
-        let mut growth = voice.is_same().then(|| Growth::of(self, attempt)).flatten();
+        let mut growth = Growth::of(self, attempt);
         loop {
             let due = (!watch.is_committed()).then_some(late);
             let mut broken = None;
@@ -161,7 +161,8 @@ impl Dispatch {
                     .await;
             }
             let ended = ended || pushed.done;
-            let last = exhausted(growth.as_mut().filter(|_| !ended), watch, &pushed);
+            let growth = growth.as_mut().filter(|_| !ended);
+            let last = exhausted(growth, (watch, voice), &pushed);
             if watch.is_committed() {
                 tape.record(&pushed.forward);
             }
@@ -192,7 +193,7 @@ impl Dispatch {
     /// Passes pieces on, after the head; says whether the caller is still there.
     async fn forward(&self, attempt: &Attempt, headers: &HeaderMap, pieces: Vec<Bytes>) -> bool {
         if !self.answer.head_is_sent() {
-            let head = self.head(&attempt.candidate, attempt.http_status, headers, None);
+            let head = self.head_of(attempt, headers, None);
             if self.answer.head(head).is_err() {
                 return false;
             }
@@ -227,6 +228,17 @@ impl Dispatch {
 
     /// What of a stream was held back until its charge is known, as the caller is told it.
     fn last(&self, watch: &mut StreamWatch, mut voice: Voice) -> Last {
+        let mut last = self.held(watch, &mut voice);
+        if let Some(ended) = voice.end() {
+            let (rest, end) = (ended.bytes, ended.last);
+            last.held.extend((!rest.is_empty()).then(|| rest.into()));
+            last.done_event = (!end.is_empty()).then(|| end.into());
+        }
+        last
+    }
+
+    /// The same of a stream that has no good end.
+    fn held(&self, watch: &mut StreamWatch, voice: &mut Voice) -> Last {
         let last = Last::take(watch);
         if voice.is_same() {
             return last;
@@ -234,14 +246,10 @@ impl Dispatch {
         let pieces = last.held.into_iter().chain(last.usage_chunk);
         // What cannot be read at the very end takes nothing from what was told.
         let told = voice.tell(pieces.chain(last.done_event).collect());
-        let mut held = told.unwrap_or_default();
-        let ended = voice.end();
-        let (bytes, end) = ended.map_or_else(Default::default, |ended| (ended.bytes, ended.last));
-        held.extend((!bytes.is_empty()).then(|| Bytes::from(bytes)));
         Last {
-            held,
+            held: told.unwrap_or_default(),
             usage_chunk: None,
-            done_event: (!end.is_empty()).then(|| Bytes::from(end)),
+            done_event: None,
             ends_with_done: matches!(self.request.form(), Form::Chat | Form::Completions),
         }
     }
@@ -282,7 +290,7 @@ impl Dispatch {
         &self,
         attempt: &Attempt,
         headers: &HeaderMap,
-        (mut watch, voice): (StreamWatch, Voice),
+        (mut watch, mut voice): (StreamWatch, Voice),
         failure: Failure,
         said: &str,
     ) -> Outcome {
@@ -301,9 +309,10 @@ impl Dispatch {
             self.note_failure(attempt, failure, &said)
         );
         tracing::info!(inference.id = %self.inference_id, provider = %provider, "a stream broke off");
-        let is_told = watch.failure().is_some();
-        let is_mid_event = watch.is_mid_event();
-        let last = self.last(&mut watch, voice);
+        // Who translates knows itself what it told.
+        let is_told = voice.is_same() && watch.failure().is_some();
+        let is_mid_event = voice.is_same() && watch.is_mid_event();
+        let last = self.held(&mut watch, &mut voice);
         let mut last = self.told(attempt, last, closed.charge);
         if !is_told {
             let message = match attempt.is_own() {
@@ -311,8 +320,7 @@ impl Dispatch {
                 false => format!("{provider} broke off in mid-stream"),
             };
             let reason = failure.reason(attempt.is_own());
-            let error = stream::error_event(self.request.form(), &message, reason);
-            last.push(error);
+            last.extend(voice.fail(self.request.form(), message, reason));
         }
         if is_mid_event {
             last.insert(0, Bytes::from_static(b"\n\n"));
@@ -324,22 +332,30 @@ impl Dispatch {
         Outcome::Over
     }
 
-    /// Ends a stream for its length, as its model would.
+    /// Ends a stream for its length: as its model would, or, where it is translated, with an error.
     async fn finish_exhausted(
         &self,
         attempt: &Attempt,
         headers: &HeaderMap,
-        watch: StreamWatch,
+        (watch, mut voice): (StreamWatch, Voice),
         passed: &[Bytes],
     ) -> Outcome {
         let mut ending = self.ending(attempt, &watch, AttemptStatus::Cut).await;
         EXHAUSTED.clone_into(&mut ending.reason);
         let (closed, ()) = tokio::join!(self.close(attempt, &ending), self.note_success(attempt));
-        let usage = ending.usage();
-        let usage = self.request.asks_usage().then_some(&usage);
-        let mut last = vec![stream::cut_short(passed, self.request.choices(), usage)];
-        last.extend(closed.charge.map(stream::charge_comment));
-        last.push(Bytes::from_static(b"data: [DONE]\n\n"));
+        let comment = closed.charge.filter(|_| self.request.asks_events());
+        let comment = comment.map(stream::charge_comment);
+        let last: Vec<Bytes> = if voice.is_same() {
+            let usage = ending.usage();
+            let usage = self.request.asks_usage().then_some(&usage);
+            let cut = stream::cut_short(passed, self.request.choices(), usage);
+            let done = Bytes::from_static(b"data: [DONE]\n\n");
+            [cut].into_iter().chain(comment).chain([done]).collect()
+        } else {
+            let (form, reason) = (self.request.form(), Reason::InsufficientCredits);
+            let error = voice.fail(form, EXHAUSTED.to_owned(), reason);
+            comment.into_iter().chain(error).collect()
+        };
         if self.forward(attempt, headers, last).await {
             self.answer.finish(closed.summary).await;
         }
@@ -367,11 +383,15 @@ impl Dispatch {
 /// What is passed on last of a stream for which the credits do not reach any further.
 fn exhausted(
     growth: Option<&mut Growth>,
-    watch: &StreamWatch,
+    (watch, voice): (&StreamWatch, &Voice),
     pushed: &Pushed,
 ) -> Option<Vec<Bytes>> {
     let is_exhausted = growth?.delivered(watch.text().tokens_at_least());
-    (is_exhausted && watch.can_be_cut()).then(|| pushed.forward.clone())
+    let can_end = match voice.is_same() {
+        true => watch.can_be_cut(),
+        false => watch.is_midway(),
+    };
+    (is_exhausted && can_end).then(|| pushed.forward.clone())
 }
 
 /// How a stream ended of which there is no more.

@@ -162,7 +162,7 @@ impl Dispatch {
         attempt: &Attempt,
         body: &[u8],
     ) -> (MeasuredUsage, UsageSource) {
-        let (candidate, form) = (&attempt.candidate, attempt.form);
+        let (candidate, form) = (&attempt.candidate, attempt.form());
         if let Some(reported) = usage::read(form, body) {
             return (reported, UsageSource::Reported);
         }

@@ -2,7 +2,9 @@
 //! way there and answers on their way back. Where they speak the same, everything passes as it is.
 
 use bytes::Bytes;
-use keyward_dialect::{AnswerContext, Ended, Framing, Options, StreamTranslator};
+use keyward_dialect::{AnswerContext, Ended, Failure, Framing, Options, StreamTranslator};
+use keyward_money::Usage;
+use keyward_proto::metering::v1::KeySource;
 use keyward_runtime::error::Reason;
 
 use super::RouteError;
@@ -12,11 +14,15 @@ use crate::domain::form::Form;
 use crate::domain::plan::Candidate;
 use crate::domain::providers::{OPENROUTER, Provider};
 use crate::domain::request::{Splice, UpstreamBody};
-use crate::domain::wire;
+use crate::domain::translation::{Asked, Translation};
+use crate::domain::{dropped, stream, wire};
 
 /// What an answer may have at most where neither the caller nor the catalogue says so, in a form that
 /// has to say it.
 const ANSWER_TOKENS_DEFAULT: u64 = 4_096;
+
+/// Which settings of a request were left out.
+const DROPPED_HEADER: &str = "x-keyward-dropped-params";
 
 /// How the events of a stream go on to the caller.
 #[derive(Debug)]
@@ -25,6 +31,37 @@ pub(super) enum Voice {
     Same,
     /// In another form.
     Other(Box<StreamTranslator>),
+}
+
+/// A request in the words of a candidate's provider.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// The form in which it is spoken to.
+    pub(super) form: Form,
+    /// What it is sent.
+    pub(super) body: UpstreamBody,
+    /// Settings of the caller's that it lacks and that were left out.
+    dropped: Vec<String>,
+    /// Whether vectors are wanted in base64.
+    base64: bool,
+}
+
+impl Words {
+    /// As the caller put it.
+    fn same(form: Form, body: UpstreamBody) -> Self {
+        Self {
+            form,
+            body,
+            dropped: Vec::new(),
+            base64: false,
+        }
+    }
+
+    /// The header that says what was left out; none where nothing was.
+    pub(super) fn header(&self) -> Option<(String, String)> {
+        let value = dropped::header(&self.dropped)?;
+        Some((DROPPED_HEADER.to_owned(), value))
+    }
 }
 
 impl Voice {
@@ -42,6 +79,22 @@ impl Voice {
         Ok(told)
     }
 
+    /// The event that ends a stream for a failure that its provider did not tell; none where the caller
+    /// was told of it already, or of the end.
+    pub(super) fn fail(&mut self, form: Form, message: String, reason: Reason) -> Option<Bytes> {
+        let Self::Other(translator) = self else {
+            return Some(stream::error_event(form, &message, reason));
+        };
+        let event = translator.fail(Failure {
+            status: reason.http_status(),
+            message,
+            kind: None,
+            code: Some(reason.openai_code().to_owned()),
+            param: None,
+        });
+        (!event.is_empty()).then(|| event.into())
+    }
+
     /// Whether nothing is translated.
     pub(super) fn is_same(&self) -> bool {
         matches!(self, Self::Same)
@@ -57,17 +110,53 @@ impl Voice {
 }
 
 impl Dispatch {
-    /// The request's body as a candidate's provider shall see it, in the form that it is spoken to in.
-    pub(super) fn body_for(
+    /// The request as a candidate's provider shall see it, in the form that it is spoken to in.
+    pub(super) fn words_for(
         &self,
         candidate: &Candidate,
         provider: &Provider,
-        spoken: Form,
+    ) -> Result<Words, RouteError> {
+        let asked = self.request.form();
+        let spoken = self.form_at(provider);
+        let body = self.body_for(candidate, provider, spoken == asked)?;
+        if spoken == asked {
+            return Ok(Words::same(asked, body));
+        }
+        let fault = || RouteError::new(Reason::Internal, "an internal fault");
+        let translation = Translation::between(asked, spoken).ok_or_else(fault)?;
+        let options = Options {
+            stream: self.request.is_stream(),
+            max_tokens: self.answer_tokens(candidate),
+            chat: wire::flavour(&candidate.provider),
+            adaptive_thinking: wire::judges_itself(&candidate.upstream_model),
+            drop_params: self.request.drop_params().unwrap_or(self.core.drop_params),
+            ..Options::new(&candidate.upstream_model)
+        };
+        let worded = translation.request(&body.to_bytes(), &options);
+        let worded = worded.map_err(|refusal| RouteError::from(&refusal))?;
+        Ok(Words {
+            form: spoken,
+            body: UpstreamBody::new(vec![worded.body.into()]),
+            dropped: worded.dropped,
+            base64: worded.base64,
+        })
+    }
+
+    /// The form in which a provider is spoken to.
+    fn form_at(&self, provider: &Provider) -> Form {
+        let asked = self.request.form();
+        let form = wire::form(provider.dialect, asked).unwrap_or(asked);
+        wire::streamed(form, self.request.is_stream() && form != asked)
+    }
+
+    fn body_for(
+        &self,
+        candidate: &Candidate,
+        provider: &Provider,
+        is_same: bool,
     ) -> Result<UpstreamBody, RouteError> {
         let is_openrouter = candidate.provider == OPENROUTER;
-        let is_own = candidate.source != keyward_proto::metering::v1::KeySource::System;
-        let asked = self.request.form();
-        let is_same = spoken == asked;
+        let is_own = candidate.source != KeySource::System;
         let splice = Splice {
             upstream_model: &candidate.upstream_model,
             keep_provider: is_openrouter && is_same,
@@ -75,24 +164,7 @@ impl Dispatch {
             keep_models: is_openrouter && is_own && is_same,
             force_usage: provider.takes_stream_options && is_same,
         };
-        let body = self.request.splice(&splice)?;
-        if is_same {
-            return Ok(body);
-        }
-        let (Some(from), Some(to)) = (wire::translated(asked), wire::translated(spoken)) else {
-            return Err(RouteError::new(Reason::Internal, "an internal fault"));
-        };
-        let options = Options {
-            stream: self.request.is_stream(),
-            max_tokens: self.answer_tokens(candidate),
-            chat: wire::flavour(&candidate.provider),
-            ..Options::new(&candidate.upstream_model)
-        };
-        let translated = keyward_dialect::request(from, to, &body.to_bytes(), &options);
-        let body = translated
-            .map_err(|refusal| RouteError::from(&refusal))?
-            .body;
-        Ok(UpstreamBody::new(vec![body.into()]))
+        Ok(self.request.splice(&splice)?)
     }
 
     fn answer_tokens(&self, candidate: &Candidate) -> u64 {
@@ -107,39 +179,41 @@ impl Dispatch {
 
     /// How an attempt's stream goes on to the caller.
     pub(super) fn voice(&self, attempt: &Attempt) -> Voice {
-        self.ways(attempt).map_or(Voice::Same, |(from, to)| {
-            let context = self.answer_context(attempt);
-            Voice::Other(Box::new(StreamTranslator::new(from, to, context)))
-        })
+        let translation = self.translation(attempt);
+        let stream = translation.and_then(|way| way.stream(self.answer_context(attempt)));
+        stream.map_or(Voice::Same, |stream| Voice::Other(Box::new(stream)))
     }
 
     /// A plain answer in the caller's form; the error says why it cannot be read.
-    pub(super) fn in_callers_form(&self, attempt: &Attempt, body: Bytes) -> Result<Bytes, String> {
-        let Some((from, to)) = self.ways(attempt) else {
+    pub(super) fn in_callers_form(
+        &self,
+        attempt: &Attempt,
+        body: Bytes,
+        used: &Usage,
+    ) -> Result<Bytes, String> {
+        let Some(translation) = self.translation(attempt) else {
             return Ok(body);
         };
-        let context = self.answer_context(attempt);
-        let answer = keyward_dialect::answer(from, to, &body, &context);
+        let asked = Asked {
+            context: self.answer_context(attempt),
+            base64: attempt.words.base64,
+            prompt_tokens: u64::try_from(used.prompt_tokens()).unwrap_or(0),
+        };
+        let answer = translation.answer(&body, &asked);
         answer.map(Bytes::from).map_err(|error| error.to_string())
     }
 
     /// A provider's own error in the caller's form.
     pub(super) fn error_in_callers_form(&self, attempt: &Attempt, body: String) -> Bytes {
-        match self.ways(attempt) {
-            Some((_, to)) => {
-                keyward_dialect::error(attempt.http_status, to, body.as_bytes()).into()
-            }
+        match self.translation(attempt) {
+            Some(way) => way.error(attempt.http_status, body.as_bytes()).into(),
             None => body.into(),
         }
     }
 
-    /// From which form into which answers are translated, where they are.
-    fn ways(&self, attempt: &Attempt) -> Option<(keyward_dialect::Form, keyward_dialect::Form)> {
-        let asked = self.request.form();
-        if attempt.form == asked {
-            return None;
-        }
-        Some((wire::translated(attempt.form)?, wire::translated(asked)?))
+    /// What stands between the caller and an attempt's provider, where they do not speak the same.
+    fn translation(&self, attempt: &Attempt) -> Option<Translation> {
+        Translation::between(self.request.form(), attempt.form())
     }
 
     fn answer_context(&self, attempt: &Attempt) -> AnswerContext {

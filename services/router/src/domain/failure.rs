@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::form::Form;
+use super::imagen;
 use super::provider_health::Fared;
 
 /// A provider that limits without saying for how long is left alone this long.
@@ -201,6 +202,11 @@ pub(crate) fn in_answer(form: Form, body: &[u8]) -> Option<(Failure, String)> {
             Failure::Broken,
             "it answered with something that is no JSON".to_owned(),
         ));
+    }
+    if form == Form::Predict
+        && let Some(reason) = imagen::withheld(body)
+    {
+        return Some((Failure::Caller, reason));
     }
     memchr::memmem::find(body, b"\"error\"")?;
     let answer: ErrorInAnswer<'_> = serde_json::from_slice(body).ok()?;

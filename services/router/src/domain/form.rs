@@ -45,6 +45,8 @@ pub enum Form {
     BatchEmbedContents,
     /// Our typed conversations, which no provider speaks.
     TypedChat,
+    /// Google's images by Imagen, which nobody asks for in this form.
+    Predict,
 }
 
 /// Whose way to speak a form is.
@@ -61,7 +63,7 @@ pub enum Language {
 }
 
 impl Form {
-    /// All of them.
+    /// All that are asked in.
     pub const ALL: [Self; 19] = [
         Self::Chat,
         Self::Completions,
@@ -92,7 +94,8 @@ impl Form {
             | Self::StreamGenerateContent
             | Self::CountTokens
             | Self::EmbedContent
-            | Self::BatchEmbedContents => Language::Google,
+            | Self::BatchEmbedContents
+            | Self::Predict => Language::Google,
             Self::TypedChat => Language::Keyward,
             _ => Language::OpenAi,
         }
@@ -113,7 +116,7 @@ impl Form {
             Self::Embeddings | Self::EmbedContent | Self::BatchEmbedContents => {
                 Endpoint::Embeddings
             }
-            Self::ImageGenerations => Endpoint::ImagesGenerations,
+            Self::ImageGenerations | Self::Predict => Endpoint::ImagesGenerations,
             Self::ImageEdits => Endpoint::ImagesEdits,
             Self::ImageVariations => Endpoint::ImagesVariations,
             Self::Speech => Endpoint::AudioSpeech,
@@ -204,6 +207,7 @@ impl Form {
             Self::CountTokens => "Gemini's form of counting tokens",
             Self::EmbedContent | Self::BatchEmbedContents => "Gemini's form of embeddings",
             Self::TypedChat => "typed conversations",
+            Self::Predict => "Imagen's form of images",
         }
     }
 

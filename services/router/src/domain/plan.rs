@@ -23,6 +23,7 @@ pub use input::{
 pub use obstacle::{CreditsRefusal, Obstacle};
 pub use reason::{Chosen, Ordered, Reason};
 
+use crate::domain::form::Form;
 use crate::domain::policy::{Fallback, Layers, Scope};
 use asked::Asked;
 use course::Course;
@@ -131,6 +132,8 @@ pub enum Refusal {
     FallbackNotAllowed(String),
     /// No key serves it; these providers' would.
     NoKey(Vec<String>),
+    /// Only these providers have it, and none of them can be called in this form, whatever the key.
+    NotCallable(Vec<String>, Form),
     /// The key named is of another provider than the model's.
     KeyMismatch(String),
     /// The only keys were refused by their provider, for this reason.

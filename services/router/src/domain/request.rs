@@ -71,6 +71,7 @@ pub struct ModelRequest {
     choices: u64,
     models: Vec<String>,
     inline_key: Option<Secret>,
+    drop_params: Option<bool>,
 }
 
 impl std::fmt::Debug for ModelRequest {
@@ -119,6 +120,11 @@ impl ModelRequest {
     /// The most tokens that one answer may have, where the caller said so.
     pub fn max_output_tokens(&self) -> Option<u64> {
         self.max_output_tokens
+    }
+
+    /// Whether settings that a provider lacks may be left out, where the caller says so.
+    pub fn drop_params(&self) -> Option<bool> {
+        self.drop_params
     }
 
     /// How many answers are asked for.

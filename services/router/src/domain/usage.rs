@@ -10,6 +10,7 @@ use keyward_money::MeasuredUsage;
 use serde_json::Number;
 
 use super::form::{Form, Language};
+use super::imagen;
 
 /// The most tokens, or of anything else, that are believed of one request: many times any model's
 /// context.
@@ -51,6 +52,7 @@ impl Meter {
             form if form.only_counts() => Some(MeasuredUsage::default()),
             // What judges texts is free.
             Form::Moderations => Some(MeasuredUsage::default()),
+            Form::Predict => imagen::usage(json),
             Form::Messages => self.anthropic.take(json),
             Form::Chat | Form::Completions => openai::read(json),
             Form::Embeddings => openai::read(json).or_else(|| openai::read_total(json)),

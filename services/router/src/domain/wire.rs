@@ -1,10 +1,9 @@
 //! How a provider is spoken to: in which form, at which address, with which headers. All of it follows
 //! from the provider's dialect and what the caller asks for; nothing here sends anything.
 
-use std::fmt::Write as _;
-
 use keyward_catalog::Dialect;
 use keyward_dialect::ChatFlavour;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use super::form::{Form, Language};
 use super::providers::OPENROUTER;
@@ -14,26 +13,42 @@ const ANTHROPIC_VERSION: (&str, &str) = ("anthropic-version", "2023-06-01");
 /// Which version of its interface Azure is asked by, where the key's settings do not say.
 const AZURE_VERSION: &str = "2024-10-21";
 
+/// What is written otherwise in a segment of a path: all but RFC 3986's unreserved characters.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// The form in which a provider of this dialect is spoken to for what a caller asks; `None` where it
 /// cannot be asked that. The same form passes as it is, another is translated.
 pub(crate) fn form(dialect: Dialect, asked: Form) -> Option<Form> {
-    let (speaks, spoken) = match dialect {
-        Dialect::OpenAi | Dialect::Azure => (asked.language() == Language::OpenAi, Form::Chat),
-        Dialect::Anthropic => (asked.language() == Language::Anthropic, Form::Messages),
-        Dialect::Google => (asked.language() == Language::Google, Form::GenerateContent),
-        Dialect::Sandbox => (matches!(asked, Form::Chat | Form::Embeddings), Form::Chat),
+    let speaks = match dialect {
+        Dialect::OpenAi | Dialect::Azure => asked.language() == Language::OpenAi,
+        Dialect::Anthropic => asked.language() == Language::Anthropic,
+        Dialect::Google => asked.language() == Language::Google,
+        Dialect::Sandbox => matches!(asked, Form::Chat | Form::Embeddings),
     };
     if speaks {
         return Some(asked);
     }
-    translates(asked, spoken).then_some(spoken)
+    counterpart(dialect, asked)
 }
 
-/// Whether there is a way from one form into another and back: conversations can be told in each of
-/// those that make text, and whoever is asked otherwise is asked in one of the first three.
-fn translates(asked: Form, spoken: Form) -> bool {
-    let is_spoken = matches!(spoken, Form::Chat | Form::Messages | Form::GenerateContent);
-    is_spoken && asked != spoken && translated(asked).is_some()
+/// What a dialect has for what is asked for in another's form.
+const fn counterpart(dialect: Dialect, asked: Form) -> Option<Form> {
+    use Dialect::{Anthropic, Azure, Google, OpenAi, Sandbox};
+    Some(match (dialect, asked) {
+        (OpenAi | Azure | Sandbox, asked) if asked.makes_text() => Form::Chat,
+        (Anthropic, asked) if asked.makes_text() => Form::Messages,
+        (Google, asked) if asked.makes_text() => Form::GenerateContent,
+        (OpenAi | Azure, Form::EmbedContent | Form::BatchEmbedContents) => Form::Embeddings,
+        (Google, Form::Embeddings) => Form::BatchEmbedContents,
+        (Google, Form::ImageGenerations) => Form::Predict,
+        (Google, Form::MessageTokens) => Form::CountTokens,
+        (Anthropic, Form::CountTokens) => Form::MessageTokens,
+        _ => return None,
+    })
 }
 
 /// The form of a translated request that is to be streamed, where that is another.
@@ -44,19 +59,26 @@ pub(crate) fn streamed(spoken: Form, is_stream: bool) -> Form {
     }
 }
 
-/// What translators call a form; `None` for those that they do not know.
-pub(crate) const fn translated(form: Form) -> Option<keyward_dialect::Form> {
-    Some(match form {
-        Form::Chat => keyward_dialect::Form::OpenAiChat,
-        Form::Completions => keyward_dialect::Form::OpenAiCompletions,
-        Form::Responses => keyward_dialect::Form::OpenAiResponses,
-        Form::Messages => keyward_dialect::Form::AnthropicMessages,
-        Form::GenerateContent | Form::StreamGenerateContent => {
-            keyward_dialect::Form::GeminiGenerate
-        }
-        Form::TypedChat => keyward_dialect::Form::TypedChat,
-        _ => return None,
-    })
+/// Claude's models that think by a budget of tokens. Those that came later judge themselves how much
+/// they need, and refuse budgets.
+const CLAUDES_WITH_BUDGETS: [&str; 5] = [
+    "claude-3",
+    "claude-haiku-4-5",
+    "claude-opus-4-5",
+    "claude-opus-4-1",
+    "claude-sonnet-4-5",
+];
+/// The first of them that have no second number: a date follows, or nothing, or a zero.
+const CLAUDES_4_0: [&str; 2] = ["claude-opus-4", "claude-sonnet-4"];
+
+/// Whether a model, by Anthropic's name for it, judges itself how much it thinks.
+pub(crate) fn judges_itself(model: &str) -> bool {
+    let is_one_of = |names: &[&str]| names.iter().any(|name| model.starts_with(name));
+    let is_4_0 = |name: &&str| {
+        let rest = model.strip_prefix(*name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("-0") || rest.starts_with("-2"))
+    };
+    !is_one_of(&CLAUDES_WITH_BUDGETS) && !CLAUDES_4_0.iter().any(is_4_0)
 }
 
 /// How a provider speaks OpenAI's form of chats.
@@ -131,7 +153,7 @@ pub(crate) fn path(dialect: Dialect, call: &Addressed<'_>) -> String {
                 _ => "",
             };
             let model = call.model.strip_prefix("models/").unwrap_or(call.model);
-            format!("/v1beta/models/{}:{verb}{query}", escaped(model))
+            format!("/v1beta/models/{}:{verb}{query}", segment(model))
         }
         None => operation(call.form).to_owned(),
     }
@@ -147,7 +169,7 @@ fn azure_path(call: &Addressed<'_>) -> String {
         // They belong to no deployment; the body names it.
         return format!("/openai{operation}?api-version={version}");
     }
-    let deployment = escaped(call.model);
+    let deployment = segment(call.model);
     format!("/openai/deployments/{deployment}{operation}?api-version={version}")
 }
 
@@ -158,6 +180,7 @@ fn gemini_verb(form: Form) -> Option<&'static str> {
         Form::CountTokens => "countTokens",
         Form::EmbedContent => "embedContent",
         Form::BatchEmbedContents => "batchEmbedContents",
+        Form::Predict => "predict",
         _ => return None,
     })
 }
@@ -183,30 +206,21 @@ const fn operation(form: Form) -> &'static str {
         | Form::CountTokens
         | Form::EmbedContent
         | Form::BatchEmbedContents
+        | Form::Predict
         // Nobody is asked in it.
         | Form::TypedChat => "",
     }
 }
 
 /// A name as a segment of a path: whatever it holds, it stays one.
-fn escaped(name: &str) -> String {
-    let mut segment = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                segment.push(char::from(byte));
-            }
-            _ => {
-                let _ = write!(segment, "%{byte:02X}");
-            }
-        }
-    }
-    segment
+fn segment(name: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(name, SEGMENT)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::translation::Translation;
 
     #[test]
     fn each_dialect_is_spoken_to_in_its_own_forms() {
@@ -221,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_text_is_translated_and_translators_know_both_forms() {
+    fn what_another_dialect_has_too_is_translated() {
         use Dialect::{Anthropic, Azure, Google, OpenAi, Sandbox};
         for dialect in [OpenAi, Azure, Sandbox] {
             assert_eq!(form(dialect, Form::Messages), Some(Form::Chat));
@@ -236,9 +250,20 @@ mod tests {
             streamed(Form::GenerateContent, true),
             Form::StreamGenerateContent
         );
+        for (dialect, asked, spoken) in [
+            (OpenAi, Form::EmbedContent, Form::Embeddings),
+            (Azure, Form::BatchEmbedContents, Form::Embeddings),
+            (Google, Form::Embeddings, Form::BatchEmbedContents),
+            (Google, Form::ImageGenerations, Form::Predict),
+            (Google, Form::MessageTokens, Form::CountTokens),
+            (Anthropic, Form::CountTokens, Form::MessageTokens),
+        ] {
+            assert_eq!(form(dialect, asked), Some(spoken), "{dialect:?} {asked:?}");
+        }
         for (dialect, asked) in [
-            (Google, Form::Embeddings),
             (Anthropic, Form::Embeddings),
+            (OpenAi, Form::CountTokens),
+            (Google, Form::ImageEdits),
             (OpenAi, Form::MessageTokens),
             (Sandbox, Form::Speech),
         ] {
@@ -249,8 +274,27 @@ mod tests {
                 let Some(spoken) = form(dialect, asked).filter(|spoken| *spoken != asked) else {
                     continue;
                 };
-                assert!(translated(asked).is_some() && translated(spoken).is_some());
+                let way = Translation::between(asked, spoken);
+                assert!(way.is_some(), "{asked:?} {spoken:?}");
             }
+        }
+    }
+
+    #[test]
+    fn newer_claudes_judge_themselves_how_much_they_think() {
+        for (model, judges) in [
+            ("claude-3-7-sonnet-20250219", false),
+            ("claude-sonnet-4-20250514", false),
+            ("claude-opus-4-0", false),
+            ("claude-opus-4", false),
+            ("claude-opus-4-1-20250805", false),
+            ("claude-haiku-4-5-20251001", false),
+            ("claude-opus-4-6", true),
+            ("claude-opus-4-8", true),
+            ("claude-sonnet-5", true),
+            ("claude-haiku-5-5", true),
+        ] {
+            assert_eq!(judges_itself(model), judges, "{model}");
         }
     }
 
@@ -284,6 +328,12 @@ mod tests {
                 Form::EmbedContent,
                 "a/../b?c",
                 "/v1beta/models/a%2F..%2Fb%3Fc:embedContent",
+            ),
+            (
+                Google,
+                Form::Predict,
+                "imagen-3.0-generate-002",
+                "/v1beta/models/imagen-3.0-generate-002:predict",
             ),
             (
                 Azure,

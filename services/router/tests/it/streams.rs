@@ -351,6 +351,37 @@ async fn a_stream_without_credits_for_more_goes_on_or_ends_at_its_length() {
 }
 
 #[tokio::test]
+async fn a_translated_stream_without_credits_for_more_ends_with_an_error() {
+    let harness = Harness::with(|config| config.on_credit_exhausted = OnCreditExhausted::Cut).await;
+    harness.system_key("anthropic");
+    // It covers the hold, and not twice as much.
+    *harness.metering.0.balance.lock() = 8_000_000;
+    let start = r#"{"type":"message_start","message":{"usage":{"input_tokens":9}}}"#;
+    let open =
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}"#;
+    let one =
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" one"}}"#;
+    let events = [vec![start, open], vec![one; 4_000]].concat();
+    let slow = Scripted::stream(&events).pausing(Duration::from_millis(1));
+    harness.upstream.script("anthropic", [slow]);
+    let asking = STREAMED.replace("gpt-4o", "claude-haiku-4-5");
+    let answer = harness.call(&asking).await.unwrap();
+    let passed = answer.body.matches(" one").count();
+    assert!((1_024..4_000).contains(&passed), "{passed}");
+    let end = answer.body.rsplit("\n\n").nth(1).unwrap();
+    assert!(end.contains(r#""code":"insufficient_credits""#), "{end}");
+    for good in ["[DONE]", "\"finish_reason\":\"length\""] {
+        assert!(!answer.body.contains(good));
+    }
+    let charge = Nanos::new(answer.summary.charge_nanos);
+    let comment = format!(": x-credits-charged {charge}\n\n");
+    assert!(charge > Nanos::ZERO && answer.body.contains(&comment));
+    let event = settled(&harness)[0].clone();
+    assert_eq!(event.status(), AttemptStatus::Cut);
+    assert!(event.reason.contains("credits"), "{}", event.reason);
+}
+
+#[tokio::test]
 async fn only_so_many_answers_are_read_that_nobody_waits_for() {
     let harness = serving("openrouter").await;
     let endless = Scripted::stream(&[ONE, ONE]).hanging();

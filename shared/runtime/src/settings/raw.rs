@@ -128,6 +128,7 @@ section!(RawRouting {
     #[serde(deserialize_with = "text")]
     fallback_max_charge: Option<String>,
     on_credit_exhausted: Option<OnCreditExhausted>,
+    drop_params: Option<bool>,
     #[serde(deserialize_with = "duration")]
     key_test_interval: Option<Duration>,
     max_attempts: Option<u32>,

@@ -37,6 +37,7 @@ pub(super) fn validate(raw: &RawRouting) -> Result<RoutingSettings, SettingsErro
             FALLBACK_MAX_CHARGE_DEFAULT,
         )?,
         on_credit_exhausted: raw.on_credit_exhausted.unwrap_or_default(),
+        drop_params: raw.drop_params.unwrap_or(false),
         key_test_interval: key_test_interval(raw.key_test_interval)?,
         max_attempts: max_attempts(raw.max_attempts)?,
         failover_budget: within(

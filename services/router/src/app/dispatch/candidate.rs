@@ -17,12 +17,10 @@ use super::{Dispatch, Outcome};
 use crate::app::attempt::{Attempt, Ending, OpenKey};
 use crate::app::race::Lane;
 use crate::app::vault::UnsealError;
+use crate::app::voice::Words;
 use crate::app::{RouteError, spans};
-use crate::domain::form::Form;
 use crate::domain::plan::{Candidate, CandidateKey};
 use crate::domain::providers::Provider;
-use crate::domain::request::UpstreamBody;
-use crate::domain::wire;
 
 /// All that an attempt needs.
 struct Prepared<'a> {
@@ -30,8 +28,7 @@ struct Prepared<'a> {
     provider: &'a Provider,
     key: OpenKey,
     probe: Option<Box<Probe>>,
-    form: Form,
-    body: UpstreamBody,
+    words: Words,
     reserved: Reserved<'a>,
 }
 
@@ -73,8 +70,7 @@ impl Dispatch {
             Leave::Given(probe) => probe,
             Leave::Later => return Err(Outcome::Later),
         };
-        let form = self.form_at(provider);
-        let body = self.body_for(candidate, provider, form).map_err(skipped)?;
+        let words = self.words_for(candidate, provider).map_err(skipped)?;
         let reserved = self.reserve(candidate).await.map_err(Outcome::Skipped)?;
         // Holding takes its time, in which a key may be revoked.
         let key = match reserved.is_something() {
@@ -86,17 +82,9 @@ impl Dispatch {
             provider,
             key,
             probe,
-            form,
-            body,
+            words,
             reserved,
         })
-    }
-
-    /// The form in which a provider is spoken to.
-    fn form_at(&self, provider: &Provider) -> Form {
-        let asked = self.request.form();
-        let form = wire::form(provider.dialect, asked).unwrap_or(asked);
-        wire::streamed(form, self.request.is_stream() && form != asked)
     }
 
     /// Begins an attempt, with its place in the spool: nothing is dispatched that could not be
@@ -113,8 +101,7 @@ impl Dispatch {
         let mut attempt = Attempt {
             number,
             candidate: candidate.clone(),
-            form: prepared.form,
-            body: prepared.body,
+            words: prepared.words,
             key: prepared.key,
             hold,
             expected,

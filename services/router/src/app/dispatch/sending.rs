@@ -35,7 +35,7 @@ impl Dispatch {
         let call = Call {
             provider,
             addressed: Addressed {
-                form: attempt.form,
+                form: attempt.form(),
                 model: &attempt.candidate.upstream_model,
                 events: self.request.asks_events(),
                 api_version: &attempt.candidate.api_version,
@@ -44,7 +44,7 @@ impl Dispatch {
             content_type: self.request.content_type(),
             key_base_url: attempt.candidate.base_url.as_deref(),
             key: attempt.key.secret(),
-            body: attempt.body.clone(),
+            body: attempt.words.body.clone(),
             streamed: self.request.is_stream(),
             trace: self.core.trace_providers.then(|| attempt.span.context()),
         };

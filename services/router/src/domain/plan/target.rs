@@ -246,17 +246,19 @@ impl<'a> Target<'a> {
         if self.is_unknown() {
             return Refusal::ModelNotFound;
         }
+        let form = input.request.form;
+        let known = |provider: &&str| input.providers.get(provider).is_some();
         let callable = |provider: &&str| {
             let known = input.providers.get(provider);
-            let form = input.request.form;
             known.is_some_and(|provider| wire::form(provider.dialect, form).is_some())
         };
-        let helpful = self
-            .providers()
-            .into_iter()
-            .filter(callable)
-            .map(str::to_owned);
-        Refusal::NoKey(helpful.collect())
+        let having: Vec<&str> = self.providers().into_iter().filter(known).collect();
+        let named = |providers: &[&str]| providers.iter().map(|&name| name.to_owned()).collect();
+        let helpful: Vec<&str> = having.iter().copied().filter(callable).collect();
+        match (having.as_slice(), helpful.as_slice()) {
+            ([_, ..], []) => Refusal::NotCallable(named(&having), form),
+            (_, helpful) => Refusal::NoKey(named(helpful)),
+        }
     }
 }
 

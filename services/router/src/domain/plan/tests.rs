@@ -431,7 +431,13 @@ fn what_cannot_be_served_says_why() {
         "azure".to_owned(),
         "openrouter".to_owned(),
     ];
-    assert_eq!(refusal("gpt-4o", "u:groq"), Refusal::NoKey(all));
+    assert_eq!(refusal("gpt-4o", "u:groq"), Refusal::NoKey(all.clone()));
+    let mut counting = Case::new("gpt-4o", "u:openai");
+    counting.request.form = Form::MessageTokens;
+    assert_eq!(
+        counting.plan().refusal,
+        Some(Refusal::NotCallable(all, Form::MessageTokens))
+    );
     let both = vec!["anthropic".to_owned(), "openrouter".to_owned()];
     assert_eq!(
         refusal("claude-3-opus-20240229", "u:openai"),

@@ -29,10 +29,11 @@ pub(super) struct Grammar {
 }
 
 /// What every form may have.
-const COMMON: [Member; 5] = [
+const COMMON: [Member; 6] = [
     Member::Model,
     Member::Stream,
     Member::InlineKey,
+    Member::DropParams,
     Member::Models,
     Member::Provider,
 ];
@@ -103,7 +104,7 @@ impl Grammar {
             Form::Completions => COMPLETIONS,
             Form::Responses => RESPONSES,
             Form::Embeddings | Form::Moderations => only(Prompt::Given(Member::Input)),
-            Form::ImageGenerations | Form::ImageEdits => IMAGES,
+            Form::ImageGenerations | Form::ImageEdits | Form::Predict => IMAGES,
             Form::ImageVariations => Grammar {
                 prompt: Prompt::Optional(Member::Prompt),
                 ..IMAGES
@@ -117,6 +118,7 @@ impl Grammar {
             Form::GenerateContent | Form::StreamGenerateContent => CONTENTS,
             Form::CountTokens => Grammar {
                 prompt: Prompt::Optional(Member::Contents),
+                others: &[Member::GenerationConfig, Member::GenerateContentRequest],
                 ..CONTENTS
             },
             Form::EmbedContent => only(Prompt::Given(Member::Content)),

@@ -23,6 +23,7 @@ pub(super) enum Member {
     MaxOutputTokens,
     Choices,
     InlineKey,
+    DropParams,
     Models,
     Provider,
     ServiceTier,
@@ -45,9 +46,10 @@ pub(super) enum Member {
     Requests,
     SystemInstruction,
     GenerationConfig,
+    GenerateContentRequest,
 }
 
-const MEMBERS: [Member; 32] = [
+const MEMBERS: [Member; 34] = [
     Member::Model,
     Member::Messages,
     Member::Stream,
@@ -58,6 +60,7 @@ const MEMBERS: [Member; 32] = [
     Member::MaxOutputTokens,
     Member::Choices,
     Member::InlineKey,
+    Member::DropParams,
     Member::Models,
     Member::Provider,
     Member::ServiceTier,
@@ -80,6 +83,7 @@ const MEMBERS: [Member; 32] = [
     Member::Requests,
     Member::SystemInstruction,
     Member::GenerationConfig,
+    Member::GenerateContentRequest,
 ];
 
 impl Member {
@@ -95,6 +99,7 @@ impl Member {
             Self::MaxOutputTokens => "max_output_tokens",
             Self::Choices => "n",
             Self::InlineKey => "byok_api_key",
+            Self::DropParams => "drop_params",
             Self::Models => "models",
             Self::Provider => "provider",
             Self::ServiceTier => "service_tier",
@@ -117,6 +122,7 @@ impl Member {
             Self::Requests => "requests",
             Self::SystemInstruction => "systemInstruction",
             Self::GenerationConfig => "generationConfig",
+            Self::GenerateContentRequest => "generateContentRequest",
         }
     }
 
@@ -125,6 +131,7 @@ impl Member {
         match self {
             Self::SystemInstruction => Some("system_instruction"),
             Self::GenerationConfig => Some("generation_config"),
+            Self::GenerateContentRequest => Some("generate_content_request"),
             _ => None,
         }
     }
@@ -148,13 +155,23 @@ pub(super) struct Place {
 }
 
 /// The places of the members that routing acts upon.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Members {
     /// Where the object opens.
     start: usize,
     /// How many it has, whatever they are.
     count: usize,
     places: [Option<Place>; MEMBERS.len()],
+}
+
+impl Default for Members {
+    fn default() -> Self {
+        Self {
+            start: 0,
+            count: 0,
+            places: [const { None }; MEMBERS.len()],
+        }
+    }
 }
 
 impl Members {
@@ -261,6 +278,18 @@ pub(super) fn find(
         return Err(RequestError::new(Some(param), message));
     }
     Ok(found)
+}
+
+/// The ranges of a list's elements.
+pub(super) fn elements(list: &str, param: &'static str) -> Result<Vec<Range<usize>>, RequestError> {
+    let elements: Vec<&RawValue> = serde_json::from_str(list)
+        .map_err(|_| RequestError::new(Some(param), format!("`{param}` must be an array")))?;
+    let base = list.as_ptr() as usize;
+    let range = |element: &RawValue| {
+        let start = element.get().as_ptr() as usize - base;
+        start..start + element.get().len()
+    };
+    Ok(elements.into_iter().map(range).collect())
 }
 
 fn comma_end(text: &str, value_end: usize) -> usize {

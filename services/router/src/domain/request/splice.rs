@@ -40,10 +40,11 @@ impl ModelRequest {
             return Ok(self.apply(edits_of_parts(parts, splice)));
         }
         let mut edits = Vec::with_capacity(4);
-        let mut unwanted = vec![Member::InlineKey];
+        let mut unwanted = vec![Member::InlineKey, Member::DropParams];
         unwanted.extend((!splice.keep_models).then_some(Member::Models));
         unwanted.extend((!splice.keep_provider).then_some(Member::Provider));
         self.edit_model(splice.upstream_model, &unwanted, &mut edits);
+        self.edit_inner_models(splice.upstream_model, &mut edits)?;
         let cut = |range| Edit {
             range,
             with: Bytes::new(),
@@ -60,9 +61,7 @@ impl ModelRequest {
         let edit = match self.members.span(Member::Model) {
             Some(range) if self.form.language() == Language::Google => Edit {
                 range: range.clone(),
-                with: serde_json::Value::from(format!("models/{upstream_model}"))
-                    .to_string()
-                    .into(),
+                with: resource(upstream_model),
             },
             // It stands in the address.
             None if self.form.language() == Language::Google => return,
@@ -82,6 +81,36 @@ impl ModelRequest {
             }
         };
         edits.push(edit);
+    }
+
+    /// Gemini's requests may have others within, each of which names the model again.
+    fn edit_inner_models(
+        &self,
+        upstream_model: &str,
+        edits: &mut Vec<Edit>,
+    ) -> Result<(), RequestError> {
+        for (request, param) in self.inner_requests()? {
+            if let Some(model) = members::find(self.text(&request), "model", param)? {
+                edits.push(Edit {
+                    range: request.start + model.start..request.start + model.end,
+                    with: resource(upstream_model),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn inner_requests(&self) -> Result<Vec<(Range<usize>, &'static str)>, RequestError> {
+        let mut found = Vec::new();
+        if let Some(list) = self.members.span(Member::Requests) {
+            let param = Member::Requests.name();
+            let elements = members::elements(self.text(list), param)?.into_iter();
+            let within = |one: Range<usize>| (list.start + one.start..list.start + one.end, param);
+            found.extend(elements.map(within));
+        }
+        let one = self.members.span(Member::GenerateContentRequest);
+        found.extend(one.map(|span| (span.clone(), Member::GenerateContentRequest.name())));
+        Ok(found)
     }
 
     fn edit_stream_options(&self, edits: &mut Vec<Edit>) -> Result<(), RequestError> {
@@ -150,9 +179,16 @@ impl ModelRequest {
     }
 }
 
+/// A model as Google's bodies name it, in JSON.
+fn resource(upstream_model: &str) -> Bytes {
+    let name = upstream_model.strip_prefix("models/");
+    let name = format!("models/{}", name.unwrap_or(upstream_model));
+    serde_json::Value::from(name).to_string().into()
+}
+
 /// The same of a body in parts.
 fn edits_of_parts(parts: &Parts, splice: &Splice<'_>) -> Vec<Edit> {
-    let mut unwanted = vec![Member::InlineKey];
+    let mut unwanted = vec![Member::InlineKey, Member::DropParams];
     unwanted.extend((!splice.keep_models).then_some(Member::Models));
     unwanted.extend((!splice.keep_provider).then_some(Member::Provider));
     let cuts = unwanted

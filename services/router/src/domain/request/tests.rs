@@ -8,6 +8,16 @@ fn parse_as(form: Form, body: &[u8]) -> Result<ModelRequest, RequestError> {
     })
 }
 
+/// A request in a form of Gemini's, whose address names the model.
+fn addressed(form: Form, body: &str) -> Result<ModelRequest, RequestError> {
+    ModelRequest::parse(Arrived {
+        form,
+        model: "gemini-2.5-flash".to_owned(),
+        body: Bytes::copy_from_slice(body.as_bytes()),
+        ..Arrived::default()
+    })
+}
+
 fn parse(body: &str) -> Result<ModelRequest, RequestError> {
     parse_as(Form::Chat, body.as_bytes())
 }
@@ -229,23 +239,55 @@ fn each_form_has_its_own_members_and_faults() {
 
 #[test]
 fn geminis_forms_have_their_model_and_their_stream_in_the_address() {
-    let request = |form, body: &str| {
-        ModelRequest::parse(Arrived {
-            form,
-            model: "gemini-2.5-flash".to_owned(),
-            body: Bytes::copy_from_slice(body.as_bytes()),
-            ..Arrived::default()
-        })
-    };
     let body = r#"{"contents":[{}],"generation_config":{"maxOutputTokens":7}}"#;
-    let found = request(Form::StreamGenerateContent, body).unwrap();
+    let found = addressed(Form::StreamGenerateContent, body).unwrap();
     assert_eq!(found.model(), "gemini-2.5-flash");
     assert!(found.is_stream() && found.asks_usage());
     assert_eq!(found.max_output_tokens(), Some(7));
-    assert!(!request(Form::GenerateContent, body).unwrap().is_stream());
-    let lacking = request(Form::GenerateContent, "{}").unwrap_err();
+    assert!(!addressed(Form::GenerateContent, body).unwrap().is_stream());
+    let lacking = addressed(Form::GenerateContent, "{}").unwrap_err();
     assert_eq!(lacking.param, Some("contents"));
-    assert!(request(Form::CountTokens, "{}").is_ok());
+    assert!(addressed(Form::CountTokens, "{}").is_ok());
+}
+
+#[test]
+fn requests_within_a_request_name_the_model_as_its_provider_does() {
+    let cases = [
+        (
+            Form::BatchEmbedContents,
+            r#"{"requests":[ {"model":"models/google/m","content":{"model":"x"}},{"content":{}} ]}"#,
+            r#"{"requests":[ {"model":"models/up","content":{"model":"x"}},{"content":{}} ]}"#,
+        ),
+        (
+            Form::CountTokens,
+            r#"{"generateContentRequest":{"contents":[],"model":"models/google/m"}}"#,
+            r#"{"generateContentRequest":{"contents":[],"model":"models/up"}}"#,
+        ),
+        (
+            Form::EmbedContent,
+            r#"{"model":"models/google/m","content":{}}"#,
+            r#"{"model":"models/up","content":{}}"#,
+        ),
+    ];
+    for (form, body, expect) in cases {
+        let sent = addressed(form, body).unwrap().splice(&SPLICE).unwrap();
+        assert_eq!(sent.to_bytes(), expect, "{form:?}");
+    }
+    let twice = r#"{"requests":[{"model":"a","model":"b"}]}"#;
+    let refused = addressed(Form::BatchEmbedContents, twice).unwrap();
+    assert_eq!(refused.splice(&SPLICE).unwrap_err().param, Some("requests"));
+}
+
+#[test]
+fn leave_to_drop_settings_is_kept_from_providers() {
+    for (member, said) in [("true", Some(true)), ("false", Some(false)), ("null", None)] {
+        let body = format!(r#"{{"model":"m","messages":[{{}}],"drop_params":{member}}}"#);
+        assert_eq!(parse(&body).unwrap().drop_params(), said);
+        let without = r#"{"model":"up","messages":[{}]}"#;
+        assert_eq!(spliced(&body, &SPLICE), without);
+    }
+    let wrong = r#"{"model":"m","messages":[{}],"drop_params":"all"}"#;
+    assert_eq!(parse(wrong).unwrap_err().param, Some("drop_params"));
 }
 
 #[test]

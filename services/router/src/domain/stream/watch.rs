@@ -340,12 +340,13 @@ impl StreamWatch {
         &self.text
     }
 
-    /// Whether it can be ended here: in the midst of an answer, between two events, and in a form whose
-    /// end can be made without knowing the whole.
+    /// Whether it can be ended here: in a form whose end can be made without knowing the whole.
     pub(crate) fn can_be_cut(&self) -> bool {
-        if self.kind != Kind::Chunks {
-            return false;
-        }
+        self.kind == Kind::Chunks && self.is_midway()
+    }
+
+    /// Whether it is in the midst of an answer, between two events.
+    pub(crate) fn is_midway(&self) -> bool {
         let has_ended = self.finished || self.failure.is_some() || self.done_event.is_some();
         self.committed && !self.passing && !has_ended
     }
