@@ -40,6 +40,24 @@ async fn the_platform_can_forbid_the_fallback(topology: Topology) {
     assert_eq!(tenant.balance().await, "1.00");
 }
 
+async fn a_refused_key_is_tried_for_no_other_model(topology: Topology) {
+    let system = shared(topology).await;
+    for script in [Script::unauthorized(), Script::insufficient_quota()] {
+        let tenant = Tenant::new(&system.gateway, "professional").await;
+        tenant.grant("1").await;
+        // It carries every model that the task may be given to, and comes before all credits.
+        let (_, key) = tenant.own_key("openrouter").await;
+        system.providers.named("openrouter").script(&key, script);
+        let client = tenant.client.with("x-keyward-fallback", "credits;max=1");
+        let mut body = ask("auto", "hello");
+        body["reasoning_effort"] = json!("low");
+        let answer = client.post("/v1/chat/completions", body).await.ok();
+        assert_eq!(answer.header("x-keyward-key-source"), "system");
+        let tried = system.providers.named("openrouter").requests_with(&key);
+        assert_eq!(tried.len(), 1);
+    }
+}
+
 async fn a_fallback_over_the_cap_gives_the_own_keys_error(topology: Topology) {
     let system = shared(topology).await;
     for streamed in [false, true] {
@@ -164,6 +182,7 @@ fn assert_own_key_failed(answer: &Answer) {
 both!(
     a_request_can_forbid_the_fallback,
     the_platform_can_forbid_the_fallback,
+    a_refused_key_is_tried_for_no_other_model,
     a_fallback_over_the_cap_gives_the_own_keys_error,
     the_default_cap_holds_where_the_request_names_none,
     a_request_cannot_raise_the_cap,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Dispatch, Failed, Outcome};
 use crate::app::RouteError;
 use crate::app::answer::AnswerSender;
-use crate::domain::failure::Failure;
+use crate::domain::failure::{Failure, Fault};
 use crate::domain::plan::{Candidate, Plan, Refusal};
 
 /// The longest wait for a key that is limited, where nothing else can serve.
@@ -166,15 +166,21 @@ impl Queue {
         self.postponed.push_back(candidate);
     }
 
+    fn keep(&mut self, is_left: impl Fn(&Candidate) -> bool) {
+        self.candidates.retain(&is_left);
+        self.postponed.retain(is_left);
+    }
+
     /// A candidate failed so; `due` is when the caller is to be answered.
     fn learn(&mut self, candidate: &Candidate, failure: Failure, due: Option<Instant>) {
-        if failure == Failure::ModelAbsent {
-            let is_elsewhere = |next: &Candidate| {
+        match failure.fault() {
+            Fault::Model => self.keep(|next| {
                 next.provider != candidate.provider
                     || next.upstream_model != candidate.upstream_model
-            };
-            self.candidates.retain(is_elsewhere);
-            self.postponed.retain(is_elsewhere);
+            }),
+            // Whatever the model, it would be refused again.
+            Fault::Key | Fault::Quota => self.keep(|next| next.key != candidate.key),
+            _ => {}
         }
         if let Some(wait) = short_wait(failure)
             && !self.waited
