@@ -1,9 +1,11 @@
 //! gRPC from outside: the same credential, the same answers, and nothing that is for services alone.
 
+mod chat;
 mod invoke;
 mod refused;
 
 use keyward_testkit::{Role, Topology};
+use tonic::Request;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -75,6 +77,13 @@ async fn reflected(system: &System, role: Role) -> Result<Vec<String>, tonic::St
             .collect()),
         other => panic!("no list of services: {other:?}"),
     }
+}
+
+/// A call with an access key.
+fn with_key<T>(mut request: Request<T>, access_key: &str) -> Request<T> {
+    let value = format!("Bearer {access_key}").parse().expect("a header");
+    request.metadata_mut().insert("authorization", value);
+    request
 }
 
 both!(

@@ -13,6 +13,7 @@ use keyward_testkit::{Role, Tenant, Topology};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
+use super::with_key;
 use crate::system::{System, both, shared};
 
 async fn invoke_serves_plain_and_streamed(topology: Topology) {
@@ -121,12 +122,6 @@ async fn invoke(
     }
     let text = String::from_utf8(text).expect("text");
     Ok((head.expect("a head"), text, summary.expect("a summary")))
-}
-
-fn with_key<T>(mut request: Request<T>, access_key: &str) -> Request<T> {
-    let value = format!("Bearer {access_key}").parse().expect("a header");
-    request.metadata_mut().insert("authorization", value);
-    request
 }
 
 both!(
