@@ -86,7 +86,7 @@ async fn googles_own_libraries_are_sent_no_comments(topology: Topology) {
     let system = shared(topology).await;
     let tenant = Tenant::new(&system.gateway, "trial").await;
     let (_, key) = tenant.own_key("google").await;
-    let row = rows().into_iter().find(|row| row.is_streamed()).unwrap();
+    let row = rows().into_iter().find(Row::is_streamed).unwrap();
     system.providers.google.script(&key, row.script());
     let library = tenant
         .client

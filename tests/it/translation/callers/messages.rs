@@ -60,7 +60,7 @@ impl Caller for Messages {
                 .collect();
             Call::new(text(&event["content_block"]["name"]), arguments(&json))
         });
-        let last = of("message_delta").last().unwrap();
+        let last = of("message_delta").next_back().unwrap();
         let deltas = of("content_block_delta");
         Said {
             text: deltas.map(|event| text(&event["delta"]["text"])).collect(),
