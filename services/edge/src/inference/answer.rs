@@ -42,8 +42,10 @@ pub(crate) async fn answer(
     let json = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    // What is streamed is charged when it ends; Gemini's streams may be JSON, too.
+    let is_whole = json && head.charge_nanos.is_some();
     let chunks = Box::pin(chunks(rest));
-    let body = match json {
+    let body = match is_whole {
         true => whole_or_streamed(chunks).await?,
         false if without_comments => Body::from_stream(uncommented(chunks)),
         false => Body::from_stream(chunks),

@@ -75,6 +75,6 @@ mod tests {
             Some("no such thing"),
         );
         check("{}", 0, Some(WITHHELD));
-        assert!(usage(b"[]").is_none() && withheld(b"no").is_none());
+        assert!(usage(b"7").is_none() && withheld(b"no").is_none());
     }
 }

@@ -363,7 +363,8 @@ async fn a_translated_stream_without_credits_for_more_ends_with_an_error() {
         r#"{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":" one"}}"#;
     let events = [vec![start, open], vec![one; 4_000]].concat();
     let slow = Scripted::stream(&events).pausing(Duration::from_millis(1));
-    harness.upstream.script("anthropic", [slow]);
+    let path = "/anthropic/v1/messages";
+    harness.upstream.script_at(path, [slow]);
     let asking = STREAMED.replace("gpt-4o", "claude-haiku-4-5");
     let answer = harness.call(&asking).await.unwrap();
     let passed = answer.body.matches(" one").count();
