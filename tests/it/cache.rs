@@ -10,14 +10,13 @@ use keyward_testkit::{
 };
 use serde_json::json;
 
+use crate::by_hand::asked_for;
 use crate::served::{CHARGE, MODEL};
 use crate::system::{System, both, shared};
 
 /// How many same requests are sent; `KEYWARD_TEST_CACHE_HITS=10000` for the whole.
-#[expect(clippy::disallowed_methods, reason = "a run by hand may ask for more")]
 fn hits() -> usize {
-    let set = std::env::var("KEYWARD_TEST_CACHE_HITS").ok();
-    set.map_or(200, |text| text.parse().unwrap())
+    asked_for("KEYWARD_TEST_CACHE_HITS", 200)
 }
 
 async fn the_same_request_again_calls_nobody_and_costs_nothing(topology: Topology) {

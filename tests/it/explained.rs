@@ -12,6 +12,7 @@ use std::ops::Range;
 use keyward_testkit::{Answer, Script, Topology, canary};
 use serde_json::Value;
 
+use crate::by_hand::asked_for;
 use crate::system::System;
 use dice::Dice;
 use household::Household;
@@ -20,13 +21,8 @@ use wishes::Wish;
 /// Which cases are drawn: `KEYWARD_TEST_ROUTES=1000` for the whole, `KEYWARD_TEST_ROUTES_FROM` to begin
 /// later.
 fn cases() -> Range<u64> {
-    let first = set("KEYWARD_TEST_ROUTES_FROM").unwrap_or(0);
-    first..first + set("KEYWARD_TEST_ROUTES").unwrap_or(60)
-}
-
-#[expect(clippy::disallowed_methods, reason = "a run by hand may ask for more")]
-fn set(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap())
+    let first = asked_for("KEYWARD_TEST_ROUTES_FROM", 0);
+    first..first + asked_for("KEYWARD_TEST_ROUTES", 60)
 }
 
 /// How often what was seen, so that a generator that draws nothing of interest is noticed.

@@ -14,6 +14,7 @@ mod audit;
 mod bad_input;
 mod books;
 mod budgets;
+mod by_hand;
 mod cache;
 mod canary;
 mod certificates;

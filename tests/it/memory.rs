@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use keyward_testkit::canary::Search;
 use keyward_testkit::{Role, Tenant, Topology};
 
+use crate::by_hand::asked_for;
 use crate::served::MODEL;
 use crate::system::System;
 use process::is_in_memory;
@@ -56,7 +57,7 @@ async fn a_stored_key_is_not_in_the_edges_memory() {
     system.gateway.terminate(Role::Edge);
     system.gateway.exited(Role::Edge).await;
     system.gateway.begin_role(Role::Edge).await;
-    let requests = requests();
+    let requests = asked_for(REQUESTS, REQUESTS_DEFAULT);
     for _ in 0..requests {
         let _ = tenant.client.chat(MODEL, "hello").await.ok();
     }
@@ -111,16 +112,6 @@ async fn the_edge_is_connected_to_services_alone_and_has_no_file_of_a_store_open
         reached.is_subset(&services),
         "{reached:?} besides {services:?}"
     );
-}
-
-#[allow(
-    clippy::disallowed_methods,
-    reason = "how long a test runs is no setting of the gateway"
-)]
-fn requests() -> usize {
-    let told = std::env::var(REQUESTS).ok();
-    let told = told.map(|text| text.parse().expect("a number of requests"));
-    told.unwrap_or(REQUESTS_DEFAULT)
 }
 
 fn port(url: &str) -> u16 {

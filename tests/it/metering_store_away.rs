@@ -13,6 +13,7 @@ use keyward_testkit::{Answer, PrivatePostgres, Role, Tenant, Topology, wait};
 use serde_json::Value;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::by_hand::asked_for;
 use crate::postgres::migrate_metering;
 use crate::served::MODEL;
 use crate::system::System;
@@ -23,12 +24,6 @@ const REQUESTS_PER_SECOND: u32 = 30;
 
 /// How soon after its return everything must be recorded.
 const CAUGHT_UP_WITHIN: Duration = Duration::from_mins(1);
-
-#[expect(clippy::disallowed_methods, reason = "a run by hand may ask for more")]
-fn asked_for(variable: &str, default: u32) -> u32 {
-    let given = std::env::var(variable).ok();
-    given.map_or(default, |text| text.parse().expect("a number"))
-}
 
 #[tokio::test]
 async fn nothing_is_lost_or_doubled_while_meterings_store_is_away() {
