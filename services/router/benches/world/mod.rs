@@ -41,7 +41,7 @@ pub(crate) struct World {
     catalog: Catalog,
     cheapest: Cheapest,
     providers: Providers,
-    keys: Vec<PlanKey>,
+    keys: Vec<Arc<PlanKey>>,
     layers: Vec<Layer>,
     principal: PlanPrincipal,
     operator: Operator,
@@ -54,7 +54,7 @@ impl World {
         Ok(Self {
             cheapest: Cheapest::of(&catalog),
             providers: Providers::new(&catalog, &BTreeMap::new()).unwrap_or_default(),
-            keys: (0..keys).map(key).collect(),
+            keys: (0..keys).map(key).map(Arc::new).collect(),
             layers: vec![layer(rules)],
             principal: PlanPrincipal {
                 organization_keys: true,

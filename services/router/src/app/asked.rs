@@ -2,6 +2,7 @@
 //! wants to know.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use keyward_runtime::error::{Reason, metadata};
 use keyward_secret::Secret;
@@ -97,7 +98,7 @@ fn guessed(request: &ModelRequest) -> TaskChoice {
 pub(super) fn complete(
     route: &mut RouteRequest,
     request: &ModelRequest,
-    keys: &[PlanKey],
+    keys: &[Arc<PlanKey>],
     layers: &[Layer],
 ) {
     let mut rules = layers.iter().flat_map(|layer| &layer.policy.rules);
@@ -111,7 +112,7 @@ pub(super) fn complete(
 }
 
 /// Whether somebody has several keys for a provider.
-fn has_pool(keys: &[PlanKey]) -> bool {
+fn has_pool(keys: &[Arc<PlanKey>]) -> bool {
     let mut seen = HashSet::with_capacity(keys.len());
     !keys
         .iter()

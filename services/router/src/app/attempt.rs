@@ -19,7 +19,7 @@ use super::voice::Words;
 use crate::domain::estimate::{self, Expected};
 use crate::domain::form::Form;
 use crate::domain::health::Run;
-use crate::domain::plan::{Candidate, CandidateKey};
+use crate::domain::plan::Candidate;
 use crate::domain::providers::OPENROUTER;
 use crate::domain::shown::Shown;
 
@@ -172,11 +172,12 @@ impl Attempt {
 
     /// The stored key and its version; none for an inline one.
     pub(super) fn stored_key(&self) -> Option<(&str, u64)> {
-        match (&self.candidate.key, &self.key) {
-            (CandidateKey::Stored { id, .. }, OpenKey::Leased(lease)) => Some((id, lease.version)),
-            (CandidateKey::Stored { id, version, .. }, OpenKey::Inline(_)) => Some((id, *version)),
-            (CandidateKey::Inline, _) => None,
-        }
+        let stored = self.candidate.stored()?;
+        let version = match &self.key {
+            OpenKey::Leased(lease) => lease.version,
+            OpenKey::Inline(_) => stored.version,
+        };
+        Some((&stored.id, version))
     }
 
     /// What health remembers it by: with the version of the key that was opened.
@@ -223,9 +224,9 @@ impl Attempt {
             inference_id: request.inference_id.to_owned(),
             attempt: self.number,
             owner: Some(owner(request.principal)),
-            provider: self.candidate.provider.clone(),
-            model: self.candidate.model.clone(),
-            upstream_model: self.candidate.upstream_model.clone(),
+            provider: self.candidate.provider.to_string(),
+            model: self.candidate.model.to_string(),
+            upstream_model: self.candidate.upstream_model.to_string(),
             key_source: self.candidate.source as i32,
             provider_key_id: key_id.to_owned(),
             key_version: version,
@@ -299,11 +300,8 @@ pub(super) fn place(candidate: &Candidate) -> Place<'_> {
     Place {
         provider: &candidate.provider,
         model: &candidate.upstream_model,
-        key: match &candidate.key {
-            CandidateKey::Stored { id, version, .. } => Some((id, *version)),
-            CandidateKey::Inline => None,
-        },
-        is_providers: candidate.base_url.is_none(),
+        key: candidate.stored().map(|key| (key.id.as_str(), key.version)),
+        is_providers: candidate.base_url().is_none(),
     }
 }
 
@@ -317,7 +315,7 @@ pub(super) fn key_source_text(candidate: &Candidate) -> String {
         KeySource::System => "system",
         KeySource::Unspecified => "",
     };
-    let via = if candidate.provider == OPENROUTER {
+    let via = if *candidate.provider == *OPENROUTER {
         ":openrouter"
     } else {
         ""

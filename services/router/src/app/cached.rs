@@ -42,7 +42,7 @@ pub(super) enum Caching {
 pub(super) struct Lookup {
     key: Key,
     /// The model that the answer has to be of.
-    model: String,
+    model: Arc<str>,
     /// How long it is to be given; as the settings say where `None`.
     lifetime: Option<Duration>,
     /// Ends the wait of those who want the same.
@@ -127,7 +127,7 @@ impl Dispatch {
 
     /// By what its answer is found, and the model that it is to be of; none where it is not to be
     /// stored. What brings its own key is not: nobody knows yet whether that key may have an answer.
-    fn cache_key(&self, plan: &Plan, wish: Wish) -> Option<(Key, String)> {
+    fn cache_key(&self, plan: &Plan, wish: Wish) -> Option<(Key, Arc<str>)> {
         let is_chat = self.request.form() == CallForm::Chat;
         let is_asked = is_chat && self.inline_key.is_none();
         if !is_asked || !self.core.cache.is_wanted(wish.wanted) {
@@ -142,7 +142,7 @@ impl Dispatch {
         };
         let tenant = self.behalf.principal().billing_account()?.key();
         let key = Key::of(&tenant, model, form, self.request.body_text())?;
-        Some((key, model.clone()))
+        Some((key, Arc::clone(model)))
     }
 
     /// A stored answer that this request might have got from a provider, too.
@@ -323,10 +323,10 @@ fn kept(attempt: &Attempt, headers: &HeaderMap, ending: &Ending) -> StoredAnswer
     let content_type = content_type.and_then(|value| value.to_str().ok());
     let source: KeySource = attempt.candidate.source;
     StoredAnswer {
-        model: attempt.candidate.model.clone(),
-        provider: attempt.candidate.provider.clone(),
-        upstream_model: attempt.candidate.upstream_model.clone(),
-        base_url: attempt.candidate.base_url.clone().unwrap_or_default(),
+        model: attempt.candidate.model.to_string(),
+        provider: attempt.candidate.provider.to_string(),
+        upstream_model: attempt.candidate.upstream_model.to_string(),
+        base_url: attempt.candidate.base_url().unwrap_or_default().to_owned(),
         source: source.into(),
         content_type: content_type.unwrap_or_default().to_owned(),
         usage: Some(ending.usage().into()),

@@ -147,8 +147,11 @@ impl Dispatch {
 
     fn about(error: RouteError, candidate: &Candidate) -> RouteError {
         error
-            .with(metadata::PROVIDER, candidate.provider.clone())
-            .with(metadata::UPSTREAM_MODEL, candidate.upstream_model.clone())
+            .with(metadata::PROVIDER, candidate.provider.to_string())
+            .with(
+                metadata::UPSTREAM_MODEL,
+                candidate.upstream_model.to_string(),
+            )
             .with(metadata::KEY_SOURCE, key_source_text(candidate))
     }
 

@@ -139,7 +139,7 @@ impl Core {
         behalf: &Behalf,
     ) -> Result<Plan, RouteError> {
         let listing = self.vault.keys(behalf).await;
-        let none: &[PlanKey] = &[];
+        let none: &[Arc<PlanKey>] = &[];
         let keys = match &listing {
             Ok(listing) => listing.keys.as_slice(),
             // An inline key needs no vault.

@@ -14,7 +14,7 @@ use super::metering::leases::{LeasedHold, Ticket};
 use super::spans;
 use crate::domain::failure::{Failure, Fault};
 use crate::domain::parcel::{Kind, Parcel};
-use crate::domain::plan::CandidateKey;
+use crate::domain::plan::KeyState;
 use crate::domain::providers::SANDBOX;
 
 impl Dispatch {
@@ -74,13 +74,8 @@ impl Dispatch {
         let Some((key_id, version)) = attempt.stored_key() else {
             return;
         };
-        if matches!(
-            attempt.candidate.key,
-            CandidateKey::Stored {
-                connected: false,
-                ..
-            }
-        ) {
+        let stored = attempt.candidate.stored();
+        if stored.is_some_and(|key| key.state != KeyState::Connected) {
             self.report(key_id, version, KeyOutcome::Accepted, "").await;
         }
     }
@@ -91,12 +86,12 @@ impl Dispatch {
         let (provider, fault) = (&candidate.provider, failure.fault());
         let is_about_key = matches!(fault, Fault::Key | Fault::Quota);
         // Anybody may ask the sandbox to fail; nobody shall take its key from the others by it.
-        let is_sandbox = candidate.provider == SANDBOX;
+        let is_sandbox = *candidate.provider == *SANDBOX;
         if is_sandbox && !attempt.is_own() && is_about_key {
             return;
         }
         let place = Place {
-            is_providers: candidate.base_url.is_none() && !is_sandbox,
+            is_providers: candidate.base_url().is_none() && !is_sandbox,
             ..attempt.place()
         };
         let health = &self.core.health;

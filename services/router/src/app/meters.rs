@@ -176,7 +176,7 @@ impl Meters {
 
     /// An attempt is over.
     pub(super) fn attempt(&self, candidate: &Candidate, status: AttemptStatus, took: Duration) {
-        let provider = candidate.provider.clone();
+        let provider = candidate.provider.to_string();
         let labels = AttemptLabels {
             provider: provider.clone(),
             key_source: key_source(candidate.source),

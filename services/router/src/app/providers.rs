@@ -1,6 +1,8 @@
 //! The providers as one caller sees them: what they offer, whose keys there are for them, and how
 //! they have fared.
 
+use std::sync::Arc;
+
 use keyward_catalog::{Catalog, ProviderInfo};
 use keyward_proto::metering::v1::KeySource;
 
@@ -51,7 +53,8 @@ impl Core {
             .chain(own)
             .filter(|name| only.is_none_or(|o| o == *name));
         let view = |name: &'a str| {
-            let keys = || listing.keys.iter().filter(|key| key.provider == name);
+            let all = || listing.keys.iter().map(Arc::as_ref);
+            let keys = || all().filter(|key: &&PlanKey| key.provider == name);
             Some(ProviderView {
                 name,
                 info: catalog.provider(name),
@@ -91,8 +94,12 @@ impl Core {
     }
 
     /// Whether keys of the caller's organisation may serve it; asked only where there are any.
-    pub(super) async fn has_organization_keys(&self, keys: &[PlanKey], behalf: &Behalf) -> bool {
-        let is_organizations = |key: &PlanKey| key.source == KeySource::Organization;
+    pub(super) async fn has_organization_keys(
+        &self,
+        keys: &[Arc<PlanKey>],
+        behalf: &Behalf,
+    ) -> bool {
+        let is_organizations = |key: &Arc<PlanKey>| key.source == KeySource::Organization;
         let tier = &behalf.principal().tier;
         keys.iter().any(is_organizations) && self.metering.organization_keys(tier).await
     }

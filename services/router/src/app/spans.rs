@@ -15,7 +15,7 @@ use url::Url;
 use super::attempt::{Attempt, Ending, key_source_text};
 use super::meters::outcome;
 use crate::domain::failure::Failure;
-use crate::domain::plan::{Candidate, CandidateKey};
+use crate::domain::plan::Candidate;
 use crate::domain::providers::Provider;
 
 /// How far into an answer its model is looked for; providers name it before the content.
@@ -78,17 +78,14 @@ pub(super) fn attempt(
     span.set(names::BYOK, candidate.source != KeySource::System);
     span.set(names::FALLBACK, candidate.is_fallback());
     span.set(names::CANDIDATE_REASON, candidate.in_our_words());
-    if let CandidateKey::Stored { id, .. } = &candidate.key {
-        span.set(names::KEY_ID, id.clone());
+    if let Some(key) = candidate.stored() {
+        span.set(names::KEY_ID, key.id.clone());
     }
     span
 }
 
 fn set_server(span: &Span, candidate: &Candidate, provider: &Provider) {
-    let own = candidate
-        .base_url
-        .as_deref()
-        .and_then(|url| Url::parse(url).ok());
+    let own = candidate.base_url().and_then(|url| Url::parse(url).ok());
     let Some(url) = own.as_ref().or(provider.base_url.as_ref()) else {
         return;
     };

@@ -22,7 +22,7 @@ impl Dispatch {
     pub(super) async fn expected(&self, candidate: &Candidate) -> Expected {
         let asked = self.request.max_output_tokens();
         let form = self.request.form();
-        if candidate.provider == SANDBOX {
+        if *candidate.provider == *SANDBOX {
             let messages = self.request.messages();
             let usage = match form {
                 Form::Embeddings => sandbox::foreseen_embeddings(messages),
@@ -87,7 +87,7 @@ impl Dispatch {
         watch: &StreamWatch,
     ) -> (MeasuredUsage, UsageSource) {
         let (reported, is_final) = (watch.usage(), watch.is_whole());
-        if reported.is_none() && candidate.provider == SANDBOX {
+        if reported.is_none() && *candidate.provider == *SANDBOX {
             let usage = sandbox::delivered(self.request.messages(), watch.text().chunks());
             return (measured(usage), UsageSource::Estimated);
         }
@@ -114,7 +114,7 @@ impl Dispatch {
     pub(super) fn used_so_far(&self, candidate: &Candidate, watch: &StreamWatch) -> Usage {
         let text = watch.text();
         let reported = watch.usage();
-        if reported.is_none() && candidate.provider == SANDBOX {
+        if reported.is_none() && *candidate.provider == *SANDBOX {
             return sandbox::delivered(self.request.messages(), text.chunks());
         }
         let (kept, beyond) = text.uncounted();
@@ -232,7 +232,7 @@ impl Dispatch {
     /// answers.
     pub(super) fn learn(&self, attempt: &Attempt, ending: &Ending) {
         let candidate = &attempt.candidate;
-        if candidate.base_url.is_some() {
+        if candidate.base_url().is_some() {
             return;
         }
         let run = attempt.run(self.request.is_stream(), ending);
@@ -251,7 +251,7 @@ impl Dispatch {
     /// ones, and without them every model would look faster than it is.
     pub(super) fn waited_for(&self, attempt: &Attempt) {
         let candidate = &attempt.candidate;
-        if candidate.base_url.is_none() {
+        if candidate.base_url().is_none() {
             let streamed = self.request.is_stream();
             let (health, took) = (&self.core.health, attempt.started.elapsed());
             health.waited(&candidate.provider, &candidate.model, streamed, took);

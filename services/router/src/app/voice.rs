@@ -130,7 +130,7 @@ impl Dispatch {
             chat: wire::flavour(&candidate.provider),
             adaptive_thinking: wire::judges_itself(&candidate.upstream_model),
             drop_params: self.request.drop_params().unwrap_or(self.core.drop_params),
-            ..Options::new(&candidate.upstream_model)
+            ..Options::new(&*candidate.upstream_model)
         };
         let worded = translation.request(&body.to_bytes(), &options);
         let worded = worded.map_err(|refusal| RouteError::from(&refusal))?;
@@ -155,7 +155,7 @@ impl Dispatch {
         provider: &Provider,
         is_same: bool,
     ) -> Result<UpstreamBody, RouteError> {
-        let is_openrouter = candidate.provider == OPENROUTER;
+        let is_openrouter = *candidate.provider == *OPENROUTER;
         let is_own = candidate.source != KeySource::System;
         let splice = Splice {
             upstream_model: &candidate.upstream_model,
@@ -218,7 +218,7 @@ impl Dispatch {
 
     fn answer_context(&self, attempt: &Attempt) -> AnswerContext {
         let created = u64::try_from(attempt.start_time.as_second()).unwrap_or(0);
-        let model = &attempt.candidate.upstream_model;
+        let model = &*attempt.candidate.upstream_model;
         AnswerContext {
             stream_usage: self.request.asks_usage(),
             framing: match self.request.asks_events() {

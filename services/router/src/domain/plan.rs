@@ -14,6 +14,8 @@ mod steering;
 mod survey;
 mod target;
 
+use std::sync::Arc;
+
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::KeySource;
 
@@ -30,22 +32,18 @@ use course::Course;
 use survey::Survey;
 
 /// A key at a provider that may serve.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     /// The provider.
-    pub provider: String,
+    pub provider: Arc<str>,
     /// The model's name there.
-    pub upstream_model: String,
+    pub upstream_model: Arc<str>,
     /// The model by its id in the catalogue, or as the caller named it.
-    pub model: String,
+    pub model: Arc<str>,
     /// Whose key.
     pub source: KeySource,
     /// Which key.
     pub key: CandidateKey,
-    /// Where requests with this key go, if not the provider's address.
-    pub base_url: Option<String>,
-    /// Which version of the provider's interface the key is for; empty for the usual one.
-    pub api_version: String,
     /// The most that it may cost in credits, where somebody said so.
     pub charge_cap: Option<Nanos>,
     /// Why it stands where it stands.
@@ -53,12 +51,27 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// The stored key; none for the one in the request.
+    pub fn stored(&self) -> Option<&PlanKey> {
+        match &self.key {
+            CandidateKey::Inline => None,
+            CandidateKey::Stored(key) => Some(key),
+        }
+    }
+
     /// The id of its key; empty for the one in the request.
     pub fn key_id(&self) -> &str {
-        match &self.key {
-            CandidateKey::Inline => "",
-            CandidateKey::Stored { id, .. } => id,
-        }
+        self.stored().map_or("", |key| &key.id)
+    }
+
+    /// Where requests with its key go, if not the provider's address.
+    pub fn base_url(&self) -> Option<&str> {
+        self.stored()?.base_url.as_deref()
+    }
+
+    /// Which version of the provider's interface its key is for; empty for the usual one.
+    pub fn api_version(&self) -> &str {
+        self.stored().map_or("", |key| &key.api_version)
     }
 
     /// Whether credits stand in for own keys here.
@@ -82,37 +95,35 @@ impl Candidate {
 }
 
 /// Which key a candidate uses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum CandidateKey {
     /// The one in the request.
     Inline,
     /// A stored one.
-    Stored {
-        /// Its id.
-        id: String,
-        /// Its version.
-        version: u64,
-        /// Whether the provider is known to have accepted it.
-        connected: bool,
-    },
+    Stored(Arc<PlanKey>),
 }
 
 /// Something that might have served, and why it will not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LeftOut {
     /// The provider.
-    pub provider: String,
+    pub provider: Arc<str>,
     /// The model's name there.
-    pub upstream_model: String,
+    pub upstream_model: Arc<str>,
     /// Whose key; unspecified where there is none.
     pub source: KeySource,
-    /// The key; empty where there is none.
-    pub key_id: String,
+    /// The stored key; none where there is none, or it is the request's own.
+    pub key: Option<Arc<PlanKey>>,
     /// Why not.
     pub obstacle: Obstacle,
 }
 
 impl LeftOut {
+    /// The id of its key; empty where there is none.
+    pub fn key_id(&self) -> &str {
+        self.key.as_ref().map_or("", |key| &key.id)
+    }
+
     /// Why not, in words.
     pub fn reason(&self) -> String {
         self.obstacle.told(&self.provider)
@@ -141,7 +152,7 @@ pub enum Refusal {
 }
 
 /// What would serve a request, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
     /// Who may serve, first one first.
     pub candidates: Vec<Candidate>,
@@ -178,7 +189,7 @@ pub fn plan(input: &PlanInput<'_>) -> Plan {
     let survey = Survey::of(input, asked.is_auto, &courses);
     left_out.extend(survey.left_out);
     let refusal = survey.refusal;
-    let candidates = rank::in_order(input, survey.found, refusal.is_some(), &mut left_out);
+    let candidates = rank::in_order(input, &survey.found, refusal.is_some(), &mut left_out);
     let refusal = match candidates.is_empty() {
         true => refusal.or_else(|| Some(asked.refusal(input))),
         false => refusal,

@@ -39,8 +39,8 @@ fn candidate(candidate: &Candidate) -> UsageCandidate {
         _ => candidate.told(),
     };
     UsageCandidate {
-        provider: candidate.provider.clone(),
-        upstream_model: candidate.upstream_model.clone(),
+        provider: candidate.provider.to_string(),
+        upstream_model: candidate.upstream_model.to_string(),
         key_source: candidate.source.into(),
         provider_key_id: candidate.key_id().to_owned(),
         eligible: true,
@@ -50,10 +50,10 @@ fn candidate(candidate: &Candidate) -> UsageCandidate {
 
 fn left_out(left: &LeftOut) -> UsageCandidate {
     UsageCandidate {
-        provider: left.provider.clone(),
-        upstream_model: left.upstream_model.clone(),
+        provider: left.provider.to_string(),
+        upstream_model: left.upstream_model.to_string(),
         key_source: left.source.into(),
-        provider_key_id: left.key_id.clone(),
+        provider_key_id: left.key_id().to_owned(),
         eligible: false,
         reason: bounded(left.reason()),
     }
@@ -73,10 +73,10 @@ mod tests {
 
     fn refused(provider: &str, said: &str) -> LeftOut {
         LeftOut {
-            provider: provider.to_owned(),
-            upstream_model: "m".to_owned(),
+            provider: provider.into(),
+            upstream_model: "m".into(),
             source: KeySource::User,
-            key_id: "k".to_owned(),
+            key: None,
             obstacle: Obstacle::Rejected(said.to_owned()),
         }
     }

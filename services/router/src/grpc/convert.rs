@@ -135,8 +135,8 @@ fn candidate(candidate: Candidate) -> proto::RouteCandidate {
     let reason = candidate.told();
     proto::RouteCandidate {
         provider_key_id: candidate.key_id().to_owned(),
-        provider: candidate.provider,
-        upstream_model: candidate.upstream_model,
+        provider: candidate.provider.to_string(),
+        upstream_model: candidate.upstream_model.to_string(),
         key_source: candidate.source as i32,
         chosen: false,
         eligible: true,
@@ -147,10 +147,10 @@ fn candidate(candidate: Candidate) -> proto::RouteCandidate {
 fn left_out(left: LeftOut) -> proto::RouteCandidate {
     let reason = left.reason();
     proto::RouteCandidate {
-        provider: left.provider,
-        upstream_model: left.upstream_model,
+        provider: left.provider.to_string(),
+        upstream_model: left.upstream_model.to_string(),
         key_source: left.source as i32,
-        provider_key_id: left.key_id,
+        provider_key_id: left.key_id().to_owned(),
         chosen: false,
         eligible: false,
         reason,

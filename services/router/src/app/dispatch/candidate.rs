@@ -19,7 +19,7 @@ use crate::app::race::Lane;
 use crate::app::vault::UnsealError;
 use crate::app::voice::Words;
 use crate::app::{RouteError, spans};
-use crate::domain::plan::{Candidate, CandidateKey};
+use crate::domain::plan::Candidate;
 use crate::domain::providers::Provider;
 
 /// All that an attempt needs.
@@ -159,14 +159,14 @@ impl Dispatch {
     }
 
     async fn open(&self, candidate: &Candidate) -> Result<OpenKey, Outcome> {
-        let CandidateKey::Stored { id, version, .. } = &candidate.key else {
+        let Some(key) = candidate.stored() else {
             let inline = self.inline_key.clone().map(OpenKey::Inline);
             return inline.ok_or_else(|| Outcome::Skipped(RouteError::away("the inline key")));
         };
         let opened = self
             .core
             .vault
-            .unseal(id, *version, &self.behalf, &self.inference_id)
+            .unseal(&key.id, key.version, &self.behalf, &self.inference_id)
             .await;
         opened.map(OpenKey::Leased).map_err(|error| match error {
             // The owner must learn of it; paying in its stead would hide it.

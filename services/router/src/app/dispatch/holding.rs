@@ -60,8 +60,8 @@ impl Dispatch {
         let request = PlaceHoldRequest {
             request_id: ids::new_text(),
             inference_id: self.inference_id.clone(),
-            provider: candidate.provider.clone(),
-            model: candidate.model.clone(),
+            provider: candidate.provider.to_string(),
+            model: candidate.model.to_string(),
             estimate: Some(expected.usage.into()),
             service_tier: self.request.service_tier().unwrap_or_default().to_owned(),
             charge_cap_nanos: candidate.charge_cap.map(keyward_money::Nanos::get),

@@ -60,7 +60,7 @@ impl Dispatch {
         };
         let call = FreeCall {
             provider,
-            key_base_url: candidate.base_url.as_deref(),
+            key_base_url: candidate.base_url(),
             key: key.secret(),
         };
         if is_last || !upstream::has_free_call(provider) {

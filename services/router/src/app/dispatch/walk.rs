@@ -179,7 +179,7 @@ impl Queue {
                     || next.upstream_model != candidate.upstream_model
             }),
             // Whatever the model, it would be refused again.
-            Fault::Key | Fault::Quota => self.keep(|next| next.key != candidate.key),
+            Fault::Key | Fault::Quota => self.keep(|next| next.key_id() != candidate.key_id()),
             _ => {}
         }
         if let Some(wait) = short_wait(failure)

@@ -24,7 +24,7 @@ const CHANGED_MAX: usize = 10_000;
 /// The keys of one principal.
 #[derive(Debug)]
 pub(crate) struct Listing {
-    pub(crate) keys: Vec<PlanKey>,
+    pub(crate) keys: Vec<Arc<PlanKey>>,
     /// The change that it includes.
     pub(super) sequence: u64,
     /// Internal ids of those whose keys are in it.
@@ -38,7 +38,12 @@ impl Listing {
         let subjects = [&principal.user, &principal.project, &principal.organization];
         Self {
             masks: response.keys.iter().filter_map(mask).collect(),
-            keys: response.keys.into_iter().filter_map(plan_key).collect(),
+            keys: response
+                .keys
+                .into_iter()
+                .filter_map(plan_key)
+                .map(Arc::new)
+                .collect(),
             sequence: response.sequence,
             owners: subjects
                 .into_iter()

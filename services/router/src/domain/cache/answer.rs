@@ -75,9 +75,9 @@ impl StoredAnswer {
     /// Whether this candidate might have made it: the same model from the same place. Whoever runs a
     /// server of its own answers nobody who would not have gone there.
     pub(crate) fn is_from(&self, candidate: &Candidate) -> bool {
-        let address = candidate.base_url.as_deref().unwrap_or_default();
-        candidate.provider == self.provider
-            && candidate.model == self.model
+        let address = candidate.base_url().unwrap_or_default();
+        *candidate.provider == *self.provider
+            && *candidate.model == *self.model
             && address == self.base_url
     }
 

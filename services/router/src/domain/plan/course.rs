@@ -1,29 +1,35 @@
 //! One model of a request with the providers that have it: what holds there whatever the key is found
 //! out once.
 
+use std::sync::Arc;
+
 use super::asked::{Asked, Choice};
 use super::reason::Ordered;
 use super::steering::Steering;
-use super::{Obstacle, PlanInput};
+use super::{Obstacle, PlanInput, PlanKey};
 use crate::domain::health::Standing;
 use crate::domain::wire;
 
 /// One model with what steers who serves it.
 pub(super) struct Course<'a, 'b> {
     pub(super) choice: &'b Choice<'a>,
+    /// By its id, or as the caller named it.
+    pub(super) model: Arc<str>,
     /// Its place among the request's models.
     pub(super) number: u16,
     pub(super) steering: Steering<'a>,
     /// What put providers where they are.
     pub(super) ordered: Option<Ordered>,
-    sellers: Vec<Seller<'b>>,
+    sellers: Vec<Seller>,
+    /// The keys for one of these, each with its place among them.
+    keys: Vec<(&'a Arc<PlanKey>, usize)>,
 }
 
 /// A provider that has the model.
-pub(super) struct Seller<'b> {
-    pub(super) provider: &'b str,
+pub(super) struct Seller {
+    pub(super) provider: Arc<str>,
     /// The model's name there.
-    pub(super) name: &'b str,
+    pub(super) name: Arc<str>,
     /// Its place in the catalogue's order; none where only a key speaks for it.
     pub(super) listed: Option<usize>,
     /// Why it may not serve, whatever the key.
@@ -51,29 +57,39 @@ impl<'a, 'b> Course<'a, 'b> {
         let steering = Steering::of(input, &choice.target);
         let mut course = Self {
             choice,
+            model: Arc::from(choice.target.id()),
             number,
             ordered: steering.ordered(),
             steering,
             sellers: Vec::new(),
+            keys: Vec::with_capacity(input.keys.len()),
         };
         for (place, provider) in choice.target.providers().into_iter().enumerate() {
             course.add(input, provider, Some(place));
         }
-        let keys = input.keys.iter().map(|key| key.provider.as_str());
-        for provider in choice.target.inline_provider(input).into_iter().chain(keys) {
+        if let Some(provider) = choice.target.inline_provider(input) {
             course.add(input, provider, None);
+        }
+        for key in input.keys {
+            let seller = course.add(input, &key.provider, None);
+            course.keys.extend(seller.map(|seller| (key, seller)));
         }
         course
     }
 
-    fn add(&mut self, input: &PlanInput<'_>, provider: &'b str, listed: Option<usize>) {
-        if self.seller(provider).is_some() {
-            return;
+    /// The place of a provider among those that have the model, if it does.
+    fn add(
+        &mut self,
+        input: &PlanInput<'_>,
+        provider: &str,
+        listed: Option<usize>,
+    ) -> Option<usize> {
+        let is_it = |seller: &Seller| *seller.provider == *provider;
+        if let Some(found) = self.sellers.iter().position(is_it) {
+            return Some(found);
         }
         let target = &self.choice.target;
-        let Some(name) = target.name_at(provider) else {
-            return;
-        };
+        let name = target.name_at(provider)?;
         let (known, form) = (input.providers.get(provider), input.request.form);
         let forbidden = self.steering.obstacle(input, target, provider);
         let unavailable = || match known {
@@ -84,8 +100,8 @@ impl<'a, 'b> Course<'a, 'b> {
             },
         };
         self.sellers.push(Seller {
-            provider,
-            name,
+            provider: Arc::from(provider),
+            name: Arc::from(name),
             listed,
             obstacle: forbidden.or_else(unavailable),
             order: self.steering.place(input, target, provider),
@@ -95,22 +111,31 @@ impl<'a, 'b> Course<'a, 'b> {
                 known.dialect != keyward_catalog::Dialect::Sandbox && known.base_url.is_none()
             }),
         });
+        Some(self.sellers.len() - 1)
     }
 
     /// The provider of that name, if it has the model.
-    pub(super) fn seller(&self, provider: &str) -> Option<&Seller<'b>> {
+    pub(super) fn seller(&self, provider: &str) -> Option<&Seller> {
         self.sellers
             .iter()
-            .find(|seller| seller.provider == provider)
+            .find(|seller| *seller.provider == *provider)
+    }
+
+    /// The keys for providers that have the model.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&'a Arc<PlanKey>, &Seller)> {
+        let with_seller = |(key, seller): &(&'a Arc<PlanKey>, usize)| {
+            self.sellers.get(*seller).map(|seller| (*key, seller))
+        };
+        self.keys.iter().filter_map(with_seller)
     }
 
     /// The providers that are known to have the model, in the catalogue's order.
-    pub(super) fn listed(&self) -> impl Iterator<Item = &Seller<'b>> {
+    pub(super) fn listed(&self) -> impl Iterator<Item = &Seller> {
         self.sellers.iter().filter(|seller| seller.listed.is_some())
     }
 }
 
-impl Seller<'_> {
+impl Seller {
     /// Why it may not serve with a key that has this address of its own, or none.
     pub(super) fn obstacle(&self, base_url: Option<&str>) -> Option<Obstacle> {
         let no_address = self.needs_address && base_url.is_none();

@@ -1,6 +1,8 @@
 //! What a survey found: keys that may serve, as light as sorting wants them, and the candidates that
 //! they become.
 
+use std::sync::Arc;
+
 use keyward_money::Nanos;
 use keyward_proto::metering::v1::KeySource;
 
@@ -16,9 +18,9 @@ pub(super) struct Found<'a, 'c> {
     /// How it stands.
     pub(super) standing: Standing,
     pub(super) course: &'c Course<'a, 'c>,
-    pub(super) seller: &'c Seller<'c>,
+    pub(super) seller: &'c Seller,
     /// None for the one in the request.
-    pub(super) key: Option<&'a PlanKey>,
+    pub(super) key: Option<&'a Arc<PlanKey>>,
     /// Whether credits stand in for own keys, and the cap then.
     pub(super) fallback: Option<Nanos>,
     /// The most that it may cost in credits.
@@ -38,16 +40,13 @@ impl Found<'_, '_> {
     /// It may serve. `organization_first` is whether a policy puts the organisation's keys first.
     pub(super) fn candidate(&self, organization_first: bool) -> Candidate {
         Candidate {
-            provider: self.seller.provider.to_owned(),
-            upstream_model: self.upstream_model().to_owned(),
-            model: self.course.choice.target.id().to_owned(),
+            provider: Arc::clone(&self.seller.provider),
+            upstream_model: self.upstream_model(),
+            model: Arc::clone(&self.course.model),
             source: self.source(),
-            key: self.candidate_key(),
-            base_url: self.key.and_then(|key| key.base_url.clone()),
-            api_version: self
-                .key
-                .map(|key| key.api_version.clone())
-                .unwrap_or_default(),
+            key: self.key.map_or(CandidateKey::Inline, |key| {
+                CandidateKey::Stored(Arc::clone(key))
+            }),
             charge_cap: self.cap,
             reason: self.reason(organization_first),
         }
@@ -56,31 +55,18 @@ impl Found<'_, '_> {
     /// It may not, after all.
     pub(super) fn left_out(&self, obstacle: Obstacle) -> LeftOut {
         LeftOut {
-            provider: self.seller.provider.to_owned(),
-            upstream_model: self.seller.name.to_owned(),
+            provider: Arc::clone(&self.seller.provider),
+            upstream_model: Arc::clone(&self.seller.name),
             source: self.source(),
-            key_id: self.key.map(|key| key.id.clone()).unwrap_or_default(),
+            key: self.key.map(Arc::clone),
             obstacle,
         }
     }
 
-    fn upstream_model(&self) -> &str {
-        let target = &self.course.choice.target;
-        let deployment = self
-            .key
-            .map(|key| key.deployment(target.names(), self.seller.name));
-        deployment.unwrap_or(self.seller.name)
-    }
-
-    fn candidate_key(&self) -> CandidateKey {
-        match self.key {
-            None => CandidateKey::Inline,
-            Some(key) => CandidateKey::Stored {
-                id: key.id.clone(),
-                version: key.version,
-                connected: key.state == KeyState::Connected,
-            },
-        }
+    fn upstream_model(&self) -> Arc<str> {
+        let (names, name) = (self.course.choice.target.names(), &self.seller.name);
+        let deployment = self.key.and_then(|key| key.deployment(names, name));
+        deployment.map_or_else(|| Arc::clone(name), Arc::from)
     }
 
     fn reason(&self, organization_first: bool) -> Reason {

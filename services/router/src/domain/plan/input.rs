@@ -1,6 +1,7 @@
 //! What a plan is made from.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use keyward_catalog::{Capability, Catalog};
@@ -133,7 +134,7 @@ pub enum KeyState {
 }
 
 /// A stored key, without its secret.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PlanKey {
     /// Its id.
     pub id: String,
@@ -160,12 +161,12 @@ pub struct PlanKey {
 }
 
 impl PlanKey {
-    /// What a model is called where the key is for, by any of its names; what the provider calls it
-    /// where nobody said otherwise.
-    pub(super) fn deployment<'a>(&'a self, names: [&str; 2], upstream: &'a str) -> &'a str {
+    /// What a model is called where the key is for, by any of its names; none where nobody says that
+    /// it is called otherwise than at the provider.
+    pub(super) fn deployment(&self, names: [&str; 2], upstream: &str) -> Option<&str> {
         // Most keys say nothing, and taking names apart for each of many costs.
         if self.deployments.is_empty() {
-            return upstream;
+            return None;
         }
         let bare = |name: &str| {
             name.rsplit('/')
@@ -178,7 +179,7 @@ impl PlanKey {
             .into_iter()
             .find_map(named)
             .or_else(|| whole(upstream));
-        found.map_or(upstream, String::as_str)
+        found.map(String::as_str)
     }
 }
 
@@ -189,7 +190,7 @@ pub struct PlanInput<'a> {
     /// Who asks.
     pub principal: &'a PlanPrincipal,
     /// The keys that the caller may use, and the platform's.
-    pub keys: &'a [PlanKey],
+    pub keys: &'a [Arc<PlanKey>],
     /// What the settings allow.
     pub operator: &'a Operator,
     /// What the owners concerned allow, the broadest first.

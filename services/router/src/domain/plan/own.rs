@@ -10,7 +10,7 @@ use crate::domain::policy::{Named, Pattern};
 pub(super) fn obstacle(
     input: &PlanInput<'_>,
     course: &Course<'_, '_>,
-    seller: &Seller<'_>,
+    seller: &Seller,
     key: &PlanKey,
 ) -> Option<Obstacle> {
     out_of_use(key, input.now_ms)

@@ -60,10 +60,11 @@ impl Place {
 /// Puts what was found in order, and leaves out what the request's word on fallbacks excludes.
 pub(super) fn in_order(
     input: &PlanInput<'_>,
-    mut found: Vec<Found<'_, '_>>,
+    found: &[Found<'_, '_>],
     is_refused: bool,
     left_out: &mut Vec<LeftOut>,
 ) -> Vec<Candidate> {
+    let mut found: Vec<&Found<'_, '_>> = found.iter().collect();
     found.sort_by(|one, other| one.precedence().cmp(&other.precedence()));
     if input.allowance() == Allowance::None {
         keep(&mut found, left_out, is_refused);
@@ -87,21 +88,21 @@ pub(super) fn in_order(
 
 /// With no fallback at all there is one key: the first by precedence, however it stands. Where that
 /// was refused by its provider, there is none.
-fn keep(found: &mut Vec<Found<'_, '_>>, left_out: &mut Vec<LeftOut>, is_refused: bool) {
+fn keep(found: &mut Vec<&Found<'_, '_>>, left_out: &mut Vec<LeftOut>, is_refused: bool) {
     let kept = usize::from(!is_refused);
     let rest = found.split_off(found.len().min(kept));
-    let without = |found: Found<'_, '_>| found.left_out(Obstacle::NoFallback);
+    let without = |found: &Found<'_, '_>| found.left_out(Obstacle::NoFallback);
     left_out.extend(rest.into_iter().map(without));
 }
 
 /// Without fallbacks to other providers: the keys for the first one's.
-fn keep_the_provider(found: &mut Vec<Found<'_, '_>>, left_out: &mut Vec<LeftOut>) {
-    let Some(first) = found.first() else {
+fn keep_the_provider(found: &mut Vec<&Found<'_, '_>>, left_out: &mut Vec<LeftOut>) {
+    let Some(&first) = found.first() else {
         return;
     };
-    let (provider, is_firsts_own) = (first.seller.provider, is_own(first.source()));
+    let (provider, is_firsts_own) = (&first.seller.provider, is_own(first.source()));
     found.retain(|found| {
-        let is_kept = found.seller.provider == provider && is_own(found.source()) == is_firsts_own;
+        let is_kept = found.seller.provider == *provider && is_own(found.source()) == is_firsts_own;
         if !is_kept {
             left_out.push(found.left_out(Obstacle::FallbacksOff));
         }

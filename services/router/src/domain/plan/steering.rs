@@ -1,9 +1,9 @@
 //! What rules and the caller's preferences make of one model: who may serve it, and in which order.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use keyward_money::Nanos;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::reason::Ordered;
 use super::target::Target;
@@ -214,12 +214,12 @@ fn price(input: &PlanInput<'_>, target: &Target<'_>, provider: &str) -> Option<u
 
 /// Draws lots by weight, the same for the same number: of things with weights `w`, one has the least
 /// lot as often as its weight is of all (weighted rendezvous hashing, Schindelhauer and Schomaker
-/// 2005: `-ln(h) / w`, with `h` a hash in `(0, 1]`).
+/// 2005: `-ln(h) / w`, with `h` a hash in `(0, 1]`). The hash is a specified one, so that routers of
+/// different builds draw the same.
 pub(super) fn lot(affinity: u64, name: &str, weight: u32) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (affinity, name).hash(&mut hasher);
+    let hash = xxh3_64_with_seed(name.as_bytes(), affinity);
     // The upper 53 bits are as many as a double tells apart.
-    let hash = (hasher.finish() >> 11) + 1;
+    let hash = (hash >> 11) + 1;
     #[expect(clippy::cast_precision_loss, reason = "53 bits are exact")]
     let share = hash as f64 / (1_u64 << 53) as f64;
     let lot = -share.ln() / f64::from(weight.max(1));

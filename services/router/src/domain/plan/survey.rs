@@ -1,6 +1,8 @@
 //! Looks at every key for the models of a request: which may serve, in the order of precedence
 //! (inline, user, project, organisation, system), and why the others do not.
 
+use std::sync::Arc;
+
 use keyward_proto::metering::v1::KeySource;
 
 use super::asked::is_own;
@@ -67,10 +69,7 @@ impl<'a, 'c> Survey<'a, 'c> {
     fn own(&mut self, course: &'c Course<'a, 'c>) {
         self.inline(course);
         let mut rejected: Option<(Place, String)> = None;
-        for key in self.input.keys.iter().filter(|key| is_own(key.source)) {
-            let Some(seller) = course.seller(&key.provider) else {
-                continue;
-            };
+        for (key, seller) in course.keys().filter(|(key, _)| is_own(key.source)) {
             let obstacle = own::obstacle(self.input, course, seller, key);
             self.found_own(obstacle.as_ref());
             let Some(obstacle) = obstacle else {
@@ -83,7 +82,7 @@ impl<'a, 'c> Survey<'a, 'c> {
                     rejected = Some((place, obstacle.told(&key.provider)));
                 }
             }
-            self.leave_out(seller, key.source, &key.id, obstacle);
+            self.leave_out(seller, key.source, Some(key), obstacle);
         }
         self.refuse_if_first(course, rejected);
     }
@@ -101,7 +100,7 @@ impl<'a, 'c> Survey<'a, 'c> {
             .or_else(|| seller.obstacle(None));
         self.found_own(obstacle.as_ref());
         if let Some(obstacle) = obstacle {
-            return self.leave_out(seller, KeySource::Inline, "", obstacle);
+            return self.leave_out(seller, KeySource::Inline, None, obstacle);
         }
         self.found.push(Found {
             place: Place::inline(self.is_auto, course.number),
@@ -122,16 +121,13 @@ impl<'a, 'c> Survey<'a, 'c> {
     /// The platform's keys for a model.
     fn credits(&mut self, course: &'c Course<'a, 'c>) {
         let credits = Credits::of(self.input, course, self.own);
-        for key in self.input.keys.iter().filter(|key| !is_own(key.source)) {
-            let Some(seller) = course.seller(&key.provider) else {
-                continue;
-            };
+        for (key, seller) in course.keys().filter(|(key, _)| !is_own(key.source)) {
             let obstacle = credits
                 .obstacle(key)
                 .or_else(|| seller.obstacle(key.base_url.as_deref()));
             match obstacle {
                 None => self.take(course, seller, key, Some(&credits)),
-                Some(obstacle) => self.leave_out(seller, key.source, &key.id, obstacle),
+                Some(obstacle) => self.leave_out(seller, key.source, Some(key), obstacle),
             }
         }
     }
@@ -139,12 +135,12 @@ impl<'a, 'c> Survey<'a, 'c> {
     fn take(
         &mut self,
         course: &'c Course<'a, 'c>,
-        seller: &'c Seller<'c>,
-        key: &'a PlanKey,
+        seller: &'c Seller,
+        key: &'a Arc<PlanKey>,
         credits: Option<&Credits<'_, '_>>,
     ) {
         let (health, now_ms) = (self.input.health, self.input.now_ms);
-        let name = key.deployment(course.choice.target.names(), seller.name);
+        let name = upstream(course, seller, key);
         let standing = health.standing(&key.id, key.version, name, now_ms);
         self.found.push(Found {
             place: self.place(course, seller, key),
@@ -161,8 +157,8 @@ impl<'a, 'c> Survey<'a, 'c> {
     }
 
     /// Where a key stands by precedence.
-    fn place(&self, course: &Course<'_, '_>, seller: &Seller<'_>, key: &PlanKey) -> Place {
-        let name = key.deployment(course.choice.target.names(), seller.name);
+    fn place(&self, course: &Course<'_, '_>, seller: &Seller, key: &PlanKey) -> Place {
+        let name = upstream(course, seller, key);
         let input = self.input;
         let is_system = !is_own(key.source);
         let (order, measure) = seller.order;
@@ -172,7 +168,7 @@ impl<'a, 'c> Survey<'a, 'c> {
         } else {
             self.prefer
         };
-        let is_preferred = (seller.provider == OPENROUTER) == (prefer == Prefer::OpenRouter);
+        let is_preferred = (*seller.provider == *OPENROUTER) == (prefer == Prefer::OpenRouter);
         let limited_ms = input
             .health
             .limited_ms(&key.id, key.version, name, input.now_ms);
@@ -215,30 +211,40 @@ impl<'a, 'c> Survey<'a, 'c> {
 
     /// Providers that have a model, but for which the caller has no key.
     fn keyless(&mut self, courses: &'c [Course<'a, 'c>]) {
-        for seller in courses.iter().flat_map(Course::listed) {
-            let is_his = |key: &PlanKey| is_own(key.source) && key.provider == seller.provider;
+        let listed =
+            |course: &'c Course<'a, 'c>| course.listed().map(move |seller| (course, seller));
+        for (course, seller) in courses.iter().flat_map(listed) {
+            let is_his = |(key, of): (&Arc<PlanKey>, &Seller)| {
+                is_own(key.source) && std::ptr::eq(of, seller)
+            };
             let is_inline = |found: &Found<'_, '_>| {
                 found.key.is_none() && found.seller.provider == seller.provider
             };
-            if !self.input.keys.iter().any(is_his) && !self.found.iter().any(is_inline) {
-                self.leave_out(seller, KeySource::Unspecified, "", Obstacle::NoKey);
+            if !course.keys().any(is_his) && !self.found.iter().any(is_inline) {
+                self.leave_out(seller, KeySource::Unspecified, None, Obstacle::NoKey);
             }
         }
     }
 
     fn leave_out(
         &mut self,
-        seller: &Seller<'_>,
+        seller: &Seller,
         source: KeySource,
-        key_id: &str,
+        key: Option<&Arc<PlanKey>>,
         obstacle: Obstacle,
     ) {
         self.left_out.push(LeftOut {
-            provider: seller.provider.to_owned(),
-            upstream_model: seller.name.to_owned(),
+            provider: Arc::clone(&seller.provider),
+            upstream_model: Arc::clone(&seller.name),
             source,
-            key_id: key_id.to_owned(),
+            key: key.map(Arc::clone),
             obstacle,
         });
     }
+}
+
+/// What the model is called where a key is for.
+fn upstream<'n>(course: &Course<'_, '_>, seller: &'n Seller, key: &'n PlanKey) -> &'n str {
+    let deployment = key.deployment(course.choice.target.names(), &seller.name);
+    deployment.unwrap_or(&seller.name)
 }

@@ -1,5 +1,7 @@
 //! What the caller's name for a model means, and who could serve it.
 
+use std::sync::Arc;
+
 use keyward_catalog::{Model, ModelRef};
 use keyward_proto::metering::v1::KeySource;
 
@@ -207,10 +209,10 @@ impl<'a> Target<'a> {
     /// What would serve it, were it not for this.
     pub(super) fn left_out(&self, obstacle: &Obstacle) -> Vec<LeftOut> {
         let row = |provider: &str| LeftOut {
-            provider: provider.to_owned(),
-            upstream_model: self.name_at(provider).unwrap_or_default().to_owned(),
+            provider: Arc::from(provider),
+            upstream_model: Arc::from(self.name_at(provider).unwrap_or_default()),
             source: KeySource::Unspecified,
-            key_id: String::new(),
+            key: None,
             obstacle: obstacle.clone(),
         };
         self.providers().into_iter().map(row).collect()

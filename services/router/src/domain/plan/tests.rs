@@ -93,7 +93,7 @@ fn key(written: &str) -> PlanKey {
 #[derive(Clone, Debug)]
 struct Case {
     request: RouteRequest,
-    keys: Vec<PlanKey>,
+    keys: Vec<Arc<PlanKey>>,
     principal: PlanPrincipal,
     policy: Operator,
     layers: Vec<Layer>,
@@ -106,7 +106,7 @@ impl Case {
                 model: model.into(),
                 ..RouteRequest::default()
             },
-            keys: keys.split_whitespace().map(key).collect(),
+            keys: keys.split_whitespace().map(key).map(Arc::new).collect(),
             principal: PlanPrincipal {
                 organization_keys: true,
                 allowed_models: vec![],
@@ -501,7 +501,7 @@ fn so_many_models_are_looked_at_whoever_sells_them_too() {
     let plan = case.plan();
     let is_cheapest = |one: &&Candidate| matches!(one.reason.task, Some((_, Chosen::Cheapest)));
     let cheapest = plan.candidates.iter().filter(is_cheapest);
-    let models: BTreeSet<&str> = cheapest.map(|one| one.model.as_str()).collect();
+    let models: BTreeSet<&str> = cheapest.map(|one| &*one.model).collect();
     assert_eq!(models.len(), 4, "{models:?}");
 }
 

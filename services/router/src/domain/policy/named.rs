@@ -29,7 +29,8 @@ impl<'a> Named<'a> {
     pub fn is_meant_by(self, pattern: &Pattern) -> bool {
         let is_model = |model: &Model| {
             let meant = || self.catalog.resolve(pattern.as_str());
-            pattern.matches(&model.id)
+            let by_id = || model.id != self.asked && pattern.matches(&model.id);
+            by_id()
                 || pattern.matches(model.bare_name())
                 || model.aliases.iter().any(|alias| pattern.matches(alias))
                 || pattern.is_name() && meant().is_some_and(|meant| meant.id == model.id)

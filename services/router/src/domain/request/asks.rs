@@ -1,10 +1,9 @@
 //! What a request shows that routing goes by, beside its model: read only where somebody asks.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-
 use keyward_catalog::Capability;
 use memchr::memmem;
 use serde_json::value::RawValue;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::members::Member;
 use super::{ModelRequest, RequestError};
@@ -71,12 +70,9 @@ impl ModelRequest {
     /// The same for requests of a model that begin with the same system prompt and the same first
     /// message of the caller, however the conversation went on.
     pub(crate) fn affinity(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.model().hash(&mut hasher);
-        for message in opening(self.messages()) {
-            message.hash(&mut hasher);
-        }
-        hasher.finish()
+        let messages = opening(self.messages()).into_iter();
+        let parts = std::iter::once(self.model()).chain(messages);
+        parts.fold(0, |before, part| xxh3_64_with_seed(part.as_bytes(), before))
     }
 
     fn has_image(&self) -> bool {

@@ -151,7 +151,7 @@ proptest! {
             for state in ["disabled", "expired", "error"] {
                 prop_assert!(!candidate.key_id().contains(state), "{:?}", candidate);
             }
-            prop_assert!(candidate.provider != "gone");
+            prop_assert!(*candidate.provider != *"gone");
             let is_organizations = candidate.source == KeySource::Organization;
             prop_assert!(case.principal.organization_keys || !is_organizations);
         }
@@ -164,7 +164,7 @@ proptest! {
             plan.candidates.iter().map(move |candidate| (layer, candidate))
         }) {
             let policy = &layer.policy;
-            let provider = candidate.provider.as_str();
+            let provider = &*candidate.provider;
             prop_assert!(policy.providers.permits(provider));
             prop_assert!(!policy.models.block.iter().any(|model| model.matches(&candidate.model)));
             for rule in &policy.rules {
@@ -269,7 +269,7 @@ proptest! {
         }
         for key in &case.keys {
             let candidates = plan.candidates.iter().map(Candidate::key_id);
-            let left_out = plan.left_out.iter().map(|left| left.key_id.as_str());
+            let left_out = plan.left_out.iter().map(LeftOut::key_id);
             let told = candidates.chain(left_out).filter(|id| *id == key.id).count();
             let alike = case.keys.iter().filter(|other| other.id == key.id).count();
             let has_model = ["openai", "openrouter"].contains(&key.provider.as_str());

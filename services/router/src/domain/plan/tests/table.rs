@@ -83,7 +83,7 @@ fn means(word: &str, candidate: &Candidate) -> bool {
         .charge_cap
         .map_or("-".to_owned(), |cap| cap.to_string());
     written(candidate) == who
-        && name.is_none_or(|name| name == candidate.upstream_model)
+        && name.is_none_or(|name| *name == *candidate.upstream_model)
         && cap.is_none_or(|cap| cap == seen_cap)
 }
 
