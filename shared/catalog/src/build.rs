@@ -63,6 +63,7 @@ fn complete(entry: ModelEntry, day: &str) -> Model {
         input_modalities: entry.input_modalities,
         output_modalities: entry.output_modalities,
         capabilities: entry.capabilities,
+        thinking: entry.thinking.unwrap_or_default(),
         context_tokens: entry.context_tokens,
         // Layers know limits by halves; an answer never is longer than prompt and answer together.
         max_output_tokens: entry.max_output_tokens.filter(|tokens| {

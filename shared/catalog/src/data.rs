@@ -5,7 +5,7 @@ use keyward_money::Prices;
 use serde::{Deserialize, Serialize};
 
 use crate::CatalogError;
-use crate::model::{Capability, Endpoint, Modality};
+use crate::model::{Capability, Endpoint, Modality, Thinking};
 use crate::provider::ProviderInfo;
 
 /// The form that this program understands.
@@ -68,6 +68,9 @@ pub struct ModelEntry {
     /// What it can do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<Capability>,
+    /// How Claude's models take it how much they shall think; `adaptive` where no layer says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thinking: Option<Thinking>,
     /// Tokens of prompt and answer together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub context_tokens: Option<i64>,

@@ -84,6 +84,7 @@ fn fill(model: &mut ModelEntry, below: ModelEntry) {
     either(&mut model.input_modalities, below.input_modalities);
     either(&mut model.output_modalities, below.output_modalities);
     either(&mut model.capabilities, below.capabilities);
+    model.thinking = model.thinking.or(below.thinking);
     model.context_tokens = model.context_tokens.or(below.context_tokens);
     model.max_output_tokens = model.max_output_tokens.or(below.max_output_tokens);
     model.release_date = model.release_date.take().or(below.release_date);

@@ -21,7 +21,7 @@ pub use catalog::Catalog;
 pub use data::{CatalogFile, ModelEntry, Numbers, OfferEntry, SCHEMA, Source};
 pub use folder::{CatalogFolder, Choice, FolderError, Stamp};
 pub use handle::CatalogHandle;
-pub use model::{Capability, Endpoint, Modality, Model, Offer};
+pub use model::{Capability, Endpoint, Modality, Model, Offer, Thinking};
 pub use provider::{Dialect, ProviderInfo};
 pub use reference::ModelRef;
 

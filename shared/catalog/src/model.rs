@@ -156,6 +156,27 @@ impl Capability {
     }
 }
 
+/// How a model takes it how much it shall think, where its form has several ways to say so.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thinking {
+    /// It judges itself how much it needs.
+    #[default]
+    Adaptive,
+    /// It is given a number of tokens, and knows no judgement of its own.
+    Budget,
+}
+
+impl Thinking {
+    /// Its name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Adaptive => "adaptive",
+            Self::Budget => "budget",
+        }
+    }
+}
+
 /// A model, whoever offers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Model {
@@ -173,6 +194,8 @@ pub struct Model {
     pub output_modalities: Vec<Modality>,
     /// What it is known to be able to do.
     pub capabilities: Vec<Capability>,
+    /// How it takes it how much it shall think.
+    pub thinking: Thinking,
     /// Tokens of prompt and answer together; absent where unknown.
     pub context_tokens: Option<i64>,
     /// Tokens of an answer; absent where unknown.

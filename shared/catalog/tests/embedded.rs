@@ -1,6 +1,6 @@
 //! The data that ships, and what names mean in it.
 
-use keyward_catalog::{Catalog, CatalogError, Endpoint, ModelRef};
+use keyward_catalog::{Catalog, CatalogError, Endpoint, ModelRef, Thinking};
 use keyward_money::{BasisPoints, Charge, Prices, Usage};
 use serde_json::Value;
 
@@ -334,6 +334,30 @@ fn the_version_asked_for_is_the_version_sent() -> Result<(), CatalogError> {
             .offer(provider, name)
             .map(|offer| offer.upstream_for(name));
         assert_eq!(sent, Some(upstream), "{name} at {provider}");
+    }
+    Ok(())
+}
+
+#[test]
+fn older_claudes_think_by_a_budget_whatever_they_are_called() -> Result<(), CatalogError> {
+    let catalog = catalog()?;
+    for (name, thinking) in [
+        ("claude-3-5-sonnet-20240620", Thinking::Budget),
+        ("claude-3-7-sonnet-20250219", Thinking::Budget),
+        ("claude-sonnet-4-20250514", Thinking::Budget),
+        ("claude-opus-4-0", Thinking::Budget),
+        ("claude-opus-4", Thinking::Budget),
+        ("claude-opus-4-1-20250805", Thinking::Budget),
+        ("claude-sonnet-4-5-20250929", Thinking::Budget),
+        ("claude-haiku-4-5-20251001", Thinking::Budget),
+        ("claude-opus-4-5", Thinking::Budget),
+        ("claude-opus-4-6", Thinking::Adaptive),
+        ("claude-opus-4-8", Thinking::Adaptive),
+        ("claude-sonnet-5", Thinking::Adaptive),
+        ("claude-haiku-5-5", Thinking::Adaptive),
+    ] {
+        let model = catalog.resolve(name);
+        assert_eq!(model.map(|model| model.thinking), Some(thinking), "{name}");
     }
     Ok(())
 }

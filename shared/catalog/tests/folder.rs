@@ -9,7 +9,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use keyward_catalog::{CatalogFile, CatalogFolder, Choice, ModelEntry, OfferEntry};
+use keyward_catalog::{CatalogFile, CatalogFolder, Choice, ModelEntry, OfferEntry, Thinking};
 use keyward_money::Prices;
 
 fn data(version: u64, model: &str) -> CatalogFile {
@@ -137,6 +137,7 @@ fn the_operators_overlay_wins() {
             {"provider": "openai", "prices": {"input": 1, "output": 2}},
             {"provider": "azure", "prices": {}},
             {"provider": "my-server", "upstream": "my-gpt"}]},
+        {"id": "anthropic/claude-opus-4-5", "thinking": "adaptive"},
         {"id": "acme/own", "aliases": ["own"], "offers": [{"provider": "my-server"}]}]}"#;
     fs::write(&overlay, text).expect("written");
     let catalog = folder.load().expect("a catalogue");
@@ -154,6 +155,8 @@ fn the_operators_overlay_wins() {
     );
     let own = catalog.offer("my-server", "own").expect("an own model");
     assert_eq!(own.upstream, "own");
+    let claude = catalog.resolve("claude-opus-4-5").expect("below it");
+    assert_eq!(claude.thinking, Thinking::Adaptive);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! way there and answers on their way back. Where they speak the same, everything passes as it is.
 
 use bytes::Bytes;
+use keyward_catalog::Thinking;
 use keyward_dialect::{AnswerContext, Ended, Failure, Framing, Options, StreamTranslator};
 use keyward_money::Usage;
 use keyward_proto::metering::v1::KeySource;
@@ -128,7 +129,7 @@ impl Dispatch {
             stream: self.request.is_stream(),
             max_tokens: self.answer_tokens(candidate),
             chat: wire::flavour(&candidate.provider),
-            adaptive_thinking: wire::judges_itself(&candidate.upstream_model),
+            adaptive_thinking: self.thinks_adaptively(candidate),
             drop_params: self.request.drop_params().unwrap_or(self.core.drop_params),
             ..Options::new(&*candidate.upstream_model)
         };
@@ -165,6 +166,13 @@ impl Dispatch {
             force_usage: provider.takes_stream_options && is_same,
         };
         Ok(self.request.splice(&splice)?)
+    }
+
+    /// Whether the model judges itself how much it thinks; one that nobody knows is a new one.
+    fn thinks_adaptively(&self, candidate: &Candidate) -> bool {
+        let catalog = self.core.catalog.current();
+        let model = catalog.resolve(&candidate.model);
+        model.is_none_or(|model| model.thinking == Thinking::Adaptive)
     }
 
     fn answer_tokens(&self, candidate: &Candidate) -> u64 {

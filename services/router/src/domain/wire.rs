@@ -59,28 +59,6 @@ pub(crate) fn streamed(spoken: Form, is_stream: bool) -> Form {
     }
 }
 
-/// Claude's models that think by a budget of tokens. Those that came later judge themselves how much
-/// they need, and refuse budgets.
-const CLAUDES_WITH_BUDGETS: [&str; 5] = [
-    "claude-3",
-    "claude-haiku-4-5",
-    "claude-opus-4-5",
-    "claude-opus-4-1",
-    "claude-sonnet-4-5",
-];
-/// The first of them that have no second number: a date follows, or nothing, or a zero.
-const CLAUDES_4_0: [&str; 2] = ["claude-opus-4", "claude-sonnet-4"];
-
-/// Whether a model, by Anthropic's name for it, judges itself how much it thinks.
-pub(crate) fn judges_itself(model: &str) -> bool {
-    let is_one_of = |names: &[&str]| names.iter().any(|name| model.starts_with(name));
-    let is_4_0 = |name: &&str| {
-        let rest = model.strip_prefix(*name);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("-0") || rest.starts_with("-2"))
-    };
-    !is_one_of(&CLAUDES_WITH_BUDGETS) && !CLAUDES_4_0.iter().any(is_4_0)
-}
-
 /// How a provider speaks OpenAI's form of chats.
 pub(crate) fn flavour(provider: &str) -> ChatFlavour {
     match provider {
@@ -277,24 +255,6 @@ mod tests {
                 let way = Translation::between(asked, spoken);
                 assert!(way.is_some(), "{asked:?} {spoken:?}");
             }
-        }
-    }
-
-    #[test]
-    fn newer_claudes_judge_themselves_how_much_they_think() {
-        for (model, judges) in [
-            ("claude-3-7-sonnet-20250219", false),
-            ("claude-sonnet-4-20250514", false),
-            ("claude-opus-4-0", false),
-            ("claude-opus-4", false),
-            ("claude-opus-4-1-20250805", false),
-            ("claude-haiku-4-5-20251001", false),
-            ("claude-opus-4-6", true),
-            ("claude-opus-4-8", true),
-            ("claude-sonnet-5", true),
-            ("claude-haiku-5-5", true),
-        ] {
-            assert_eq!(judges_itself(model), judges, "{model}");
         }
     }
 

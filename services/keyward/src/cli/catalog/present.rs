@@ -29,6 +29,7 @@ pub(super) fn model(model: &Model) -> Value {
         "input_modalities": names(model.input_modalities.iter().copied().map(Modality::name).collect()),
         "output_modalities": names(model.output_modalities.iter().copied().map(Modality::name).collect()),
         "capabilities": names(model.capabilities.iter().copied().map(Capability::name).collect()),
+        "thinking": model.thinking.name(),
         "context_tokens": model.context_tokens,
         "max_output_tokens": model.max_output_tokens,
         "release_date": model.release_date,
