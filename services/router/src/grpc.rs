@@ -81,7 +81,7 @@ impl RouterService for RouterApi {
         let question = convert::question(request.into_inner())?;
         let plan = self.core.explain(question, &behalf).await;
         let plan = plan.map_err(|error| to_status(&error))?;
-        Ok(Response::new(convert::resolved(plan)))
+        Ok(Response::new(convert::resolved(&plan)))
     }
 
     async fn test_provider_key(

@@ -122,16 +122,16 @@ fn max_charge(options: &proto::RoutingOptions) -> Result<Option<Nanos>, Status> 
     }
 }
 
-pub(super) fn resolved(plan: Plan) -> proto::ResolveRouteResponse {
-    let mut candidates: Vec<_> = plan.candidates.into_iter().map(candidate).collect();
+pub(super) fn resolved(plan: &Plan) -> proto::ResolveRouteResponse {
+    let mut candidates: Vec<_> = plan.candidates.iter().map(candidate).collect();
     if let Some(first) = candidates.first_mut() {
         first.chosen = true;
     }
-    candidates.extend(plan.left_out.into_iter().map(left_out));
+    candidates.extend(plan.left_out.iter().map(left_out));
     proto::ResolveRouteResponse { candidates }
 }
 
-fn candidate(candidate: Candidate) -> proto::RouteCandidate {
+fn candidate(candidate: &Candidate) -> proto::RouteCandidate {
     let reason = candidate.told();
     proto::RouteCandidate {
         provider_key_id: candidate.key_id().to_owned(),
@@ -144,7 +144,7 @@ fn candidate(candidate: Candidate) -> proto::RouteCandidate {
     }
 }
 
-fn left_out(left: LeftOut) -> proto::RouteCandidate {
+fn left_out(left: &LeftOut) -> proto::RouteCandidate {
     let reason = left.reason();
     proto::RouteCandidate {
         provider: left.provider.to_string(),
