@@ -25,6 +25,13 @@ pub(super) struct Choice<'a> {
     pub(super) task: Option<(TaskChoice, Chosen)>,
 }
 
+impl Choice<'_> {
+    /// Whether its price is why it was chosen.
+    pub(super) fn is_cheapest(&self) -> bool {
+        matches!(self.task, Some((_, Chosen::Cheapest)))
+    }
+}
+
 /// What a request asks for.
 pub(super) struct Asked<'a> {
     /// The best first.

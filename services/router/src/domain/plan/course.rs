@@ -54,7 +54,7 @@ impl<'a, 'b> Course<'a, 'b> {
     }
 
     fn of(input: &'b PlanInput<'a>, number: u16, choice: &'b Choice<'a>) -> Self {
-        let steering = Steering::of(input, &choice.target);
+        let steering = Steering::of(input, choice);
         let mut course = Self {
             choice,
             model: Arc::from(choice.target.id()),

@@ -5,19 +5,22 @@ use std::sync::Arc;
 use keyward_money::Nanos;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::asked::Choice;
 use super::reason::Ordered;
 use super::target::Target;
 use super::{Obstacle, PlanInput};
 use crate::domain::policy::{Rule, RuleFacts, Scope};
 use crate::domain::preferences::{DataCollection, Sort};
 use crate::domain::providers::OPENROUTER;
-use crate::domain::task::Fit;
+use crate::domain::task::{self, Fit};
 
 /// The rules and preferences that concern one model of a request.
 pub(super) struct Steering<'a> {
     rules: Vec<(Scope, &'a Rule)>,
     order: Order<'a>,
     sort: Option<Sort>,
+    /// Whether the model was chosen by price, and so is who serves it.
+    is_cheapest: bool,
     /// The most that the request may cost in credits.
     pub(super) max_charge: Option<Nanos>,
 }
@@ -30,8 +33,8 @@ enum Order<'a> {
 }
 
 impl<'a> Steering<'a> {
-    pub(super) fn of(input: &PlanInput<'a>, target: &Target<'a>) -> Self {
-        let request = input.request;
+    pub(super) fn of(input: &PlanInput<'a>, choice: &Choice<'a>) -> Self {
+        let (request, target) = (input.request, &choice.target);
         let facts = RuleFacts {
             model: target.all_names(input),
             endpoint: request.form.endpoint(),
@@ -55,6 +58,7 @@ impl<'a> Steering<'a> {
             rules,
             order,
             sort: request.preferences.sort.or(target.sort()),
+            is_cheapest: choice.is_cheapest(),
         }
     }
 
@@ -95,9 +99,11 @@ impl<'a> Steering<'a> {
         let only = &input.request.preferences.only;
         let is_named = only.is_empty() || only.iter().any(|name| name == provider);
         let place = found.unwrap_or(named.len() + usize::from(!is_named));
-        let measure = self
-            .sort
-            .map_or(0, |sort| measure(input, target, provider, sort));
+        let measure = match self.sort {
+            Some(sort) => measure(input, target, provider, sort),
+            None if self.is_cheapest => weighed_price(input, target, provider),
+            None => 0,
+        };
         (u16::try_from(place).unwrap_or(u16::MAX), measure)
     }
 
@@ -200,6 +206,14 @@ fn measure(input: &PlanInput<'_>, target: &Target<'_>, provider: &str, sort: Sor
             .and_then(|seen| seen.tokens_per_second)
             .map_or(u64::MAX, |tokens| u64::MAX - 1 - tokens),
     }
+}
+
+/// A price as models are chosen by it: with how often the provider fails, and how long it takes.
+fn weighed_price(input: &PlanInput<'_>, target: &Target<'_>, provider: &str) -> u64 {
+    let seen = input.health.seen(provider, target.id(), input.now_ms);
+    let price = price(input, target, provider).and_then(|price| i64::try_from(price).ok());
+    let weighed = price.map(|price| task::weighed(price, seen));
+    weighed.map_or(u64::MAX, i64::unsigned_abs)
 }
 
 /// What the request would cost at list price, in parts of a nano-credit.

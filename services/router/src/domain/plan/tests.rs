@@ -13,7 +13,7 @@ use super::*;
 use crate::domain::health::{HealthView, Seen, Standing};
 use crate::domain::policy::{Layer, Operator, Pattern, Prefer};
 use crate::domain::providers::{ProviderOverride, Providers};
-use crate::domain::task::Cheapest;
+use crate::domain::task::{Cheapest, weighed};
 
 const NOW_MS: u64 = 1_000_000;
 
@@ -90,6 +90,16 @@ fn key(written: &str) -> PlanKey {
     }
 }
 
+/// The models that are shipped, and the same by price.
+fn models() -> &'static (Catalog, Cheapest) {
+    static MODELS: std::sync::OnceLock<(Catalog, Cheapest)> = std::sync::OnceLock::new();
+    MODELS.get_or_init(|| {
+        let catalog = Catalog::embedded().unwrap();
+        let cheapest = Cheapest::of(&catalog);
+        (catalog, cheapest)
+    })
+}
+
 #[derive(Clone, Debug)]
 struct Case {
     request: RouteRequest,
@@ -126,12 +136,7 @@ impl Case {
     }
 
     fn plan(&self) -> Plan {
-        static CATALOG: std::sync::OnceLock<(Catalog, Cheapest)> = std::sync::OnceLock::new();
-        let (catalog, cheapest) = CATALOG.get_or_init(|| {
-            let catalog = Catalog::embedded().unwrap();
-            let cheapest = Cheapest::of(&catalog);
-            (catalog, cheapest)
-        });
+        let (catalog, cheapest) = models();
         let local = ProviderOverride {
             base_url: Some("http://127.0.0.1:8000/v1".parse().unwrap()),
             kind: None,
@@ -503,6 +508,36 @@ fn so_many_models_are_looked_at_whoever_sells_them_too() {
     let cheapest = plan.candidates.iter().filter(is_cheapest);
     let models: BTreeSet<&str> = cheapest.map(|one| &*one.model).collect();
     assert_eq!(models.len(), 4, "{models:?}");
+}
+
+#[test]
+fn whoever_serves_the_cheapest_model_is_chosen_by_price_too() {
+    let (catalog, cheapest) = models();
+    let price = |one: &Candidate| {
+        let seen = WrittenHealth.seen(&one.provider, &one.model, NOW_MS);
+        let mut offers = cheapest.find(catalog, &one.provider, |model| *model.id == *one.model);
+        offers.next().map(|(price, _)| weighed(price, seen))
+    };
+    for need in [
+        Capability::Tools,
+        Capability::JsonSchema,
+        Capability::Vision,
+    ] {
+        let keys = "u:deepinfra u:groq u:openai u:openrouter u:together";
+        let plan = Case::new("auto", keys)
+            .with(|case| {
+                case.request.needs = vec![need];
+                // As much of each as prices are compared by.
+                (case.request.prompt_tokens, case.request.output_tokens) = (3, 1);
+            })
+            .plan();
+        let is_cheapest = |one: &&Candidate| matches!(one.reason.task, Some((_, Chosen::Cheapest)));
+        let found: Vec<_> = plan.candidates.iter().filter(is_cheapest).collect();
+        for of_model in found.chunk_by(|one, next| one.model == next.model) {
+            let least = of_model.iter().filter_map(|one| price(one)).min();
+            assert_eq!(price(of_model[0]), least, "{need:?}: {of_model:#?}");
+        }
+    }
 }
 
 #[test]
