@@ -3,6 +3,7 @@
 
 use keyward_proto::metering::v1::KeySource;
 use keyward_proto::router::v1 as proto;
+use keyward_proto::router::v1::CacheOutcome;
 use keyward_proto::router::v1::chat_part::Content;
 use keyward_proto::router::v1::chat_response::Event;
 use keyward_proto::router::v1::router_service_client::RouterServiceClient;
@@ -186,6 +187,46 @@ fn plain_content(mut body: Value) -> Value {
     body
 }
 
+async fn a_stored_answer_is_told_again_and_to_no_other_tenant(topology: Topology) {
+    let system = shared(topology).await;
+    let question = keyward_testkit::canary::characters(20);
+    for _ in 0..2 {
+        let (tenant, key) = system.own_key().await;
+        for outcome in [CacheOutcome::Miss, CacheOutcome::Hit] {
+            let mut request = hello(MODEL);
+            request.messages[0].parts[0].content = Some(Content::Text(question.clone()));
+            request.options = Some(proto::RoutingOptions {
+                caching: proto::Caching::On.into(),
+                ..proto::RoutingOptions::default()
+            });
+            let told = chat(&system, &tenant, request).await.unwrap();
+            assert_eq!(told.head.cache(), outcome);
+            assert_eq!(told.text, "ok");
+            assert_eq!(told.stop.reason(), proto::ChatStopReason::End);
+        }
+        assert_eq!(system.providers.openai.requests_with(&key).len(), 1);
+        assert_eq!(tenant.records().await[0]["cached"], true);
+    }
+}
+
+async fn a_setting_that_a_provider_lacks_may_be_left_out(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let (_, key) = tenant.own_key("anthropic").await;
+    let upstream = &system.providers.anthropic;
+    upstream.script(&key, Script::given(200, "application/json", WHOLE));
+    let request = proto::ChatRequest {
+        whole: true,
+        service_tier: "flex".to_owned(),
+        drop_params: Some(true),
+        ..hello(CLAUDE)
+    };
+    let told = chat(&system, &tenant, request).await.unwrap();
+    assert_eq!(told.head.dropped_fields, ["service_tier"]);
+    let sent = upstream.requests_with(&key).pop().unwrap().json();
+    assert!(sent.get("service_tier").is_none(), "{sent}");
+}
+
 async fn failures_are_those_of_invoke(topology: Topology) {
     let system = shared(topology).await;
     let tenant = Tenant::new(&system.gateway, "professional").await;
@@ -262,6 +303,8 @@ async fn who_leaves_is_recorded_as_one_who_left(topology: Topology) {
 both!(
     credits_pay_for_it_once_and_the_receipt_says_so,
     anthropic_is_spoken_to_in_its_own_form,
+    a_stored_answer_is_told_again_and_to_no_other_tenant,
+    a_setting_that_a_provider_lacks_may_be_left_out,
     failures_are_those_of_invoke,
     a_providers_refusal_comes_in_its_words,
     who_leaves_is_recorded_as_one_who_left,

@@ -28,6 +28,8 @@ pub(crate) struct AnswerHead {
     pub(crate) inference_id: String,
     pub(crate) http_status: u16,
     pub(crate) headers: Vec<(String, String)>,
+    /// Settings of the caller's that were left out.
+    pub(crate) dropped: Vec<String>,
     pub(crate) provider: String,
     pub(crate) upstream_model: String,
     pub(crate) source: KeySource,
@@ -59,12 +61,14 @@ impl CacheOutcome {
 }
 
 /// What closes it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Summary {
     pub(crate) charge: Nanos,
     pub(crate) list_cost: Option<Nanos>,
     pub(crate) usage: Usage,
     pub(crate) usage_source: UsageSource,
+    /// The service tier that it was served in; empty for the usual one.
+    pub(crate) service_tier: String,
 }
 
 impl Summary {
@@ -75,6 +79,7 @@ impl Summary {
             list_cost: None,
             usage: Usage::default(),
             usage_source: UsageSource::Unspecified,
+            service_tier: String::new(),
         }
     }
 }

@@ -17,7 +17,6 @@ use super::cache::{Boarding, Flight};
 use super::dispatch::Dispatch;
 use super::{Behalf, Core, RouteError};
 use crate::domain::cache::{ANSWER_BYTES_MAX, Form, Key, StoredAnswer, Wish};
-use crate::domain::form::Form as CallForm;
 use crate::domain::parcel::{Held, Parcel};
 use crate::domain::plan::Plan;
 
@@ -128,18 +127,11 @@ impl Dispatch {
     /// By what its answer is found, and the model that it is to be of; none where it is not to be
     /// stored. What brings its own key is not: nobody knows yet whether that key may have an answer.
     fn cache_key(&self, plan: &Plan, wish: Wish) -> Option<(Key, Arc<str>)> {
-        let is_chat = self.request.form() == CallForm::Chat;
-        let is_asked = is_chat && self.inline_key.is_none();
-        if !is_asked || !self.core.cache.is_wanted(wish.wanted) {
+        if self.inline_key.is_some() || !self.core.cache.is_wanted(wish.wanted) {
             return None;
         }
+        let form = Form::of(&self.request)?;
         let model = &plan.candidates.first()?.model;
-        let form = match self.request.is_stream() {
-            true => Form::Stream {
-                with_usage: self.request.asks_usage(),
-            },
-            false => Form::Plain,
-        };
         let tenant = self.behalf.principal().billing_account()?.key();
         let key = Key::of(&tenant, model, form, self.request.body_text())?;
         Some((key, Arc::clone(model)))
@@ -171,6 +163,7 @@ impl Dispatch {
         }
         let summary = Summary {
             usage: answer.usage.map(Usage::from).unwrap_or_default(),
+            service_tier: answer.service_tier.clone(),
             ..Summary::nothing()
         };
         self.answer.finish(summary).await;
@@ -184,6 +177,7 @@ impl Dispatch {
             inference_id: self.inference_id.clone(),
             http_status: 200,
             headers,
+            dropped: answer.dropped.clone(),
             provider: answer.provider.clone(),
             upstream_model: answer.upstream_model.clone(),
             source: answer.source(),
@@ -332,6 +326,7 @@ fn kept(attempt: &Attempt, headers: &HeaderMap, ending: &Ending) -> StoredAnswer
         usage: Some(ending.usage().into()),
         usage_source: ending.source.into(),
         service_tier: ending.service_tier.clone(),
+        dropped: attempt.words.dropped.clone(),
         ..StoredAnswer::default()
     }
 }

@@ -174,6 +174,7 @@ impl Dispatch {
                 ("content-type".to_owned(), answer.content_type.clone()),
                 ("idempotency-replayed".to_owned(), "true".to_owned()),
             ],
+            dropped: answer.dropped.clone(),
             provider: answer.provider.clone(),
             upstream_model: answer.upstream_model.clone(),
             source: answer.source(),

@@ -134,7 +134,7 @@ fn end_leased(hold: &LeasedHold, ending: &Ending) -> (Option<Settled>, Ticket) {
 }
 
 /// An attempt whose books are closed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Closed {
     pub(super) charge: Option<Nanos>,
     pub(super) summary: Summary,
@@ -147,6 +147,7 @@ impl Closed {
             list_cost,
             usage: ending.usage(),
             usage_source: ending.source,
+            service_tier: ending.service_tier.clone(),
         };
         Self { charge, summary }
     }

@@ -113,9 +113,10 @@ impl Dispatch {
         headers: &HeaderMap,
         charge: Option<Nanos>,
     ) -> AnswerHead {
-        let mut head = self.head(&attempt.candidate, attempt.http_status, headers, charge);
-        head.headers.extend(attempt.words.header());
-        head
+        AnswerHead {
+            dropped: attempt.words.dropped.clone(),
+            ..self.head(&attempt.candidate, attempt.http_status, headers, charge)
+        }
     }
 
     fn head(
@@ -138,6 +139,7 @@ impl Dispatch {
             inference_id: self.inference_id.clone(),
             http_status,
             headers: passed,
+            dropped: Vec::new(),
             provider: candidate.provider.to_string(),
             upstream_model: candidate.upstream_model.to_string(),
             source: candidate.source,

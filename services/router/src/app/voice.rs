@@ -16,14 +16,11 @@ use crate::domain::plan::Candidate;
 use crate::domain::providers::{OPENROUTER, Provider};
 use crate::domain::request::{Splice, UpstreamBody};
 use crate::domain::translation::{Asked, Translation};
-use crate::domain::{dropped, stream, wire};
+use crate::domain::{stream, wire};
 
 /// What an answer may have at most where neither the caller nor the catalogue says so, in a form that
 /// has to say it.
 const ANSWER_TOKENS_DEFAULT: u64 = 4_096;
-
-/// Which settings of a request were left out.
-const DROPPED_HEADER: &str = "x-keyward-dropped-params";
 
 /// How the events of a stream go on to the caller.
 #[derive(Debug)]
@@ -42,7 +39,7 @@ pub(super) struct Words {
     /// What it is sent.
     pub(super) body: UpstreamBody,
     /// Settings of the caller's that it lacks and that were left out.
-    dropped: Vec<String>,
+    pub(super) dropped: Vec<String>,
     /// Whether vectors are wanted in base64.
     base64: bool,
 }
@@ -56,12 +53,6 @@ impl Words {
             dropped: Vec::new(),
             base64: false,
         }
-    }
-
-    /// The header that says what was left out; none where nothing was.
-    pub(super) fn header(&self) -> Option<(String, String)> {
-        let value = dropped::header(&self.dropped)?;
-        Some((DROPPED_HEADER.to_owned(), value))
     }
 }
 

@@ -57,7 +57,7 @@ pub(super) fn read(
 fn body(mut request: proto::ChatRequest) -> Result<Bytes, Status> {
     let model = std::mem::take(&mut request.model);
     let models = std::mem::take(&mut request.models);
-    let providers = request.providers.take();
+    let (providers, drop_params) = (request.providers.take(), request.drop_params);
     let written = typed::request(&settings::read(request)?, &model);
     let mut members = written.map_err(|refusal| to_status(&RouteError::from(&refusal)))?;
     if model.is_empty() {
@@ -68,6 +68,9 @@ fn body(mut request: proto::ChatRequest) -> Result<Bytes, Status> {
     }
     if let Some(providers) = providers {
         members.insert("provider".to_owned(), providers::write(&providers)?);
+    }
+    if let Some(drop_params) = drop_params {
+        members.insert("drop_params".to_owned(), drop_params.into());
     }
     Ok(Value::Object(members).to_string().into())
 }

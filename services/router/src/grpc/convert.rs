@@ -6,6 +6,7 @@ use keyward_runtime::error::{Reason, metadata, status};
 use keyward_secret::Secret;
 use tonic::Status;
 
+use crate::app::answer::CacheOutcome;
 use crate::app::{About, Options, Question};
 use crate::domain::plan::{Allowance, Candidate, LeftOut, Plan};
 use crate::domain::preferences::Preferences;
@@ -33,6 +34,15 @@ fn caching(said: proto::Caching) -> Option<bool> {
         proto::Caching::Unspecified => None,
         proto::Caching::On => Some(true),
         proto::Caching::Off => Some(false),
+    }
+}
+
+/// How a request stood with the stored answers.
+pub(super) fn cache(outcome: CacheOutcome) -> proto::CacheOutcome {
+    match outcome {
+        CacheOutcome::Bypass => proto::CacheOutcome::Unspecified,
+        CacheOutcome::Hit => proto::CacheOutcome::Hit,
+        CacheOutcome::Miss => proto::CacheOutcome::Miss,
     }
 }
 

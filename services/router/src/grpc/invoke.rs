@@ -11,11 +11,11 @@ use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
 
 use super::{convert, labels};
-use crate::app::answer::{AnswerHead, CacheOutcome, Part, Parts};
+use crate::app::answer::{AnswerHead, Part, Parts};
 use crate::app::{Behalf, Invocation};
-use crate::domain::deadline;
 use crate::domain::form::Form;
 use crate::domain::request::Arrived;
+use crate::domain::{deadline, dropped};
 
 /// The largest body: a long conversation with some images.
 pub(crate) const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -132,12 +132,12 @@ pub(super) fn write(
     head: AnswerHead,
     parts: Parts,
 ) -> impl Stream<Item = Result<proto::InvokeResponse, Status>> + Send {
+    let dropped = dropped::header(&head.dropped);
+    let headers = head.headers.into_iter().chain(dropped);
     let head = Answered::Head(proto::InvokeResponseHead {
         inference_id: head.inference_id,
         http_status: u32::from(head.http_status),
-        headers: head
-            .headers
-            .into_iter()
+        headers: headers
             .map(|(name, value)| proto::Header { name, value })
             .collect(),
         provider: head.provider,
@@ -145,12 +145,7 @@ pub(super) fn write(
         key_source: head.source as i32,
         attempts: head.attempts,
         charge_nanos: head.charge.map(keyward_money::Nanos::get),
-        cache: match head.cache {
-            CacheOutcome::Bypass => proto::CacheOutcome::Unspecified,
-            CacheOutcome::Hit => proto::CacheOutcome::Hit,
-            CacheOutcome::Miss => proto::CacheOutcome::Miss,
-        }
-        .into(),
+        cache: convert::cache(head.cache).into(),
     });
     let parts = stream::unfold(parts, |mut parts| async move {
         let part = parts.next().await?;

@@ -2,6 +2,8 @@
 
 mod ended;
 mod sent;
+mod settings;
+mod stored;
 mod told;
 
 use keyward_proto::router::v1 as proto;
@@ -92,7 +94,7 @@ async fn all(mut responses: Streaming<proto::ChatResponse>) -> Told {
         panic!("the head comes first");
     };
     let summary = match events.last() {
-        Some(Event::Summary(summary)) => Some(*summary),
+        Some(Event::Summary(summary)) => Some(summary.clone()),
         _ => None,
     };
     events.truncate(events.len() - usize::from(summary.is_some()));

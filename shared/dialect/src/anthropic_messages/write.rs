@@ -57,6 +57,7 @@ fn lacks(request: &Request, gaps: &mut Gaps) -> Result<(), Refusal> {
         Feature::Candidates,
     )?;
     gaps.lacks_if(request.seed.is_some(), Feature::Seed)?;
+    gaps.lacks_if(request.asks_another_tier(), Feature::ServiceTier)?;
     gaps.lacks_if(
         penalises(&request.frequency_penalty),
         Feature::FrequencyPenalty,

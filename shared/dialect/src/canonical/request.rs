@@ -49,10 +49,22 @@ pub struct Request {
     pub metadata: Option<Map<String, Value>>,
     /// A name under which requests with the same beginning are cached together.
     pub cache_key: Option<String>,
+    /// The service tier that is asked for, by the caller's word.
+    pub service_tier: Option<String>,
     /// Whether the answer shall come as a stream.
     pub stream: bool,
     /// Whether the stream shall tell its usage, where the form leaves that open.
     pub stream_usage: bool,
+}
+
+impl Request {
+    /// Whether another service tier is asked for than the usual one, which every form has.
+    pub fn asks_another_tier(&self) -> bool {
+        !matches!(
+            self.service_tier.as_deref(),
+            None | Some("auto" | "default")
+        )
+    }
 }
 
 /// One turn of the conversation.

@@ -22,6 +22,7 @@ pub(crate) fn write(
         Feature::ParallelTools,
     )?;
     gaps.lacks_if(request.verbosity.is_some(), Feature::Verbosity)?;
+    gaps.lacks_if(request.asks_another_tier(), Feature::ServiceTier)?;
     let signs = options.model.contains("gemini-3");
     let mut body = Object::default()
         .with("contents", turns::write(&request.messages, signs, gaps)?)

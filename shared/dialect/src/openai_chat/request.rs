@@ -44,13 +44,14 @@ struct Wire {
     stream_options: Option<StreamOptions>,
 }
 
-/// OpenRouter's way to ask for thought.
+/// OpenRouter's way to ask for thought, with what typed calls have besides.
 #[derive(Debug, Deserialize)]
 struct WireReasoning {
     effort: Option<String>,
     max_tokens: Option<u64>,
     enabled: Option<bool>,
     exclude: Option<bool>,
+    adaptive: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -102,12 +103,6 @@ impl Wire {
         if self.modalities.as_ref().is_some_and(speaks) {
             gaps.member("modalities")?;
         }
-        if !matches!(
-            self.service_tier.as_deref(),
-            None | Some("auto" | "default")
-        ) {
-            gaps.member("service_tier")?;
-        }
         Ok(self)
     }
 
@@ -148,6 +143,7 @@ impl Wire {
             user: self.user,
             metadata: self.metadata,
             cache_key: self.prompt_cache_key,
+            service_tier: self.service_tier,
             stream: self.stream.unwrap_or_default(),
             stream_usage: self
                 .stream_options
@@ -173,7 +169,7 @@ fn reasoning(effort: Option<String>, wire: Option<WireReasoning>) -> Reasoning {
         effort: off.or(wire.effort).or(effort).or_else(on),
         budget: wire.max_tokens,
         shown: Some(!wire.exclude.unwrap_or_default()),
-        adaptive: false,
+        adaptive: wire.adaptive.unwrap_or_default(),
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn write(
     reasoning(request, flavour, &mut body);
     sampling(request, flavour, &mut body);
     notes(request, flavour, &mut body);
+    body.set_maybe("service_tier", service_tier(request, flavour));
     if request.stream {
         body.set("stream", true);
         body.set("stream_options", json!({"include_usage": true}));
@@ -65,8 +66,9 @@ fn json_schema(schema: &Schema) -> Value {
 fn reasoning(request: &Request, flavour: ChatFlavour, body: &mut Object) {
     let asked = &request.reasoning;
     // Who reads OpenRouter's member takes thoughts to be shown unless it says otherwise.
-    let is_plain = flavour == ChatFlavour::Whole && asked.budget.is_none() && asked.shown.is_none();
-    if !flavour.is_broad() || is_plain {
+    let says_more = asked.budget.is_some() || asked.shown.is_some() || asked.adaptive;
+    let is_whole = flavour == ChatFlavour::Whole;
+    if !flavour.is_broad() || is_whole && !says_more {
         // What is left to the model's own judgement needs no word here.
         return body.set_maybe("reasoning_effort", asked.effort());
     }
@@ -74,7 +76,10 @@ fn reasoning(request: &Request, flavour: ChatFlavour, body: &mut Object) {
         .maybe("effort", asked.effort.clone())
         .maybe("max_tokens", asked.budget)
         .maybe("exclude", asked.shown.map(|shown| !shown))
-        .maybe("enabled", asked.adaptive.then_some(true));
+        .maybe(
+            if is_whole { "adaptive" } else { "enabled" },
+            asked.adaptive.then_some(true),
+        );
     if !how.is_empty() {
         body.set("reasoning", how);
     }
@@ -102,6 +107,13 @@ fn sampling(request: &Request, flavour: ChatFlavour, body: &mut Object) {
     body.set_maybe("logprobs", request.logprobs.then_some(true));
     body.set_maybe("top_logprobs", request.top_logprobs);
     body.set_maybe("verbosity", request.verbosity.clone());
+}
+
+/// The usual tier needs no word with those who may not know the member.
+fn service_tier(request: &Request, flavour: ChatFlavour) -> Option<String> {
+    let knows = matches!(flavour, ChatFlavour::OpenAi | ChatFlavour::Whole);
+    let tier = request.service_tier.clone();
+    tier.filter(|_| knows || request.asks_another_tier())
 }
 
 /// What only OpenAI takes: others refuse members that they do not know.

@@ -102,12 +102,6 @@ impl Wire {
         if !matches!(self.truncation.as_deref(), None | Some("disabled")) {
             gaps.member("truncation")?;
         }
-        if !matches!(
-            self.service_tier.as_deref(),
-            None | Some("auto" | "default")
-        ) {
-            gaps.member("service_tier")?;
-        }
         if self.background == Some(true) {
             gaps.member("background")?;
         }
@@ -151,6 +145,7 @@ impl Wire {
             user: self.user,
             metadata: self.metadata,
             cache_key: self.prompt_cache_key,
+            service_tier: self.service_tier,
             stream: self.stream.unwrap_or_default(),
             stream_usage: true,
             ..Request::default()

@@ -44,6 +44,7 @@ pub(crate) fn write(
     body.set_maybe("user", request.user.clone());
     body.set_maybe("metadata", request.metadata.clone());
     body.set_maybe("prompt_cache_key", request.cache_key.clone());
+    body.set_maybe("service_tier", request.service_tier.clone());
     body.set_maybe("stream", request.stream.then_some(true));
     Ok(body.into())
 }

@@ -88,11 +88,14 @@ fn what_chats_have_no_member_for_goes_through_all_the_same() {
         ],
         reasoning: Reasoning {
             effort: Some("low".to_owned()),
+            shown: Some(true),
+            adaptive: true,
             ..Reasoning::default()
         },
         top_k: Some(40.into()),
         user: Some("u".to_owned()),
         cache_key: Some("k".to_owned()),
+        service_tier: Some("flex".to_owned()),
         ..Request::default()
     };
     assert_eq!(through(&asked), asked);

@@ -53,6 +53,9 @@ pub struct StoredAnswer {
     /// The address that its key brought; empty for the provider's own.
     #[prost(string, tag = "14")]
     pub base_url: String,
+    /// Settings of its request that were left out.
+    #[prost(string, repeated, tag = "15")]
+    pub dropped: Vec<String>,
 }
 
 impl StoredAnswer {

@@ -4,6 +4,8 @@ use zeroize::Zeroizing;
 
 use super::canonical;
 use crate::domain::derived::Root;
+use crate::domain::form::Form as CallForm;
+use crate::domain::request::ModelRequest;
 
 /// Longer requests are documents, which seldom come twice, and cost more to read than they save.
 const REQUEST_BYTES_MAX: usize = 1024 * 1024;
@@ -18,14 +20,34 @@ pub enum Form {
         /// Whether the usage is told.
         with_usage: bool,
     },
+    /// A typed conversation's, in one piece or as events.
+    Typed {
+        /// Whether it comes as events.
+        streamed: bool,
+    },
 }
 
 impl Form {
+    /// The form of the answer to a request; `None` where such answers are not stored.
+    pub(crate) fn of(request: &ModelRequest) -> Option<Self> {
+        let streamed = request.is_stream();
+        Some(match (request.form(), streamed) {
+            (CallForm::Chat, false) => Self::Plain,
+            (CallForm::Chat, true) => Self::Stream {
+                with_usage: request.asks_usage(),
+            },
+            (CallForm::TypedChat, _) => Self::Typed { streamed },
+            _ => return None,
+        })
+    }
+
     const fn byte(self) -> u8 {
         match self {
             Self::Plain => 0,
             Self::Stream { with_usage: false } => 1,
             Self::Stream { with_usage: true } => 2,
+            Self::Typed { streamed: false } => 3,
+            Self::Typed { streamed: true } => 4,
         }
     }
 }
@@ -98,6 +120,8 @@ mod tests {
             key("users/a", "n", Form::Plain, BODY),
             key("users/a", "m", stream(false), BODY),
             key("users/a", "m", stream(true), BODY),
+            key("users/a", "m", Form::Typed { streamed: false }, BODY),
+            key("users/a", "m", Form::Typed { streamed: true }, BODY),
             key("users/a", "m", Form::Plain, r#"{"messages":["b"]}"#),
         ] {
             assert_ne!(plain.name, other.name);

@@ -12,6 +12,7 @@ use keyward_proto::router::v1::chat_response::Event as Typed;
 use keyward_runtime::error::{Reason, metadata, status, to_status};
 use tonic::Status;
 
+use super::convert;
 use super::events::Encoder;
 use crate::app::RouteError;
 use crate::app::answer::{AnswerHead, Part, Parts, Summary};
@@ -92,7 +93,7 @@ impl Telling {
             Part::Chunk(bytes) => self.read(&bytes).map_err(|error| garbled(&error)),
             Part::Summary(summary) => {
                 self.end().map_err(|error| garbled(&error))?;
-                self.told.push_back(Typed::Summary(closed(&summary)));
+                self.told.push_back(Typed::Summary(closed(summary)));
                 self.is_over = true;
                 Ok(())
             }
@@ -193,14 +194,17 @@ fn opened(head: AnswerHead) -> proto::ChatHead {
         headers: headers
             .map(|(name, value)| proto::Header { name, value })
             .collect(),
+        cache: convert::cache(head.cache).into(),
+        dropped_fields: head.dropped,
     }
 }
 
-fn closed(summary: &Summary) -> proto::ChatSummary {
+fn closed(summary: Summary) -> proto::ChatSummary {
     proto::ChatSummary {
         charge_nanos: summary.charge.get(),
         list_cost_nanos: summary.list_cost.map(Nanos::get),
         usage: Some(summary.usage.into()),
         usage_source: summary.usage_source as i32,
+        service_tier: summary.service_tier,
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn read(request: proto::ChatRequest) -> Result<Request, Status> {
         user: said(request.user),
         metadata: metadata(request.metadata),
         cache_key: said(request.prompt_cache_group),
+        service_tier: said(request.service_tier),
         stream: !request.whole,
         stream_usage: !request.whole,
     })
@@ -88,7 +89,7 @@ fn reasoning(thought: &proto::ChatThought) -> Reasoning {
         effort: effort.map(str::to_owned),
         budget: thought.max_tokens,
         shown: thought.shown,
-        adaptive: false,
+        adaptive: thought.adaptive,
     }
 }
 

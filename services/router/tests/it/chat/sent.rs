@@ -12,7 +12,7 @@ use super::{CLAUDE, GPT, MESSAGES, chat, hello, says, serving};
 use crate::harness::{ANSWER, Harness};
 use crate::upstream::Scripted;
 
-const ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":5}}"#;
+pub(super) const ANTHROPIC: &str = r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude-sonnet-4-5","content":[{"type":"text","text":"hi"}],"stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":5}}"#;
 /// Its members are not in the order of their names.
 const SCHEMA: &str = r#"{"type":"object","properties":{"town":{"type":"string"},"day":{"type":"integer"}},"required":["town"]}"#;
 
@@ -94,7 +94,7 @@ fn asked(model: &str) -> proto::ChatRequest {
 }
 
 /// What the provider of a model was sent.
-async fn sent(harness: &Harness, request: proto::ChatRequest) -> Value {
+pub(super) async fn sent(harness: &Harness, request: proto::ChatRequest) -> Value {
     let answer = Scripted::json(200, ANSWER);
     harness.upstream.script("openai", [answer]);
     let answer = Scripted::json(200, ANTHROPIC);

@@ -11,7 +11,7 @@ use crate::harness::Harness;
 use crate::upstream::Scripted;
 
 /// A text, then two calls whose arguments come by turns.
-const CHUNKS: [&str; 9] = [
+pub(super) const CHUNKS: [&str; 9] = [
     r#"{"id":"a","model":"gpt-4o","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}"#,
     r#"{"id":"a","choices":[{"index":0,"delta":{"content":"Let "}}]}"#,
     r#"{"id":"a","choices":[{"index":0,"delta":{"content":"me see"}}]}"#,
@@ -22,7 +22,7 @@ const CHUNKS: [&str; 9] = [
     r#"{"id":"a","choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}}"#,
     "[DONE]",
 ];
-const PLAIN: &str = r#"{"id":"a","model":"gpt-4o","choices":[{"index":0,"message":{"role":"assistant","content":"Let me see","tool_calls":[{"id":"c0","type":"function","function":{"name":"one","arguments":"{\"a\":1}"}},{"id":"c1","type":"function","function":{"name":"two","arguments":"{\"b\":2}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}}"#;
+pub(super) const PLAIN: &str = r#"{"id":"a","model":"gpt-4o","choices":[{"index":0,"message":{"role":"assistant","content":"Let me see","tool_calls":[{"id":"c0","type":"function","function":{"name":"one","arguments":"{\"a\":1}"}},{"id":"c1","type":"function","function":{"name":"two","arguments":"{\"b\":2}"}}]},"finish_reason":"tool_calls"}],"usage":{"prompt_tokens":10,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":4}}}"#;
 
 /// Thoughts, then a text, ended by a text of the caller's.
 const BLOCKS: [&str; 9] = [
