@@ -122,13 +122,9 @@ impl<'a> Target<'a> {
                 let offered = model
                     .offer(provider)
                     .map(|offer| offer.upstream_for(self.requested));
-                let unlisted = || self.unlisted_at_openrouter.as_deref();
-                offered.or_else(|| {
-                    if provider == OPENROUTER {
-                        unlisted()
-                    } else {
-                        None
-                    }
+                offered.or_else(|| match provider == OPENROUTER {
+                    true => self.unlisted_at_openrouter.as_deref(),
+                    false => unlisted_at_vendor(model, provider),
                 })
             }
             ModelRef::Unlisted {
@@ -269,6 +265,18 @@ fn without_sort(name: &str) -> (&str, Option<Sort>) {
     let suffixed = |(suffix, sort): (&str, Sort)| Some((name.strip_suffix(suffix)?, Some(sort)));
     let found = SORTED.into_iter().find_map(suffixed);
     found.unwrap_or((name, None))
+}
+
+/// What the model's own vendor would call one that is only known from OpenRouter, whose list knows more
+/// of it than ours: an own key may try. Variants are OpenRouter's own.
+fn unlisted_at_vendor<'a>(model: &'a Model, provider: &str) -> Option<&'a str> {
+    let is_resold = model
+        .offers
+        .iter()
+        .all(|offer| offer.provider == OPENROUTER);
+    let name = model.bare_name();
+    let may_have_it = provider == model.vendor() && is_resold && !name.contains(':');
+    may_have_it.then_some(name)
 }
 
 fn openrouter_name(reference: &ModelRef<'_>, input: &PlanInput<'_>) -> Option<String> {
