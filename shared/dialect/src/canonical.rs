@@ -17,7 +17,7 @@ pub(crate) use collect::Collector;
 pub use event::{Delta, Event, Opening, Place};
 pub use logprob::{Logprob, TopLogprob};
 pub use part::{Cache, Citation, Content, Media, Part, Source};
-pub use request::{Message, Output, Reasoning, Request, Role, Schema};
+pub use request::{Message, Modes, Output, Reasoning, Request, Role, Schema};
 pub use signature::{Origin, Signature};
 pub use stop::StopReason;
 pub use tool::{Tool, ToolCall, ToolChoice, ToolResult};

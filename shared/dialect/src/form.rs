@@ -22,6 +22,7 @@ pub enum Form {
 pub(crate) enum Feature {
     Candidates,
     FrequencyPenalty,
+    Images,
     JsonMode,
     Logprobs,
     ParallelTools,
@@ -82,6 +83,7 @@ impl Form {
             (_, Self::TypedChat) => typed(feature),
             (Feature::Candidates, _) => "n",
             (Feature::FrequencyPenalty, _) => "frequency_penalty",
+            (Feature::Images, _) => "modalities",
             (Feature::PresencePenalty, _) => "presence_penalty",
             (Feature::JsonMode, Self::OpenAiResponses) => "text.format",
             (Feature::JsonMode, Self::AnthropicMessages) => "output_config.format",
@@ -108,7 +110,8 @@ fn typed(feature: Feature) -> &'static str {
     match feature {
         Feature::Candidates => "choices",
         Feature::FrequencyPenalty => "sampling.frequency_penalty",
-        Feature::JsonMode => "output",
+        // Typed calls have no word for it.
+        Feature::Images | Feature::JsonMode => "output",
         Feature::Logprobs => "top_logprobs",
         Feature::ParallelTools => "parallel_tool_calls",
         Feature::PresencePenalty => "sampling.presence_penalty",
@@ -125,6 +128,7 @@ fn gemini(feature: Feature) -> &'static str {
     match feature {
         Feature::Candidates => "generationConfig.candidateCount",
         Feature::FrequencyPenalty => "generationConfig.frequencyPenalty",
+        Feature::Images => "generationConfig.responseModalities",
         Feature::JsonMode => "generationConfig.responseMimeType",
         Feature::Logprobs => "generationConfig.responseLogprobs",
         Feature::ParallelTools | Feature::Tools => "tools",

@@ -4,7 +4,7 @@
 mod answer;
 mod calls;
 mod part;
-mod parts;
+pub(crate) mod parts;
 mod request;
 mod schema;
 mod signature;
@@ -21,3 +21,6 @@ pub(crate) use request::read as read_request;
 pub(crate) use stream_read::EventReader;
 pub(crate) use stream_write::EventWriter;
 pub(crate) use write::write as write_request;
+
+/// What an answer may be of where images are wanted: not every model makes them alone.
+pub(crate) const WITH_IMAGES: [&str; 2] = ["TEXT", "IMAGE"];

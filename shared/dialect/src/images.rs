@@ -1,12 +1,18 @@
-//! Images: OpenAI's form on Google's Imagen (`:predict`).
+//! Images: OpenAI's form at Google's models, of which there are two kinds. Imagen's are asked for
+//! predictions, Gemini's for contents of which some are images.
+
+mod gemini;
+mod imagen;
 
 use serde::Deserialize;
-use serde_json::{Value, json};
 
-use crate::json::{self, Object};
-use crate::refusal::{Garbled, Refusal};
+use crate::json;
+use crate::refusal::Refusal;
 
-/// A request as it is written.
+pub use gemini::{gemini_image_answer, gemini_image_request};
+pub use imagen::{imagen_answer, imagen_request};
+
+/// A request as it is written: images are made of a prompt, and of images where some are to be changed.
 #[derive(Debug, Deserialize)]
 struct Wire {
     prompt: String,
@@ -14,136 +20,82 @@ struct Wire {
     size: Option<String>,
     aspect_ratio: Option<String>,
     response_format: Option<String>,
+    #[serde(default, deserialize_with = "json::or_default")]
+    images: Vec<Given>,
+}
+
+/// An image that is given: its address, or a `data:` URL; or its id with the provider.
+#[derive(Debug, Deserialize)]
+struct Given {
+    image_url: Option<String>,
 }
 
 /// Members that change nothing in an answer, or are read where they are needed.
 const HARMLESS: [&str; 2] = ["model", "user"];
 
-/// The shapes that Imagen makes, by width and height.
-const RATIOS: [(u32, u32); 5] = [(1, 1), (3, 4), (4, 3), (9, 16), (16, 9)];
-
-/// Translates a request; gives the members that were dropped with it. A size becomes the shape that is
-/// nearest to it; addresses of images cannot be had.
-pub fn imagen_request(body: &[u8], drop_params: bool) -> Result<(Vec<u8>, Vec<String>), Refusal> {
+/// Reads a request; gives the members that a provider lacks: those that no provider of Google's has,
+/// addresses of images, and what `lacks` names.
+fn read(
+    body: &[u8],
+    lacks: fn(&Wire) -> Option<&'static str>,
+) -> Result<(Wire, Vec<String>), Refusal> {
     let (wire, mut foreign) = json::read::<Wire>(body)?;
     foreign.retain(|name| !HARMLESS.contains(&name.as_str()));
     if wire.response_format.as_deref() == Some("url") {
         foreign.push("response_format".to_owned());
     }
-    if let (Some(param), false) = (foreign.first(), drop_params) {
-        return Err(Refusal::Unsupported {
+    foreign.extend(lacks(&wire).map(str::to_owned));
+    Ok((wire, foreign))
+}
+
+/// Refuses the first of the members that are lacking, by its name; all pass where they may be dropped.
+fn refuse(lacking: &[String], drop_params: bool, form: &str) -> Result<(), Refusal> {
+    match lacking.first() {
+        Some(param) if !drop_params => Err(Refusal::Unsupported {
             param: param.clone(),
-            message: format!("`{param}` cannot be expressed in Imagen's form"),
+            message: format!("`{param}` cannot be expressed in {form}"),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A size in pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Size {
+    width: f64,
+    height: f64,
+}
+
+/// A shape, by width and height.
+type Ratio = (u32, u32);
+
+impl Size {
+    /// Reads a size like `1792x1024`; none where it is left open.
+    fn read(size: Option<&str>) -> Result<Option<Self>, Refusal> {
+        let Some(size) = size.filter(|size| *size != "auto") else {
+            return Ok(None);
+        };
+        let sides = size.split_once('x').and_then(|(width, height)| {
+            let (width, height) = (width.parse::<u16>().ok()?, height.parse::<u16>().ok()?);
+            (width > 0 && height > 0).then_some((f64::from(width), f64::from(height)))
         });
+        let wrong = || Refusal::invalid("size", "a size is a width, an `x` and a height");
+        let (width, height) = sides.ok_or_else(wrong)?;
+        Ok(Some(Self { width, height }))
     }
-    let ratio = wire.aspect_ratio.or(ratio(wire.size.as_deref())?);
-    let parameters = Object::default()
-        .with("sampleCount", wire.n.unwrap_or(1))
-        .maybe("aspectRatio", ratio);
-    let written = Object::default()
-        .with("instances", json!([{"prompt": wire.prompt}]))
-        .with("parameters", parameters);
-    Ok((json::bytes(&written.into()), foreign))
-}
 
-/// The shape nearest to a size like `1792x1024`; none where the size is left open.
-fn ratio(size: Option<&str>) -> Result<Option<String>, Refusal> {
-    let Some(size) = size.filter(|size| *size != "auto") else {
-        return Ok(None);
-    };
-    let sides = size.split_once('x').and_then(|(width, height)| {
-        let (width, height) = (width.parse::<u16>().ok()?, height.parse::<u16>().ok()?);
-        (width > 0 && height > 0).then_some((f64::from(width), f64::from(height)))
-    });
-    let wrong = || Refusal::invalid("size", "a size is a width, an `x` and a height");
-    let (width, height) = sides.ok_or_else(wrong)?;
-    let far = |(wide, high): &(u32, u32)| {
-        (width / height).ln() - (f64::from(*wide) / f64::from(*high)).ln()
-    };
-    let nearest = RATIOS
-        .iter()
-        .min_by(|one, other| far(one).abs().total_cmp(&far(other).abs()));
-    Ok(nearest.map(|(wide, high)| format!("{wide}:{high}")))
-}
-
-/// Translates an answer, made at `created` in seconds since 1970. Images that a filter withheld are
-/// left out; if none is left, why is the reason that the answer cannot be read.
-pub fn imagen_answer(body: &[u8], created: u64) -> Result<Vec<u8>, Garbled> {
-    let body: Value = serde_json::from_slice(body)?;
-    let predictions = body["predictions"]
-        .as_array()
-        .map(Vec::as_slice)
-        .unwrap_or_default();
-    let images = predictions
-        .iter()
-        .filter_map(|one| one["bytesBase64Encoded"].as_str());
-    let data: Vec<Value> = images.map(|image| json!({"b64_json": image})).collect();
-    if data.is_empty() {
-        let mut reasons = predictions
+    /// The nearest of the shapes that are made.
+    fn ratio(self, made: &[Ratio]) -> Option<String> {
+        let asked = (self.width / self.height).ln();
+        let far = |(wide, high): &Ratio| (asked - (f64::from(*wide) / f64::from(*high)).ln()).abs();
+        let nearest = made
             .iter()
-            .filter_map(|one| one["raiFilteredReason"].as_str());
-        return Err(Garbled::new(
-            reasons.next_back().unwrap_or("it has no images"),
-        ));
-    }
-    Ok(json::bytes(&json!({"created": created, "data": data})))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_size_becomes_the_nearest_shape() {
-        let cases = [
-            ("1024x1024", "1:1"),
-            ("1792x1024", "16:9"),
-            ("1024x1792", "9:16"),
-            ("1536x1024", "4:3"),
-            ("1024x1536", "3:4"),
-        ];
-        for (size, ratio) in cases {
-            let body = json!({"model": "m", "prompt": "A boat", "size": size, "n": 2});
-            let (made, dropped) = imagen_request(body.to_string().as_bytes(), false).unwrap();
-            let expect = json!({
-                "instances": [{"prompt": "A boat"}],
-                "parameters": {"sampleCount": 2, "aspectRatio": ratio},
-            });
-            assert_eq!(serde_json::from_slice::<Value>(&made).unwrap(), expect);
-            assert!(dropped.is_empty());
-        }
+            .min_by(|one, other| far(one).total_cmp(&far(other)));
+        nearest.map(|(wide, high)| format!("{wide}:{high}"))
     }
 
-    #[test]
-    fn what_imagen_lacks_is_refused_by_name_or_dropped() {
-        let cases = [
-            (json!({"prompt": "a", "quality": "hd"}), "quality"),
-            (
-                json!({"prompt": "a", "response_format": "url"}),
-                "response_format",
-            ),
-        ];
-        for (body, param) in cases {
-            let body = body.to_string();
-            let refused = imagen_request(body.as_bytes(), false).unwrap_err();
-            assert_eq!(refused.param(), Some(param));
-            assert_eq!(imagen_request(body.as_bytes(), true).unwrap().1, [param]);
-        }
-        let wrong = imagen_request(br#"{"prompt":"a","size":"big"}"#, false).unwrap_err();
-        assert!(matches!(wrong, Refusal::Invalid { .. }));
-    }
-
-    #[test]
-    fn images_come_back_in_base64() {
-        let body = br#"{"predictions":[{"bytesBase64Encoded":"iVBO","mimeType":"image/png"}]}"#;
-        let made: Value = serde_json::from_slice(&imagen_answer(body, 7).unwrap()).unwrap();
-        assert_eq!(made, json!({"created": 7, "data": [{"b64_json": "iVBO"}]}));
-        let withheld = br#"{"predictions":[{"raiFilteredReason":"unsafe"}]}"#;
-        assert!(
-            imagen_answer(withheld, 7)
-                .unwrap_err()
-                .to_string()
-                .contains("unsafe")
-        );
+    /// The side of a square of as many pixels.
+    fn side(self) -> f64 {
+        (self.width * self.height).sqrt()
     }
 }

@@ -59,12 +59,12 @@ pub use embeddings::{
 };
 pub use error::Failure;
 pub use form::Form;
-pub use images::{imagen_answer, imagen_request};
+pub use images::{gemini_image_answer, gemini_image_request, imagen_answer, imagen_request};
 pub use openai_chat::usage::Reported as ChatUsage;
 pub use refusal::{Garbled, Refusal};
 pub use stream::{Ended, Outcome, StreamTranslator};
 pub use translate::{
-    AnswerContext, ChatFlavour, Framing, Options, Translated, answer, error, request,
+    AnswerContext, ChatFlavour, Framing, ImageSizes, Options, Translated, answer, error, request,
 };
 
 #[cfg(test)]

@@ -20,8 +20,20 @@ pub struct Options {
     pub max_tokens: u64,
     /// Whether the model decides itself how much it thinks, and takes no budget (Anthropic's newer).
     pub adaptive_thinking: bool,
+    /// In which sizes images may be asked for (Google's).
+    pub image_sizes: ImageSizes,
     /// How the provider speaks OpenAI's chat form, where that is its form.
     pub chat: ChatFlavour,
+}
+
+/// In which sizes a model makes images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ImageSizes {
+    /// In one; that need not be named.
+    #[default]
+    One,
+    /// In several.
+    Several,
 }
 
 /// How a provider speaks OpenAI's chat form.
@@ -95,6 +107,7 @@ impl Options {
             stream: false,
             max_tokens: 4_096,
             adaptive_thinking: false,
+            image_sizes: ImageSizes::default(),
             chat: ChatFlavour::default(),
         }
     }

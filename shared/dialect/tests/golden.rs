@@ -12,7 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use keyward_dialect::{
-    AnswerContext, Form, Framing, Options, StreamTranslator, answer, error, request,
+    AnswerContext, Form, Framing, ImageSizes, Options, Refusal, StreamTranslator, answer, error,
+    gemini_image_answer, gemini_image_request, request,
 };
 use serde_json::{Value, json};
 
@@ -62,21 +63,36 @@ fn check(file: &Path, written: &str, anew: &str) {
     }
 }
 
+/// What a translation makes of a case: members and what they are expected to be.
+type Made = Vec<(&'static str, Value)>;
+
 /// Checks cases of JSON: a member `given`, and whatever a translation makes of the case.
-fn check_json(kind: &str, translate: impl Fn(&Value, Form, Form) -> Vec<(&'static str, Value)>) {
+fn check_json(kind: &str, translate: impl Fn(&Value, Form, Form) -> Made) {
     for (file, from, to) in files(kind) {
-        let written = fs::read_to_string(&file).unwrap();
-        let mut case: Value = serde_json::from_str(&written).expect(&written);
-        let members = case.as_object_mut().unwrap();
-        for name in ["expect", "dropped", "refused"] {
-            members.shift_remove(name);
-        }
-        let made = translate(&case, from, to);
-        case.as_object_mut().unwrap().extend(
-            made.into_iter()
-                .map(|(name, value)| (name.to_owned(), value)),
-        );
-        check(&file, &written, &format!("{case:#}\n"));
+        check_case(&file, |case| translate(case, from, to));
+    }
+}
+
+fn check_case(file: &Path, translate: impl FnOnce(&Value) -> Made) {
+    let written = fs::read_to_string(file).unwrap();
+    let mut case: Value = serde_json::from_str(&written).expect(&written);
+    let members = case.as_object_mut().unwrap();
+    for name in ["expect", "dropped", "refused"] {
+        members.shift_remove(name);
+    }
+    let made = translate(&case).into_iter();
+    let made = made.map(|(name, value)| (name.to_owned(), value));
+    case.as_object_mut().unwrap().extend(made);
+    check(file, &written, &format!("{case:#}\n"));
+}
+
+/// Checks cases of images, which belong to no conversation.
+fn check_images(direction: &str, translate: impl Fn(&Value) -> Made) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/images");
+    let files: Vec<_> = fs::read_dir(folder.join(direction)).unwrap().collect();
+    assert!(!files.is_empty(), "no golden files of {direction}");
+    for file in files {
+        check_case(&file.unwrap().path(), &translate);
     }
 }
 
@@ -101,14 +117,43 @@ fn requests_become_what_the_golden_files_say() {
             ..Options::new(case["model"].as_str().unwrap_or("a-model"))
         };
         let given = case["given"].to_string();
-        match request(from, to, given.as_bytes(), &options) {
-            Ok(made) if made.dropped.is_empty() => vec![("expect", json(&made.body))],
-            Ok(made) => vec![
-                ("dropped", json!(made.dropped)),
-                ("expect", json(&made.body)),
-            ],
-            Err(refusal) => vec![("refused", json!(refusal.param()))],
-        }
+        let made = request(from, to, given.as_bytes(), &options);
+        worded(made.map(|made| (made.body, made.dropped)))
+    });
+}
+
+fn worded(made: Result<(Vec<u8>, Vec<String>), Refusal>) -> Made {
+    match made {
+        Ok((body, dropped)) if dropped.is_empty() => vec![("expect", json(&body))],
+        Ok((body, dropped)) => vec![("dropped", json!(dropped)), ("expect", json(&body))],
+        Err(refusal) => vec![("refused", json!(refusal.param()))],
+    }
+}
+
+#[test]
+fn requests_for_images_become_what_the_golden_files_say() {
+    check_images("requests", |case| {
+        let options = Options {
+            drop_params: case["drop_params"] == true,
+            image_sizes: match case["image_sizes"] == true {
+                true => ImageSizes::Several,
+                false => ImageSizes::One,
+            },
+            ..Options::new("a-model")
+        };
+        let given = case["given"].to_string();
+        worded(gemini_image_request(given.as_bytes(), &options))
+    });
+}
+
+#[test]
+fn answers_with_images_become_what_the_golden_files_say() {
+    check_images("answers", |case| {
+        let made = gemini_image_answer(case["given"].to_string().as_bytes(), &context());
+        made.map_or_else(
+            |garbled| vec![("refused", json!(garbled.to_string()))],
+            |made| vec![("expect", json(&made))],
+        )
     });
 }
 

@@ -1,5 +1,6 @@
 //! Embeddings, images and counts of tokens at providers that have them in another form.
 
+use http::Method;
 use keyward_testkit::{Answer, Client, Script, Tenant, Topology};
 use serde_json::{Value, json};
 
@@ -32,6 +33,7 @@ impl Row {
 
 const GEMINI: &str = "google/gemini-embedding-001";
 const SMALL: &str = "openai/text-embedding-3-small";
+const DRAWING: &str = "google/gemini-2.5-flash-image";
 const IMAGEN: &str = "google/imagen-3.0-generate-002";
 
 fn rows() -> Vec<Row> {
@@ -39,6 +41,7 @@ fn rows() -> Vec<Row> {
         embeddings_at_google(),
         embeddings_at_openai(),
         images(),
+        drawings(),
         counts(),
     ]
     .into_iter()
@@ -168,6 +171,70 @@ fn images() -> Vec<Row> {
     ]
 }
 
+/// Of a model of Gemini's that makes images, and says something beside them.
+fn drawings() -> Vec<Row> {
+    let image = json!({"inlineData": {"mimeType": "image/png", "data": "iVBO"}});
+    let counted =
+        |modality: &str, tokens: u64| json!([{"modality": modality, "tokenCount": tokens}]);
+    let answers = json!({
+        "candidates": [{
+            "content": {"parts": [{"text": "Here:"}, image], "role": "model"}, "finishReason": "STOP",
+        }],
+        "usageMetadata": {
+            "promptTokenCount": 4, "candidatesTokenCount": 1292,
+            "promptTokensDetails": counted("TEXT", 4),
+            "candidatesTokensDetails": counted("IMAGE", 1290),
+        },
+    });
+    let told = json!({
+        "data": [{"b64_json": "iVBO"}],
+        "output_format": "png",
+        "usage": {
+            "input_tokens": 4, "output_tokens": 1292, "total_tokens": 1296,
+            "input_tokens_details": {"text_tokens": 4, "image_tokens": 0},
+            "output_tokens_details": {"text_tokens": 2, "image_tokens": 1290},
+        },
+    });
+    let row = |path, body, said: Value, image: Value| Row {
+        provider: "google",
+        path,
+        body,
+        upstream_path: "/v1beta/models/gemini-2.5-flash-image:generateContent",
+        sent: json!({
+            "contents": [{"role": "user", "parts": said}],
+            "generationConfig": {"responseModalities": ["TEXT", "IMAGE"], "imageConfig": image},
+        }),
+        answers: answers.clone(),
+        told: told.clone(),
+        used: json!({"input": 4, "output": 2, "output_image": 1290, "images": 1}),
+        source: "reported",
+        endpoint: match path {
+            "/v1/images/edits" => "images.edits",
+            _ => "images.generations",
+        },
+    };
+    vec![
+        row(
+            "/v1/images/generations",
+            json!({"model": DRAWING, "prompt": "A boat", "size": "1536x1024"}),
+            json!([{"text": "A boat"}]),
+            json!({"aspectRatio": "3:2"}),
+        ),
+        row(
+            "/v1/images/edits",
+            json!({
+                "model": DRAWING, "prompt": "Paint it red", "aspect_ratio": "9:16",
+                "images": [{"image_url": "data:image/png;base64,iVBO"}],
+            }),
+            json!([
+                {"text": "Paint it red"},
+                {"inlineData": {"mimeType": "image/png", "data": "iVBO"}},
+            ]),
+            json!({"aspectRatio": "9:16"}),
+        ),
+    ]
+}
+
 fn counts() -> Vec<Row> {
     let anthropic = json!({"messages": [{"role": "user", "content": "Hi"}]});
     let gemini = json!({"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]});
@@ -216,7 +283,7 @@ async fn what_another_form_has_too_is_asked_for_in_it_and_recorded(topology: Top
         upstream.script(&key, Script::given(200, "application/json", answers));
         let answer = row.call(&tenant.client).await.ok();
         let mut told = answer.json();
-        if row.endpoint == "images.generations" {
+        if row.endpoint.starts_with("images.") {
             let made = told.as_object_mut().unwrap().remove("created");
             assert!(made.unwrap().is_u64());
         }
@@ -242,7 +309,7 @@ async fn what_the_other_form_lacks_is_refused_by_name_or_left_out(topology: Topo
         let (member, value) = match row.endpoint {
             "embeddings" if row.provider == "google" => ("truncate", json!("END")),
             "embeddings" if row.path.ends_with(":embedContent") => ("title", json!("T")),
-            "images.generations" => ("quality", json!("hd")),
+            "images.generations" | "images.edits" => ("quality", json!("hd")),
             _ => continue,
         };
         let tenant = Tenant::new(&system.gateway, "trial").await;
@@ -268,15 +335,82 @@ async fn what_the_other_form_lacks_is_refused_by_name_or_left_out(topology: Topo
 
 async fn an_image_that_is_withheld_is_the_callers_to_mend(topology: Topology) {
     let system = shared(topology).await;
+    let finished = json!({"finishReason": "IMAGE_SAFETY", "finishMessage": "It shows a weapon"});
+    for (model, withheld) in [
+        (
+            IMAGEN,
+            json!({"predictions": [{"raiFilteredReason": "It shows a weapon"}]}),
+        ),
+        (DRAWING, json!({"candidates": [finished]})),
+    ] {
+        let tenant = Tenant::new(&system.gateway, "trial").await;
+        let (_, key) = tenant.own_key("google").await;
+        let script = Script::given(200, "application/json", withheld.to_string());
+        system.providers.google.script(&key, script);
+        let body = json!({"model": model, "prompt": "A gun"});
+        let answer = tenant.client.post("/v1/images/generations", body).await;
+        assert_eq!(answer.error(400), "invalid_request", "{model}");
+        assert!(answer.message().contains("It shows a weapon"), "{model}");
+    }
+}
+
+async fn an_edit_in_parts_reaches_gemini_with_its_image(topology: Topology) {
+    let system = shared(topology).await;
     let tenant = Tenant::new(&system.gateway, "trial").await;
     let (_, key) = tenant.own_key("google").await;
-    let withheld = r#"{"predictions":[{"raiFilteredReason":"It shows a weapon"}]}"#;
-    let script = Script::given(200, "application/json", withheld);
-    system.providers.google.script(&key, script);
-    let body = json!({"model": IMAGEN, "prompt": "A gun"});
-    let answer = tenant.client.post("/v1/images/generations", body).await;
-    assert_eq!(answer.error(400), "invalid_request");
-    assert!(answer.message().contains("It shows a weapon"));
+    let row = drawings().pop().unwrap();
+    let answers = row.answers.to_string();
+    let google = &system.providers.google;
+    google.script(&key, Script::given(200, "application/json", answers));
+    let part = |name: &str, value: &str| {
+        format!("--b\r\ncontent-disposition: form-data; name={name}\r\n\r\n{value}\r\n")
+    };
+    let image = part("image; filename=boat.gif", "GIF89a");
+    let texts = [
+        ("model", DRAWING),
+        ("prompt", "Paint it red"),
+        ("aspect_ratio", "9:16"),
+    ];
+    let texts: String = texts
+        .iter()
+        .map(|(name, value)| part(name, value))
+        .collect();
+    let caller = tenant
+        .client
+        .with("content-type", "multipart/form-data; boundary=b");
+    let body = format!("{texts}{image}--b--\r\n");
+    let answer = caller.send(Method::POST, "/v1/images/edits", body).await;
+    let told = answer.ok().json();
+    assert_eq!(told["data"], row.told["data"]);
+    // $0.30 a million tokens of the prompt, $2.50 of text and $30 of images.
+    let record = &tenant.records().await[0];
+    assert_eq!(record["list_cost"], "0.0387062", "{record}");
+    let sent = google.requests_with(&key).pop().unwrap().json();
+    assert_eq!(sent["generationConfig"], row.sent["generationConfig"]);
+    let image = &sent["contents"][0]["parts"][1]["inlineData"];
+    assert_eq!(*image, json!({"mimeType": "image/gif", "data": "R0lGODlh"}));
+}
+
+async fn a_chat_with_images_carries_them_both_ways(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let (_, key) = tenant.own_key("google").await;
+    let row = drawings().remove(0);
+    let google = &system.providers.google;
+    let answers = row.answers.to_string();
+    google.script(&key, Script::given(200, "application/json", answers));
+    let body = json!({
+        "model": DRAWING, "modalities": ["image", "text"],
+        "messages": [{"role": "user", "content": "Draw a boat"}],
+    });
+    let answer = tenant.client.post("/v1/chat/completions", body).await.ok();
+    let message = &answer.json()["choices"][0]["message"];
+    assert_eq!(message["content"], "Here:");
+    let image = &message["images"][0]["image_url"]["url"];
+    assert_eq!(*image, "data:image/png;base64,iVBO");
+    let sent = google.requests_with(&key).pop().unwrap().json();
+    let wanted = &sent["generationConfig"]["responseModalities"];
+    assert_eq!(*wanted, json!(["TEXT", "IMAGE"]));
 }
 
 async fn a_count_of_who_cannot_count_is_refused_by_name(topology: Topology) {
@@ -299,5 +433,7 @@ both!(
     what_another_form_has_too_is_asked_for_in_it_and_recorded,
     what_the_other_form_lacks_is_refused_by_name_or_left_out,
     an_image_that_is_withheld_is_the_callers_to_mend,
+    an_edit_in_parts_reaches_gemini_with_its_image,
+    a_chat_with_images_carries_them_both_ways,
     a_count_of_who_cannot_count_is_refused_by_name,
 );

@@ -1,6 +1,6 @@
 //! What an attempt is expected to use, and what it is taken to have used in the end.
 
-use keyward_catalog::Model;
+use keyward_catalog::{Modality, Model};
 use keyward_money::{MeasuredUsage, Usage};
 use keyward_proto::metering::v1::UsageSource;
 
@@ -77,7 +77,10 @@ impl Dispatch {
         };
         let tier = self.request.service_tier().unwrap_or_default();
         let rates = prices.rates_for(prompt.prompt_tokens(), tier);
-        estimate::output(&rates, self.request.asks_audio())
+        let model = catalog.resolve(&candidate.model);
+        let makes_images =
+            model.is_some_and(|model| model.output_modalities.contains(&Modality::Image));
+        estimate::output(&rates, self.request.asks_audio(), makes_images)
     }
 
     /// What a stream has used, as it ended.

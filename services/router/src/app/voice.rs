@@ -109,7 +109,7 @@ impl Dispatch {
         provider: &Provider,
     ) -> Result<Words, RouteError> {
         let asked = self.request.form();
-        let spoken = self.form_at(provider);
+        let spoken = self.form_at(candidate, provider);
         let body = self.body_for(candidate, provider, spoken == asked)?;
         if spoken == asked {
             return Ok(Words::same(asked, body));
@@ -121,10 +121,15 @@ impl Dispatch {
             max_tokens: self.answer_tokens(candidate),
             chat: wire::flavour(&candidate.provider),
             adaptive_thinking: self.thinks_adaptively(candidate),
+            image_sizes: wire::image_sizes(&candidate.upstream_model),
             drop_params: self.request.drop_params().unwrap_or(self.core.drop_params),
             ..Options::new(&*candidate.upstream_model)
         };
-        let worded = translation.request(&body.to_bytes(), &options);
+        let body = match self.request.parts_as_json()? {
+            Some(json) => json,
+            None => body.to_bytes(),
+        };
+        let worded = translation.request(&body, &options);
         let worded = worded.map_err(|refusal| RouteError::from(&refusal))?;
         Ok(Words {
             form: spoken,
@@ -135,9 +140,10 @@ impl Dispatch {
     }
 
     /// The form in which a provider is spoken to.
-    fn form_at(&self, provider: &Provider) -> Form {
+    fn form_at(&self, candidate: &Candidate, provider: &Provider) -> Form {
         let asked = self.request.form();
-        let form = wire::form(provider.dialect, asked).unwrap_or(asked);
+        let model = &candidate.upstream_model;
+        let form = wire::form(provider.dialect, model, asked).unwrap_or(asked);
         wire::streamed(form, self.request.is_stream() && form != asked)
     }
 

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::form::Form;
-use super::imagen;
 use super::provider_health::Fared;
+use super::{gemini_images, imagen};
 
 /// A provider that limits without saying for how long is left alone this long.
 const RATE_LIMIT_DEFAULT_MS: u64 = 10_000;
@@ -203,9 +203,12 @@ pub(crate) fn in_answer(form: Form, body: &[u8]) -> Option<(Failure, String)> {
             "it answered with something that is no JSON".to_owned(),
         ));
     }
-    if form == Form::Predict
-        && let Some(reason) = imagen::withheld(body)
-    {
+    let withheld = match form {
+        Form::Predict => imagen::withheld(body),
+        Form::GenerateImages => gemini_images::withheld(body),
+        _ => None,
+    };
+    if let Some(reason) = withheld {
         return Some((Failure::Caller, reason));
     }
     memchr::memmem::find(body, b"\"error\"")?;

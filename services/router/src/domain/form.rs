@@ -47,6 +47,8 @@ pub enum Form {
     TypedChat,
     /// Google's images by Imagen, which nobody asks for in this form.
     Predict,
+    /// Google's images by Gemini, which nobody asks for in this form.
+    GenerateImages,
 }
 
 /// Whose way to speak a form is.
@@ -95,7 +97,8 @@ impl Form {
             | Self::CountTokens
             | Self::EmbedContent
             | Self::BatchEmbedContents
-            | Self::Predict => Language::Google,
+            | Self::Predict
+            | Self::GenerateImages => Language::Google,
             Self::TypedChat => Language::Keyward,
             _ => Language::OpenAi,
         }
@@ -116,7 +119,9 @@ impl Form {
             Self::Embeddings | Self::EmbedContent | Self::BatchEmbedContents => {
                 Endpoint::Embeddings
             }
-            Self::ImageGenerations | Self::Predict => Endpoint::ImagesGenerations,
+            Self::ImageGenerations | Self::Predict | Self::GenerateImages => {
+                Endpoint::ImagesGenerations
+            }
             Self::ImageEdits => Endpoint::ImagesEdits,
             Self::ImageVariations => Endpoint::ImagesVariations,
             Self::Speech => Endpoint::AudioSpeech,
@@ -208,6 +213,7 @@ impl Form {
             Self::EmbedContent | Self::BatchEmbedContents => "Gemini's form of embeddings",
             Self::TypedChat => "typed conversations",
             Self::Predict => "Imagen's form of images",
+            Self::GenerateImages => "Gemini's form of images",
         }
     }
 

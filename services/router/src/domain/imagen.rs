@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 /// What is said where every image was withheld and no reason is given.
-const WITHHELD: &str = "it made no image";
+pub(super) const WITHHELD: &str = "it made no image";
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]

@@ -18,7 +18,9 @@ pub(crate) enum Translation {
     /// Of embeddings.
     Embeddings(Pair<EmbeddingForm>),
     /// Of images, into Imagen's form.
-    Images,
+    Imagen,
+    /// Of images, into Gemini's.
+    GeminiImages,
 }
 
 /// Two forms.
@@ -55,8 +57,12 @@ impl Translation {
         if asked == spoken {
             return None;
         }
-        if (asked, spoken) == (Form::ImageGenerations, Form::Predict) {
-            return Some(Self::Images);
+        match (asked, spoken) {
+            (Form::ImageGenerations, Form::Predict) => return Some(Self::Imagen),
+            (Form::ImageGenerations | Form::ImageEdits, Form::GenerateImages) => {
+                return Some(Self::GeminiImages);
+            }
+            _ => {}
         }
         let chat = || pair(conversation(asked), conversation(spoken)).map(Self::Chat);
         let count = || pair(count(asked), count(spoken)).map(Self::Count);
@@ -82,8 +88,12 @@ impl Translation {
                     ..Worded::of(made.body, made.dropped)
                 })
             }
-            Self::Images => {
+            Self::Imagen => {
                 let (body, dropped) = keyward_dialect::imagen_request(body, options.drop_params)?;
+                Ok(Worded::of(body, dropped))
+            }
+            Self::GeminiImages => {
+                let (body, dropped) = keyward_dialect::gemini_image_request(body, options)?;
                 Ok(Worded::of(body, dropped))
             }
         }
@@ -107,7 +117,8 @@ impl Translation {
                 };
                 keyward_dialect::embedding_answer(provider, caller, body, &context)
             }
-            Self::Images => keyward_dialect::imagen_answer(body, context.created),
+            Self::Imagen => keyward_dialect::imagen_answer(body, context.created),
+            Self::GeminiImages => keyward_dialect::gemini_image_answer(body, context),
         }
     }
 
@@ -117,7 +128,7 @@ impl Translation {
             Self::Chat(Pair { caller, provider }) => {
                 Some(StreamTranslator::new(provider, caller, context))
             }
-            Self::Count(_) | Self::Embeddings(_) | Self::Images => None,
+            Self::Count(_) | Self::Embeddings(_) | Self::Imagen | Self::GeminiImages => None,
         }
     }
 
@@ -128,7 +139,7 @@ impl Translation {
             Self::Embeddings(pair) if pair.caller != EmbeddingForm::OpenAi => {
                 Spoken::GeminiGenerate
             }
-            Self::Embeddings(_) | Self::Images => Spoken::OpenAiChat,
+            Self::Embeddings(_) | Self::Imagen | Self::GeminiImages => Spoken::OpenAiChat,
         };
         keyward_dialect::error(status, caller, body)
     }

@@ -10,7 +10,7 @@ use keyward_money::MeasuredUsage;
 use serde_json::Number;
 
 use super::form::{Form, Language};
-use super::imagen;
+use super::{gemini_images, imagen};
 
 /// The most tokens, or of anything else, that are believed of one request: many times any model's
 /// context.
@@ -53,6 +53,9 @@ impl Meter {
             // What judges texts is free.
             Form::Moderations => Some(MeasuredUsage::default()),
             Form::Predict => imagen::usage(json),
+            Form::GenerateImages => {
+                gemini::read(json).map(|tokens| gemini_images::counted(tokens, json))
+            }
             Form::Messages => self.anthropic.take(json),
             Form::Chat | Form::Completions => openai::read(json),
             Form::Embeddings => openai::read(json).or_else(|| openai::read_total(json)),

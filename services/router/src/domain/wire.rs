@@ -2,7 +2,7 @@
 //! from the provider's dialect and what the caller asks for; nothing here sends anything.
 
 use keyward_catalog::Dialect;
-use keyward_dialect::ChatFlavour;
+use keyward_dialect::{ChatFlavour, ImageSizes};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 
 use super::form::{Form, Language};
@@ -20,9 +20,10 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The form in which a provider of this dialect is spoken to for what a caller asks; `None` where it
-/// cannot be asked that. The same form passes as it is, another is translated.
-pub(crate) fn form(dialect: Dialect, asked: Form) -> Option<Form> {
+/// The form in which a provider of this dialect is spoken to for what a caller asks of a model, by the
+/// provider's name for it; `None` where it cannot be asked that. The same form passes as it is, another
+/// is translated.
+pub(crate) fn form(dialect: Dialect, model: &str, asked: Form) -> Option<Form> {
     let speaks = match dialect {
         Dialect::OpenAi | Dialect::Azure => asked.language() == Language::OpenAi,
         Dialect::Anthropic => asked.language() == Language::Anthropic,
@@ -32,7 +33,32 @@ pub(crate) fn form(dialect: Dialect, asked: Form) -> Option<Form> {
     if speaks {
         return Some(asked);
     }
-    counterpart(dialect, asked)
+    match (dialect, asked) {
+        (Dialect::Google, Form::ImageGenerations | Form::ImageEdits) => images(model, asked),
+        _ => counterpart(dialect, asked),
+    }
+}
+
+/// Google's models that make images are of two kinds: Imagen's, of words alone, and Gemini's.
+fn images(model: &str, asked: Form) -> Option<Form> {
+    let name = model.strip_prefix("models/").unwrap_or(model);
+    match (name.starts_with("imagen"), asked) {
+        (true, Form::ImageGenerations) => Some(Form::Predict),
+        (true, _) => None,
+        (false, _) => Some(Form::GenerateImages),
+    }
+}
+
+/// Gemini's models that make images of one size only. Those that came later have several.
+const GEMINIS_OF_ONE_SIZE: &str = "gemini-2";
+
+/// In which sizes a model, by Google's name for it, makes images.
+pub(crate) fn image_sizes(model: &str) -> ImageSizes {
+    let name = model.strip_prefix("models/").unwrap_or(model);
+    match name.starts_with(GEMINIS_OF_ONE_SIZE) {
+        true => ImageSizes::One,
+        false => ImageSizes::Several,
+    }
 }
 
 /// What a dialect has for what is asked for in another's form.
@@ -44,7 +70,6 @@ const fn counterpart(dialect: Dialect, asked: Form) -> Option<Form> {
         (Google, asked) if asked.makes_text() => Form::GenerateContent,
         (OpenAi | Azure, Form::EmbedContent | Form::BatchEmbedContents) => Form::Embeddings,
         (Google, Form::Embeddings) => Form::BatchEmbedContents,
-        (Google, Form::ImageGenerations) => Form::Predict,
         (Google, Form::MessageTokens) => Form::CountTokens,
         (Anthropic, Form::CountTokens) => Form::MessageTokens,
         _ => return None,
@@ -153,7 +178,7 @@ fn azure_path(call: &Addressed<'_>) -> String {
 
 fn gemini_verb(form: Form) -> Option<&'static str> {
     Some(match form {
-        Form::GenerateContent => "generateContent",
+        Form::GenerateContent | Form::GenerateImages => "generateContent",
         Form::StreamGenerateContent => "streamGenerateContent",
         Form::CountTokens => "countTokens",
         Form::EmbedContent => "embedContent",
@@ -185,6 +210,7 @@ const fn operation(form: Form) -> &'static str {
         | Form::EmbedContent
         | Form::BatchEmbedContents
         | Form::Predict
+        | Form::GenerateImages
         // Nobody is asked in it.
         | Form::TypedChat => "",
     }
@@ -203,7 +229,7 @@ mod tests {
     #[test]
     fn each_dialect_is_spoken_to_in_its_own_forms() {
         for asked in Form::ALL {
-            let speaks = |dialect| form(dialect, asked) == Some(asked);
+            let speaks = |dialect| form(dialect, "m", asked) == Some(asked);
             let language = asked.language();
             assert_eq!(speaks(Dialect::OpenAi), language == Language::OpenAi);
             assert_eq!(speaks(Dialect::Azure), language == Language::OpenAi);
@@ -216,14 +242,16 @@ mod tests {
     fn what_another_dialect_has_too_is_translated() {
         use Dialect::{Anthropic, Azure, Google, OpenAi, Sandbox};
         for dialect in [OpenAi, Azure, Sandbox] {
-            assert_eq!(form(dialect, Form::Messages), Some(Form::Chat));
-            assert_eq!(form(dialect, Form::StreamGenerateContent), Some(Form::Chat));
+            for asked in [Form::Messages, Form::StreamGenerateContent] {
+                assert_eq!(form(dialect, "m", asked), Some(Form::Chat));
+            }
         }
         for asked in [Form::Chat, Form::Completions, Form::Responses] {
-            assert_eq!(form(Anthropic, asked), Some(Form::Messages));
-            assert_eq!(form(Google, asked), Some(Form::GenerateContent));
+            assert_eq!(form(Anthropic, "m", asked), Some(Form::Messages));
+            assert_eq!(form(Google, "m", asked), Some(Form::GenerateContent));
         }
-        assert_eq!(form(Google, Form::Messages), Some(Form::GenerateContent));
+        let messages = form(Google, "m", Form::Messages);
+        assert_eq!(messages, Some(Form::GenerateContent));
         assert_eq!(
             streamed(Form::GenerateContent, true),
             Form::StreamGenerateContent
@@ -232,29 +260,60 @@ mod tests {
             (OpenAi, Form::EmbedContent, Form::Embeddings),
             (Azure, Form::BatchEmbedContents, Form::Embeddings),
             (Google, Form::Embeddings, Form::BatchEmbedContents),
-            (Google, Form::ImageGenerations, Form::Predict),
             (Google, Form::MessageTokens, Form::CountTokens),
             (Anthropic, Form::CountTokens, Form::MessageTokens),
         ] {
-            assert_eq!(form(dialect, asked), Some(spoken), "{dialect:?} {asked:?}");
+            assert_eq!(
+                form(dialect, "m", asked),
+                Some(spoken),
+                "{dialect:?} {asked:?}"
+            );
         }
         for (dialect, asked) in [
             (Anthropic, Form::Embeddings),
             (OpenAi, Form::CountTokens),
-            (Google, Form::ImageEdits),
+            (Google, Form::ImageVariations),
             (OpenAi, Form::MessageTokens),
             (Sandbox, Form::Speech),
         ] {
-            assert_eq!(form(dialect, asked), None, "{dialect:?} {asked:?}");
+            assert_eq!(form(dialect, "m", asked), None, "{dialect:?} {asked:?}");
         }
         for dialect in [OpenAi, Azure, Anthropic, Google, Sandbox] {
             for asked in Form::ALL {
-                let Some(spoken) = form(dialect, asked).filter(|spoken| *spoken != asked) else {
-                    continue;
-                };
-                let way = Translation::between(asked, spoken);
-                assert!(way.is_some(), "{asked:?} {spoken:?}");
+                for model in ["gemini-3-pro-image", "imagen-3.0-generate-002"] {
+                    let spoken = form(dialect, model, asked).filter(|spoken| *spoken != asked);
+                    let way = spoken.map(|spoken| Translation::between(asked, spoken));
+                    assert_ne!(way, Some(None), "{asked:?} {spoken:?}");
+                }
             }
+        }
+    }
+
+    #[test]
+    fn googles_images_are_asked_for_as_their_model_wants_it() {
+        use Form::{GenerateImages, ImageEdits, ImageGenerations, Predict};
+        for (model, made, changed, sizes) in [
+            ("imagen-3.0-generate-002", Predict, None, true),
+            ("models/imagen-4.0-generate-001", Predict, None, true),
+            (
+                "gemini-2.5-flash-image",
+                GenerateImages,
+                Some(GenerateImages),
+                false,
+            ),
+            (
+                "models/gemini-3-pro-image",
+                GenerateImages,
+                Some(GenerateImages),
+                true,
+            ),
+        ] {
+            let google = |asked| form(Dialect::Google, model, asked);
+            assert_eq!(google(ImageGenerations), Some(made), "{model}");
+            assert_eq!(google(ImageEdits), changed, "{model}");
+            assert_eq!(google(Form::Chat), Some(Form::GenerateContent));
+            let several = image_sizes(model) == ImageSizes::Several;
+            assert_eq!(several, sizes, "{model}");
         }
     }
 
@@ -294,6 +353,12 @@ mod tests {
                 Form::Predict,
                 "imagen-3.0-generate-002",
                 "/v1beta/models/imagen-3.0-generate-002:predict",
+            ),
+            (
+                Google,
+                Form::GenerateImages,
+                "gemini-3-pro-image",
+                "/v1beta/models/gemini-3-pro-image:generateContent",
             ),
             (
                 Azure,

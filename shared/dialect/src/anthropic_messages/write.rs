@@ -69,6 +69,7 @@ fn lacks(request: &Request, gaps: &mut Gaps) -> Result<(), Refusal> {
     let wants_logprobs = request.logprobs || request.top_logprobs.is_some_and(|count| count > 0);
     gaps.lacks_if(wants_logprobs, Feature::Logprobs)?;
     gaps.lacks_if(request.output == Output::Json, Feature::JsonMode)?;
+    gaps.lacks_if(request.modes.has_images(), Feature::Images)?;
     gaps.lacks_if(request.verbosity.is_some(), Feature::Verbosity)
 }
 

@@ -17,6 +17,8 @@ pub struct Request {
     pub parallel_tools: Option<bool>,
     /// The shape of the answer.
     pub output: Output,
+    /// What it may be made of.
+    pub modes: Modes,
     /// How much thought it shall be given.
     pub reasoning: Reasoning,
     /// The most tokens that the answer may have, reasoning included.
@@ -87,6 +89,31 @@ pub enum Role {
     Assistant,
     /// Tools, with their results.
     Tool,
+}
+
+/// What an answer may be made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Modes {
+    /// Whatever is usual for the model.
+    #[default]
+    Usual,
+    /// Text, and images that the model makes.
+    TextAndImages,
+}
+
+impl Modes {
+    /// By whether images are asked for.
+    pub fn with_images(wanted: bool) -> Self {
+        match wanted {
+            true => Self::TextAndImages,
+            false => Self::Usual,
+        }
+    }
+
+    /// Whether images are asked for.
+    pub fn has_images(self) -> bool {
+        self == Self::TextAndImages
+    }
 }
 
 /// The shape of the answer.

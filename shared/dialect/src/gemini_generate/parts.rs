@@ -92,7 +92,7 @@ pub(super) fn function_call(call: &ToolCall) -> Object {
 
 /// An image, a recording or a document; `None` where it is with another provider. An address has a
 /// type by how it ends, or else the usual one.
-pub(super) fn media(media: &Media, usual: &str) -> Option<Object> {
+pub(crate) fn media(media: &Media, usual: &str) -> Option<Object> {
     let part = Object::default();
     Some(match &media.source {
         Source::Base64 { media_type, data } => {

@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value};
 use super::schema::to_json_schema;
 use super::tools::{ToolConfig, WireTools};
 use super::turns::{self, WireContent};
-use crate::canonical::{Output, Reasoning, Request, Schema};
+use crate::canonical::{Modes, Output, Reasoning, Request, Schema};
 use crate::form::Feature;
 use crate::gaps::Gaps;
 use crate::json::{self, OneOrMany};
@@ -123,14 +123,17 @@ impl Config {
     /// Refuses what no other form has.
     fn refuse(&self, gaps: &mut Gaps) -> Result<(), Refusal> {
         let modes = self.response_modalities.as_deref().unwrap_or_default();
-        if modes.iter().any(|mode| !mode.eq_ignore_ascii_case("text")) {
+        let known = |mode: &String| ["text", "image"].contains(&mode.to_ascii_lowercase().as_str());
+        if !modes.iter().all(known) {
             gaps.member("generationConfig.responseModalities")?;
         }
         Ok(())
     }
 
     fn request(self) -> Request {
+        let modes = self.response_modalities.unwrap_or_default();
         Request {
+            modes: Modes::with_images(modes.iter().any(|mode| mode.eq_ignore_ascii_case("image"))),
             output: output(
                 self.response_mime_type.as_deref(),
                 self.response_json_schema

@@ -1,9 +1,9 @@
 //! Writing a request.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::request::ADAPTIVE_BUDGET;
-use super::{tools, turns};
+use super::{WITH_IMAGES, tools, turns};
 use crate::canonical::{Output, Reasoning, Request};
 use crate::form::Feature;
 use crate::gaps::Gaps;
@@ -51,6 +51,9 @@ fn config(request: &Request) -> Object {
     }
     if let Output::Schema(schema) = &request.output {
         config.set("responseJsonSchema", schema.schema.clone());
+    }
+    if request.modes.has_images() {
+        config.set("responseModalities", json!(WITH_IMAGES));
     }
     config.set_maybe("candidateCount", request.candidates);
     config.set_maybe("maxOutputTokens", request.max_tokens);

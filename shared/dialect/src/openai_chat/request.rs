@@ -6,7 +6,7 @@ use serde_json::{Map, Number, Value};
 use super::message::WireMessage;
 use super::tools::{WireChoice, WireTool};
 use super::turns;
-use crate::canonical::{Output, Reasoning, Request, Schema};
+use crate::canonical::{Modes, Output, Reasoning, Request, Schema};
 use crate::form::Feature;
 use crate::gaps::Gaps;
 use crate::json::{self, OneOrMany};
@@ -88,6 +88,9 @@ const HARMLESS: [&str; 5] = [
 /// What stands under these is the conversation, and its unknown members are notes on it.
 const NOTES: [&str; 2] = ["messages", "tools"];
 
+/// What `modalities` calls images that the model makes, as OpenRouter has it.
+pub(super) const IMAGE: &str = "image";
+
 /// Reads a request.
 pub(crate) fn read(body: &[u8], gaps: &mut Gaps) -> Result<Request, Refusal> {
     let (wire, unknown) = json::read::<Wire>(body)?;
@@ -99,8 +102,8 @@ pub(crate) fn read(body: &[u8], gaps: &mut Gaps) -> Result<Request, Refusal> {
 impl Wire {
     /// Refuses what no other form has.
     fn refuse(self, gaps: &mut Gaps) -> Result<Self, Refusal> {
-        let speaks = |modes: &Vec<String>| modes.iter().any(|mode| mode != "text");
-        if self.modalities.as_ref().is_some_and(speaks) {
+        let known = |mode: &String| ["text", IMAGE].contains(&mode.as_str());
+        if !self.modalities.iter().flatten().all(known) {
             gaps.member("modalities")?;
         }
         Ok(self)
@@ -118,7 +121,9 @@ impl Wire {
         if choice == Some(None) {
             gaps.member("tool_choice")?;
         }
+        let modes = self.modalities.unwrap_or_default();
         Ok(Request {
+            modes: Modes::with_images(modes.iter().any(|mode| mode == IMAGE)),
             messages: turns::read(self.messages, gaps)?,
             tools,
             tool_choice: choice.flatten(),

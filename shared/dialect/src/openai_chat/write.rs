@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::request::IMAGE;
 use super::{tools, turns};
 use crate::canonical::{Output, Request, Schema};
 use crate::form::Feature;
@@ -22,6 +23,7 @@ pub(crate) fn write(
     let flavour = options.chat;
     let broad = flavour.is_broad();
     gaps.lacks_if(request.top_k.is_some() && !broad, Feature::TopK)?;
+    gaps.lacks_if(request.modes.has_images() && !broad, Feature::Images)?;
     let mut body = Object::default()
         .with("model", options.model.as_str())
         .with("messages", turns::write(&request.messages, flavour, gaps)?);
@@ -33,6 +35,9 @@ pub(crate) fn write(
     );
     body.set_maybe("parallel_tool_calls", request.parallel_tools);
     body.set_maybe("response_format", format(&request.output));
+    if request.modes.has_images() && broad {
+        body.set("modalities", json!([IMAGE, "text"]));
+    }
     reasoning(request, flavour, &mut body);
     sampling(request, flavour, &mut body);
     notes(request, flavour, &mut body);

@@ -70,6 +70,7 @@ fn lacks(request: &Request, gaps: &mut Gaps) -> Result<(), Refusal> {
         penalises(&request.presence_penalty),
         Feature::PresencePenalty,
     )?;
+    gaps.lacks_if(request.modes.has_images(), Feature::Images)?;
     gaps.lacks_if(!request.stop.is_empty(), Feature::Stop)
 }
 

@@ -36,6 +36,7 @@ pub(crate) enum OutputKind {
     Text,
     Reasoning,
     Audio,
+    Image,
 }
 
 impl AnswerLimits {
@@ -81,6 +82,7 @@ impl OutputKind {
             Self::Text => &mut usage.output_tokens,
             Self::Reasoning => &mut usage.reasoning_tokens,
             Self::Audio => &mut usage.output_audio_tokens,
+            Self::Image => &mut usage.output_image_tokens,
         };
         *bucket = signed(tokens);
         usage
@@ -88,11 +90,14 @@ impl OutputKind {
 }
 
 /// As what an answer is held: the dearest that it can consist of.
-pub(crate) fn output(rates: &Rates, asks_audio: bool) -> OutputKind {
+pub(crate) fn output(rates: &Rates, asks_audio: bool, makes_images: bool) -> OutputKind {
     let text = rates.output.unwrap_or(0);
     let audio = rates.output_audio.filter(|_| asks_audio).unwrap_or(text);
     let reasoning = rates.reasoning.unwrap_or(text);
-    if audio > text.max(reasoning) {
+    let image = rates.output_image.filter(|_| makes_images).unwrap_or(text);
+    if image > text.max(reasoning).max(audio) {
+        OutputKind::Image
+    } else if audio > text.max(reasoning) {
         OutputKind::Audio
     } else if reasoning > text {
         OutputKind::Reasoning
@@ -183,7 +188,7 @@ mod tests {
             (rates(Some(12), Some(80)), true, OutputKind::Audio),
             (rates(Some(90), Some(80)), true, OutputKind::Reasoning),
         ] {
-            assert_eq!(output(&rates, asks_audio), expect, "{rates:?}");
+            assert_eq!(output(&rates, asks_audio, false), expect, "{rates:?}");
         }
         let held = OutputKind::Reasoning.of(Usage::default(), 7);
         assert_eq!((held.reasoning_tokens, held.output_tokens), (7, 0));

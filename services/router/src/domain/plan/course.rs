@@ -94,7 +94,7 @@ impl<'a, 'b> Course<'a, 'b> {
         let forbidden = self.steering.obstacle(input, target, provider);
         let unavailable = || match known {
             None => Some(Obstacle::NotAvailable),
-            Some(known) => match wire::form(known.dialect, form) {
+            Some(known) => match wire::form(known.dialect, name, form) {
                 None => Some(Obstacle::NotCallable(form)),
                 Some(_) => None,
             },

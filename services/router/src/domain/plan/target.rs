@@ -247,8 +247,8 @@ impl<'a> Target<'a> {
         let form = input.request.form;
         let known = |provider: &&str| input.providers.get(provider).is_some();
         let callable = |provider: &&str| {
-            let known = input.providers.get(provider);
-            known.is_some_and(|provider| wire::form(provider.dialect, form).is_some())
+            let known = input.providers.get(provider).zip(self.name_at(provider));
+            known.is_some_and(|(known, name)| wire::form(known.dialect, name, form).is_some())
         };
         let having: Vec<&str> = self.providers().into_iter().filter(known).collect();
         let named = |providers: &[&str]| providers.iter().map(|&name| name.to_owned()).collect();

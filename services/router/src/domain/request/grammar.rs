@@ -104,7 +104,9 @@ impl Grammar {
             Form::Completions => COMPLETIONS,
             Form::Responses => RESPONSES,
             Form::Embeddings | Form::Moderations => only(Prompt::Given(Member::Input)),
-            Form::ImageGenerations | Form::ImageEdits | Form::Predict => IMAGES,
+            Form::ImageGenerations | Form::ImageEdits | Form::Predict | Form::GenerateImages => {
+                IMAGES
+            }
             Form::ImageVariations => Grammar {
                 prompt: Prompt::Optional(Member::Prompt),
                 ..IMAGES

@@ -105,6 +105,15 @@ impl Parts {
         format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")
     }
 
+    /// All of them: name, whether it is a file, and value.
+    pub(super) fn all<'a>(
+        &'a self,
+        body: &'a [u8],
+    ) -> impl Iterator<Item = (&'a str, bool, &'a [u8])> {
+        let parts = self.parts.iter();
+        parts.map(|part| (&*part.name, part.is_file, &body[part.value.clone()]))
+    }
+
     /// The files.
     pub(super) fn files(&self) -> impl Iterator<Item = Range<usize>> {
         let files = self.parts.iter().filter(|part| part.is_file);

@@ -76,7 +76,7 @@ fn in_parts(form: Form, content_type: String, body: Bytes) -> Result<ModelReques
         stream: text(Member::Stream)?.is_some_and(|stream| stream == "true"),
         choices: checked_choices(choices.unwrap_or(1))?,
         inline_key: key.filter(|key| !key.is_empty()),
-        drop_params: None,
+        drop_params: text(Member::DropParams)?.map(|drop| drop == "true"),
         form,
         content_type,
         events: true,

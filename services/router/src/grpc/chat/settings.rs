@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keyward_dialect::canonical::{Output, Reasoning, Request, Schema, Tool, ToolChoice};
+use keyward_dialect::canonical::{Modes, Output, Reasoning, Request, Schema, Tool, ToolChoice};
 use keyward_proto::router::v1 as proto;
 use keyward_proto::router::v1::chat_output::Shape;
 use keyward_proto::router::v1::chat_tool_choice::Choice;
@@ -18,6 +18,7 @@ pub(super) fn read(request: proto::ChatRequest) -> Result<Request, Status> {
     let tools = request.tools.into_iter().map(tool);
     let sampling = request.sampling.unwrap_or_default();
     Ok(Request {
+        modes: Modes::Usual,
         messages: messages::read(request.messages)?,
         tools: tools.collect::<Result<_, _>>()?,
         tool_choice: request.tool_choice.map(tool_choice).transpose()?.flatten(),
