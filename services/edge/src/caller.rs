@@ -4,7 +4,7 @@
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Uri, header};
 use keyward_auth::metadata;
 use keyward_runtime::error::Reason;
 use keyward_secret::Secret;
@@ -12,6 +12,7 @@ use tonic::Request;
 use tonic::metadata::AsciiMetadataValue;
 
 use crate::failure::Failure;
+use crate::inference::Language;
 use crate::names;
 
 /// The longest credential: JSON web tokens of large issuers stay below 8 KiB.
@@ -19,9 +20,6 @@ const CREDENTIAL_BYTES_MAX: usize = 16 * 1024;
 
 /// The longest name of an organisation (`[a-z0-9][a-z0-9._-]{0,62}`).
 const ORGANIZATION_BYTES_MAX: usize = 63;
-
-/// Where Gemini's form is spoken.
-const GEMINI: &str = "/v1beta/";
 
 /// In whose name services are called.
 #[derive(Clone)]
@@ -48,7 +46,10 @@ impl<S: Sync> FromRequestParts<S> for Call {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         Ok(Self {
-            authorization: authorization(&credential(&parts.headers, in_query(&parts.uri))?)?,
+            authorization: authorization(&credential(
+                &parts.headers,
+                in_query(&parts.method, &parts.uri),
+            )?)?,
             organization: organization(&parts.headers)?,
         })
     }
@@ -56,8 +57,8 @@ impl<S: Sync> FromRequestParts<S> for Call {
 
 /// The credential of an address in Gemini's form, where its callers may put it. Queries are never
 /// logged.
-fn in_query(uri: &Uri) -> Option<Secret> {
-    if !uri.path().starts_with(GEMINI) {
+fn in_query(method: &Method, uri: &Uri) -> Option<Secret> {
+    if Language::of(method, uri.path()) != Language::Google {
         return None;
     }
     let mut pairs = uri.query().unwrap_or("").split('&');
@@ -160,7 +161,7 @@ pub(crate) fn only<'a>(
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderName, HeaderValue};
+    use http::{HeaderMap, HeaderName, HeaderValue, Method};
     use keyward_runtime::error::Reason;
 
     use super::{Secret, authorization, credential};
@@ -196,7 +197,7 @@ mod tests {
     #[test]
     fn only_geminis_addresses_may_hold_the_credential() {
         let check = |uri: &str, expect: Option<&str>| {
-            let found = super::in_query(&uri.parse().unwrap());
+            let found = super::in_query(&Method::POST, &uri.parse().unwrap());
             assert_eq!(found.as_ref().map(Secret::expose), expect, "{uri}");
         };
         check("/v1beta/models?key=kw_1", Some("kw_1"));
@@ -204,6 +205,7 @@ mod tests {
             "/v1beta/models/m:generateContent?alt=sse&key=kw_1",
             Some("kw_1"),
         );
+        check("/v1/models/m:generateContent?key=kw_1", Some("kw_1"));
         check("/v1beta/models?key=", None);
         check("/v1beta/models", None);
         check("/v1/models?key=kw_1", None);

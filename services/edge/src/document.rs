@@ -62,7 +62,11 @@ fn paths(described: &Value) -> Value {
         for (method, operation) in item.as_object_mut().into_iter().flatten() {
             complete(&path, method, operation);
         }
-        paths.insert(path, item);
+        // OpenAI's models are looked at by its own routes, and called in Gemini's form.
+        match (paths.get_mut(&path), item) {
+            (Some(Value::Object(known)), Value::Object(more)) => known.extend(more),
+            (_, item) => _ = paths.insert(path, item),
+        }
     }
     Value::Object(paths)
 }

@@ -15,7 +15,7 @@ use axum::Router;
 pub(crate) use described::{described, error_schema, errors_of};
 pub(crate) use extras::{CLIENT_REQUEST_ID_BYTES_MAX, Extras};
 pub(crate) use serve::{Asked, serve};
-pub(crate) use spoken::{Told, in_callers_form};
+pub(crate) use spoken::{Language, Told, in_callers_form};
 
 use crate::services::Services;
 

@@ -22,7 +22,7 @@ pub(super) fn rows() -> Vec<Row> {
         source: "reported",
         endpoint: "chat.completions",
     };
-    vec![
+    let rows = vec![
         generate.clone(),
         Row {
             path: "/v1beta/models/google/gemini-2.5-flash:streamGenerateContent?alt=sse".into(),
@@ -78,7 +78,13 @@ pub(super) fn rows() -> Vec<Row> {
             endpoint: "embeddings",
             ..generate
         },
-    ]
+    ];
+    // Google's own library asks there, where nobody tells it otherwise.
+    let at_v1 = rows.clone().into_iter().map(|row| Row {
+        path: row.path.replace("/v1beta/", "/v1/").into(),
+        ..row
+    });
+    at_v1.chain(rows.clone()).collect()
 }
 
 /// They take one for a broken answer, and say who they are.
@@ -98,4 +104,25 @@ async fn googles_own_libraries_are_sent_no_comments(topology: Topology) {
     assert!(others.ends_with(": x-credits-charged 0.00\n\n"), "{others}");
 }
 
-both!(googles_own_libraries_are_sent_no_comments);
+async fn a_key_in_the_query_counts_and_is_written_down_nowhere(topology: Topology) {
+    let system = shared(topology).await;
+    let tenant = Tenant::new(&system.gateway, "trial").await;
+    let (_, key) = tenant.own_key("google").await;
+    let shown = tenant.client.access_key();
+    for row in rows().into_iter().filter(|row| !row.path.contains('?')) {
+        system.providers.google.script(&key, row.script());
+        let row = Row {
+            path: format!("{}?key={shown}", row.path).into(),
+            ..row
+        };
+        let _ = row.call(&system.gateway.nobody()).await.ok();
+        let sent = system.providers.google.requests_with(&key).pop().unwrap();
+        assert_eq!(sent.path, row.upstream_path);
+    }
+    assert!(!system.gateway.logs().contains(shown));
+}
+
+both!(
+    googles_own_libraries_are_sent_no_comments,
+    a_key_in_the_query_counts_and_is_written_down_nowhere,
+);

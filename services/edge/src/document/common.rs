@@ -1,5 +1,6 @@
 //! What routes have in common: credentials, the errors that can come, headers.
 
+use http::Method;
 use keyward_runtime::error::metadata;
 use serde_json::{Map, Value, json};
 
@@ -89,7 +90,8 @@ const MODELS: [&str; 6] = ["402", "409", "422", "429", "502", "504"];
 /// Adds to an operation what it has in common with others.
 pub(super) fn complete(path: &str, method: &str, operation: &mut Value) {
     let calls_models = method == "post" && path.starts_with("/v1");
-    let errors_of = inference::errors_of(path);
+    let asked = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap_or_default();
+    let errors_of = inference::errors_of(&asked, path);
     let keyed = has_parameter(operation, names::IDEMPOTENCY_KEY.as_str());
     let changes = keyed || matches!(method, "put" | "patch" | "delete");
     let mut errors = ALWAYS.to_vec();

@@ -7,7 +7,7 @@ Keyward keeps the provider keys of users, projects and organizations, decides wh
 request to a model, and charges credits only where the platform's own key served.
 
 * **Credential.** An access key, `kw_…`, in `Authorization: Bearer`, `x-api-key` or `x-goog-api-key`, \
-under `/v1beta` in the query's `key` too. \
+where Gemini's form is spoken in the query's `key` too. \
 An access key acts as its user, in at most one organization; `x-keyward-organization` says in which \
 where there are several.
 * **Own things** need no parameter. `user`, `organization` and `account` name another's, for those who \
@@ -16,7 +16,7 @@ may. What is not yours is a 404, as if it were not there.
 * **Lists** come in pages: go on with `page_token` until `next_page_token` is empty.
 * **Changes.** A `POST` with an `Idempotency-Key` is done once, however often it is sent. A resource \
 that can be changed has an `ETag`; `If-Match` changes it only if nobody else has.
-* **Errors** have OpenAI's form; Anthropic's under `/v1/messages`, Google's under `/v1beta`. Fields and parameters that nobody knows are refused by name. A method \
+* **Errors** have OpenAI's form; Anthropic's under `/v1/messages`, Google's under `/v1beta` and where models are called under `/v1/models`. Fields and parameters that nobody knows are refused by name. A method \
 that an address does not know is a 405 with `Allow`.
 * **Models.** `/v1` is also found under `/api/v1/llm`.
 ";

@@ -1,12 +1,13 @@
 //! What the document says of calls: the table's rows and Gemini's addresses. Bodies are described as far
 //! as they are looked at; all else is the providers'.
 
+use http::Method;
 use keyward_runtime::error::Reason;
 use serde_json::{Map, Value, json};
 use utoipa::IntoParams as _;
 
 use super::extras::Extras;
-use super::gemini::MODELS;
+use super::gemini::{MODELS, OPENAIS_MODELS};
 use super::spoken::Language;
 use super::table::{ROWS, Row};
 use crate::rest::IdempotencyKey;
@@ -86,63 +87,75 @@ fn answered(media: &[&str]) -> Value {
 }
 
 fn geminis() -> Vec<(String, Value)> {
-    let query = |name: &str, description: &str, schema: Value| json!({"name": name, "in": "query", "description": description, "schema": schema});
-    let path = |description: &str| {
-        json!({
-            "name": "call", "in": "path", "required": true, "description": description,
-            "schema": {"type": "string"}, "example": "gemini-2.5-flash:generateContent",
-        })
-    };
     let list = json!({"get": {
         "tags": ["Models"],
         "summary": "List models in Gemini's form",
         "operationId": "listGeminiModels",
         "parameters": [
-            query("pageSize", "The most models that come at once.",
-                json!({"type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32})),
-            query("pageToken", "Where the page before said to go on.", json!({"type": "string"})),
+            in_query("pageSize", "The most models that come at once.",
+                &json!({"type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32})),
+            in_query("pageToken", "Where the page before said to go on.", &json!({"type": "string"})),
         ],
         "responses": {"200": answered(&["application/json"])},
     }});
-    let mut call_parameters = parameters();
-    if let Some(all) = call_parameters.as_array_mut() {
-        all.push(path("The model, and behind a colon what is asked of it."));
-        all.push(query(
-            "alt",
-            "`sse` for a stream of events; a JSON array otherwise.",
-            json!({"type": "string"}),
-        ));
-    }
-    let call = json!({
+    let model = json!({
         "get": {
             "tags": ["Models"],
             "summary": "Show a model in Gemini's form",
             "operationId": "getGeminiModel",
-            "parameters": [path("The model, by its id or an alias.")],
+            "parameters": [in_path("call", "The model, by its id or an alias.")],
             "responses": {"200": answered(&["application/json"])},
         },
-        "post": {
-            "tags": ["Models"],
-            "summary": "Call a model in Gemini's form",
-            "description": "`generateContent`, `streamGenerateContent`, `countTokens`, `embedContent` \
-                            or `batchEmbedContents`.",
-            "operationId": "callGeminiModel",
-            "parameters": call_parameters,
-            "requestBody": {"required": true, "content": {"application/json": {
-                "schema": {"type": "object"},
-            }}},
-            "responses": {"200": answered(&["application/json", "text/event-stream"])},
-        },
+        "post": gemini_call("callGeminiModel", "call"),
     });
+    let [openais, _] = OPENAIS_MODELS;
     vec![
         (MODELS.to_owned(), list),
-        (format!("{MODELS}/{{call}}"), call),
+        (format!("{MODELS}/{{call}}"), model),
+        (
+            format!("{openais}/{{model}}"),
+            json!({"post": gemini_call("callModelAsGemini", "model")}),
+        ),
     ]
 }
 
-/// What the names of error responses begin with at an address.
-pub(crate) fn errors_of(path: &str) -> &'static str {
-    match Language::of(path) {
+/// A call of a model that stands in the path under this name.
+fn gemini_call(operation: &str, called: &str) -> Value {
+    let mut parameters = parameters();
+    if let Some(all) = parameters.as_array_mut() {
+        let asked = "The model, and behind a colon what is asked of it.";
+        let framing = "`sse` for a stream of events; a JSON array otherwise.";
+        all.push(in_path(called, asked));
+        all.push(in_query("alt", framing, &json!({"type": "string"})));
+    }
+    json!({
+        "tags": ["Models"],
+        "summary": "Call a model in Gemini's form",
+        "description": "`generateContent`, `streamGenerateContent`, `countTokens`, `embedContent` \
+                        or `batchEmbedContents`.",
+        "operationId": operation,
+        "parameters": parameters,
+        "requestBody": {"required": true, "content": {"application/json": {
+            "schema": {"type": "object"},
+        }}},
+        "responses": {"200": answered(&["application/json", "text/event-stream"])},
+    })
+}
+
+fn in_query(name: &str, description: &str, schema: &Value) -> Value {
+    json!({"name": name, "in": "query", "description": description, "schema": schema})
+}
+
+fn in_path(name: &str, description: &str) -> Value {
+    json!({
+        "name": name, "in": "path", "required": true, "description": description,
+        "schema": {"type": "string"}, "example": "gemini-2.5-flash:generateContent",
+    })
+}
+
+/// What the names of error responses begin with where this is asked.
+pub(crate) fn errors_of(method: &Method, path: &str) -> &'static str {
+    match Language::of(method, path) {
         Language::OpenAi => "",
         Language::Anthropic => "Anthropic",
         Language::Google => "Google",

@@ -3,7 +3,7 @@
 
 use axum::extract::{Query, Request, State};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use keyward_proto::router::v1::{CallForm, GetModelRequest, ListModelsRequest, Model};
 use serde::{Deserialize, Serialize};
@@ -35,11 +35,18 @@ const VERBS: [(&str, CallForm); 5] = [
 /// Where the models are, and what is asked of them.
 pub(super) const MODELS: &str = "/v1beta/models";
 
+/// Where OpenAI's models are looked at. Google's own library asks for `v1` where it is not told
+/// otherwise, so models are called there too.
+pub(super) const OPENAIS_MODELS: [&str; 2] = ["/v1/models", "/api/v1/llm/models"];
+
 pub(super) fn routes() -> Router<Services> {
-    Router::new().route(MODELS, get(list_models)).route(
+    let own = Router::new().route(MODELS, get(list_models)).route(
         &format!("{MODELS}/{{*call}}"),
         get(get_model).post(model_or_call),
-    )
+    );
+    OPENAIS_MODELS.iter().fold(own, |router, models| {
+        router.route(&format!("{models}/{{*model}}"), post(model_or_call))
+    })
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,7 +5,7 @@ use axum::Json;
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::header;
+use http::{Method, header};
 use keyward_runtime::error::Reason;
 use serde_json::{Value, json};
 
@@ -30,8 +30,9 @@ pub(crate) struct Told {
 }
 
 impl Language {
-    /// Of the errors at an address.
-    pub(crate) fn of(path: &str) -> Self {
+    /// Of what is asked at an address. Models at which something is posted are Google's wherever they
+    /// are: OpenAI's are only looked at.
+    pub(crate) fn of(method: &Method, path: &str) -> Self {
         let path = path
             .strip_prefix("/api/v1/llm")
             .or(path.strip_prefix("/v1"));
@@ -42,6 +43,7 @@ impl Language {
         match path {
             Some(path) if is_below(path, "/messages") => Self::Anthropic,
             Some(path) if is_below(path, "beta") => Self::Google,
+            Some(path) if method == Method::POST && path.starts_with("/models/") => Self::Google,
             _ => Self::OpenAi,
         }
     }
@@ -71,7 +73,7 @@ impl Language {
 
 /// Tells failures in the caller's form.
 pub(crate) async fn in_callers_form(request: Request, next: Next) -> Response {
-    let language = Language::of(request.uri().path());
+    let language = Language::of(request.method(), request.uri().path());
     let mut response = next.run(request).await;
     let Some(told) = response.extensions_mut().remove::<Told>() else {
         return response;
@@ -106,7 +108,12 @@ mod tests {
             ("/api/v1/users", Language::OpenAi),
             ("/messages", Language::OpenAi),
         ] {
-            assert_eq!(Language::of(path), expect, "{path}");
+            assert_eq!(Language::of(&Method::POST, path), expect, "{path}");
         }
+        for path in ["/v1/models/m:generateContent", "/api/v1/llm/models/m"] {
+            assert_eq!(Language::of(&Method::POST, path), Language::Google);
+            assert_eq!(Language::of(&Method::GET, path), Language::OpenAi);
+        }
+        assert_eq!(Language::of(&Method::POST, "/v1/models"), Language::OpenAi);
     }
 }

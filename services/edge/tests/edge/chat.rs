@@ -289,6 +289,14 @@ async fn every_address_says_its_form_and_passes_on_what_providers_are_told() {
             "/v1beta/models/openai/m:streamGenerateContent?alt=sse",
             CallForm::GeminiStreamGenerateContent,
         ),
+        (
+            "/v1/models/openai/m:generateContent?alt=sse",
+            CallForm::GeminiGenerateContent,
+        ),
+        (
+            "/api/v1/llm/models/openai/m:embedContent?alt=sse",
+            CallForm::GeminiEmbedContent,
+        ),
     ];
     for (path, form) in cases {
         let answer = fixture.fakes.invoke();
@@ -313,8 +321,31 @@ async fn every_address_says_its_form_and_passes_on_what_providers_are_told() {
             value: "a,b".to_owned(),
         };
         assert_eq!(sent.headers, [passed]);
-        let is_gemini = path.starts_with("/v1beta");
+        let is_gemini = path.contains("/models/");
         assert_eq!(sent.events, is_gemini);
         assert_eq!(sent.model, if is_gemini { "openai/m" } else { "" });
+    }
+}
+
+#[tokio::test]
+async fn the_credential_may_be_in_the_query_where_geminis_form_is_spoken_alone() {
+    let fixture = Fixture::start().await;
+    let asked = "m:generateContent?key=kw_1";
+    for (path, status) in [
+        (format!("/v1beta/models/{asked}"), 200),
+        (format!("/v1/models/{asked}"), 200),
+        ("/v1/embeddings?key=kw_1".to_owned(), 401),
+    ] {
+        if status == 200 {
+            let answer = fixture.fakes.invoke();
+            answer.send(head("application/json", None)).await.unwrap();
+        }
+        let request = fixture.request(Method::POST, &path);
+        let request = request.body(Full::new(Bytes::from_static(b"{}"))).unwrap();
+        assert_eq!(
+            read(fixture.send(request).await).await.status,
+            status,
+            "{path}"
+        );
     }
 }

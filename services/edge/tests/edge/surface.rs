@@ -36,19 +36,22 @@ async fn errors_have_the_form_of_whose_address_it_is() {
     let anthropics = bare("/v1/messages").await;
     assert_eq!(anthropics["type"], "error");
     assert_eq!(anthropics["error"]["type"], "authentication_error");
-    let googles = bare("/v1beta/models/m:generateContent").await;
-    assert_eq!(googles["error"]["code"], 401);
-    assert_eq!(googles["error"]["status"], "UNAUTHENTICATED");
+    for models in ["/v1beta/models", "/v1/models", "/api/v1/llm/models"] {
+        let googles = bare(&format!("{models}/m:generateContent")).await;
+        assert_eq!(googles["error"]["code"], 401);
+        assert_eq!(googles["error"]["status"], "UNAUTHENTICATED");
+        let no_verb = format!("{models}/m:predict");
+        let no_verb = fixture.call(Method::POST, &no_verb, "{}").await;
+        assert_eq!(no_verb.json()["error"]["status"], "NOT_FOUND");
+    }
     assert_eq!(
         bare("/v1/embeddings").await["error"]["code"],
         "invalid_access_key"
     );
     let nowhere = fixture.call(Method::GET, "/v1beta/nothing", "").await;
     assert_eq!(nowhere.json()["error"]["status"], "NOT_FOUND");
-    let no_verb = fixture
-        .call(Method::POST, "/v1beta/models/m:predict", "{}")
-        .await;
-    assert_eq!(no_verb.json()["error"]["status"], "NOT_FOUND");
+    let looked_at = fixture.call(Method::GET, "/v1/models/%ff", "").await;
+    assert_eq!(looked_at.json()["error"]["code"], "invalid_request");
 }
 
 #[tokio::test]
