@@ -31,6 +31,7 @@ mod hardening;
 mod hedging;
 mod hostile;
 mod idempotency;
+mod image_prices;
 mod imports;
 mod inline;
 mod key_entry;

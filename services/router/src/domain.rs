@@ -11,6 +11,7 @@ pub mod form;
 mod gemini_images;
 pub mod health;
 pub(crate) mod hedge;
+pub(crate) mod image_class;
 mod imagen;
 pub(crate) mod key_test;
 pub(crate) mod keyring;

@@ -72,7 +72,8 @@ pub struct Prices {
     /// the whole request.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub long_context: Vec<LongContextTier>,
-    /// Other prices for requests that were served in a service tier of the provider's.
+    /// Other prices for requests that were served in a service tier of the provider's, and for images
+    /// of a quality and size.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub service_tiers: Vec<ServiceTier>,
 }
@@ -128,11 +129,13 @@ impl From<FlatPrices> for Prices {
     }
 }
 
-/// Prices in a service tier of the provider's.
+/// Prices in a service tier of the provider's; or of images of a quality and size, which are sold by
+/// that as others are by tiers.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceTier {
-    /// Its name, as the provider says it in its answers, such as `batch`, `flex` or `priority`.
+    /// Its name, as the provider says it in its answers, such as `batch`, `flex` or `priority`; of
+    /// images quality and size as requests say them, such as `hd/1024x1792`.
     pub service_tier: String,
     /// Its prices; where they have no `input`, the usual ones hold. An absent token price falls back
     /// within these; absent fees are the usual ones.

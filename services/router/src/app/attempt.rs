@@ -79,7 +79,8 @@ pub(super) struct Ending {
     pub(super) status: AttemptStatus,
     pub(super) measured: MeasuredUsage,
     pub(super) source: UsageSource,
-    /// The service tier that the provider says it served in; empty for the usual one.
+    /// The service tier that the provider says it served in, or the class of the images that it made;
+    /// empty for the usual prices.
     pub(super) service_tier: String,
     pub(super) reason: String,
     /// Whether anything was delivered, so that there is something to charge the caller.

@@ -18,7 +18,7 @@ use crate::domain::estimate::{AnswerBound, Expected};
 pub(super) struct Growth {
     core: Arc<Core>,
     hold: Hold,
-    service_tier: &'static str,
+    service_tier: String,
     expected: Expected,
     /// What is held now.
     answer: AnswerBound,
@@ -43,7 +43,7 @@ impl Growth {
         Some(Self {
             core: Arc::clone(&dispatch.core),
             hold: hold.clone(),
-            service_tier: dispatch.request.service_tier().unwrap_or_default(),
+            service_tier: dispatch.asked_tier(&attempt.candidate),
             answer: expected.answer,
             ask_at: expected.answer.due_at(),
             expected,
@@ -84,11 +84,11 @@ impl Growth {
     fn ask(&mut self, raised: AnswerBound) {
         let (sender, receiver) = oneshot::channel();
         self.asking = Some(receiver);
-        let (hold, service_tier) = (self.hold.clone(), self.service_tier);
+        let (hold, service_tier) = (self.hold.clone(), self.service_tier.clone());
         let usage = self.expected.with(raised).usage;
         let core = Arc::clone(&self.core);
         let asking = async move {
-            let raising = core.metering.raise(&hold, &usage, service_tier);
+            let raising = core.metering.raise(&hold, &usage, &service_tier);
             let heard = heard(raising.await, raised);
             // A stream that is over does not listen any more.
             let _ = sender.send(heard);

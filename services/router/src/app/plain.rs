@@ -63,7 +63,8 @@ impl Dispatch {
         spans::answering_model(attempt, &body);
         let (measured, source) = self.used_by_answer(attempt, &body).await;
         let mut ending = whole(attempt, measured, source);
-        ending.service_tier = service_tier::read(&body).unwrap_or_default();
+        let told = service_tier::read(&body).unwrap_or_default();
+        ending.service_tier = self.served_tier(&attempt.candidate, &told);
         let body = match self.in_callers_form(attempt, body, &ending.usage()) {
             Ok(body) => body,
             Err(said) => return self.failed(attempt, Failure::Broken, said, None).await,
@@ -139,7 +140,8 @@ impl Dispatch {
         }
         let (measured, source) = self.used_by_passed(attempt, headers, &passed).await;
         let mut ending = whole(attempt, measured, source);
-        ending.service_tier = service_tier::read_tail(passed.tail()).unwrap_or_default();
+        let told = service_tier::read_tail(passed.tail()).unwrap_or_default();
+        ending.service_tier = self.served_tier(&attempt.candidate, &told);
         if broken {
             ending.status = AttemptStatus::Cut;
             "the answer broke off".clone_into(&mut ending.reason);

@@ -373,7 +373,7 @@ impl Dispatch {
             status,
             measured,
             source,
-            service_tier: watch.service_tier().to_owned(),
+            service_tier: self.served_tier(&attempt.candidate, watch.service_tier()),
             reason: attempt.candidate.told(),
             delivered: true,
         }

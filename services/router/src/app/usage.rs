@@ -75,12 +75,34 @@ impl Dispatch {
         let Some(prices) = catalog.prices(&candidate.provider, &candidate.model) else {
             return OutputKind::Text;
         };
-        let tier = self.request.service_tier().unwrap_or_default();
-        let rates = prices.rates_for(prompt.prompt_tokens(), tier);
+        let tier = self.asked_tier(candidate);
+        let rates = prices.rates_for(prompt.prompt_tokens(), &tier);
         let model = catalog.resolve(&candidate.model);
         let makes_images =
             model.is_some_and(|model| model.output_modalities.contains(&Modality::Image));
         estimate::output(&rates, self.request.asks_audio(), makes_images)
+    }
+
+    /// The service tier at whose prices a candidate is asked, or the class of the images that it is
+    /// asked for; empty for the usual prices.
+    pub(super) fn asked_tier(&self, candidate: &Candidate) -> String {
+        let tier = self.request.service_tier().map(str::to_owned);
+        tier.unwrap_or_else(|| self.image_class(candidate))
+    }
+
+    /// The service tier that a provider says it served in, or the class of the images that it made:
+    /// what was asked for, since it makes nothing else.
+    pub(super) fn served_tier(&self, candidate: &Candidate, told: &str) -> String {
+        match told {
+            "" => self.image_class(candidate),
+            told => told.to_owned(),
+        }
+    }
+
+    fn image_class(&self, candidate: &Candidate) -> String {
+        let catalog = self.core.catalog.current();
+        let prices = catalog.prices(&candidate.provider, &candidate.model);
+        prices.map_or_else(String::new, |prices| self.request.image_class(prices))
     }
 
     /// What a stream has used, as it ended.

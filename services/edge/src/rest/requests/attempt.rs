@@ -22,7 +22,8 @@ pub(super) struct AttemptOfReceipt {
     end_time: Option<Time>,
     /// Whether the answer was streamed.
     streamed: bool,
-    /// The provider's service tier that served; `null` for the usual one.
+    /// The provider's service tier that served, or quality and size of the images that it made, where
+    /// they are sold by that (`hd/1024x1792`); `null` for the usual prices.
     #[schema(required)]
     service_tier: Option<String>,
 }

@@ -92,7 +92,8 @@ pub(crate) struct RecordView {
     first_byte_ms: u32,
     /// From dispatch to the end.
     duration_ms: u32,
-    /// The provider's service tier that served; `null` for the usual one.
+    /// The provider's service tier that served, or quality and size of the images that it made, where
+    /// they are sold by that (`hd/1024x1792`); `null` for the usual prices.
     #[schema(required)]
     service_tier: Option<String>,
     /// The caller's tags.

@@ -63,7 +63,7 @@ impl Dispatch {
             provider: candidate.provider.to_string(),
             model: candidate.model.to_string(),
             estimate: Some(expected.usage.into()),
-            service_tier: self.request.service_tier().unwrap_or_default().to_owned(),
+            service_tier: self.asked_tier(candidate),
             charge_cap_nanos: candidate.charge_cap.map(keyward_money::Nanos::get),
             lifetime: Some(prost_types::Duration {
                 seconds: HOLD_LIFETIME_SECONDS,
@@ -89,7 +89,7 @@ impl Dispatch {
             tier: &principal.tier,
             provider: &candidate.provider,
             model: &candidate.model,
-            service_tier: self.request.service_tier().unwrap_or_default(),
+            service_tier: &self.asked_tier(candidate),
             usage: &expected.usage,
         };
         let catalog = self.core.catalog.current();

@@ -1,11 +1,12 @@
 //! What a request asks for that is not paid for by tokens, as far as it shows beforehand.
 
-use keyward_money::Usage;
+use keyward_money::{Prices, Usage};
 
 use super::ModelRequest;
 use super::members::Member;
 use super::parts::Parts;
 use crate::domain::form::Form;
+use crate::domain::image_class;
 use crate::domain::sound::Sound;
 
 /// Tokens of an image at the highest quality, the largest that is made: what OpenAI documents for
@@ -35,7 +36,7 @@ impl ModelRequest {
 
     fn images(&self) -> Usage {
         let images = i64::try_from(self.choices).unwrap_or(i64::MAX);
-        let quality = self.quality();
+        let quality = self.setting(Member::Quality);
         let known = IMAGE_TOKENS.iter().find(|(name, _)| *name == quality);
         let tokens = known.map_or(IMAGE_TOKENS_MAX, |(_, tokens)| *tokens);
         Usage {
@@ -45,12 +46,24 @@ impl ModelRequest {
         }
     }
 
-    fn quality(&self) -> &str {
+    /// The class of the images that are asked for, where they are sold by such; empty otherwise.
+    pub(crate) fn image_class(&self, prices: &Prices) -> String {
+        match self.form {
+            Form::ImageGenerations | Form::ImageEdits | Form::ImageVariations => {
+                let (quality, size) = (self.setting(Member::Quality), self.setting(Member::Size));
+                image_class::named(prices, quality, size)
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// A setting of one word, wherever the body has it.
+    fn setting(&self, member: Member) -> &str {
         if let Some(parts) = &self.parts {
-            let text = parts.text(Member::Quality.name(), &self.body);
+            let text = parts.text(member.name(), &self.body);
             return text.ok().flatten().unwrap_or("");
         }
-        self.raw(Member::Quality).unwrap_or("").trim_matches('"')
+        self.raw(member).unwrap_or("").trim_matches('"')
     }
 
     /// A sound that is to be written down, by its length in bytes. Whether it is paid for by its time or
