@@ -7,14 +7,14 @@ use keyward_proto::metering::v1::{
     ListBudgetsRequest, UpdateBudgetRequest,
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::Given;
 use super::idempotency::IdempotencyKey;
 use super::location::At;
-use super::parameters::{AccountNames, Nothing, PageSize, Query};
+use super::parameters::{AccountPage, Nothing, Query};
 use super::reply::{IfMatch, Outcome, Reply, Resource, page};
 use super::values::{Amount, Time, from_text, mask, present};
 use super::words::{BudgetAction, BudgetPeriod};
@@ -249,26 +249,6 @@ impl Resource for Budget {
     }
 }
 
-/// Whose budgets, and which page of them.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Which {
-    /// An account, `users/{user}` or `organizations/{organization}`.
-    account: Option<String>,
-    /// The same, for a user.
-    user: Option<String>,
-    /// The same, for an organization.
-    organization: Option<String>,
-    /// At most this many.
-    #[serde(default)]
-    #[param(inline)]
-    page_size: PageSize,
-    /// Where the page before ended: its `next_page_token`.
-    #[serde(default)]
-    page_token: String,
-}
-
 /// Make a budget
 ///
 /// For the account's own user, or the owners and admins of its organization. It counts requests that
@@ -314,19 +294,18 @@ async fn get(
 ///
 /// Those of the account acted for, or of the one that is named.
 #[utoipa::path(
-    get, path = "/api/v1/budgets", operation_id = "listBudgets", tag = "Budgets", params(Which),
+    get, path = "/api/v1/budgets", operation_id = "listBudgets", tag = "Budgets", params(AccountPage),
     responses((status = 200, description = "A page, oldest first.", body = BudgetList)),
 )]
-async fn list(State(services): State<Services>, call: Call, Query(which): Query<Which>) -> Outcome {
-    let names = AccountNames {
-        account: which.account,
-        user: which.user,
-        organization: which.organization,
-    };
+async fn list(
+    State(services): State<Services>,
+    call: Call,
+    Query(page): Query<AccountPage>,
+) -> Outcome {
     let request = call.request(ListBudgetsRequest {
-        account: names.account()?,
-        page_size: which.page_size.0,
-        page_token: which.page_token,
+        account: page.account()?,
+        page_size: page.page_size.0,
+        page_token: page.page_token,
     });
     let answer = services.budgets().list_budgets(request).await?.into_inner();
     BudgetList::reply(answer.budgets, answer.next_page_token)

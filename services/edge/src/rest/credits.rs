@@ -7,13 +7,13 @@ use keyward_proto::metering::v1::{
     Transaction,
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::Given;
 use super::idempotency::IdempotencyKey;
-use super::parameters::{AccountNames, Nothing, PageSize, Query};
+use super::parameters::{AccountNames, AccountPage, Nothing, Query};
 use super::reply::{Outcome, Reply, Resource, page};
 use super::values::{Amount, Time, present};
 use super::words::TransactionKind;
@@ -27,39 +27,6 @@ pub(super) fn router() -> OpenApiRouter<Services> {
         .routes(routes!(grant))
         .routes(routes!(refund))
         .routes(routes!(transactions))
-}
-
-/// Whose credits.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Whose {
-    /// An account, `users/{user}` or `organizations/{organization}`.
-    account: Option<String>,
-    /// The same, for a user.
-    user: Option<String>,
-    /// The same, for an organization.
-    organization: Option<String>,
-}
-
-/// Whose transactions, and which page of them.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Which {
-    /// An account, `users/{user}` or `organizations/{organization}`.
-    account: Option<String>,
-    /// The same, for a user.
-    user: Option<String>,
-    /// The same, for an organization.
-    organization: Option<String>,
-    /// At most this many.
-    #[serde(default)]
-    #[param(inline)]
-    page_size: PageSize,
-    /// Where the page before ended: its `next_page_token`.
-    #[serde(default)]
-    page_token: String,
 }
 
 /// What an account has.
@@ -188,20 +155,15 @@ impl Resource for Transaction {
 ///
 /// Those of the account acted for, or of the one that is named.
 #[utoipa::path(
-    get, path = "/api/v1/credits", operation_id = "getCredits", tag = "Credits", params(Whose),
+    get, path = "/api/v1/credits", operation_id = "getCredits", tag = "Credits", params(AccountNames),
     responses((status = 200, description = "What the account has.", body = Credits)),
 )]
 async fn balance(
     State(services): State<Services>,
     call: Call,
-    Query(whose): Query<Whose>,
+    Query(whose): Query<AccountNames>,
 ) -> Outcome {
-    let names = AccountNames {
-        account: whose.account,
-        user: whose.user,
-        organization: whose.organization,
-    };
-    let account = names.account()?;
+    let account = whose.account()?;
     let request = call.request(GetBalanceRequest { account });
     let balance = services.credits().get_balance(request).await?.into_inner();
     Reply::ok(&Credits {
@@ -296,23 +258,18 @@ async fn refund(
 /// The ledger of the account acted for, or of the one that is named.
 #[utoipa::path(
     get, path = "/api/v1/credits/transactions", operation_id = "listTransactions",
-    tag = "Credits", params(Which),
+    tag = "Credits", params(AccountPage),
     responses((status = 200, description = "A page, newest first.", body = TransactionList)),
 )]
 async fn transactions(
     State(services): State<Services>,
     call: Call,
-    Query(which): Query<Which>,
+    Query(page): Query<AccountPage>,
 ) -> Outcome {
-    let names = AccountNames {
-        account: which.account,
-        user: which.user,
-        organization: which.organization,
-    };
     let request = call.request(ListTransactionsRequest {
-        account: names.account()?,
-        page_size: which.page_size.0,
-        page_token: which.page_token,
+        account: page.account()?,
+        page_size: page.page_size.0,
+        page_token: page.page_token,
     });
     let answer = services.credits().list_transactions(request).await?;
     let answer = answer.into_inner();

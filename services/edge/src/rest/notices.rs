@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use keyward_proto::metering::v1::{ListNoticesRequest, Notice};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Serialize;
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::parameters::{AccountNames, PageSize, Query};
+use super::parameters::{AccountPage, Query};
 use super::reply::{Outcome, Resource, page};
 use super::values::Time;
 use super::words::NoticeKind;
@@ -44,26 +44,6 @@ pub(crate) struct NoticeView {
     data: BTreeMap<String, String>,
 }
 
-/// Whose notices, and which page of them.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Which {
-    /// An account, `users/{user}` or `organizations/{organization}`.
-    account: Option<String>,
-    /// The same, for a user.
-    user: Option<String>,
-    /// The same, for an organization.
-    organization: Option<String>,
-    /// At most this many.
-    #[serde(default)]
-    #[param(inline)]
-    page_size: PageSize,
-    /// Where the page before ended: its `next_page_token`.
-    #[serde(default)]
-    page_token: String,
-}
-
 page!(
     /// A page of notices.
     NoticeList { notices: NoticeView }
@@ -89,19 +69,18 @@ impl Resource for Notice {
 ///
 /// Those of the account acted for, or of the one that is named. Webhooks are sent the same.
 #[utoipa::path(
-    get, path = "/api/v1/notices", operation_id = "listNotices", tag = "Notices", params(Which),
+    get, path = "/api/v1/notices", operation_id = "listNotices", tag = "Notices", params(AccountPage),
     responses((status = 200, description = "A page, newest first.", body = NoticeList)),
 )]
-async fn list(State(services): State<Services>, call: Call, Query(which): Query<Which>) -> Outcome {
-    let names = AccountNames {
-        account: which.account,
-        user: which.user,
-        organization: which.organization,
-    };
+async fn list(
+    State(services): State<Services>,
+    call: Call,
+    Query(page): Query<AccountPage>,
+) -> Outcome {
     let request = call.request(ListNoticesRequest {
-        account: names.account()?,
-        page_size: which.page_size.0,
-        page_token: which.page_token,
+        account: page.account()?,
+        page_size: page.page_size.0,
+        page_token: page.page_token,
     });
     let answer = services.notices().list_notices(request).await?;
     let answer = answer.into_inner();

@@ -90,10 +90,15 @@ impl<const MAX: u32> PartialSchema for PageSize<MAX> {
 impl<const MAX: u32> ToSchema for PageSize<MAX> {}
 
 /// Whose credits or usage.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct AccountNames {
+    /// An account, `users/{user}` or `organizations/{organization}`.
     pub(crate) account: Option<String>,
+    /// The same, for a user.
     pub(crate) user: Option<String>,
+    /// The same, for an organization.
     pub(crate) organization: Option<String>,
 }
 
@@ -120,6 +125,38 @@ impl AccountNames {
             false => String::new(),
         };
         Ok((self.account()?, user))
+    }
+}
+
+/// Whose list, and which page of it.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct AccountPage {
+    /// An account, `users/{user}` or `organizations/{organization}`.
+    account: Option<String>,
+    /// The same, for a user.
+    user: Option<String>,
+    /// The same, for an organization.
+    organization: Option<String>,
+    /// At most this many.
+    #[serde(default)]
+    #[param(inline)]
+    pub(crate) page_size: PageSize,
+    /// Where the page before ended: its `next_page_token`.
+    #[serde(default)]
+    pub(crate) page_token: String,
+}
+
+impl AccountPage {
+    /// The account that is named; empty for the caller's own.
+    pub(crate) fn account(&self) -> Result<String, Failure> {
+        let names = AccountNames {
+            account: self.account.clone(),
+            user: self.user.clone(),
+            organization: self.organization.clone(),
+        };
+        names.account()
     }
 }
 

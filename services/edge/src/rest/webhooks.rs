@@ -8,14 +8,14 @@ use keyward_proto::metering::v1::{
     TestWebhookRequest, UpdateWebhookRequest, Webhook,
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::body::Given;
 use super::idempotency::IdempotencyKey;
 use super::location::At;
-use super::parameters::{AccountNames, Nothing, PageSize, Query};
+use super::parameters::{AccountPage, Nothing, Query};
 use super::reply::{IfMatch, Outcome, Reply, Resource, page};
 use super::values::{NoticeKindName, Time, mask, present};
 use super::words::NoticeKind;
@@ -122,26 +122,6 @@ struct Tested {
     message: String,
 }
 
-/// Whose webhooks, and which page of them.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Which {
-    /// An account, `users/{user}` or `organizations/{organization}`.
-    account: Option<String>,
-    /// The same, for a user.
-    user: Option<String>,
-    /// The same, for an organization.
-    organization: Option<String>,
-    /// At most this many.
-    #[serde(default)]
-    #[param(inline)]
-    page_size: PageSize,
-    /// Where the page before ended: its `next_page_token`.
-    #[serde(default)]
-    page_token: String,
-}
-
 page!(
     /// A page of webhooks.
     WebhookList { webhooks: WebhookView }
@@ -240,19 +220,18 @@ async fn get(
 /// List webhooks
 #[utoipa::path(
     get, path = "/api/v1/webhooks", operation_id = "listWebhooks", tag = "Notices",
-    params(Which),
+    params(AccountPage),
     responses((status = 200, description = "A page, newest first.", body = WebhookList)),
 )]
-async fn list(State(services): State<Services>, call: Call, Query(which): Query<Which>) -> Outcome {
-    let names = AccountNames {
-        account: which.account,
-        user: which.user,
-        organization: which.organization,
-    };
+async fn list(
+    State(services): State<Services>,
+    call: Call,
+    Query(page): Query<AccountPage>,
+) -> Outcome {
     let request = call.request(ListWebhooksRequest {
-        account: names.account()?,
-        page_size: which.page_size.0,
-        page_token: which.page_token,
+        account: page.account()?,
+        page_size: page.page_size.0,
+        page_token: page.page_token,
     });
     let answer = services.notices().list_webhooks(request).await?;
     let answer = answer.into_inner();
