@@ -20,6 +20,7 @@ pub use part::{Cache, Citation, Content, Media, Part, Source};
 pub use request::{Message, Modes, Output, Reasoning, Request, Role, Schema};
 pub use signature::{Origin, Signature};
 pub use stop::StopReason;
+pub(crate) use tool::NO_ARGUMENTS;
 pub use tool::{Tool, ToolCall, ToolChoice, ToolResult};
 
 /// What an answer used, in disjoint buckets.

@@ -52,6 +52,7 @@ mod sse;
 mod stream;
 mod translate;
 pub mod typed;
+mod unargued;
 
 pub use counting::{count_answer, count_request};
 pub use embeddings::{

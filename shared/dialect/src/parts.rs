@@ -14,6 +14,13 @@ pub(crate) struct Parts {
     choices: BTreeMap<u32, Open>,
 }
 
+/// A call that is open.
+#[derive(Debug)]
+struct Call {
+    id: String,
+    place: Place,
+}
+
 /// The parts of one choice.
 #[derive(Debug, Default)]
 struct Open {
@@ -21,7 +28,7 @@ struct Open {
     /// The open part that is no call.
     plain: Option<(Place, Opening)>,
     /// Calls by the number that the form gives them.
-    calls: BTreeMap<u64, Place>,
+    calls: BTreeMap<u64, Call>,
     called: bool,
 }
 
@@ -57,25 +64,38 @@ impl Parts {
         Ok(())
     }
 
-    /// The call with a number of the form's, if it was begun.
-    pub(crate) fn call(&mut self, choice: u32, number: u64) -> Result<Option<Place>, Garbled> {
-        Ok(self.choice(choice)?.calls.get(&number).copied())
+    /// The call with a number of the form's, if it was begun, and under the id that is told here, if
+    /// one is.
+    pub(crate) fn call(
+        &mut self,
+        choice: u32,
+        number: u64,
+        id: Option<&str>,
+    ) -> Result<Option<Place>, Garbled> {
+        let call = self.choice(choice)?.calls.get(&number);
+        let call = call.filter(|call| id.is_none_or(|id| id == call.id));
+        Ok(call.map(|call| call.place))
     }
 
-    /// Begins a call.
+    /// Begins a call; another one with its number is at its end.
     pub(crate) fn begin_call(
         &mut self,
         choice: u32,
         number: u64,
-        opening: Opening,
+        (id, name): (String, String),
         out: &mut Vec<Event>,
     ) -> Result<Place, Garbled> {
         let open = self.choice(choice)?;
         open.close_plain(out);
         open.called = true;
         let place = open.place(choice);
-        open.calls.insert(number, place);
-        out.push(Event::Open(place, opening));
+        let call = Call {
+            id: id.clone(),
+            place,
+        };
+        let before = open.calls.insert(number, call);
+        out.extend(before.map(|call| Event::Close(call.place)));
+        out.push(Event::Open(place, Opening::ToolCall { id, name }));
         Ok(place)
     }
 
@@ -83,8 +103,8 @@ impl Parts {
     pub(crate) fn close(&mut self, choice: u32, out: &mut Vec<Event>) -> Result<bool, Garbled> {
         let open = self.choice(choice)?;
         open.close_plain(out);
-        for place in std::mem::take(&mut open.calls).into_values() {
-            out.push(Event::Close(place));
+        for call in std::mem::take(&mut open.calls).into_values() {
+            out.push(Event::Close(call.place));
         }
         Ok(open.called)
     }

@@ -7,6 +7,7 @@ use crate::forms;
 use crate::refusal::Garbled;
 use crate::sse::{self, Frame};
 use crate::translate::{AnswerContext, Framing};
+use crate::unargued::Unargued;
 
 /// Reads a provider's events.
 pub(crate) trait ReadEvents: std::fmt::Debug {
@@ -43,6 +44,7 @@ struct Inner {
     writer: Box<dyn WriteEvents + Send>,
     /// What the last frame held; kept for its room.
     events: Vec<Event>,
+    unargued: Unargued,
     outcome: Outcome,
 }
 
@@ -86,6 +88,7 @@ impl StreamTranslator {
                 reader: forms::reader(from, &context),
                 writer: forms::writer(to, context),
                 events: Vec::new(),
+                unargued: Unargued::default(),
                 outcome: Outcome::Cut,
             },
         }
@@ -149,7 +152,11 @@ impl Inner {
     }
 
     fn tell(&mut self, out: &mut Vec<u8>) {
-        for event in std::mem::take(&mut self.events) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            if let Some(before) = self.unargued.before(&event) {
+                self.writer.event(before, out);
+            }
             match event {
                 Event::End => self.outcome = Outcome::Whole,
                 Event::Ping => self.comment(b"ping", out),
@@ -160,6 +167,7 @@ impl Inner {
                 event => self.writer.event(event, out),
             }
         }
+        self.events = events;
     }
 
     /// A comment stays a comment, where the framing has such.

@@ -57,6 +57,9 @@ pub struct ToolResult {
     pub is_error: bool,
 }
 
+/// The arguments of a call that has none.
+pub(crate) const NO_ARGUMENTS: &str = "{}";
+
 /// The member that holds arguments which are no object, in forms that take nothing else.
 const UNREADABLE: &str = "arguments";
 

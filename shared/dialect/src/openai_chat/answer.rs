@@ -66,7 +66,8 @@ pub(crate) fn read(body: &[u8]) -> Result<Answer, Garbled> {
 
 impl WireChoice {
     fn choice(self) -> Result<Choice, Garbled> {
-        if self.finish_reason.as_deref() == Some(stop::ERROR) {
+        let reason = self.finish_reason.filter(|reason| !reason.is_empty());
+        if reason.as_deref().is_some_and(stop::is_failure) {
             let failure = Failure::of_event(&self.error.unwrap_or_default());
             return Err(Garbled::new(failure.message));
         }
@@ -77,7 +78,7 @@ impl WireChoice {
             .any(|part| matches!(part.content, Content::ToolCall(_)));
         let logprobs = self.logprobs.map(WireLogprobs::tokens);
         Ok(Choice {
-            stop: self.finish_reason.map(|reason| stop::read(&reason, calls)),
+            stop: reason.map(|reason| stop::read(&reason, calls)),
             parts,
             logprobs: logprobs.unwrap_or_default(),
         })

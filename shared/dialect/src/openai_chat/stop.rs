@@ -2,8 +2,10 @@
 
 use crate::canonical::StopReason;
 
-/// What OpenRouter says of an answer that failed in the middle.
-pub(crate) const ERROR: &str = "error";
+/// Whether an answer failed in the middle: OpenRouter's and Mistral's word for it, and DeepSeek's.
+pub(super) fn is_failure(reason: &str) -> bool {
+    matches!(reason, "error" | "insufficient_system_resource")
+}
 
 /// Reads a finish reason. An answer that calls tools waits for them, whatever the provider says.
 pub(crate) fn read(reason: &str, calls: bool) -> StopReason {

@@ -125,10 +125,10 @@ impl EventReader {
             out.push(Event::Logprobs(index, tokens));
         }
         self.begun |= 1_u128 << index;
-        let Some(reason) = choice.finish_reason else {
+        let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) else {
             return Ok(());
         };
-        if reason == stop::ERROR {
+        if stop::is_failure(&reason) {
             out.push(Event::Failed(Failure::read(
                 502,
                 b"the provider failed in the middle",
@@ -225,7 +225,8 @@ impl EventReader {
         }
     }
 
-    /// A piece of a call: the first one has its name; others are found by the call's number.
+    /// A piece of a call: the first one has its id and name; others are found by the call's number.
+    /// Some servers give all calls one number, so an id of its own with a name begins another call.
     fn call(
         &mut self,
         index: u32,
@@ -235,20 +236,17 @@ impl EventReader {
     ) -> Result<(), Garbled> {
         let number = call.index.unwrap_or(number as u64);
         let function = call.function.unwrap_or_default();
-        let begun = self.parts.call(index, number)?;
-        let place = if let Some(place) = begun {
+        let id = call.id.filter(|id| !id.is_empty());
+        let name = function.name.filter(|name| !name.is_empty());
+        let own = id.as_deref().filter(|_| name.is_some());
+        let place = if let Some(place) = self.parts.call(index, number, own)? {
             place
         } else {
             let signature = call.extra_content.and_then(ExtraContent::signature);
             self.sign(index, signature, out)?;
-            let opening = Opening::ToolCall {
-                id: call
-                    .id
-                    .filter(|id| !id.is_empty())
-                    .unwrap_or_else(|| made_id(number)),
-                name: function.name.unwrap_or_default(),
-            };
-            self.parts.begin_call(index, number, opening, out)?
+            let id = id.unwrap_or_else(|| made_id(number));
+            let call = (id, name.unwrap_or_default());
+            self.parts.begin_call(index, number, call, out)?
         };
         let arguments = function.arguments.filter(|text| !text.is_empty());
         out.extend(arguments.map(|text| Event::Delta(place, Delta::Arguments(text))));

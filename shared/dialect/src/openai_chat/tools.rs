@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::content::{CacheControl, cache_control};
-use crate::canonical::{Cache, Tool, ToolCall, ToolChoice};
+use crate::canonical::{Cache, NO_ARGUMENTS, Tool, ToolCall, ToolChoice};
 use crate::json::Object;
 
 /// A tool as it is written.
@@ -135,7 +135,10 @@ impl WireCall {
                 .filter(|id| !id.is_empty())
                 .unwrap_or_else(|| made_id(number as u64)),
             name: function.name.unwrap_or_default(),
-            arguments: function.arguments.unwrap_or_default(),
+            arguments: function
+                .arguments
+                .filter(|text| !text.is_empty())
+                .unwrap_or_else(|| NO_ARGUMENTS.to_owned()),
         }
     }
 }
