@@ -14,7 +14,7 @@ pub enum StopReason {
     Sequence(Option<String>),
     /// It waits for tools.
     ToolCalls,
-    /// A filter of the provider withheld it.
+    /// The provider withheld it: a filter did, or the model's call could not be read.
     Filtered,
     /// The model refused.
     Refusal,

@@ -94,9 +94,10 @@ impl Wire {
     }
 }
 
-/// Ids for calls that come without.
+/// Ids for calls that come without, no longer than the 40 characters that OpenAI takes: a conversation
+/// may go on there.
 pub(super) fn ids(context: &AnswerContext) -> Ids {
-    Ids::new(format!("call_{}_", context.id))
+    Ids::new(format!("call_{}_", context.id.replace('-', "")))
 }
 
 /// Reads an answer. Parts of Google's own tools are left out.
@@ -198,4 +199,24 @@ pub(super) fn logprobs(tokens: &[Logprob]) -> Value {
         "chosenCandidates": chosen.collect::<Vec<_>>(),
         "topCandidates": tops.collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_made_for_a_call_is_one_that_openai_takes_back() {
+        let context = AnswerContext::new("0198c1de-6a2b-7c3d-8e4f-5a6b7c8d9e0f", "m", 1);
+        let call = r#"{"functionCall":{"name":"now"}}"#;
+        let calls = [call; 12].join(",");
+        let body = format!(r#"{{"candidates":[{{"content":{{"parts":[{calls}]}}}}]}}"#);
+        let answer = read(body.as_bytes(), &context).unwrap();
+        for part in &answer.choices[0].parts {
+            let Content::ToolCall(call) = &part.content else {
+                panic!("no call: {part:?}");
+            };
+            assert!(call.id.len() <= 40, "{}", call.id);
+        }
+    }
 }

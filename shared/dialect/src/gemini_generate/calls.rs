@@ -43,7 +43,8 @@ impl Ids {
         }
     }
 
-    pub(super) fn result(&mut self, response: FunctionResponse) -> ToolResult {
+    /// The answer to a call; `None` where something in it is not known.
+    pub(super) fn result(&mut self, response: FunctionResponse) -> Option<ToolResult> {
         let of = |(name, id): &(String, String)| match &response.id {
             Some(given) => given == id,
             None => *name == response.name,
@@ -54,15 +55,16 @@ impl Ids {
             .position(of)
             .map(|at| self.open.remove(at).1);
         let (text, is_error) = read_response(response.response);
-        ToolResult {
-            call_id: response
-                .id
-                .or(open)
-                .unwrap_or_else(|| response.name.clone()),
-            name: None,
-            parts: vec![Part::text(text)],
-            is_error,
+        let mut parts = vec![Part::text(text)];
+        for part in response.parts {
+            parts.extend(part.parts()?);
         }
+        Some(ToolResult {
+            call_id: response.id.or(open).unwrap_or(response.name),
+            name: None,
+            parts,
+            is_error,
+        })
     }
 }
 

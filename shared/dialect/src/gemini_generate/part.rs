@@ -55,6 +55,9 @@ pub(super) struct FunctionResponse {
     pub(super) name: String,
     #[serde(default, deserialize_with = "crate::json::or_default")]
     pub(super) response: Map<String, Value>,
+    /// Images and documents that belong to it.
+    #[serde(default, deserialize_with = "crate::json::or_default")]
+    pub(super) parts: Vec<WirePart>,
 }
 
 impl WirePart {

@@ -95,10 +95,9 @@ pub(crate) fn read(body: &[u8], options: &Options, gaps: &mut Gaps) -> Result<Re
     gaps.unknown(&unknown, &HARMLESS, &NOTES)?;
     let mut tools = Vec::new();
     for group in wire.tools.unwrap_or_default() {
-        match group.tools() {
-            Some(functions) => tools.extend(functions),
-            None => gaps.lacks(Feature::Tools)?,
-        }
+        let (functions, has_own) = group.tools();
+        tools.extend(functions);
+        gaps.lacks_if(has_own, Feature::Tools)?;
     }
     let choice = wire.tool_config.map(ToolConfig::choice).transpose();
     if choice.is_err() {

@@ -2,6 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
+/// Members that are integers of 64 bits.
+const BOUNDS: [&str; 6] = [
+    "minItems",
+    "maxItems",
+    "minLength",
+    "maxLength",
+    "minProperties",
+    "maxProperties",
+];
+
 /// Makes a JSON schema of a schema of either kind.
 pub(super) fn to_json_schema(schema: Value) -> Value {
     let Value::Object(members) = schema else {
@@ -10,16 +20,37 @@ pub(super) fn to_json_schema(schema: Value) -> Value {
     let nullable = members.get("nullable") == Some(&Value::Bool(true));
     let mut written = Map::new();
     for (name, value) in members {
-        match name.as_str() {
-            "nullable" | "propertyOrdering" | "property_ordering" => {}
-            "type" => drop(written.insert(name, kind(value, nullable))),
-            "items" => drop(written.insert(name, to_json_schema(value))),
-            "properties" => drop(written.insert(name, properties(value))),
-            "anyOf" | "any_of" => drop(written.insert("anyOf".to_owned(), each(value))),
-            _ => drop(written.insert(name, value)),
-        }
+        let value = match name.as_str() {
+            "nullable" | "propertyOrdering" | "property_ordering" => continue,
+            "type" => kind(value, nullable),
+            "items" | "additionalProperties" => to_json_schema(value),
+            "properties" | "$defs" => properties(value),
+            "prefixItems" => each(value),
+            "anyOf" | "any_of" => {
+                written.insert("anyOf".to_owned(), any_of(value, nullable));
+                continue;
+            }
+            bound if BOUNDS.contains(&bound) => number(value),
+            _ => value,
+        };
+        written.insert(name, value);
     }
     Value::Object(written)
+}
+
+/// Protobuf writes integers of 64 bits as texts; JSON schema has numbers there.
+fn number(value: Value) -> Value {
+    let parsed = value.as_str().and_then(|text| text.parse::<u64>().ok());
+    parsed.map_or(value, Value::from)
+}
+
+/// One of several schemas, or nothing.
+fn any_of(schemas: Value, nullable: bool) -> Value {
+    let mut schemas = each(schemas);
+    if let (Value::Array(schemas), true) = (&mut schemas, nullable) {
+        schemas.push(json!({"type": "null"}));
+    }
+    schemas
 }
 
 fn kind(kind: Value, nullable: bool) -> Value {

@@ -2,21 +2,15 @@
 
 use crate::canonical::StopReason;
 
-/// Reads a finish reason. An answer that calls tools waits for them: this form has no word for it.
+/// Reads a finish reason. An answer that calls tools waits for them: this form has no word for it. All
+/// words but two are of answers that Google withheld, for what they say or because it could not read
+/// the model's call.
 pub(super) fn read(reason: &str, calls: bool) -> StopReason {
     match reason {
+        "STOP" | "FINISH_REASON_UNSPECIFIED" if calls => StopReason::ToolCalls,
+        "STOP" | "FINISH_REASON_UNSPECIFIED" => StopReason::End,
         "MAX_TOKENS" => StopReason::Length,
-        "SAFETY"
-        | "RECITATION"
-        | "BLOCKLIST"
-        | "PROHIBITED_CONTENT"
-        | "SPII"
-        | "IMAGE_SAFETY"
-        | "IMAGE_PROHIBITED_CONTENT"
-        | "IMAGE_RECITATION"
-        | "MODEL_ARMOR" => StopReason::Filtered,
-        _ if calls => StopReason::ToolCalls,
-        _ => StopReason::End,
+        _ => StopReason::Filtered,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tools: what may be called, and which must be.
 
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::schema::to_json_schema;
 use crate::canonical::{Tool, ToolChoice};
@@ -13,6 +13,8 @@ use crate::json::{Object, OneOrMany};
 pub(super) struct WireTools {
     #[serde(alias = "function_declarations")]
     function_declarations: Option<OneOrMany<Declaration>>,
+    #[serde(flatten)]
+    own: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -26,10 +28,12 @@ struct Declaration {
 }
 
 impl WireTools {
-    /// The functions; `None` where it is a tool of Google's own.
-    pub(super) fn tools(self) -> Option<Vec<Tool>> {
-        let declarations = self.function_declarations?.into_vec();
-        Some(declarations.into_iter().map(Declaration::tool).collect())
+    /// The functions, and whether a tool of Google's own is with them.
+    pub(super) fn tools(self) -> (Vec<Tool>, bool) {
+        let declarations = self.function_declarations.map(OneOrMany::into_vec);
+        let functions = declarations.unwrap_or_default().into_iter();
+        let has_own = self.own.values().any(|tool| !tool.is_null());
+        (functions.map(Declaration::tool).collect(), has_own)
     }
 }
 

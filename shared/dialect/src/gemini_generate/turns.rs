@@ -71,7 +71,7 @@ pub(super) fn known(parts: Vec<WirePart>, ids: &mut Ids) -> Option<Vec<Part>> {
             known.extend(part.take_signature());
             known.push(Part::new(Content::ToolCall(ids.call(call))));
         } else if let Some(response) = part.function_response.take() {
-            known.push(Part::new(Content::ToolResult(ids.result(response))));
+            known.push(Part::new(Content::ToolResult(ids.result(response)?)));
         } else {
             known.extend(part.parts()?);
         }
@@ -147,7 +147,11 @@ fn write_parts(
                 called = true;
                 written.push(function_call(call));
             }
-            Content::ToolResult(result) => written.push(function_response(result, names, gaps)?),
+            Content::ToolResult(result) => {
+                for part in function_response(result, names, signs, gaps)? {
+                    written.push(part);
+                }
+            }
         }
     }
     Ok(written.into_values())
@@ -164,20 +168,38 @@ fn carried(part: Option<Object>, gaps: &Gaps) -> Result<Object, Refusal> {
     part.ok_or_else(|| gaps.content("a file by its id with another provider"))
 }
 
+/// What a tool answered. Its images and documents are within the answer where the model takes them
+/// there (`nests`), else parts of their own behind it.
 fn function_response(
     result: &ToolResult,
     names: &HashMap<&str, &str>,
+    nests: bool,
     gaps: &Gaps,
-) -> Result<Object, Refusal> {
-    if !result.is_text() {
-        return Err(gaps.content("anything but text in a tool's result"));
-    }
+) -> Result<Vec<Object>, Refusal> {
     let id = result.call_id.as_str();
     let name = result.name.as_deref().or_else(|| names.get(id).copied());
-    let response = json!({
-        "id": id,
-        "name": name.unwrap_or(id),
-        "response": write_response(result),
-    });
-    Ok(Object::default().with("functionResponse", response))
+    let mut response = Object::default()
+        .with("id", id)
+        .with("name", name.unwrap_or(id))
+        .with("response", write_response(result));
+    let mut held = held(result, gaps)?;
+    if nests {
+        response.set_some("parts", held.drain(..).map(Value::from).collect());
+    }
+    held.insert(0, Object::default().with("functionResponse", response));
+    Ok(held)
+}
+
+/// What a result holds besides its text.
+fn held(result: &ToolResult, gaps: &Gaps) -> Result<Vec<Object>, Refusal> {
+    let mut held = Vec::new();
+    for part in &result.parts {
+        match &part.content {
+            Content::Text { .. } => {}
+            Content::Image(image) => held.push(carried(media(image, "image/jpeg"), gaps)?),
+            Content::File(file) => held.push(carried(media(file, "application/pdf"), gaps)?),
+            _ => return Err(gaps.content("anything but text, images and documents in a result")),
+        }
+    }
+    Ok(held)
 }
