@@ -18,4 +18,4 @@ pub(crate) use answer::{read as read_answer, write as write_answer};
 pub(crate) use request::read as read_request;
 pub(crate) use stream_read::EventReader;
 pub(crate) use stream_write::EventWriter;
-pub(crate) use write::{SCHEMA_NAME, write as write_request};
+pub(crate) use write::{SCHEMA_NAME, user, write as write_request};

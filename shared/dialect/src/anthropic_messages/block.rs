@@ -40,6 +40,7 @@ enum Kind {
     Document {
         source: WireSource,
         title: Option<String>,
+        context: Option<String>,
     },
     Thinking {
         thinking: String,
@@ -123,7 +124,12 @@ impl Kind {
                 }
             }
             Self::Image { source } => Content::Image(media(source, None)?),
-            Self::Document { source, title } => Content::File(media(source, title)?),
+            // What is said about a document is a part of the prompt that no other form has.
+            Self::Document {
+                context: Some(_), ..
+            }
+            | Self::Unknown => return None,
+            Self::Document { source, title, .. } => Content::File(media(source, title)?),
             Self::Thinking {
                 thinking,
                 signature,
@@ -152,7 +158,6 @@ impl Kind {
                     .collect::<Option<_>>()?,
                 is_error,
             }),
-            Self::Unknown => return None,
         })
     }
 }

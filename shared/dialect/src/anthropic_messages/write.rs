@@ -10,6 +10,9 @@ use crate::json::Object;
 use crate::refusal::Refusal;
 use crate::translate::Options;
 
+/// The longest name of a user that Anthropic takes, in characters.
+const USER_CHARS_MAX: usize = 256;
+
 /// Writes a request.
 pub(crate) fn write(
     request: &Request,
@@ -37,12 +40,16 @@ pub(crate) fn write(
     body.set_maybe("temperature", request.temperature.clone());
     body.set_maybe("top_p", request.top_p.clone());
     body.set_maybe("top_k", request.top_k.clone());
-    body.set_maybe(
-        "metadata",
-        request.user.as_ref().map(|user| json!({"user_id": user})),
-    );
+    let user = request.user.as_deref().filter(|user| is_opaque(user));
+    body.set_maybe("metadata", user.map(|user| json!({"user_id": user})));
     body.set_maybe("stream", request.stream.then_some(true));
     Ok(body.into())
+}
+
+/// Whether a name says nothing of a person: Anthropic refuses requests with mail addresses, and with
+/// what is longer than any id.
+fn is_opaque(user: &str) -> bool {
+    !user.contains('@') && user.chars().count() <= USER_CHARS_MAX
 }
 
 /// What this form has no word for. A penalty of zero is none.

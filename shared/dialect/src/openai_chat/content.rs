@@ -187,8 +187,11 @@ impl File {
     }
 }
 
-/// Writes parts of a user's or the application's message: one plain text as a string.
+/// Writes parts of a user's or the application's message: one plain text, or nothing, as a string.
 pub(super) fn write(parts: &[Part], flavour: ChatFlavour, gaps: &Gaps) -> Result<Value, Refusal> {
+    if parts.is_empty() {
+        return Ok("".into());
+    }
     if let [part] = parts
         && let Some(text) = part.as_text()
         && !(flavour.is_broad() && part.cache.is_some())

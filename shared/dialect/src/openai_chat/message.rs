@@ -1,6 +1,7 @@
 //! A message of the assistant: the same in a conversation and in an answer.
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::citations::{self, Annotation};
@@ -27,6 +28,10 @@ pub(super) struct WireMessage {
     annotations: Option<Vec<Annotation>>,
     /// OpenRouter: images that the model made.
     images: Option<Vec<WirePart>>,
+    /// What was said aloud before, by an id of its provider's.
+    audio: Option<IgnoredAny>,
+    /// The call of a function as it was before there were tools.
+    function_call: Option<IgnoredAny>,
 }
 
 impl WireMessage {
@@ -45,6 +50,7 @@ impl WireMessage {
         let refusal = self.refusal.filter(|refusal| !refusal.is_empty());
         parts.extend(refusal.map(|text| Some(Part::new(Content::Refusal(text)))));
         parts.extend(calls(self.tool_calls).into_iter().map(Some));
+        parts.extend(self.audio.or(self.function_call).map(|_| None));
         parts
     }
 }

@@ -77,12 +77,13 @@ struct WireSchema {
 }
 
 /// Members that change nothing in an answer, or are read where they are needed.
-const HARMLESS: [&str; 5] = [
+const HARMLESS: [&str; 6] = [
     "model",
     "store",
     "safety_identifier",
     "prompt_cache_retention",
     "prompt_cache_options",
+    "stream_options.include_obfuscation",
 ];
 
 /// What stands under these is the conversation, and its unknown members are notes on it.

@@ -104,6 +104,11 @@ fn assistant(parts: &[Part], flavour: ChatFlavour) -> Value {
     let taken = |part: &&Part| thoughts || !matches!(part.content, Content::Reasoning { .. });
     let mut said = Said::of(parts.iter().filter(taken));
     let mut message = said.message();
+    let calls = |part: &Part| matches!(part.content, Content::ToolCall(_));
+    if message.is_null("content") && !parts.iter().any(calls) {
+        // Nothing at all is taken beside calls only.
+        message.set("content", "");
+    }
     match flavour {
         ChatFlavour::OpenAi | ChatFlavour::Compatible => {}
         ChatFlavour::DeepSeek => message.set("reasoning_content", said.thoughts),

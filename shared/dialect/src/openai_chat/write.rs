@@ -14,6 +14,9 @@ use crate::translate::{ChatFlavour, Options};
 /// What a schema is called that has no name: this form wants one.
 pub(crate) const SCHEMA_NAME: &str = "answer";
 
+/// The longest name of a user that OpenAI takes, in characters.
+const USER_CHARS_MAX: usize = 64;
+
 /// Writes a request. A stream always tells its usage: it is metered by that.
 pub(crate) fn write(
     request: &Request,
@@ -126,7 +129,18 @@ fn notes(request: &Request, flavour: ChatFlavour, body: &mut Object) {
     if !matches!(flavour, ChatFlavour::OpenAi | ChatFlavour::Whole) {
         return;
     }
-    body.set_maybe("user", request.user.clone());
+    let user = match flavour {
+        ChatFlavour::Whole => request.user.as_deref(),
+        _ => user(request),
+    };
+    body.set_maybe("user", user);
     body.set_maybe("metadata", request.metadata.clone());
     body.set_maybe("prompt_cache_key", request.cache_key.clone());
+}
+
+/// Who asks, where OpenAI takes the name; a longer one would have the request refused, and it changes
+/// nothing in an answer.
+pub(crate) fn user(request: &Request) -> Option<&str> {
+    let user = request.user.as_deref()?;
+    (user.chars().count() <= USER_CHARS_MAX).then_some(user)
 }

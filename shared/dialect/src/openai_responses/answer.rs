@@ -137,7 +137,7 @@ pub(super) fn response(
 
 pub(super) fn status(stop: &StopReason) -> &'static str {
     match stop {
-        StopReason::Length | StopReason::Filtered => "incomplete",
+        StopReason::Length | StopReason::Filtered | StopReason::Refusal => "incomplete",
         _ => "completed",
     }
 }
@@ -145,7 +145,7 @@ pub(super) fn status(stop: &StopReason) -> &'static str {
 fn incomplete(stop: &StopReason) -> Value {
     match stop {
         StopReason::Length => json!({"reason": "max_output_tokens"}),
-        StopReason::Filtered => json!({"reason": "content_filter"}),
+        StopReason::Filtered | StopReason::Refusal => json!({"reason": "content_filter"}),
         _ => Value::Null,
     }
 }

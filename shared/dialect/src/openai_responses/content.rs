@@ -34,6 +34,8 @@ pub(super) enum WirePart {
         #[serde(default)]
         refusal: String,
     },
+    /// Thoughts that nobody summed up, as open models show them.
+    ReasoningText { text: String },
     InputImage {
         image_url: Option<String>,
         file_id: Option<String>,
@@ -78,6 +80,18 @@ impl Wire {
             Self::Text(text) => vec![Some(Part::text(text))],
             Self::Parts(parts) => parts.into_iter().map(WirePart::part).collect(),
         }
+    }
+
+    /// The thoughts that stand here unsummed.
+    pub(super) fn thoughts(self) -> Vec<String> {
+        let Self::Parts(parts) = self else {
+            return Vec::new();
+        };
+        let texts = parts.into_iter().filter_map(|part| match part {
+            WirePart::ReasoningText { text } => Some(text),
+            _ => None,
+        });
+        texts.collect()
     }
 
     /// How probable its tokens were.
@@ -131,13 +145,16 @@ impl WirePart {
                 name: filename,
                 detail: None,
             }),
-            Self::Unknown => return None,
+            Self::ReasoningText { .. } | Self::Unknown => return None,
         }))
     }
 }
 
-/// Writes what is said to the model: one plain text as a string.
+/// Writes what is said to the model: one plain text, or nothing, as a string.
 pub(super) fn write(parts: &[Part], gaps: &Gaps) -> Result<Value, Refusal> {
+    if parts.is_empty() {
+        return Ok("".into());
+    }
     if let [part] = parts
         && let Some(text) = part.as_text()
     {

@@ -103,13 +103,21 @@ impl WireItem {
 
     fn thoughts(mut self) -> Part {
         let (signature, redacted) = self.signature().unzip();
-        let summaries = self.summary.unwrap_or_default().into_iter();
-        let texts: Vec<String> = summaries.map(|summary| summary.text).collect();
         Part::new(Content::Reasoning {
-            text: texts.join("\n"),
+            text: self.shown().join("\n"),
             signature,
             redacted: redacted.unwrap_or_default(),
         })
+    }
+
+    /// Thoughts as far as they are shown: summed up, or else as they are.
+    fn shown(self) -> Vec<String> {
+        match self.summary {
+            Some(summaries) if !summaries.is_empty() => {
+                summaries.into_iter().map(|summary| summary.text).collect()
+            }
+            _ => self.content.map(Wire::thoughts).unwrap_or_default(),
+        }
     }
 
     /// A call, with as much of its arguments as has come.

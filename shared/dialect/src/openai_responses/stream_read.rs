@@ -176,6 +176,8 @@ impl EventReader {
     fn done(&mut self, index: u64, mut item: WireItem, out: &mut Vec<Event>) {
         match item.kind() {
             "reasoning" => self.sign(index, &mut item, out),
+            // Some servers do not tell that it was added.
+            "function_call" if !self.open.contains_key(&index) => self.begin(index, item, out),
             "function_call" => {
                 let told = self.open.get(&index).is_some_and(|open| open.added);
                 if let Content::ToolCall(call) = item.call().content

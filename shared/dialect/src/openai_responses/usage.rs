@@ -1,9 +1,10 @@
-//! Usage, where details are parts of their totals.
+//! Usage, where details are parts of their totals. Servers that know no details write `null`.
 
 use keyward_money::{OverlappingUsage, Usage};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::json::or_default;
 use crate::openai_chat::usage::cache_writes;
 
 /// Usage as it is written.
@@ -11,9 +12,13 @@ use crate::openai_chat::usage::cache_writes;
 #[serde(default)]
 #[allow(clippy::struct_field_names)] // The names are the wire's.
 pub(super) struct Reported {
+    #[serde(deserialize_with = "or_default")]
     input_tokens: i64,
+    #[serde(deserialize_with = "or_default")]
     input_tokens_details: InputDetails,
+    #[serde(deserialize_with = "or_default")]
     output_tokens: i64,
+    #[serde(deserialize_with = "or_default")]
     output_tokens_details: OutputDetails,
 }
 
@@ -21,13 +26,16 @@ pub(super) struct Reported {
 #[serde(default)]
 #[allow(clippy::struct_field_names)] // The names are the wire's.
 struct InputDetails {
+    #[serde(deserialize_with = "or_default")]
     cached_tokens: i64,
+    #[serde(deserialize_with = "or_default")]
     cache_write_tokens: i64,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct OutputDetails {
+    #[serde(deserialize_with = "or_default")]
     reasoning_tokens: i64,
 }
 

@@ -8,7 +8,7 @@ use crate::canonical::{Output, Request, Schema};
 use crate::form::Feature;
 use crate::gaps::Gaps;
 use crate::json::Object;
-use crate::openai_chat::SCHEMA_NAME;
+use crate::openai_chat::{self, SCHEMA_NAME};
 use crate::refusal::Refusal;
 use crate::translate::Options;
 
@@ -41,7 +41,7 @@ pub(crate) fn write(
         "top_logprobs",
         request.top_logprobs.filter(|_| request.logprobs),
     );
-    body.set_maybe("user", request.user.clone());
+    body.set_maybe("user", openai_chat::user(request));
     body.set_maybe("metadata", request.metadata.clone());
     body.set_maybe("prompt_cache_key", request.cache_key.clone());
     body.set_maybe("service_tier", request.service_tier.clone());
