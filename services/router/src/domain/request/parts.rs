@@ -21,7 +21,7 @@ const TEXT_BYTES_MAX: usize = 16 * 1024;
 struct Part {
     name: String,
     is_file: bool,
-    /// From its boundary to the next one.
+    /// From the dashes of its boundary to those of the next one.
     whole: Range<usize>,
     value: Range<usize>,
 }
@@ -30,6 +30,8 @@ struct Part {
 #[derive(Debug, Default)]
 pub(super) struct Parts {
     boundary: String,
+    /// Where the first boundary is: what stands before it is nobody's.
+    start: usize,
     parts: Vec<Part>,
 }
 
@@ -52,18 +54,24 @@ impl Parts {
             true => first.len(),
             false => finder.find(body).ok_or_else(unended)? + delimiter.len(),
         };
-        let mut start = at - first.len();
+        let begin = at - first.len();
+        let mut start = begin;
         let mut parts = Vec::new();
         while !body[at..].starts_with(b"--") {
             let rest = skip_line_end(body, at).ok_or_else(unended)?;
             let end = rest + finder.find(&body[rest..]).ok_or_else(unended)?;
-            parts.push(part(body, start..end, rest..end)?);
+            let next = end + "\r\n".len();
+            parts.push(part(body, start..next, rest..end)?);
             if parts.len() > PARTS_MAX {
                 return Err(broken("the body has more than 64 parts"));
             }
-            (start, at) = (end, end + delimiter.len());
+            (start, at) = (next, end + delimiter.len());
         }
-        Ok(Self { boundary, parts })
+        Ok(Self {
+            boundary,
+            start: begin,
+            parts,
+        })
     }
 
     /// The text of a part; two of that name are an error.
@@ -99,7 +107,12 @@ impl Parts {
         named.map(|part| part.whole.clone())
     }
 
-    /// A part with a text, to be put in front of all others.
+    /// Where a part may be put in front of all others.
+    pub(super) fn start(&self) -> usize {
+        self.start
+    }
+
+    /// A part with a text, to be put there.
     pub(super) fn with(&self, name: &str, text: &str) -> String {
         let boundary = &self.boundary;
         format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n")

@@ -207,7 +207,7 @@ fn edits_of_parts(parts: &Parts, splice: &Splice<'_>) -> Vec<Edit> {
             with: Bytes::copy_from_slice(name.as_bytes()),
         },
         None => Edit {
-            range: 0..0,
+            range: parts.start()..parts.start(),
             with: parts.with(Member::Model.name(), name).into(),
         },
     });

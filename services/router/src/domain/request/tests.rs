@@ -302,11 +302,29 @@ fn what_is_not_paid_for_by_tokens_is_foreseen() {
     assert_eq!(units(Form::Chat, body), keyward_money::Usage::default());
 }
 
+fn part(name: &str, value: &str) -> String {
+    format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+}
+
+#[test]
+fn a_body_in_parts_that_names_no_model_gets_one_before_its_first_part() {
+    let image = part("image", "...");
+    for before in ["", "nobody's\r\n", "\r\n--\r\n"] {
+        let body = format!("{before}{}{image}--b--\r\n", part("byok_api_key", "sk-1"));
+        let request = ModelRequest::parse(Arrived {
+            form: Form::ImageVariations,
+            content_type: "multipart/form-data; boundary=b".to_owned(),
+            body: Bytes::from(body),
+            ..Arrived::default()
+        });
+        let sent = request.unwrap().splice(&SPLICE).unwrap().to_bytes();
+        let model = part("model", "up");
+        assert_eq!(sent, format!("{before}{model}{image}--b--\r\n"));
+    }
+}
+
 #[test]
 fn of_a_body_in_parts_only_the_model_changes() {
-    let part = |name: &str, value: &str| {
-        format!("--b\r\ncontent-disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
-    };
     let file = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n\
         \u{1}\u{0}--b\r\n";
     let body = |model: &str, more: &str| format!("{file}{}{more}--b--\r\n", part("model", model));
