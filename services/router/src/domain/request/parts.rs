@@ -32,7 +32,7 @@ pub(super) struct Parts {
     boundary: String,
     /// Where the first boundary is: what stands before it is nobody's.
     start: usize,
-    parts: Vec<Part>,
+    all: Vec<Part>,
 }
 
 impl Parts {
@@ -70,7 +70,7 @@ impl Parts {
         Ok(Self {
             boundary,
             start: begin,
-            parts,
+            all: parts,
         })
     }
 
@@ -80,7 +80,7 @@ impl Parts {
         name: &'static str,
         body: &'a [u8],
     ) -> Result<Option<&'a str>, RequestError> {
-        let mut named = self.parts.iter().filter(|part| part.name == name);
+        let mut named = self.all.iter().filter(|part| part.name == name);
         let Some(part) = named.next() else {
             return Ok(None);
         };
@@ -97,13 +97,13 @@ impl Parts {
 
     /// Where the value of a part is.
     pub(super) fn value(&self, name: &str) -> Option<Range<usize>> {
-        let part = self.parts.iter().find(|part| part.name == name)?;
+        let part = self.all.iter().find(|part| part.name == name)?;
         Some(part.value.clone())
     }
 
     /// What to cut so that a part is gone.
     pub(super) fn removals(&self, name: &str) -> impl Iterator<Item = Range<usize>> {
-        let named = self.parts.iter().filter(move |part| part.name == name);
+        let named = self.all.iter().filter(move |part| part.name == name);
         named.map(|part| part.whole.clone())
     }
 
@@ -123,13 +123,13 @@ impl Parts {
         &'a self,
         body: &'a [u8],
     ) -> impl Iterator<Item = (&'a str, bool, &'a [u8])> {
-        let parts = self.parts.iter();
+        let parts = self.all.iter();
         parts.map(|part| (&*part.name, part.is_file, &body[part.value.clone()]))
     }
 
     /// The files.
     pub(super) fn files(&self) -> impl Iterator<Item = Range<usize>> {
-        let files = self.parts.iter().filter(|part| part.is_file);
+        let files = self.all.iter().filter(|part| part.is_file);
         files.map(|part| part.value.clone())
     }
 }
