@@ -6,7 +6,6 @@
 use serde_json::{Map, Value};
 
 use crate::canonical::{Answer, Event, Request};
-use crate::error::Failure;
 use crate::form::Form;
 use crate::gaps::Gaps;
 use crate::openai_chat;
@@ -31,13 +30,6 @@ pub fn request(request: &Request, model: &str) -> Result<Map<String, Value>, Ref
 /// Reads a plain answer as the events of a stream that tells it.
 pub fn answer(body: &[u8]) -> Result<Vec<Event>, Garbled> {
     Ok(serde_json::from_slice::<Answer>(body)?.into_events())
-}
-
-/// The last event of a stream that could not be finished.
-pub fn failed(failure: Failure) -> Vec<u8> {
-    let mut out = Vec::new();
-    EventWriter.event(Event::Failed(failure), &mut out);
-    out
 }
 
 /// Reads a stream, however its bytes are cut.

@@ -25,7 +25,7 @@ pub(crate) fn delivered_texts(form: Form, answer: &[u8]) -> impl Iterator<Item =
 }
 
 /// The event with which a stream ends that could not be finished, in the caller's form. Nothing that
-/// looks like a good end follows it.
+/// looks like a good end follows it. Typed callers are always translated for, and told by who translates.
 pub(crate) fn error_event(form: Form, message: &str, reason: Reason) -> Bytes {
     let (kind, code) = (reason.openai_type(), reason.openai_code());
     let (name, error) = match form.language() {
@@ -33,8 +33,7 @@ pub(crate) fn error_event(form: Form, message: &str, reason: Reason) -> Bytes {
             "event: error\n",
             json!({"type": "error", "code": code, "message": message, "param": null}),
         ),
-        Language::Keyward => return typed_error_event(message, reason),
-        Language::OpenAi => (
+        Language::OpenAi | Language::Keyward => (
             "",
             json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
         ),
@@ -55,17 +54,6 @@ pub(crate) fn error_event(form: Form, message: &str, reason: Reason) -> Bytes {
         ),
     };
     format!("{name}data: {error}\n\n").into()
-}
-
-fn typed_error_event(message: &str, reason: Reason) -> Bytes {
-    let failure = keyward_dialect::Failure {
-        status: reason.http_status(),
-        message: message.to_owned(),
-        kind: None,
-        code: Some(reason.openai_code().to_owned()),
-        param: None,
-    };
-    keyward_dialect::typed::failed(failure).into()
 }
 
 /// The comment that tells what a stream was charged.
