@@ -5,6 +5,7 @@ mod arrays;
 mod callers;
 mod dropped;
 mod failures;
+mod openrouter;
 mod others;
 mod providers;
 mod said;

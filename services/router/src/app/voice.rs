@@ -110,10 +110,11 @@ impl Dispatch {
     ) -> Result<Words, RouteError> {
         let asked = self.request.form();
         let spoken = self.form_at(candidate, provider);
-        let body = self.body_for(candidate, provider, spoken == asked)?;
+        let splice = splice_for(candidate, provider);
         if spoken == asked {
-            return Ok(Words::same(asked, body));
+            return Ok(Words::same(asked, self.request.splice(&splice)?));
         }
+        let body = self.request.splice(&splice.for_translation())?;
         let fault = || RouteError::new(Reason::Internal, "an internal fault");
         let translation = Translation::between(asked, spoken).ok_or_else(fault)?;
         let options = Options {
@@ -133,7 +134,7 @@ impl Dispatch {
         let worded = worded.map_err(|refusal| RouteError::from(&refusal))?;
         Ok(Words {
             form: spoken,
-            body: UpstreamBody::new(vec![worded.body.into()]),
+            body: self.request.carried(worded.body, &splice),
             dropped: worded.dropped,
             base64: worded.base64,
         })
@@ -145,24 +146,6 @@ impl Dispatch {
         let model = &candidate.upstream_model;
         let form = wire::form(provider.dialect, model, asked).unwrap_or(asked);
         wire::streamed(form, self.request.is_stream() && form != asked)
-    }
-
-    fn body_for(
-        &self,
-        candidate: &Candidate,
-        provider: &Provider,
-        is_same: bool,
-    ) -> Result<UpstreamBody, RouteError> {
-        let is_openrouter = *candidate.provider == *OPENROUTER;
-        let is_own = candidate.source != KeySource::System;
-        let splice = Splice {
-            upstream_model: &candidate.upstream_model,
-            keep_provider: is_openrouter && is_same,
-            // With the platform's key only the model that was priced may be served.
-            keep_models: is_openrouter && is_own && is_same,
-            force_usage: provider.takes_stream_options && is_same,
-        };
-        Ok(self.request.splice(&splice)?)
     }
 
     /// Whether the model judges itself how much it thinks; one that nobody knows is a new one.
@@ -232,5 +215,17 @@ impl Dispatch {
             },
             ..AnswerContext::new(&self.inference_id, model, created)
         }
+    }
+}
+
+fn splice_for<'a>(candidate: &'a Candidate, provider: &Provider) -> Splice<'a> {
+    let is_openrouter = *candidate.provider == *OPENROUTER;
+    let is_own = candidate.source != KeySource::System;
+    Splice {
+        upstream_model: &candidate.upstream_model,
+        keep_provider: is_openrouter,
+        // With the platform's key only the model that was priced may be served.
+        keep_models: is_openrouter && is_own,
+        force_usage: provider.takes_stream_options,
     }
 }

@@ -2,6 +2,7 @@
 //! goes by, without building a tree. Owns what counts as well-formed; never looks into the messages.
 
 mod asks;
+mod carried;
 mod edits;
 mod grammar;
 mod members;

@@ -280,6 +280,35 @@ async fn what_cannot_be_meant_is_refused_by_the_fields_name() {
 }
 
 #[tokio::test]
+async fn openrouter_is_told_what_is_wanted_of_providers_although_it_is_translated_for() {
+    let asked = proto::ChatRequest {
+        models: vec!["no-such-model-0".to_owned()],
+        providers: Some(proto::ChatProviders {
+            deny_data_collection: true,
+            ..proto::ChatProviders::default()
+        }),
+        whole: true,
+        ..hello(GPT)
+    };
+    for (is_own, models) in [
+        (true, json!(["no-such-model-0"])),
+        // A dearer one than was priced could serve.
+        (false, Value::Null),
+    ] {
+        let harness = Harness::start().await;
+        match is_own {
+            true => harness.own_key("openrouter"),
+            false => harness.system_key("openrouter"),
+        };
+        let answer = Scripted::json(200, ANSWER);
+        harness.upstream.script("openrouter", [answer]);
+        let body = sent(&harness, asked.clone()).await;
+        assert_eq!(body["provider"]["data_collection"], "deny", "{body}");
+        assert_eq!(body["models"], models, "{body}");
+    }
+}
+
+#[tokio::test]
 async fn providers_and_models_are_chosen_among_as_bodies_say_it() {
     let harness = serving().await;
     harness.own_key("openrouter");
