@@ -180,9 +180,15 @@ async fn failures_and_broken_streams_are_not_stored(topology: Topology) {
     let (tenant, key) = system.own_key().await;
     let client = cached(&tenant).with("x-keyward-fallback", "none");
     let openai = &system.providers.openai;
-    openai.script_next(&key, Script::bad_request("Your temperature is too high."));
-    let answer = client.chat(MODEL, "failing").await;
-    assert_eq!(answer.status.as_u16(), 400);
+    for (script, status) in [
+        (Script::bad_request("Your temperature is too high."), 400),
+        (Script::status(500, "oops", "out of order"), 502),
+    ] {
+        openai.script_next(&key, script);
+        let answer = client.chat(MODEL, "failing").await;
+        assert_eq!(answer.status.as_u16(), status);
+        assert_eq!(answer.header("x-keyward-cache"), "miss");
+    }
     let answer = client.chat(MODEL, "failing").await.ok();
     assert_eq!(answer.header("x-keyward-cache"), "miss");
     openai.script_next(&key, Script::ok("one two three").cut_after(1));

@@ -169,7 +169,8 @@ fn add_headers(headers: &mut HeaderMap, error: &WireError) {
         return;
     };
     add_text(headers, names::REQUEST_ID, inference_id);
-    headers.insert(names::CACHE, HeaderValue::from_static("bypass"));
+    let cache = error.fact(metadata::CACHE).unwrap_or("bypass");
+    add_text(headers, names::CACHE, cache);
     // A request that failed is charged nothing.
     headers.insert(names::CREDITS_CHARGED, HeaderValue::from_static("0.00"));
     for (fact, name) in [
@@ -239,6 +240,7 @@ mod tests {
             (metadata::PROVIDER, "openrouter".to_owned()),
             (metadata::KEY_SOURCE, "user:openrouter".to_owned()),
             (metadata::ATTEMPTS, "2".to_owned()),
+            (metadata::CACHE, "miss".to_owned()),
             (metadata::RETRY_AFTER_MS, "1001".to_owned()),
         ];
         let failure = Failure::from(status(Reason::ProviderRateLimited, "slow down", facts));
@@ -251,7 +253,7 @@ mod tests {
             ("x-using-byok", "true"),
             ("x-keyward-attempts", "2"),
             ("x-credits-charged", "0.00"),
-            ("x-keyward-cache", "bypass"),
+            ("x-keyward-cache", "miss"),
             ("retry-after", "2"),
         ] {
             assert_eq!(response.headers()[name], value, "{name}");

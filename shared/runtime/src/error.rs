@@ -38,6 +38,8 @@ pub mod metadata {
     pub const KEY_SOURCE: &str = "key_source";
     /// How many candidates were tried.
     pub const ATTEMPTS: &str = "attempts";
+    /// How it stood with the stored answers: `miss`, where one was looked for.
+    pub const CACHE: &str = "cache";
     /// After how many milliseconds a retry may succeed.
     pub const RETRY_AFTER_MS: &str = "retry_after_ms";
     /// Whose limit refused a request: `access_key`, `user` or `organization`.

@@ -7,6 +7,7 @@ mod redis;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyward_limits::RedisError;
 use parking_lot::Mutex;
 
 use super::answer::CacheOutcome;
@@ -14,7 +15,7 @@ use super::now_ms;
 use crate::config::CacheConfig;
 use crate::domain::cache::{Key, Placed, Shelf, StoredAnswer};
 use flights::Flights;
-pub(super) use flights::{Boarding, Flight};
+pub(super) use flights::{Boarding, Flight, Landing};
 pub(crate) use meters::CacheMeters;
 pub(crate) use redis::RedisShelf;
 
@@ -73,7 +74,7 @@ impl ResponseCache {
     pub(super) async fn get(&self, key: &Key) -> Option<Arc<StoredAnswer>> {
         match &self.place {
             Place::Local(shelf) => self.on(shelf, |shelf| shelf.get(&key.name, now_ms())),
-            Place::Shared(redis) => redis.get(key).await.map(Arc::new),
+            Place::Shared(redis) => self.reached(redis.get(key).await)?.map(Arc::new),
         }
     }
 
@@ -102,16 +103,23 @@ impl ResponseCache {
                 let evicted = self.on(shelf, |shelf| shelf.put(key.name, placed));
                 self.meters.evicted(evicted);
             }
-            Place::Shared(redis) => redis.put(key, &answer, &tags, lifetime).await,
+            Place::Shared(redis) => {
+                let _ = self.reached(redis.put(key, &answer, &tags, lifetime).await);
+            }
         }
     }
 
+    /// What Redis did. Where it did nothing, requests go on without it.
+    fn reached<T>(&self, done: Result<T, RedisError>) -> Option<T> {
+        let failed = |error: &RedisError| {
+            self.meters.store_failed();
+            tracing::debug!(error = %keyward_runtime::error::chain(error), "stored answers cannot be reached");
+        };
+        done.inspect_err(failed).ok()
+    }
+
     /// Takes a tenant's answers away, those with a tag where one is given; says how many.
-    pub(super) async fn purge(
-        &self,
-        tenant: &str,
-        tag: Option<&str>,
-    ) -> Result<u64, keyward_limits::RedisError> {
+    pub(super) async fn purge(&self, tenant: &str, tag: Option<&str>) -> Result<u64, RedisError> {
         match &self.place {
             Place::Local(shelf) => Ok(self.on(shelf, |shelf| shelf.purge(tenant, tag))),
             Place::Shared(redis) => redis.purge(tenant, tag).await,

@@ -21,7 +21,7 @@ use keyward_runtime::telemetry::names;
 use keyward_runtime::trace::Span;
 use keyward_secret::Secret;
 
-use super::answer::AnswerSender;
+use super::answer::{AnswerSender, CacheOutcome};
 use super::attempt::{RequestFacts, key_source_text};
 use super::cached::Caching;
 use super::closing::Closing;
@@ -90,11 +90,19 @@ pub(super) struct Failed {
 }
 
 /// A provider's answer that is about the request itself.
-pub(super) struct ProviderAnswer {
+pub(crate) struct ProviderAnswer {
     pub(super) candidate: Candidate,
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: bytes::Bytes,
+}
+
+impl std::fmt::Debug for ProviderAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProviderAnswer")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Dispatch {
@@ -142,7 +150,10 @@ impl Dispatch {
         let error = error
             .with(metadata::INFERENCE_ID, self.inference_id.clone())
             .with(metadata::ATTEMPTS, self.attempts().to_string());
-        self.answer.fail(error);
+        self.answer.fail(match self.caching.outcome() {
+            CacheOutcome::Miss => error.with(metadata::CACHE, CacheOutcome::Miss.as_str()),
+            CacheOutcome::Hit | CacheOutcome::Bypass => error,
+        });
     }
 
     fn about(error: RouteError, candidate: &Candidate) -> RouteError {

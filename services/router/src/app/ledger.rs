@@ -1,11 +1,13 @@
 //! Closes attempts: exactly one usage event each, what is charged, and what it said about the key.
 
 use keyward_money::{BasisPoints, Charge, Nanos};
+use keyward_proto::metering::v1::AttemptStatus;
 use keyward_proto::vault::v1::{KeyOutcome, ReportKeyOutcomeRequest};
 use keyward_runtime::ids;
 
 use super::answer::Summary;
 use super::attempt::{Attempt, Ending};
+use super::cache::Landing;
 use super::dispatch::Dispatch;
 use super::health::Place;
 use super::metering::Hold;
@@ -25,6 +27,9 @@ impl Dispatch {
         if ending.delivered {
             self.leave(ending.usage()).await;
             spans::served(&self.span, attempt, closed.charge);
+        }
+        if ending.status == AttemptStatus::Ok {
+            self.caching.land(Landing::Served);
         }
         closed
     }

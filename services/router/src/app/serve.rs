@@ -12,6 +12,7 @@ use memchr::memmem;
 use super::answer::AnswerHead;
 use super::attempt::{Attempt, Ending};
 use super::body::{Drain, Reader};
+use super::cache::Landing;
 use super::dispatch::{Dispatch, Outcome, ProviderAnswer};
 use crate::domain::failure::{self, Answer, Failure};
 use crate::domain::plan::Candidate;
@@ -91,8 +92,15 @@ impl Dispatch {
         Outcome::Over
     }
 
-    /// Passes a provider's own refusal of the request on. Its books are closed: nothing is charged.
+    /// Passes a provider's own refusal of the request on, to those too who wait with the same request.
+    /// Its books are closed: nothing is charged.
     pub(super) async fn pass_on(&self, answer: ProviderAnswer) {
+        let answer = Arc::new(answer);
+        self.caching.land(Landing::Refused(Arc::clone(&answer)));
+        self.tell_refusal(&answer).await;
+    }
+
+    pub(super) async fn tell_refusal(&self, answer: &ProviderAnswer) {
         self.leave(Usage::default()).await;
         let head = self.head(
             &answer.candidate,
@@ -100,7 +108,7 @@ impl Dispatch {
             &answer.headers,
             Some(Nanos::ZERO),
         );
-        if self.answer.head(head).is_err() || self.answer.send(answer.body).await.is_err() {
+        if self.answer.head(head).is_err() || self.answer.send(answer.body.clone()).await.is_err() {
             return;
         }
         self.answer.finish(super::answer::Summary::nothing()).await;

@@ -74,6 +74,15 @@ impl Candidate {
         self.stored().map_or("", |key| &key.api_version)
     }
 
+    /// Whether it is the same call as another: of the same model, with the same version of a key.
+    pub(crate) fn is_same_call(&self, other: &Self) -> bool {
+        let version = |one: &Self| one.stored().map(|key| key.version);
+        self.provider == other.provider
+            && self.upstream_model == other.upstream_model
+            && self.key_id() == other.key_id()
+            && version(self) == version(other)
+    }
+
     /// Whether credits stand in for own keys here.
     pub fn is_fallback(&self) -> bool {
         self.reason.fallback.is_some()

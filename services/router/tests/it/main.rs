@@ -8,6 +8,7 @@
     reason = "tests fail by panicking, and their tasks end with them"
 )]
 
+mod caching;
 mod chat;
 mod deadline;
 mod failover;

@@ -15,6 +15,7 @@ pub(crate) struct CacheMeters {
     requests: Family<OutcomeLabel, Counter>,
     bytes: Gauge,
     evictions: Counter,
+    store_errors: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -40,6 +41,11 @@ impl CacheMeters {
                 "Stored answers that made room for others in this process before their time was over",
                 Counter::default(),
             ),
+            store_errors: metrics.register(
+                "router_cache_store_errors",
+                "Times that Redis did not give or take a stored answer",
+                Counter::default(),
+            ),
         }
     }
 
@@ -50,6 +56,10 @@ impl CacheMeters {
 
     pub(super) fn evicted(&self, answers: u64) {
         self.evictions.inc_by(answers);
+    }
+
+    pub(super) fn store_failed(&self) {
+        self.store_errors.inc();
     }
 
     pub(super) fn lying(&self, shelf: &Shelf) {

@@ -35,14 +35,14 @@ impl RedisShelf {
         })
     }
 
-    pub(super) async fn get(&self, key: &Key) -> Option<StoredAnswer> {
+    /// What cannot be opened counts as not there.
+    pub(super) async fn get(&self, key: &Key) -> Result<Option<StoredAnswer>, RedisError> {
         let mut command = ::redis::cmd("GET");
         command.arg(place(&key.tenant, &hex(&key.name)));
         let sealed: Option<Vec<u8>> = self
             .run(|mut c| async move { command.query_async(&mut c).await })
-            .await
-            .ok()?;
-        sealing::open(&key.seal, &key.name, sealed?)
+            .await?;
+        Ok(sealed.and_then(|sealed| sealing::open(&key.seal, &key.name, sealed)))
     }
 
     pub(super) async fn put(
@@ -51,9 +51,9 @@ impl RedisShelf {
         answer: &StoredAnswer,
         tags: &[String],
         lifetime: Duration,
-    ) {
+    ) -> Result<(), RedisError> {
         let Some(sealed) = sealing::seal(&key.seal, &key.name, answer) else {
-            return;
+            return Ok(());
         };
         let (name, lifetime) = (hex(&key.name), millis(lifetime));
         let now = now_ms();
@@ -90,12 +90,8 @@ impl RedisShelf {
                     .ignore();
             }
         }
-        let put: Result<(), _> = self
-            .run(|mut c| async move { steps.query_async(&mut c).await })
-            .await;
-        if let Err(error) = put {
-            tracing::debug!(error = %keyward_runtime::error::chain(&error), "an answer was not stored");
-        }
+        self.run(|mut c| async move { steps.query_async(&mut c).await })
+            .await
     }
 
     pub(super) async fn purge(&self, tenant: &str, tag: Option<&str>) -> Result<u64, RedisError> {
