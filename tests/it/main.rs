@@ -37,6 +37,7 @@ mod inline;
 mod key_entry;
 mod key_filters;
 mod key_tests;
+mod keyless;
 mod known;
 mod lifecycle;
 mod limits;

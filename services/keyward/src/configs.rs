@@ -225,6 +225,7 @@ pub(crate) fn router(settings: &Settings) -> Result<RouterConfig, SettingsError>
         let given = ProviderOverride {
             base_url: provider.base_url.clone(),
             kind: provider.kind.clone(),
+            keyless: provider.keyless,
             enabled: provider.enabled.unwrap_or(true),
         };
         (name.clone(), given)
@@ -307,10 +308,11 @@ fn provider_names(settings: &Settings) -> Result<BTreeSet<String>, CatalogError>
         .collect())
 }
 
-/// The platform's own provider keys, by provider.
+/// The platform's own provider keys, by provider; of servers that ask for none, what stands for one.
 pub(crate) fn system_keys(settings: &Settings) -> BTreeMap<String, Secret> {
     let key = |(name, provider): (&String, &ProviderSettings)| {
-        Some((name.clone(), provider.system_key.clone()?))
+        let none = || provider.keyless.then(Secret::no_key);
+        Some((name.clone(), provider.system_key.clone().or_else(none)?))
     };
     settings.providers.by_name.iter().filter_map(key).collect()
 }

@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::domain::providers::Provider;
 use crate::domain::request::UpstreamBody;
-use crate::domain::wire::{self, Addressed};
+use crate::domain::wire::{self, Addressed, KeyHeader};
 use crate::sandbox::{self, SandboxBody};
 
 pub(crate) use asking::{AskError, Question, ask};
@@ -165,9 +165,7 @@ fn accepted(call: &Call<'_>) -> HeaderValue {
 
 /// Says who we are, and shows the key.
 fn introduce(headers: &mut HeaderMap, provider: &Provider, key: &Secret) -> Result<(), SendError> {
-    let shown = wire::key_header(provider.dialect);
-    let secret = secret_header(shown.scheme, key)?;
-    headers.insert(HeaderName::from_static(shown.name), secret);
+    show(headers, wire::key_header(provider.dialect), key)?;
     headers.insert(header::USER_AGENT, USER_AGENT);
     headers.insert(header::ACCEPT_ENCODING, UNCOMPRESSED);
     if let Some((name, value)) = wire::besides(provider.dialect) {
@@ -194,6 +192,15 @@ fn pass_on(headers: &mut HeaderMap, given: &[(String, String)], wanted: &[&'stat
             }
         }
     }
+}
+
+/// Shows a key, unless it stands for none.
+fn show(headers: &mut HeaderMap, header: KeyHeader, key: &Secret) -> Result<(), SendError> {
+    if !key.is_no_key() {
+        let secret = secret_header(header.scheme, key)?;
+        headers.insert(HeaderName::from_static(header.name), secret);
+    }
+    Ok(())
 }
 
 /// A header that is not printed, not indexed in HTTP/2, and overwritten when it was sent.

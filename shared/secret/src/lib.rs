@@ -10,6 +10,9 @@ use zeroize::Zeroizing;
 
 pub use redact::{redact, redact_key_shapes};
 
+/// What is kept in the place of a key where a server asks for none.
+const NO_KEY: &str = "none";
+
 /// A secret in memory: overwritten when dropped, never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
@@ -42,6 +45,16 @@ impl Secret {
     /// The secret's bytes, for sealing and hashing.
     pub fn expose_bytes(&self) -> &[u8] {
         self.0.as_bytes()
+    }
+
+    /// What stands for the key of a server that asks for none.
+    pub fn no_key() -> Self {
+        Self::new(NO_KEY)
+    }
+
+    /// Whether it stands for no key: it is shown to nobody, and there is nothing to hide.
+    pub fn is_no_key(&self) -> bool {
+        self.expose() == NO_KEY
     }
 
     /// Whether there is nothing in it.

@@ -17,7 +17,8 @@ const KEY_SHAPE_CHARS_MIN: usize = 8;
 /// Takes the given secrets out of `text`, and everything that looks like a key.
 pub fn redact(text: &str, secrets: &[&Secret]) -> String {
     let mut clean = text.to_owned();
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+    let hidden = |secret: &&&Secret| !secret.is_empty() && !secret.is_no_key();
+    for secret in secrets.iter().filter(hidden) {
         if clean.contains(secret.expose()) {
             clean = clean.replace(secret.expose(), REDACTED);
         }
@@ -53,6 +54,12 @@ fn is_key_char(c: char) -> bool {
 mod tests {
     use super::{redact, redact_key_shapes};
     use crate::Secret;
+
+    #[test]
+    fn what_stands_for_no_key_is_a_word_like_others() {
+        let said = "none of these models is loaded";
+        assert_eq!(redact(said, &[&Secret::no_key()]), said);
+    }
 
     #[test]
     fn a_known_secret_is_taken_out_whatever_it_looks_like() {

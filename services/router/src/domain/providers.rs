@@ -25,6 +25,8 @@ pub struct ProviderOverride {
     /// The dialect of a provider that the catalogue does not know: `openai`, `anthropic`, `google`
     /// or `azure`.
     pub kind: Option<String>,
+    /// Whether it asks for no key, and serves as the platform's own.
+    pub keyless: bool,
     /// Whether it may be used at all.
     pub enabled: bool,
 }
@@ -36,6 +38,16 @@ pub(crate) const fn home(language: Language) -> &'static str {
         Language::Anthropic => ANTHROPIC,
         Language::Google => GOOGLE,
     }
+}
+
+/// Who has keys for a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keys {
+    /// Whoever got one there.
+    #[default]
+    Anybodys,
+    /// Nobody: it is the platform's own server, and asks for none.
+    Nobodys,
 }
 
 /// A provider as it is called here.
@@ -51,6 +63,8 @@ pub struct Provider {
     pub cancel_stops_billing: bool,
     /// Whether it takes `stream_options` in a streamed request.
     pub takes_stream_options: bool,
+    /// Who has keys for it.
+    pub keys: Keys,
     /// The path of a call that costs nothing and says whether it answers, where it has one.
     pub free_call: Option<&'static str>,
 }
@@ -86,6 +100,7 @@ impl Providers {
                     .as_deref()
                     .and_then(|url| Url::parse(url).ok()),
                 is_operators_address: false,
+                keys: Keys::default(),
                 cancel_stops_billing: info.cancel_stops_billing,
                 // Mistral refuses members that it does not know, and reports usage anyway.
                 takes_stream_options: info.name != "mistral",
@@ -102,6 +117,7 @@ impl Providers {
                 dialect: Dialect::OpenAi,
                 base_url: None,
                 is_operators_address: false,
+                keys: Keys::default(),
                 cancel_stops_billing: false,
                 takes_stream_options: true,
                 free_call: free_call(Dialect::OpenAi),
@@ -109,6 +125,9 @@ impl Providers {
             if let Some(kind) = &given.kind {
                 provider.dialect = dialect(name, kind)?;
                 provider.free_call = free_call(provider.dialect);
+            }
+            if given.keyless {
+                provider.keys = Keys::Nobodys;
             }
             if let Some(base_url) = &given.base_url {
                 provider.base_url = Some(base_url.clone());

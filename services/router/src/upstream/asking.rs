@@ -10,7 +10,7 @@ use http_body_util::BodyExt as _;
 use keyward_egress::SendError;
 use keyward_secret::Secret;
 
-use super::{BodyError, Egress, JSON, USER_AGENT, secret_header};
+use super::{BodyError, Egress, JSON, USER_AGENT, show};
 use crate::domain::request::UpstreamBody;
 use crate::domain::wire::KeyHeader;
 use crate::sandbox;
@@ -98,8 +98,7 @@ fn request(
             HeaderValue::from_static(value),
         );
     }
-    let secret = secret_header(key_header.scheme, key)?;
-    headers.insert(HeaderName::from_static(key_header.name), secret);
+    show(headers, key_header, key)?;
     Ok(request)
 }
 

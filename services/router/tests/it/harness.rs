@@ -84,6 +84,7 @@ impl Harness {
                 base_url: Some(base_url),
                 kind: None,
                 enabled: true,
+                ..ProviderOverride::default()
             };
             config.providers.insert(name.to_owned(), provider);
         }

@@ -61,6 +61,7 @@ fn speaking(origin: &str, kind: &str) -> ProviderOverride {
         base_url: Some(origin.parse().unwrap()),
         kind: Some(kind.to_owned()),
         enabled: true,
+        ..Default::default()
     }
 }
 

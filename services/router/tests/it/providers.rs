@@ -39,6 +39,7 @@ fn own_server(origin: &str) -> ProviderOverride {
         base_url: Some(origin.parse().unwrap()),
         kind: Some("openai".into()),
         enabled: true,
+        ..Default::default()
     }
 }
 

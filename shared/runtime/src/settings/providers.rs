@@ -28,6 +28,8 @@ pub struct ProviderSettings {
     pub base_url: Option<Url>,
     /// The platform's own key; for the vault alone.
     pub system_key: Option<Secret>,
+    /// Whether it asks for no key, and serves as the platform's own.
+    pub keyless: bool,
     /// Whether it may be used; `true` where not set.
     pub enabled: Option<bool>,
     /// The dialect of a provider that we do not know; `openai` where not set.
@@ -51,6 +53,7 @@ pub(super) struct RawProvider {
     pub(super) base_url: Option<String>,
     #[serde(deserialize_with = "secret")]
     pub(super) system_key: Option<Secret>,
+    pub(super) keyless: Option<bool>,
     pub(super) enabled: Option<bool>,
     pub(super) kind: Option<String>,
 }

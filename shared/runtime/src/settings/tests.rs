@@ -97,6 +97,11 @@ fn what_is_wrong_is_named_with_its_place_and_what_was_expected() {
     );
     let cases: &[Case] = &[
         (
+            &[("KEYWARD_PROVIDERS__HOUSE__KEYLESS", "true")],
+            None,
+            &["providers.house.keyless", "`base_url`"],
+        ),
+        (
             &[("KEYWARD_EDGE__LISTNE", "x")],
             None,
             &["edge.listne", "KEYWARD_EDGE__LISTNE", "expected"],

@@ -281,7 +281,14 @@ fn provider_settings(name: &str, raw: RawProvider) -> Result<ProviderSettings, S
             format!("expected one of {}, found `{kind}`", KINDS.join(", ")),
         ));
     }
+    let keyless = raw.keyless.unwrap_or(false);
+    if keyless && (raw.system_key.is_some() || raw.base_url.is_none()) {
+        let name = format!("providers.{name}.keyless");
+        let needs = "a server that asks for no key has a `base_url` and no `system_key`";
+        return Err(invalid(&name, needs));
+    }
     Ok(ProviderSettings {
+        keyless,
         base_url: url(&format!("providers.{name}.base_url"), raw.base_url)?,
         system_key: raw.system_key,
         enabled: raw.enabled,

@@ -8,6 +8,7 @@ use super::reason::Ordered;
 use super::steering::Steering;
 use super::{Obstacle, PlanInput, PlanKey};
 use crate::domain::health::Standing;
+use crate::domain::providers::Keys;
 use crate::domain::wire;
 
 /// One model with what steers who serves it.
@@ -41,6 +42,8 @@ pub(super) struct Seller {
     /// How the model stands at its own address.
     pub(super) standing: Standing,
     /// Whether keys have to bring an address.
+    /// Whether it is the platform's own server that asks for no key.
+    is_keyless: bool,
     needs_address: bool,
 }
 
@@ -107,6 +110,7 @@ impl<'a, 'b> Course<'a, 'b> {
             order: self.steering.place(input, target, provider),
             lot: self.steering.lot(input.request.affinity, provider),
             standing: input.health.standing_at(provider, name, input.now_ms),
+            is_keyless: known.is_some_and(|known| known.keys == Keys::Nobodys),
             needs_address: known.is_some_and(|known| {
                 known.dialect != keyward_catalog::Dialect::Sandbox && known.base_url.is_none()
             }),
@@ -136,6 +140,14 @@ impl<'a, 'b> Course<'a, 'b> {
 }
 
 impl Seller {
+    /// Why it may not serve with a key of the caller's own that has this address, or none: the
+    /// platform's own server serves nobody for nothing.
+    pub(super) fn own_obstacle(&self, base_url: Option<&str>) -> Option<Obstacle> {
+        let keyless = self.is_keyless && base_url.is_none();
+        let obstacle = self.obstacle(base_url);
+        obstacle.or(keyless.then_some(Obstacle::Keyless))
+    }
+
     /// Why it may not serve with a key that has this address of its own, or none.
     pub(super) fn obstacle(&self, base_url: Option<&str>) -> Option<Obstacle> {
         let no_address = self.needs_address && base_url.is_none();

@@ -59,6 +59,8 @@ pub enum Obstacle {
     NotCallable(Form),
     /// Nobody said where the provider is.
     NoAddress,
+    /// The provider asks for no key, so none is shown to it.
+    Keyless,
     /// Credits may not be spent, for this reason.
     Credits(CreditsRefusal),
 }
@@ -100,9 +102,11 @@ impl Obstacle {
             Self::Rejected(_) | Self::NotAvailable | Self::NotCallable(_) | Self::NoAddress => {
                 Own::There
             }
-            Self::Disabled | Self::Expired | Self::OtherModels | Self::NoOrganizationKeys => {
-                Own::Absent
-            }
+            Self::Disabled
+            | Self::Expired
+            | Self::OtherModels
+            | Self::NoOrganizationKeys
+            | Self::Keyless => Own::Absent,
             _ => Own::Withheld,
         }
     }
@@ -129,6 +133,7 @@ impl fmt::Display for Told<'_> {
             Obstacle::NoKey => write!(f, "you have no key for {provider}"),
             Obstacle::ModelNotAllowed => f.write_str("this access key may not call the model"),
             Obstacle::ModelForbidden(scope) => write!(f, "{scope} does not allow the model"),
+            Obstacle::Keyless => write!(f, "{provider} asks for no key, and serves for credits"),
             Obstacle::Disabled => f.write_str("the key is disabled"),
             Obstacle::Expired => f.write_str("the key has expired"),
             Obstacle::Rejected(said) => write!(f, "{provider} refused this key: {said}"),

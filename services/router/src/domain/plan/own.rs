@@ -20,7 +20,7 @@ pub(super) fn obstacle(
             (!is_for).then_some(Obstacle::OtherModels)
         })
         .or_else(|| asked_otherwise(input, key))
-        .or_else(|| seller.obstacle(key.base_url.as_deref()))
+        .or_else(|| seller.own_obstacle(key.base_url.as_deref()))
         .or_else(|| match &key.state {
             KeyState::Rejected(said) => Some(Obstacle::Rejected(said.clone())),
             _ => None,

@@ -97,7 +97,7 @@ impl<'a, 'c> Survey<'a, 'c> {
         let forbidden = input.layers().forbids_own_keys();
         let obstacle = forbidden
             .map(Obstacle::OwnKeysForbidden)
-            .or_else(|| seller.obstacle(None));
+            .or_else(|| seller.own_obstacle(None));
         self.found_own(obstacle.as_ref());
         if let Some(obstacle) = obstacle {
             return self.leave_out(seller, KeySource::Inline, None, obstacle);

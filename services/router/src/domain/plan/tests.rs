@@ -107,6 +107,7 @@ struct Case {
     principal: PlanPrincipal,
     policy: Operator,
     layers: Vec<Layer>,
+    keyless: bool,
 }
 
 impl Case {
@@ -127,6 +128,7 @@ impl Case {
                 fallback_max_charge: Nanos::new(50_000_000),
             },
             layers: Vec::new(),
+            keyless: false,
         }
     }
 
@@ -140,6 +142,7 @@ impl Case {
         let local = ProviderOverride {
             base_url: Some("http://127.0.0.1:8000/v1".parse().unwrap()),
             kind: None,
+            keyless: self.keyless,
             enabled: true,
         };
         let overrides = BTreeMap::from([("local".to_owned(), local)]);
@@ -209,6 +212,19 @@ fn the_table_of_precedence_holds() {
         "u:sandbox s:sandbox",
     );
     check("sandbox/status-429", "s:sandbox", "s:sandbox");
+}
+
+/// Else whoever stored some text as a key would be served for nothing.
+#[test]
+fn nobody_has_a_key_of_their_own_for_the_platforms_server_without_keys() {
+    let keyless = Case::new("local/llama", "u:local").with(|case| case.keyless = true);
+    let plan = keyless.plan();
+    assert!(plan.candidates.is_empty());
+    let left = plan.left_out.iter().map(|left| &left.obstacle);
+    assert!(
+        left.into_iter()
+            .any(|obstacle| *obstacle == Obstacle::Keyless)
+    );
 }
 
 #[test]
