@@ -32,11 +32,12 @@ pub(crate) fn write(
         .with("messages", turns::write(&request.messages, flavour, gaps)?);
     let written = request.tools.iter().map(|tool| tools::write(tool, broad));
     body.set_some("tools", written.collect());
-    body.set_maybe(
-        "tool_choice",
-        request.tool_choice.as_ref().map(tools::write_choice),
-    );
-    body.set_maybe("parallel_tool_calls", request.parallel_tools);
+    if !request.tools.is_empty() || flavour == ChatFlavour::Whole {
+        // They are refused where there are no tools.
+        let choice = request.tool_choice.as_ref().map(tools::write_choice);
+        body.set_maybe("tool_choice", choice);
+        body.set_maybe("parallel_tool_calls", request.parallel_tools);
+    }
     body.set_maybe("response_format", format(&request.output));
     if request.modes.has_images() && broad {
         body.set("modalities", json!([IMAGE, "text"]));
