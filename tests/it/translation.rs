@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::system::{System, both, shared};
 use callers::{Caller, Chat, Completions, Gemini, Messages, Responses};
-use providers::{Anthropic, Google, OpenAi, Provider};
+use providers::{Anthropic, Google, OpenAi, OpenAiResponses, Provider};
 use said::{Asked, Call, RESULTS, Said, Stop};
 
 /// A caller and a provider, and what the one may ask that the other lacks.
@@ -29,7 +29,7 @@ struct Pair {
     lacks: (&'static str, &'static str),
 }
 
-const PAIRS: [Pair; 8] = [
+const PAIRS: [Pair; 10] = [
     Pair {
         caller: &Chat,
         provider: &Anthropic,
@@ -83,6 +83,18 @@ const PAIRS: [Pair; 8] = [
         provider: &Anthropic,
         endpoint: "completions",
         lacks: (r#"{"echo": true}"#, "echo"),
+    },
+    Pair {
+        caller: &Chat,
+        provider: &OpenAiResponses,
+        endpoint: "chat.completions",
+        lacks: (r#"{"seed": 7}"#, "seed"),
+    },
+    Pair {
+        caller: &Messages,
+        provider: &OpenAiResponses,
+        endpoint: "chat.completions",
+        lacks: (r#"{"stop_sequences": ["."]}"#, "stop_sequences"),
     },
 ];
 

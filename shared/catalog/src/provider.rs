@@ -39,6 +39,10 @@ pub struct ProviderInfo {
     /// Whether it stops billing when a request is cancelled; if not, or if unknown, an abandoned
     /// answer is read to its end so that it can be settled.
     pub cancel_stops_billing: bool,
+    /// Whether it speaks OpenAI's form and has conversations by its chat completions alone, not by
+    /// responses.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lacks_responses: bool,
     /// Whether it resells models of any vendor, listed here or not (OpenRouter).
     #[serde(default)]
     pub carries_everything: bool,

@@ -3,6 +3,7 @@
 mod anthropic;
 mod google;
 mod openai;
+mod responses;
 
 use serde_json::Value;
 
@@ -11,6 +12,7 @@ use super::said::{Said, Used};
 pub(super) use anthropic::Anthropic;
 pub(super) use google::Google;
 pub(super) use openai::OpenAi;
+pub(super) use responses::OpenAiResponses;
 
 /// A provider, scripted in its own form.
 pub(super) trait Provider: Sync {

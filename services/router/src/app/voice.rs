@@ -143,8 +143,10 @@ impl Dispatch {
     /// The form in which a provider is spoken to.
     fn form_at(&self, candidate: &Candidate, provider: &Provider) -> Form {
         let asked = self.request.form();
-        let model = &candidate.upstream_model;
-        let form = wire::form(provider.dialect, model, asked).unwrap_or(asked);
+        let catalog = self.core.catalog.current();
+        let model = catalog.resolve(&candidate.model);
+        let listener = provider.listener(&candidate.upstream_model, model);
+        let form = wire::form(listener, asked).unwrap_or(asked);
         wire::streamed(form, self.request.is_stream() && form != asked)
     }
 

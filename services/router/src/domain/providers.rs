@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use keyward_catalog::{Catalog, Dialect};
+use keyward_catalog::{Catalog, Dialect, Endpoint, Model, ProviderInfo};
 use url::Url;
 
-use super::form::Language;
+use super::form::{Form, Language};
+use super::wire::Listener;
 
 /// The provider that carries other vendors' models.
 pub const OPENROUTER: &str = "openrouter";
@@ -65,8 +66,54 @@ pub struct Provider {
     pub takes_stream_options: bool,
     /// Who has keys for it.
     pub keys: Keys,
+    /// In which of OpenAI's two forms it has conversations, where it speaks OpenAI's.
+    conversations: Conversations,
     /// The path of a call that costs nothing and says whether it answers, where it has one.
     pub free_call: Option<&'static str>,
+}
+
+/// In which of OpenAI's two forms a provider has conversations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Conversations {
+    /// In both, but for models that are asked by responses alone.
+    AsModel,
+    /// In both with every model: who resells them translates.
+    Both,
+    /// By chat completions alone.
+    Chat,
+}
+
+impl Conversations {
+    fn of(info: &ProviderInfo) -> Self {
+        match (info.lacks_responses, info.carries_everything) {
+            (true, _) => Self::Chat,
+            (false, true) => Self::Both,
+            (false, false) => Self::AsModel,
+        }
+    }
+}
+
+impl Provider {
+    /// Who is asked for a model: the provider's name for it, and what the catalogue knows of it.
+    pub(crate) fn listener<'a>(&self, name: &'a str, model: Option<&Model>) -> Listener<'a> {
+        Listener {
+            dialect: self.dialect,
+            model: name,
+            only: self.only(model),
+        }
+    }
+
+    /// Of OpenAI's two forms of conversations the one in which a model is asked here, if only one.
+    fn only(&self, model: Option<&Model>) -> Option<Form> {
+        let by_responses = |model: &Model| {
+            model.supports(Endpoint::Responses) && !model.supports(Endpoint::ChatCompletions)
+        };
+        match (self.conversations, model) {
+            (Conversations::Chat, _) => Some(Form::Chat),
+            (Conversations::AsModel, Some(model)) if by_responses(model) => Some(Form::Responses),
+            _ => None,
+        }
+    }
 }
 
 /// All providers, by name.
@@ -104,6 +151,7 @@ impl Providers {
                 cancel_stops_billing: info.cancel_stops_billing,
                 // Mistral refuses members that it does not know, and reports usage anyway.
                 takes_stream_options: info.name != "mistral",
+                conversations: Conversations::of(info),
                 free_call: free_call(info.dialect),
             };
             by_name.insert(info.name.clone(), provider);
@@ -120,6 +168,7 @@ impl Providers {
                 keys: Keys::default(),
                 cancel_stops_billing: false,
                 takes_stream_options: true,
+                conversations: Conversations::AsModel,
                 free_call: free_call(Dialect::OpenAi),
             });
             if let Some(kind) = &given.kind {

@@ -20,10 +20,29 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// The form in which a provider of this dialect is spoken to for what a caller asks of a model, by the
-/// provider's name for it; `None` where it cannot be asked that. The same form passes as it is, another
-/// is translated.
-pub(crate) fn form(dialect: Dialect, model: &str, asked: Form) -> Option<Form> {
+/// A model at a provider, as far as the form goes in which it is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Listener<'a> {
+    /// How the provider is spoken to.
+    pub(crate) dialect: Dialect,
+    /// The model, by the provider's name for it.
+    pub(crate) model: &'a str,
+    /// Of OpenAI's two forms of conversations the one in which it is asked, if only one.
+    pub(crate) only: Option<Form>,
+}
+
+/// The form in which a model is asked at a provider for what a caller asks; `None` where it cannot be
+/// asked that. The same form passes as it is, another is translated.
+pub(crate) fn form(listener: Listener<'_>, asked: Form) -> Option<Form> {
+    let Listener {
+        dialect,
+        model,
+        only,
+    } = listener;
+    let converses = asked.makes_text() && asked != Form::Completions;
+    if let (true, Some(only), Dialect::OpenAi | Dialect::Azure) = (converses, only, dialect) {
+        return Some(only);
+    }
     let speaks = match dialect {
         Dialect::OpenAi | Dialect::Azure => asked.language() == Language::OpenAi,
         Dialect::Anthropic => asked.language() == Language::Anthropic,
@@ -225,6 +244,41 @@ fn segment(name: &str) -> PercentEncode<'_> {
 mod tests {
     use super::*;
     use crate::domain::translation::Translation;
+
+    fn form(dialect: Dialect, model: &str, asked: Form) -> Option<Form> {
+        let only = None;
+        let listener = Listener {
+            dialect,
+            model,
+            only,
+        };
+        super::form(listener, asked)
+    }
+
+    #[test]
+    fn who_takes_one_of_openais_forms_alone_is_asked_in_that() {
+        for (only, dialect) in [
+            (Form::Chat, Dialect::OpenAi),
+            (Form::Responses, Dialect::OpenAi),
+            (Form::Responses, Dialect::Azure),
+        ] {
+            let listener = Listener {
+                dialect,
+                model: "m",
+                only: Some(only),
+            };
+            for asked in Form::ALL {
+                let spoken = super::form(listener, asked);
+                let usual = form(dialect, "m", asked);
+                let converses = asked.makes_text() && asked != Form::Completions;
+                let expect = if converses { Some(only) } else { usual };
+                assert_eq!(spoken, expect, "{asked:?}");
+                let way = spoken.filter(|spoken| *spoken != asked);
+                let way = way.map(|spoken| Translation::between(asked, spoken));
+                assert_ne!(way, Some(None), "{asked:?} {spoken:?}");
+            }
+        }
+    }
 
     #[test]
     fn each_dialect_is_spoken_to_in_its_own_forms() {

@@ -97,7 +97,7 @@ impl<'a, 'b> Course<'a, 'b> {
         let forbidden = self.steering.obstacle(input, target, provider);
         let unavailable = || match known {
             None => Some(Obstacle::NotAvailable),
-            Some(known) => match wire::form(known.dialect, name, form) {
+            Some(known) => match wire::form(known.listener(name, target.model()), form) {
                 None => Some(Obstacle::NotCallable(form)),
                 Some(_) => None,
             },

@@ -248,7 +248,9 @@ impl<'a> Target<'a> {
         let known = |provider: &&str| input.providers.get(provider).is_some();
         let callable = |provider: &&str| {
             let known = input.providers.get(provider).zip(self.name_at(provider));
-            known.is_some_and(|(known, name)| wire::form(known.dialect, name, form).is_some())
+            known.is_some_and(|(known, name)| {
+                wire::form(known.listener(name, self.model()), form).is_some()
+            })
         };
         let having: Vec<&str> = self.providers().into_iter().filter(known).collect();
         let named = |providers: &[&str]| providers.iter().map(|&name| name.to_owned()).collect();
