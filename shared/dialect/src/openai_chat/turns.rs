@@ -69,7 +69,8 @@ fn result(call_id: Option<String>, parts: Vec<Part>, is_error: bool) -> Result<P
     })))
 }
 
-/// Writes turns; each result of a tool is a message of its own.
+/// Writes turns; each result of a tool is a message of its own, with what such a message cannot hold in
+/// one of the user's behind them.
 pub(super) fn write(
     turns: &[Message],
     flavour: ChatFlavour,
@@ -81,11 +82,7 @@ pub(super) fn write(
             Role::System => messages.push(spoken("system", &turn.parts, flavour, gaps)?),
             Role::User => messages.push(spoken("user", &turn.parts, flavour, gaps)?),
             Role::Assistant => messages.push(assistant(&turn.parts, flavour)),
-            Role::Tool => {
-                for part in &turn.parts {
-                    messages.extend(tool(part, flavour, gaps)?);
-                }
-            }
+            Role::Tool => messages.extend(results(&turn.parts, flavour, gaps)?),
         }
     }
     Ok(messages)
@@ -119,20 +116,41 @@ fn assistant(parts: &[Part], flavour: ChatFlavour) -> Value {
     message.into()
 }
 
-fn tool(part: &Part, flavour: ChatFlavour, gaps: &Gaps) -> Result<Option<Value>, Refusal> {
-    let Content::ToolResult(result) = &part.content else {
-        return Ok(None);
-    };
+fn results(parts: &[Part], flavour: ChatFlavour, gaps: &Gaps) -> Result<Vec<Value>, Refusal> {
+    let (mut messages, mut others) = (Vec::with_capacity(parts.len()), Vec::new());
+    for part in parts {
+        if let Content::ToolResult(result) = &part.content {
+            messages.push(tool(result, flavour, gaps)?);
+            others.extend(beside_text(result));
+        }
+    }
+    if flavour != ChatFlavour::Whole && !others.is_empty() {
+        messages.push(spoken("user", &others, flavour, gaps)?);
+    }
+    Ok(messages)
+}
+
+fn tool(result: &ToolResult, flavour: ChatFlavour, gaps: &Gaps) -> Result<Value, Refusal> {
     let is_whole = flavour == ChatFlavour::Whole;
-    let content = match result.is_text() {
-        true => result.text().into(),
-        false if is_whole => content::write(&result.parts, flavour, gaps)?,
-        false => return Err(gaps.content("anything but text in a tool's result")),
+    let content = match is_whole && !result.is_text() {
+        true => content::write(&result.parts, flavour, gaps)?,
+        false => result.text().into(),
     };
     let message = Object::default()
         .with("role", "tool")
         .with("tool_call_id", result.call_id.as_str())
         .with("content", content)
         .maybe("is_error", (is_whole && result.is_error).then_some(true));
-    Ok(Some(message.into()))
+    Ok(message.into())
+}
+
+/// What of a result is no text, and whose it is.
+fn beside_text(result: &ToolResult) -> Vec<Part> {
+    let others = result.parts.iter().filter(|part| part.as_text().is_none());
+    let others: Vec<Part> = others.cloned().collect();
+    if others.is_empty() {
+        return others;
+    }
+    let whose = format!("Returned by the tool call {}:", result.call_id);
+    std::iter::once(Part::text(whose)).chain(others).collect()
 }
