@@ -306,7 +306,10 @@ async fn delete(
 #[utoipa::path(
     post, path = "/api/v1/webhooks/{id}/test", operation_id = "testWebhook", tag = "Notices",
     params(("id" = String, Path, description = "Its id.")),
-    responses((status = 200, description = "What became of it.", body = Tested)),
+    responses(
+        (status = 200, description = "What became of it.", body = Tested),
+        (status = 429, description = "It was tested within the last 10 seconds."),
+    ),
 )]
 async fn test(
     State(services): State<Services>,

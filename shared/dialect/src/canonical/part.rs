@@ -146,13 +146,13 @@ impl Part {
 impl Source {
     /// Reads a `data:` URL as what it holds, and any other as an address.
     pub fn from_url(url: String) -> Self {
-        let held = url.strip_prefix("data:").and_then(|rest| {
-            let (head, data) = rest.split_once(',')?;
-            let media_type = head.strip_suffix(";base64")?;
-            Some((media_type.to_owned(), data.to_owned()))
-        });
-        match held {
-            Some((media_type, data)) => Self::Base64 { media_type, data },
+        // A media type's parameters may have commas of their own (RFC 2397).
+        let held = url.strip_prefix("data:");
+        match held.and_then(|held| held.split_once(";base64,")) {
+            Some((media_type, data)) => Self::Base64 {
+                media_type: media_type.to_owned(),
+                data: data.to_owned(),
+            },
             None => Self::Url(url),
         }
     }
@@ -163,6 +163,25 @@ impl Source {
             Self::Base64 { media_type, data } => Some(format!("data:{media_type};base64,{data}")),
             Self::Url(url) => Some(url.clone()),
             Self::Id(_) | Self::Text(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Source;
+
+    #[test]
+    fn what_a_data_url_holds_makes_the_same_url() {
+        for (url, is_here) in [
+            ("data:image/png;base64,iVBORw0=", true),
+            ("data:text/plain;charset=\"a,b\";base64,YQ==", true),
+            ("data:text/plain,hello", false),
+            ("https://files.example/;base64,a.png", false),
+        ] {
+            let source = Source::from_url(url.to_owned());
+            assert_eq!(matches!(source, Source::Base64 { .. }), is_here, "{url}");
+            assert_eq!(source.to_url().as_deref(), Some(url));
         }
     }
 }
