@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::RouteError;
 use super::closing::Closing;
+use crate::domain::cache::StoredAnswer;
 
 /// Parts on their way to the caller: enough for bursts, few enough to feel a slow reader.
 const PARTS_MAX: usize = 16;
@@ -36,6 +37,24 @@ pub(crate) struct AnswerHead {
     pub(crate) attempts: u32,
     pub(crate) charge: Option<Nanos>,
     pub(crate) cache: CacheOutcome,
+}
+
+impl AnswerHead {
+    /// Of an answer that is given again: no provider is asked for it, and it costs nothing this time.
+    pub(super) fn stored(answer: &StoredAnswer, cache: CacheOutcome) -> Self {
+        Self {
+            inference_id: answer.inference_id.clone(),
+            http_status: 200,
+            headers: vec![("content-type".to_owned(), answer.content_type.clone())],
+            dropped: answer.dropped.clone(),
+            provider: answer.provider.clone(),
+            upstream_model: answer.upstream_model.clone(),
+            source: answer.source(),
+            attempts: 0,
+            charge: Some(Nanos::ZERO),
+            cache,
+        }
+    }
 }
 
 /// How a request stood with the stored answers.

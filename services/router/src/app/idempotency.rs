@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use keyward_money::{Nanos, Usage};
+use keyward_money::Usage;
 use keyward_runtime::error::Reason;
 use tokio_util::sync::CancellationToken;
 
@@ -167,30 +167,12 @@ impl Dispatch {
     /// The first answer again, under its own id: its receipt is this one's.
     async fn give_again(&mut self, answer: &StoredAnswer) {
         self.leave(Usage::default()).await;
-        let head = AnswerHead {
-            inference_id: answer.inference_id.clone(),
-            http_status: 200,
-            headers: vec![
-                ("content-type".to_owned(), answer.content_type.clone()),
-                ("idempotency-replayed".to_owned(), "true".to_owned()),
-            ],
-            dropped: answer.dropped.clone(),
-            provider: answer.provider.clone(),
-            upstream_model: answer.upstream_model.clone(),
-            source: answer.source(),
-            attempts: 0,
-            charge: Some(Nanos::ZERO),
-            cache: CacheOutcome::Bypass,
-        };
-        if self.answer.head(head).is_err() {
-            return;
+        let mut head = AnswerHead::stored(answer, CacheOutcome::Bypass);
+        let replayed = ("idempotency-replayed".to_owned(), "true".to_owned());
+        head.headers.push(replayed);
+        if self.hand_over(answer, head).await {
+            self.answer.finish(Summary::nothing()).await;
         }
-        for piece in answer.pieces(self.body_metadata) {
-            if self.answer.send(piece).await.is_err() {
-                return;
-            }
-        }
-        self.answer.finish(Summary::nothing()).await;
     }
 }
 

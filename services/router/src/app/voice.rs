@@ -114,7 +114,6 @@ impl Dispatch {
         if spoken == asked {
             return Ok(Words::same(asked, self.request.splice(&splice)?));
         }
-        let body = self.request.splice(&splice.for_translation())?;
         let fault = || RouteError::new(Reason::Internal, "an internal fault");
         let translation = Translation::between(asked, spoken).ok_or_else(fault)?;
         let options = Options {
@@ -128,7 +127,7 @@ impl Dispatch {
         };
         let body = match self.request.parts_as_json()? {
             Some(json) => json,
-            None => body.to_bytes(),
+            None => self.request.splice(&splice.for_translation())?.to_bytes(),
         };
         let worded = translation.request(&body, &options);
         let worded = worded.map_err(|refusal| RouteError::from(&refusal))?;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use keyward_money::{Nanos, Usage};
+use keyward_money::Usage;
 use keyward_proto::metering::v1::{AttemptStatus, UsageEvent};
 use keyward_runtime::{ids, time};
 
@@ -25,13 +25,8 @@ impl Dispatch {
         self.core.metering.close_books(&entry, parcel).await;
         self.leave(Usage::default()).await;
         self.remember(|| answer.clone()).await;
-        if self.answer.head(self.cached_head(answer)).is_err() {
+        if !self.hand_over(answer, self.cached_head(answer)).await {
             return Ok(());
-        }
-        for piece in answer.pieces(self.body_metadata) {
-            if self.answer.send(piece).await.is_err() {
-                return Ok(());
-            }
         }
         let summary = Summary {
             usage: answer.usage.map(Usage::from).unwrap_or_default(),
@@ -42,21 +37,24 @@ impl Dispatch {
         Ok(())
     }
 
-    fn cached_head(&self, answer: &StoredAnswer) -> AnswerHead {
-        let mut headers = self.limit_headers(answer.is_own());
-        headers.push(("content-type".to_owned(), answer.content_type.clone()));
-        AnswerHead {
-            inference_id: self.inference_id.clone(),
-            http_status: 200,
-            headers,
-            dropped: answer.dropped.clone(),
-            provider: answer.provider.clone(),
-            upstream_model: answer.upstream_model.clone(),
-            source: answer.source(),
-            attempts: 0,
-            charge: Some(Nanos::ZERO),
-            cache: CacheOutcome::Hit,
+    /// Sends a stored answer, but for how it ends; whether its caller stayed for it.
+    pub(in crate::app) async fn hand_over(&self, answer: &StoredAnswer, head: AnswerHead) -> bool {
+        if self.answer.head(head).is_err() {
+            return false;
         }
+        for piece in answer.pieces(self.body_metadata) {
+            if self.answer.send(piece).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn cached_head(&self, answer: &StoredAnswer) -> AnswerHead {
+        let mut head = AnswerHead::stored(answer, CacheOutcome::Hit);
+        head.inference_id.clone_from(&self.inference_id);
+        head.headers.extend(self.limit_headers(answer.is_own()));
+        head
     }
 
     fn cached_event(&self, answer: &StoredAnswer) -> UsageEvent {
